@@ -1,0 +1,56 @@
+# `make demo` and `make test` set up everything they need in .venv; no other step comes before them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out/demo
+
+.PHONY: demo test test-slow bench lint setup simulator clean
+
+demo: $(VENV)/.base
+	$(BIN)/hwsim run --out $(OUT)
+	$(BIN)/hwsim compare traces/lenet5_digits/baseline.zarr.zip traces/lenet5_digits/sparse.zarr.zip
+	@echo "The report: $(OUT)/report.html"
+
+test: $(VENV)/.dev simulator
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.dev simulator
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+setup: $(VENV)/.dev
+
+# A stamp is newer than pyproject.toml once its packages are in.
+$(VENV)/.base: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[dev,rtl]'
+	@touch $@ $(VENV)/.base
+
+# Debian ships python3 without ensurepip; python3-venv brings it.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "hwsim needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv; } \
+	  || { echo "python3-venv is missing: run 'sudo apt-get install python3-venv', then make again"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Icarus Verilog runs the RTL benches.
+simulator:
+	@command -v iverilog >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq iverilog; } \
+	  || { echo "Icarus Verilog is missing: run 'sudo apt-get install iverilog', then make again"; exit 1; }
+
+clean:
+	rm -rf $(VENV) out build .pytest_cache .ruff_cache .mypy_cache .hypothesis

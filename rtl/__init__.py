@@ -1,0 +1,1 @@
+"""The Amaranth implementation of the machine that hwsim models."""
