@@ -1,0 +1,319 @@
+"""The cycle-exact model of one pass of one core.
+
+The times are those of docs/architecture.md, *Timing of a pass*: a recurrence over symbols and items,
+not over cycles, so that a pass costs a few nanoseconds a symbol. The loop is one function because numba keeps
+the whole state in registers that way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from hwsim.arch import (
+    BURST_BYTES,
+    DECODE_LATENCY,
+    DRAIN_LATENCY,
+    MAC_LATENCY,
+    WINDOW_WORDS,
+    Arch,
+)
+from hwsim.layer import Layer
+
+WORD_BYTES = 8
+NO_STREAM = -(2**60)  # a request so long ago that every word has arrived
+CAUSES = ("compute", "taps", "decode", "dram", "drain")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The input rows that a pass reads, in ascending order; all arrays are int64 of shape (rows,).
+
+    Attributes:
+        y: input row.
+        reach: owned output rows that it reaches.
+        last: the largest number q of those.
+        done: owned rows that are complete after it.
+        owned: how many output rows the pass owns.
+    """
+
+    y: np.ndarray
+    reach: np.ndarray
+    last: np.ndarray
+    done: np.ndarray
+    owned: int
+
+
+def input_rows(layer: Layer, owned: np.ndarray) -> Rows:
+    """The input rows of a pass that owns the output rows ``owned`` (ascending int64)."""
+    height, kernel = layer.in_shape[1], layer.kernel[0]
+    y = owned[:, None] * layer.stride - layer.padding[0] + np.arange(kernel)
+    inside = (y >= 0) & (y < height)
+    number = np.broadcast_to(np.arange(len(owned))[:, None], y.shape)
+    reach = np.bincount(y[inside], minlength=height)
+    last = np.zeros(height, np.int64)
+    np.maximum.at(last, y[inside], number[inside])
+    done = np.bincount(np.where(inside, y, -1).max(axis=1), minlength=height)
+    read = np.flatnonzero(reach)
+    return Rows(read, reach[read], last[read], done[read], len(owned))
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Words of a map on their way from DRAM.
+
+    Attributes:
+        offsets: int64 (H, channel blocks), words of the stream before each segment.
+        request: cycle of the request, counted from the start of the pass.
+        latency: cycles from request to data.
+        bytes_per_cycle: bandwidth.
+    """
+
+    offsets: np.ndarray
+    request: int
+    latency: int
+    bytes_per_cycle: int
+
+    def arrival(self, word: int) -> int:
+        """Cycle, 0 or later, from which a word of the stream is there: its burst is complete."""
+        return int(_arrival(word, self.request, self.latency, self.bytes_per_cycle))
+
+
+@dataclass(frozen=True)
+class PassTiming:
+    """What a pass took.
+
+    Attributes:
+        cycles: from start to done.
+        causes: cycles by cause; they sum to ``cycles``.
+        symbols: decoder cycles with a symbol.
+        words: 64-bit words read.
+        tap_cycles: cycles in which a weight word was read.
+        drained: int64 (owned,), cycle in which each owned row left the accumulators.
+    """
+
+    cycles: int
+    causes: dict[str, int]
+    symbols: int
+    words: int
+    tap_cycles: int
+    drained: np.ndarray
+
+
+def time_pass(
+    layer: Layer,
+    values: np.ndarray,
+    arch: Arch,
+    rows: Rows,
+    *,
+    channels: range,
+    block: int,
+    out_channels: int,
+    words: np.ndarray,
+    lengths: np.ndarray,
+    stream: Stream | None = None,
+) -> PassTiming:
+    """Time one pass of one core, exactly.
+
+    Args:
+        layer: geometry.
+        values: uint16 (C, H, W), the layer's input map.
+        arch: the machine; ``skip_zeros`` chooses skipping or dense.
+        rows: what the pass reads, from :func:`input_rows`.
+        channels: input channels of the pass: all of them, or a depthwise channel group.
+        block: channels of a segment.
+        out_channels: output channels that the pass drains.
+        words: int32 (H, channel blocks of the map), length of every segment in words.
+        lengths: uint8 (65536,), bits of the code of every value (skipping), or of a raw word (dense).
+        stream: arrival of the words; None when the map is on chip.
+    """
+    if stream is None:
+        stream = Stream(np.zeros_like(words, dtype=np.int64), NO_STREAM, 0, 1)
+    depthwise = layer.kind == "depthwise"
+    vector_cycles = -(-layer.kernel[0] * layer.kernel[1] // arch.columns) if depthwise else 0
+    counters, drained = _time_pass(
+        values,
+        channels.start,
+        channels.stop,
+        block,
+        rows.y,
+        rows.reach,
+        rows.last,
+        rows.done,
+        rows.owned,
+        layer.taps(1),
+        vector_cycles,
+        layer.kernel[0] + 1,
+        out_channels * layer.out_shape[2],
+        words,
+        lengths,
+        arch.skip_zeros,
+        arch.run_max,
+        arch.fifo_depth,
+        stream.offsets,
+        stream.request,
+        stream.latency,
+        stream.bytes_per_cycle,
+    )
+    cycles, *causes, symbols, word_count = (int(counter) for counter in counters)
+    by_cause = dict(zip(CAUSES, causes, strict=True))
+    return PassTiming(cycles, by_cause, symbols, word_count, by_cause["compute"], drained)
+
+
+@njit(cache=True, nogil=True)
+def _arrival(word, request, latency, bytes_per_cycle):
+    if request == NO_STREAM:
+        return 0
+    loaded = (word * WORD_BYTES // BURST_BYTES + 1) * BURST_BYTES
+    return max(0, request + latency + -(-loaded // bytes_per_cycle))
+
+
+@njit(cache=True, nogil=True)
+def _time_pass(
+    values,
+    channel_start,
+    channel_stop,
+    block,
+    row_y,
+    row_reach,
+    row_last,
+    row_done,
+    owned,
+    taps_x,
+    vector_cycles,
+    ring,
+    drain_cycles,
+    segment_words,
+    lengths,
+    skip_zeros,
+    run_max,
+    fifo_depth,
+    offsets,
+    request,
+    latency,
+    bytes_per_cycle,
+):
+    width = values.shape[2]
+    segment = np.empty(block * width, np.uint16)
+    taps = np.empty(block * width, np.int64)
+    for i in range(block * width):
+        taps[i] = taps_x[i % width]
+
+    # Histories are rings: E and X of the words in and around the window, S of the items in the FIFO.
+    entered_at = np.full(2 * WINDOW_WORDS, -1, np.int64)
+    left_at = np.full(2 * WINDOW_WORDS, -1, np.int64)
+    late = np.zeros(2 * WINDOW_WORDS, np.bool_)
+    mask = 2 * WINDOW_WORDS - 1
+    taken_at = np.full(fifo_depth, -1, np.int64)
+    drain_end = np.full(owned, -1, np.int64)
+
+    decoded = -1  # T of the symbol before
+    free = 0  # cycle in which the scatter unit is free again
+    drained = -1  # DE of the row drained last
+    entered = 0  # words whose E is known
+    first_word = 0  # of the segment
+    slot = 0  # of the next item in taken_at
+    rows_done = 0
+    symbols = 0
+    compute = 0
+    idle_taps = 0
+    wait_decode = 0
+    wait_dram = 0
+    wait_drain = 0
+    late_cycles = 0  # that the decoder waited for late words since the last item
+
+    for r in range(len(row_y)):
+        y = row_y[r]
+        reach = row_reach[r]
+        room = 0
+        if row_last[r] >= ring:
+            room = drain_end[row_last[r] - ring] + 1
+        for channel in range(channel_start, channel_stop, block):
+            channel_end = min(channel + block, channel_stop)
+            count = (channel_end - channel) * width
+            for c in range(channel_end - channel):
+                for x in range(width):
+                    segment[c * width + x] = values[channel + c, y, x]
+            block_number = channel // block
+            last_word = first_word + segment_words[y, block_number] - 1
+            offset = offsets[y, block_number] - first_word
+            word = first_word
+            bit = 0
+            i = 0
+            while i < count:
+                # The symbol: a run of zeros, then a value if one follows.
+                length = 0
+                at = -1
+                if skip_zeros:
+                    stop = min(i + run_max, count)
+                    begin = i
+                    while i < stop and segment[i] == 0:
+                        i += 1
+                    length = i - begin
+                    if i < count and segment[i] != 0:
+                        at = i
+                else:
+                    at = i
+                if at >= 0:
+                    length += lengths[segment[at]]
+                    i += 1
+                ends_segment = i == count
+
+                # T: the words it needs, a credit of the FIFO, one symbol a cycle.
+                need = min(word + 1, last_word)
+                while entered <= need:
+                    earliest = max(
+                        entered_at[(entered - 1) & mask] + 1, left_at[(entered - WINDOW_WORDS) & mask] + 1
+                    )
+                    arrived = _arrival(offset + entered, request, latency, bytes_per_cycle)
+                    late[entered & mask] = arrived > earliest
+                    entered_at[entered & mask] = max(earliest, arrived)
+                    entered += 1
+                ready = max(decoded + 1, taken_at[slot] + 1)
+                decoded = max(ready, entered_at[need & mask] + 1)
+                if late[need & mask]:
+                    late_cycles += decoded - ready
+                symbols += 1
+                bit += length
+                next_word = last_word + 1 if ends_segment else first_word + (bit >> 6)
+                while word < next_word:
+                    left_at[word & mask] = decoded
+                    word += 1
+
+                # S: the item, if the symbol makes one.
+                ends_row = ends_segment and channel_end == channel_stop
+                if at >= 0 or ends_row:
+                    useful = at >= 0 and taps[at] > 0
+                    cost = 1
+                    if useful:
+                        cost = vector_cycles if vector_cycles > 0 else reach * taps[at]
+                    there = max(decoded + DECODE_LATENCY, free)
+                    start = max(there, room)
+                    by_dram = min(there - free, late_cycles)
+                    wait_dram += by_dram
+                    wait_decode += there - free - by_dram
+                    wait_drain += start - there
+                    late_cycles = 0
+                    if useful:
+                        compute += cost
+                    else:
+                        idle_taps += cost
+                    free = start + cost
+                    taken_at[slot] = start
+                    slot += 1
+                    if slot == fifo_depth:
+                        slot = 0
+            first_word = last_word + 1
+        for _ in range(row_done[r]):
+            drained = max(free - 1 + MAC_LATENCY, drained + 1) + drain_cycles - 1
+            drain_end[rows_done] = drained
+            rows_done += 1
+
+    cycles = drained + 1 + DRAIN_LATENCY
+    wait_drain += cycles - free
+    counters = np.array(
+        [cycles, compute, idle_taps, wait_decode, wait_dram, wait_drain, symbols, first_word], np.int64
+    )
+    return counters, drain_end

@@ -1,0 +1,164 @@
+"""Maps in memory, who fetches them, and the schedule of the DRAM channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwsim.arch import BURST_BYTES, INDEX_BYTES, WORD_BITS, Arch
+from hwsim.codec.segments import segment_bits
+from hwsim.layer import Layer
+
+
+@dataclass(frozen=True)
+class StoredMap:
+    """An activation map as it lies in memory.
+
+    Attributes:
+        words: int32 (H, channel blocks), length of every segment in 64-bit words.
+        nonzeros: int64 (H,), non-zeros of every row.
+        index_bytes: of the index; 0 for a raw map, whose segments all have the same length.
+    """
+
+    words: np.ndarray
+    nonzeros: np.ndarray
+    index_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the map, index included."""
+        return int(self.words.sum(dtype=np.int64)) * (WORD_BITS // 8) + self.index_bytes
+
+
+def store_map(values: np.ndarray, block: int, order: int, bits: int, compressed: bool) -> StoredMap:
+    """Lay out a map: SEG_``order`` segments with an index, or raw words of ``bits`` bits.
+
+    Args:
+        values: uint16 (C, H, W).
+        block: channels of a segment.
+        order: k of SEG.
+        bits: width of a raw value.
+        compressed: False for the dense baseline.
+    """
+    channels, height, width = values.shape
+    if compressed:
+        segment = segment_bits(values, block, order).T
+        index_bytes = segment.size * INDEX_BYTES
+    else:
+        starts = np.arange(0, channels, block)
+        segment = np.broadcast_to(np.minimum(block, channels - starts) * width * bits, (height, len(starts)))
+        index_bytes = 0
+    words = -(-segment // WORD_BITS)
+    nonzeros = np.count_nonzero(values, axis=(0, 2))
+    return StoredMap(np.ascontiguousarray(words, dtype=np.int32), nonzeros.astype(np.int64), index_bytes)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What a layer moves over the channel, decided before its timing is known.
+
+    Attributes:
+        fetch: the input map comes from DRAM.
+        resident: it fits on chip, so that one fetch serves all rounds.
+        write: the output map goes to DRAM.
+        write_bytes: bytes of this layer's part of its output map.
+    """
+
+    fetch: bool
+    resident: bool
+    write: bool
+    write_bytes: int
+
+
+def plan_traffic(
+    layers: Sequence[Layer], sizes: Mapping[str, int], channels: Mapping[str, int], arch: Arch, bits: int
+) -> list[Traffic]:
+    """Which maps cross the channel, layer by layer in the order of execution.
+
+    Args:
+        layers: in the order of execution.
+        sizes: bytes of every map as stored.
+        channels: of every map; a layer that makes a part of a map is charged by its channels.
+        arch: the machine; half of ``map_buffer`` holds maps in, half maps out.
+        bits: width of the raw values of an output that no layer reads.
+    """
+    readers: dict[str, list[int]] = {}
+    makers: dict[str, list[int]] = {}
+    for i, layer in enumerate(layers):
+        readers.setdefault(layer.input, []).append(i)
+        if layer.output is not None:
+            makers.setdefault(layer.output, []).append(i)
+    fits = {name: size <= arch.map_buffer // 2 for name, size in sizes.items()}
+
+    def stays(name: str) -> bool:
+        """Made by one layer and read by those right after it, never leaving the chip."""
+        made = makers[name]
+        follow = list(range(made[0] + 1, made[0] + 1 + len(readers[name])))
+        return fits[name] and len(made) == 1 and readers[name] == follow
+
+    plan = []
+    for i, layer in enumerate(layers):
+        before = layers[i - 1] if i else None
+        near = before is not None and (
+            before.input == layer.input or (before.output == layer.input and len(makers[layer.input]) == 1)
+        )
+        output = layer.output if layer.output in readers else None
+        if output is None:
+            elements = int(np.prod(layer.out_shape))
+            write_bytes = -(-elements * bits // WORD_BITS) * (WORD_BITS // 8)
+        elif len(makers[output]) == 1:
+            write_bytes = sizes[output]
+        else:
+            write_bytes = -(-sizes[output] * layer.out_shape[0] // channels[output])
+        write = output is None or not stays(output)
+        resident = fits[layer.input]
+        plan.append(Traffic(not (near and resident), resident, write, write_bytes if write else 0))
+    return plan
+
+
+class Channel:
+    """The schedule of the one DRAM channel: reads in order, writes in the cycles that reads leave."""
+
+    def __init__(self, arch: Arch) -> None:
+        self._arch = arch
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self._free = 0
+        self.written = 0
+        """Cycle in which the last write is through."""
+
+    def read(self, size: int, ready: int) -> tuple[int, int]:
+        """Request ``size`` bytes (whole bursts move) as soon as the channel is free, not before ``ready``.
+
+        Returns:
+            (cycle of the request, cycle in which the last byte is there).
+        """
+        request = max(self._free, ready)
+        busy = -(-(-(-size // BURST_BYTES) * BURST_BYTES) // self._arch.bytes_per_cycle)
+        self._starts.append(request)
+        self._ends.append(request + busy)
+        self._free = request + busy
+        return request, request + self._arch.dram_latency + busy
+
+    def write(self, ready: np.ndarray, size: int) -> None:
+        """Write ``size`` bytes that become ready in equal parts at the cycles ``ready`` (ascending int64).
+
+        In *free time*, the count of cycles without a read, the queue of writes is never interrupted: it ends
+        at the largest of (free time when part k is ready) + (work of part k and all later ones).
+        """
+        starts, ends = np.array(self._starts, np.int64), np.array(self._ends, np.int64)
+        busy = np.concatenate(([0], np.cumsum(ends - starts)))
+        ready = np.maximum(ready, self.written)
+        before = np.searchsorted(starts, ready, side="right")
+        running = np.where(before > 0, np.maximum(ends[before - 1] - ready, 0), 0) if len(starts) else 0
+        free_ready = ready - (busy[before] - running)
+        bursts = -(-size // BURST_BYTES) * BURST_BYTES
+        parts = np.arange(len(ready))
+        done_before = parts * bursts // len(ready) // self._arch.bytes_per_cycle
+        work_left = -(-bursts // self._arch.bytes_per_cycle) - done_before
+        finish = int((free_ready + work_left).max())
+        reads_before = int(np.searchsorted(starts - busy[:-1], finish, side="left"))
+        self.written = finish + int(busy[reads_before])
+        self._free = max(self._free, self.written)

@@ -1,0 +1,178 @@
+"""Layer + machine -> work: which core owns which output block and which output rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from hwsim.arch import Arch
+from hwsim.errors import ArchError
+from hwsim.layer import Layer
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How an array shares a layer (docs/architecture.md, *Sharing a layer*).
+
+    Attributes:
+        units: output blocks, or channel groups of a depthwise layer.
+        unit_channels: output channels of a unit; the last one may have fewer.
+        groups: the output rows, int64 ascending, of every row group.
+        cores: of the array.
+    """
+
+    units: int
+    unit_channels: int
+    groups: tuple[np.ndarray, ...]
+    cores: int
+
+    @property
+    def items(self) -> int:
+        """Passes of the layer, over all cores."""
+        return self.units * len(self.groups)
+
+    @property
+    def rounds(self) -> int:
+        """Passes that the busiest core makes."""
+        return -(-self.items // self.cores)
+
+    def round(self, number: int) -> list[tuple[int, int, int]]:
+        """(core, unit, group) of every pass of a round."""
+        first = number * self.cores
+        last = min(first + self.cores, self.items)
+        return [(n - first, *divmod(n, len(self.groups))) for n in range(first, last)]
+
+    def channels(self, unit: int, layer: Layer) -> range:
+        """Output channels of a unit."""
+        first = unit * self.unit_channels
+        return range(first, min(first + self.unit_channels, layer.out_shape[0]))
+
+
+def channel_group(layer: Layer, arch: Arch) -> int:
+    """Channels that a pass of this layer drains together; also the most that a segment of its maps may hold.
+
+    Raises:
+        ArchError: the layer needs more accumulators or weight memory than the machine has.
+    """
+    row = (layer.kernel[0] + 1) * layer.out_shape[2]
+    if row > arch.accumulators:
+        raise ArchError(
+            f"layer {layer.name} needs {row} accumulators a bank ({layer.kernel[0]} + 1 rows of "
+            f"{layer.out_shape[2]}), the machine has {arch.accumulators}: raise accumulators"
+        )
+    group = arch.columns
+    if layer.kind == "depthwise":
+        while group * row > arch.accumulators:
+            group //= 2
+    words = weight_words(layer, group, arch)
+    if words > arch.weight_words:
+        raise ArchError(
+            f"layer {layer.name} needs {words} weight words a core, the machine has {arch.weight_words}: "
+            "raise weight_words"
+        )
+    return group
+
+
+def weight_words(layer: Layer, channels: int, arch: Arch) -> int:
+    """M-wide words of weight memory that a pass over ``channels`` output channels needs."""
+    taps = layer.kernel[0] * layer.kernel[1]
+    if layer.kind == "depthwise":
+        return channels * -(-taps // arch.columns)
+    return layer.in_shape[0] * taps
+
+
+def map_blocks(layers: Sequence[Layer], arch: Arch) -> dict[str, int]:
+    """Channels of a segment of every map: the fewest that a producer or a consumer asks for."""
+    blocks: dict[str, int] = {}
+    for layer in layers:
+        group = channel_group(layer, arch)
+        for name in (layer.input, layer.output):
+            if name is not None:
+                blocks[name] = min(blocks.get(name, arch.columns), group)
+    return blocks
+
+
+def map_layer(layer: Layer, arch: Arch, row_counts: np.ndarray, block: int) -> Mapping:
+    """Share a layer so that its slowest core has the least to do.
+
+    Args:
+        layer: geometry.
+        arch: the machine.
+        row_counts: int64 (H,), values of each input row that cost cycles: the non-zeros, or all if dense.
+        block: channels of a segment of the input map; a depthwise pass covers one segment a row.
+    """
+    unit_channels = block if layer.kind == "depthwise" else arch.columns
+    units = -(-layer.out_shape[0] // unit_channels)
+    costs = row_costs(layer, row_counts)
+    drain = min(unit_channels, layer.out_shape[0]) * layer.out_shape[2]
+    best: tuple[float, tuple[np.ndarray, ...]] | None = None
+    for count in range(1, min(arch.cores, layer.out_shape[1]) + 1):
+        if arch.row_split == "balanced":
+            owner = _longest_first(np.argsort(-costs, kind="stable"), costs, count)
+        else:
+            owner = _cut(costs, count)
+        groups = tuple(np.flatnonzero(owner == group) for group in range(count))
+        groups = tuple(rows for rows in groups if len(rows))
+        share = 1 / units if layer.kind == "depthwise" else 1.0
+        slowest = max(max(costs[rows].sum() * share, len(rows) * drain) for rows in groups) + drain
+        cycles = -(-units * len(groups) // arch.cores) * slowest
+        if best is None or cycles < best[0]:
+            best = cycles, groups
+    assert best is not None
+    return Mapping(units, unit_channels, best[1], arch.cores)
+
+
+def row_costs(layer: Layer, row_counts: np.ndarray) -> np.ndarray:
+    """Cycles that each output row asks of a core, about: float64 (Ho,).
+
+    A value costs its taps; along x their mean is taken. The mapper may estimate: only the cut depends on it.
+    """
+    kernel = layer.kernel[0]
+    y = np.arange(layer.out_shape[1])[:, None] * layer.stride - layer.padding[0] + np.arange(kernel)
+    inside = (y >= 0) & (y < len(row_counts))
+    values = np.where(inside, row_counts[np.clip(y, 0, len(row_counts) - 1)], 0).sum(axis=1)
+    per_value = 1 / kernel if layer.kind == "depthwise" else max(1.0, float(layer.taps(1).mean()))
+    return values * per_value
+
+
+@njit(cache=True)
+def _longest_first(order, costs, count):
+    """Owner of every row: heaviest rows first, each to the group with the least so far (LPT, Graham 1969)."""
+    load = np.zeros(count)
+    owner = np.empty(len(costs), np.int64)
+    for row in order:
+        group = np.argmin(load)
+        owner[row] = group
+        load[group] += costs[row]
+    return owner
+
+
+@njit(cache=True)
+def _cut(costs, count):
+    """Owner of every row: contiguous ranges whose largest sum is least (bisection on the bound)."""
+    low = costs.max()
+    high = costs.sum()
+    for _ in range(50):
+        bound = (low + high) / 2
+        if _ranges(costs, bound)[-1] < count:
+            high = bound
+        else:
+            low = bound
+    return _ranges(costs, high)
+
+
+@njit(cache=True)
+def _ranges(costs, bound):
+    owner = np.empty(len(costs), np.int64)
+    group = 0
+    load = 0.0
+    for row in range(len(costs)):
+        if load > 0 and load + costs[row] > bound:
+            group += 1
+            load = 0.0
+        load += costs[row]
+        owner[row] = group
+    return owner

@@ -1,0 +1,44 @@
+"""A machine survives the way through TOML, and a wrong one is refused in one line."""
+
+import pytest
+
+from hwsim.arch import Arch
+from hwsim.errors import ArchError
+
+
+def test_toml_round_trip_keeps_every_field(tmp_path):
+    arch = Arch(cores=4, columns=8, row_split="contiguous", skip_zeros=False, energy={"mac": 0.5})
+    path = tmp_path / "machine.toml"
+    path.write_text(arch.to_toml())
+    assert Arch.from_toml(path) == arch
+
+
+def test_the_baseline_differs_in_skipping_alone():
+    arch = Arch(cores=4)
+    assert arch.dense() == arch.replace(skip_zeros=False)
+    assert arch.dense().replace(skip_zeros=True) == arch
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cores = 0", "cores"),
+        ("columns = 3", "power of two"),
+        ("colums = 4", "colums"),
+        ("cores = 'many'", "cores"),
+        ("cores = = 3", "not TOML"),
+        ("fifo_depth = 2", "fifo_depth"),
+    ],
+)
+def test_a_wrong_machine_file_is_refused_in_one_line(tmp_path, text, message):
+    path = tmp_path / "machine.toml"
+    path.write_text(text)
+    with pytest.raises(ArchError, match=message) as error:
+        Arch.from_toml(path)
+    assert "\n" not in str(error.value)
+    assert "machine.toml" in str(error.value)
+
+
+def test_a_missing_machine_file_is_named(tmp_path):
+    with pytest.raises(ArchError, match=r"nowhere\.toml"):
+        Arch.from_toml(tmp_path / "nowhere.toml")
