@@ -17,7 +17,6 @@ from hwsim.arch import (
     DECODE_LATENCY,
     DRAIN_LATENCY,
     MAC_LATENCY,
-    WINDOW_WORDS,
     Arch,
 )
 from hwsim.layer import Layer
@@ -201,17 +200,13 @@ def _time_pass(
     for i in range(block * width):
         taps[i] = taps_x[i % width]
 
-    # Histories are rings: E and X of the words in and around the window, S of the items in the FIFO.
-    entered_at = np.full(2 * WINDOW_WORDS, -1, np.int64)
-    left_at = np.full(2 * WINDOW_WORDS, -1, np.int64)
-    late = np.zeros(2 * WINDOW_WORDS, np.bool_)
-    mask = 2 * WINDOW_WORDS - 1
-    taken_at = np.full(fifo_depth, -1, np.int64)
+    taken_at = np.full(fifo_depth, -1, np.int64)  # S of the items in the FIFO, a ring
     drain_end = np.full(owned, -1, np.int64)
 
     decoded = -1  # T of the symbol before
     free = 0  # cycle in which the scatter unit is free again
     drained = -1  # DE of the row drained last
+    entered_at = -1  # E of the newest word that was needed; a full window never delays it (architecture.md)
     entered = 0  # words whose E is known
     first_word = 0  # of the segment
     slot = 0  # of the next item in taken_at
@@ -222,7 +217,8 @@ def _time_pass(
     wait_decode = 0
     wait_dram = 0
     wait_drain = 0
-    late_cycles = 0  # that the decoder waited for late words since the last item
+    late = 0  # cycles by which words came too late, since the last symbol
+    late_cycles = 0  # that the decoder waited for them, since the last item
 
     for r in range(len(row_y)):
         y = row_y[r]
@@ -239,7 +235,6 @@ def _time_pass(
             block_number = channel // block
             last_word = first_word + segment_words[y, block_number] - 1
             offset = offsets[y, block_number] - first_word
-            word = first_word
             bit = 0
             i = 0
             while i < count:
@@ -262,25 +257,18 @@ def _time_pass(
                 ends_segment = i == count
 
                 # T: the words it needs, a credit of the FIFO, one symbol a cycle.
-                need = min(word + 1, last_word)
+                need = min(first_word + (bit >> 6) + 1, last_word)
                 while entered <= need:
-                    earliest = max(
-                        entered_at[(entered - 1) & mask] + 1, left_at[(entered - WINDOW_WORDS) & mask] + 1
-                    )
                     arrived = _arrival(offset + entered, request, latency, bytes_per_cycle)
-                    late[entered & mask] = arrived > earliest
-                    entered_at[entered & mask] = max(earliest, arrived)
+                    late += max(0, arrived - entered_at - 1)
+                    entered_at = max(entered_at + 1, arrived)
                     entered += 1
                 ready = max(decoded + 1, taken_at[slot] + 1)
-                decoded = max(ready, entered_at[need & mask] + 1)
-                if late[need & mask]:
-                    late_cycles += decoded - ready
+                decoded = max(ready, entered_at + 1)
+                late_cycles += min(late, decoded - ready)
+                late = 0
                 symbols += 1
                 bit += length
-                next_word = last_word + 1 if ends_segment else first_word + (bit >> 6)
-                while word < next_word:
-                    left_at[word & mask] = decoded
-                    word += 1
 
                 # S: the item, if the symbol makes one.
                 ends_row = ends_segment and channel_end == channel_stop

@@ -1,0 +1,252 @@
+"""One pass of one core, clock by clock: the slow reference of hwsim.cycles.
+
+Written from docs/architecture.md and sharing no code with the model: it codes the map to bit strings, decodes
+those bits, and steps registers. ``tests/test_cycles.py`` holds the two equal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwsim.layer import Layer
+
+WINDOW = 4  # words
+
+
+def seg(value: int, order: int) -> str:
+    """SEG_order of a value, as a string of bits."""
+    if order > 0:
+        return "1" if value == 0 else "0" + exp_golomb(value - 1, order)
+    return exp_golomb(value, 0)
+
+
+def exp_golomb(value: int, order: int) -> str:
+    """EG_order of a value, as a string of bits."""
+    binary = bin(value + 2**order)[2:]
+    return "0" * (len(binary) - 1 - order) + binary
+
+
+def parse(bits: str, order: int) -> tuple[int, int]:
+    """(value, length) of the SEG_order code at the head of ``bits``."""
+    if bits[0] == "1":
+        return 0, 1
+    offset = 0 if order == 0 else 1
+    zeros = bits[offset:].index("1")
+    length = offset + 2 * zeros + 1 + order
+    number = int(bits[offset + zeros : length], 2) - 2**order
+    return number + offset, length
+
+
+@dataclass
+class Word:
+    """64 bits of a segment."""
+
+    bits: str
+    last: bool  # of its segment
+
+
+@dataclass
+class Segment:
+    """What the decoder knows of a segment: where its values lie, and its words."""
+
+    row: int  # number of the input row in the pass
+    values: list[int]
+    ends_row: bool
+    words: list[Word]
+
+
+@dataclass
+class Item:
+    """A symbol that the scatter unit must see."""
+
+    row: int
+    x: int | None  # of its value, if it has one
+    ends_row: bool
+    ready: int  # cycle from which the scatter unit may take it
+
+
+@dataclass
+class Outcome:
+    """What the pass took, and when."""
+
+    cycles: int
+    causes: Counter
+    symbols: int
+    words: int
+    drained: list[int]
+
+
+def segments_of(
+    values: np.ndarray, rows: Sequence[int], channels: range, block: int, order: int | None, bits: int
+) -> list[Segment]:
+    """The segments of a pass in the order of reading; ``order`` None: raw words of ``bits`` bits."""
+    found = []
+    for number, y in enumerate(rows):
+        for first in range(channels.start, channels.stop, block):
+            last = min(first + block, channels.stop)
+            flat = [int(v) for v in values[first:last, y].ravel()]
+            code = "".join(seg(v, order) if order is not None else f"{v:0{bits}b}" for v in flat)
+            code += "0" * (-len(code) % 64)
+            pieces = [code[i : i + 64] for i in range(0, len(code), 64)]
+            words = [Word(piece, piece is pieces[-1]) for piece in pieces]
+            words[-1].last = True
+            found.append(Segment(number, flat, last == channels.stop, words))
+    return found
+
+
+def owned_taps(layer: Layer, owned: Sequence[int], y: int) -> list[int]:
+    """Numbers q of the owned rows that input row y reaches, ascending."""
+    height = layer.kernel[0]
+    return [q for q, r in enumerate(owned) if 0 <= y - (r * layer.stride - layer.padding[0]) < height]
+
+
+def columns_reached(layer: Layer, x: int) -> int:
+    """Valid taps of a value at x along its row."""
+    width = layer.kernel[1]
+    return sum(0 <= x - (q * layer.stride - layer.padding[1]) < width for q in range(layer.out_shape[2]))
+
+
+def run_pass(
+    layer: Layer,
+    values: np.ndarray,
+    owned: Sequence[int],
+    *,
+    channels: range,
+    block: int,
+    out_channels: int,
+    columns: int,
+    order: int | None,
+    bits: int,
+    run_max: int,
+    fifo_depth: int,
+    latencies: tuple[int, int, int],
+    arrival: Callable[[int], int] = lambda word: 0,
+) -> Outcome:
+    """Step a pass until it is done.
+
+    Args:
+        layer, values: geometry and map (C, H, W).
+        owned: output rows of the pass, ascending.
+        channels, block: input channels of the pass, and of a segment.
+        out_channels: that the pass drains.
+        columns: M.
+        order: k of SEG; None for the dense baseline.
+        bits: of a raw value.
+        run_max, fifo_depth: of the machine.
+        latencies: (decode, MAC, drain).
+        arrival: word number -> cycle from which it is there.
+    """
+    decode_latency, mac_latency, drain_latency = latencies
+    rows = [y for y in range(layer.in_shape[1]) if owned_taps(layer, owned, y)]
+    reach = [owned_taps(layer, owned, y) for y in rows]
+    last_row = {q: max(n for n, qs in enumerate(reach) if q in qs) for q in range(len(owned))}
+    segments = segments_of(values, rows, channels, block, order, bits)
+    incoming = deque(word for segment in segments for word in segment.words)
+    ring = layer.kernel[0] + 1
+    lanes = -(-layer.kernel[0] * layer.kernel[1] // columns)
+
+    window: deque[Word] = deque()
+    bit = 0  # of the first word in the window
+    todo = deque(segments)
+    position = 0  # in the segment
+    credits = fifo_depth
+    fifo: deque[Item] = deque()
+    busy = 0  # cycles that the scatter unit still needs
+    current: Item | None = None
+    drain_queue: deque[tuple[int, int]] = deque()  # (owned row, first cycle in which it may be drained)
+    draining: int | None = None
+    left = 0  # accumulators of that row still to be read
+    drained: dict[int, int] = {}
+    causes: Counter = Counter()
+    symbols = taken = 0
+    cycle = 0
+
+    while len(drained) < len(owned):
+        # Everything below looks at the registers as they were at the start of the cycle.
+        room, credit = WINDOW - len(window), credits
+        word_there = bool(incoming) and arrival(taken) <= cycle
+        rows_free = set(drained)
+
+        # Scatter: take the next item when the last one is through.
+        if busy == 0 and fifo and fifo[0].ready <= cycle:
+            item = fifo[0]
+            newest = reach[item.row][-1]
+            if newest < ring or newest - ring in rows_free:
+                current = fifo.popleft()
+                credits += 1
+                taps = 0 if item.x is None else columns_reached(layer, item.x)
+                if taps == 0:
+                    busy, kind = 1, "taps"
+                else:
+                    busy = lanes if layer.kind == "depthwise" else taps * len(reach[item.row])
+                    kind = "compute"
+        if busy:
+            causes[kind] += 1
+            busy -= 1
+            if busy == 0 and current is not None and current.ends_row:
+                for q in sorted(q for q, n in last_row.items() if n == current.row):
+                    drain_queue.append((q, cycle + mac_latency))
+        elif (fifo and fifo[0].ready <= cycle) or (not todo and not fifo):
+            causes["drain"] += 1
+        else:
+            causes["input"] += 1
+
+        # Drain: one accumulator.
+        if draining is None and drain_queue and drain_queue[0][1] <= cycle:
+            draining, _ = drain_queue.popleft()
+            left = out_channels * layer.out_shape[2]
+        if draining is not None:
+            left -= 1
+            if left == 0:
+                drained[draining] = cycle
+                draining = None
+
+        # Decode: one symbol.
+        if window and credit and (window[0].last or len(window) > 1):
+            segment = todo[0]
+            stream = "".join(word.bits for word in window)[bit:]
+            value_at = None
+            if order is None:
+                assert int(stream[:bits], 2) == segment.values[position]
+                value_at, length = position, bits
+                position += 1
+            else:
+                length = run = 0
+                while run < run_max and position < len(segment.values) and stream[length] == "1":
+                    length, run, position = length + 1, run + 1, position + 1
+                if position < len(segment.values) and stream[length] == "0":
+                    value, size = parse(stream[length:], order)
+                    assert value == segment.values[position]
+                    value_at, length = position, length + size
+                    position += 1
+            symbols += 1
+            bit += length
+            ends_segment = position == len(segment.values)
+            if ends_segment:
+                while not window.popleft().last:
+                    pass
+                bit, position = 0, 0
+                todo.popleft()
+            else:
+                while bit >= 64:
+                    window.popleft()
+                    bit -= 64
+            ends_row = ends_segment and segment.ends_row
+            if value_at is not None or ends_row:
+                credits -= 1
+                x = None if value_at is None else value_at % layer.in_shape[2]
+                fifo.append(Item(segment.row, x, ends_row, cycle + decode_latency))
+
+        # Window: one word.
+        if room and word_there:
+            window.append(incoming.popleft())
+            taken += 1
+        cycle += 1
+
+    tail = max(drained.values()) + 1 + drain_latency - cycle
+    causes["drain"] += tail
+    return Outcome(cycle + tail, causes, symbols, taken, [drained[q] for q in range(len(owned))])
