@@ -1,0 +1,160 @@
+"""SEG_k, the sparse exponential-Golomb code: a zero is one bit, whatever the order k.
+
+The bit format, the one place that defines it:
+
+- EG_k(n), n >= 0: with y = n + 2^k and L the bit length of y, L - 1 - k zero bits, then y in L bits, most
+  significant first (the exponential-Golomb code of order k: Teuhola 1978; H.264 uses k = 0).
+- SEG_0(x) = EG_0(x). For k > 0: SEG_k(0) = `1`, and SEG_k(x) = `0` then EG_k(x - 1) for x > 0
+  (Georgiadis, CVPR 2019, arXiv 1812.04056).
+- Bits fill bytes from the most significant end. The last byte, or the last 64-bit word of a segment, is
+  filled up with zero bits.
+
+A zero is `1` and everything else starts with `0`: a run of zeros is a unary run of ones. Values have 16 bits
+at most, so the longest code has 33 bits (k = 0 or 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hwsim.codec import seg_loops
+from hwsim.codec.checks import (
+    MAX_BITS,
+    MAX_ORDER,
+    as_bytes,
+    as_codes,
+    as_count,
+    as_integer,
+    as_order,
+    largest_of,
+)
+from hwsim.errors import CodecError
+
+WORD_BITS = 64
+_PROBLEMS = {
+    seg_loops.TRUNCATED: "truncated data: it ends inside the code",
+    seg_loops.ILLEGAL_PREFIX: "illegal prefix: more zeros than any code of this order begins with",
+    seg_loops.OUT_OF_RANGE: "value above {largest}",
+}
+
+
+@dataclass(frozen=True)
+class Seg:
+    """SEG as a coder of the registry.
+
+    Attributes:
+        bits: width of the values; a decoded value above 2^bits - 1 is an error.
+    """
+
+    name: ClassVar[str] = "seg"
+    bits: int = MAX_BITS
+
+    def __post_init__(self) -> None:
+        as_integer(self.bits, "bits", 1, MAX_BITS)
+
+    def encode(self, values: Any, order: int = 0) -> np.ndarray:
+        """Codes of unsigned integers of any shape (C order): uint8, the last byte padded with zero bits.
+
+        Raises:
+            CodecError: a value out of range or not an integer, or an order outside 0..15.
+        """
+        codes = as_codes(values, self.bits)
+        order = _loop_order(order)
+        size = -(-seg_loops.total_bits(codes, order) // 8)
+        out = np.empty(size + 8, np.uint8)
+        seg_loops.encode(codes, order, out)
+        return out[:size]
+
+    def decode(self, data: Any, count: int, order: int = 0, dtype: Any = np.uint16) -> np.ndarray:
+        """The ``count`` values, 1-D. Behind them only padding may follow: fewer than 64 bits, all zero.
+
+        Raises:
+            CodecError: the data is truncated, has an illegal prefix, a value above the range of ``bits`` or
+                ``dtype``, or more than padding behind the last value (the message names the bit); or a
+                wrong order.
+        """
+        buffer = as_bytes(data)
+        order = _loop_order(order)
+        kind, largest = largest_of(dtype, self.bits)
+        out = np.zeros(as_count(count, 8 * len(buffer)), np.uint16)
+        problem, bit, done = seg_loops.decode(buffer, 0, order, largest, out)
+        check(problem, bit, done, largest)
+        check_padding(buffer, bit)
+        return out.astype(kind, copy=False)
+
+    def encoded_bits(self, values: Any, order: int = 0) -> int:
+        """Bits of :meth:`encode` before padding.
+
+        Raises:
+            CodecError: as :meth:`encode`.
+        """
+        return int(seg_loops.total_bits(as_codes(values, self.bits), _loop_order(order)))
+
+    def best_order(self, values: Any) -> int:
+        """The order with the fewest bits, from the histogram; the lowest of equals (so never 1, which is 0).
+
+        Raises:
+            CodecError: a value out of range or not an integer.
+        """
+        histogram = np.bincount(as_codes(values, self.bits), minlength=1 << MAX_BITS)
+        present = np.flatnonzero(histogram)
+        counts = histogram[present]
+        sizes = [int(code_lengths(order)[present] @ counts) for order in range(MAX_ORDER + 1)]
+        return int(np.argmin(sizes))
+
+
+def _loop_order(order: Any) -> int:
+    return max(as_order(order), 1)
+
+
+def check(problem: int, bit: int, done: int, largest: int) -> None:
+    """Raise what a decoding loop found.
+
+    Raises:
+        CodecError: unless ``problem`` is OK.
+    """
+    if problem != seg_loops.OK:
+        text = _PROBLEMS[problem].format(largest=largest)
+        raise CodecError(f"{text} at bit {bit} (value {done})")
+
+
+def check_padding(data: np.ndarray, bit: int) -> None:
+    """See that nothing but padding follows in uint8 data from ``bit`` on.
+
+    Raises:
+        CodecError: 64 bits or more, or a bit that is not zero.
+    """
+    rest = 8 * len(data) - bit
+    if rest >= WORD_BITS:
+        raise CodecError(
+            f"{rest} bits follow the last value at bit {bit}; padding has fewer than {WORD_BITS}"
+        )
+    tail = data[bit >> 3 :]
+    if rest and (tail[0] & (0xFF >> (bit & 7)) or tail[1:].any()):
+        raise CodecError(f"the padding behind the last value, from bit {bit} on, is not zero")
+
+
+@cache
+def code_lengths(order: int) -> np.ndarray:
+    """Bits of SEG_order of every value 0 .. 65535: uint8 (65536,), read-only.
+
+    Raises:
+        CodecError: an order outside 0..15.
+    """
+    loop_order = _loop_order(order)
+    value = np.arange(1 << MAX_BITS)
+    _, length = np.frexp(value - 1.0 + (1 << loop_order))  # exponent of a float: bit length of an integer
+    lengths = np.where(value == 0, 1, 2 * length - loop_order).astype(np.uint8)
+    lengths.setflags(write=False)
+    return lengths
+
+
+_SEG = Seg()
+encode = _SEG.encode
+decode = _SEG.decode
+encoded_bits = _SEG.encoded_bits
+best_order = _SEG.best_order
