@@ -14,6 +14,7 @@ WORD_BITS = 64
 BURST_BYTES = 64
 INDEX_BYTES = 4  # a segment's entry: length in words and number of non-zeros, 16 bits each
 WINDOW_WORDS = 4  # words that the bit unpacker holds; enough for one symbol in every cycle
+SUB_BANKS = 8  # RAMs of an accumulator bank; a row of the ring owns whole ones
 DECODE_LATENCY = 3  # cycles from consuming a symbol to its item at the scatter unit
 MAC_LATENCY = 5  # cycles from issuing a tap to its sum being readable by the drain
 DRAIN_LATENCY = 8  # cycles from reading the last accumulator to the last word out
@@ -37,7 +38,9 @@ class Arch(BaseModel):
     skip_zeros: bool = Field(True, description="False: the dense baseline, maps raw")
     run_max: int = Field(16, ge=1, le=16, description="zeros that the decoder swallows in a cycle")
     fifo_depth: int = Field(8, ge=4, le=1024, description="items between decoder and scatter unit")
-    accumulators: int = Field(1024, ge=1, description="32-bit words of an accumulator bank")
+    accumulators: int = Field(
+        1024, ge=SUB_BANKS, multiple_of=SUB_BANKS, description="32-bit words of an accumulator bank"
+    )
     weight_words: int = Field(4608, ge=1, description="M-wide words of one half of a core's weight memory")
     map_buffer: int = Field(512 * 1024, ge=0, description="bytes; half for maps in, half for maps out")
     row_split: Literal["balanced", "contiguous"] = "balanced"

@@ -125,40 +125,49 @@ class Channel:
         self._arch = arch
         self._starts: list[int] = []
         self._ends: list[int] = []
-        self._free = 0
-        self.written = 0
-        """Cycle in which the last write is through."""
+        self._ready: list[np.ndarray] = []  # of every write: cycles in which its parts become ready
+        self._cycles: list[np.ndarray] = []  # and how long each part occupies the channel
 
     def read(self, size: int, ready: int) -> tuple[int, int]:
-        """Request ``size`` bytes (whole bursts move) as soon as the channel is free, not before ``ready``.
+        """Request ``size`` bytes (whole bursts move) once the reads before are through, not before ``ready``.
 
         Returns:
             (cycle of the request, cycle in which the last byte is there).
         """
-        request = max(self._free, ready)
-        busy = -(-(-(-size // BURST_BYTES) * BURST_BYTES) // self._arch.bytes_per_cycle)
+        request = max(self._ends[-1] if self._ends else 0, ready)
+        busy = self._occupancy(size)
         self._starts.append(request)
         self._ends.append(request + busy)
-        self._free = request + busy
         return request, request + self._arch.dram_latency + busy
 
-    def write(self, ready: np.ndarray, size: int) -> None:
-        """Write ``size`` bytes that become ready in equal parts at the cycles ``ready`` (ascending int64).
+    def write(self, ready: np.ndarray, size: int) -> int:
+        """Queue ``size`` bytes that become ready in equal parts at the cycles ``ready`` (ascending int64).
 
-        In *free time*, the count of cycles without a read, the queue of writes is never interrupted: it ends
-        at the largest of (free time when part k is ready) + (work of part k and all later ones).
+        Returns:
+            The number of the write, for :meth:`written`.
+        """
+        whole = self._occupancy(size)
+        made = np.arange(len(ready) + 1) * whole // len(ready)
+        self._ready.append(ready)
+        self._cycles.append(np.diff(made))
+        return len(self._ready) - 1
+
+    def written(self, number: int) -> int:
+        """Cycle in which a write is through, if no read is requested before that cycle but those known now.
+
+        In *free time*, the count of cycles without a read, reads do not exist: a queue of parts is through at
+        the largest of (free time when part k is ready) + (work of part k and all later ones).
         """
         starts, ends = np.array(self._starts, np.int64), np.array(self._ends, np.int64)
         busy = np.concatenate(([0], np.cumsum(ends - starts)))
-        ready = np.maximum(ready, self.written)
+        ready, cycles = (np.concatenate(parts[: number + 1]) for parts in (self._ready, self._cycles))
         before = np.searchsorted(starts, ready, side="right")
-        running = np.where(before > 0, np.maximum(ends[before - 1] - ready, 0), 0) if len(starts) else 0
+        running = np.maximum(np.concatenate(([0], ends))[before] - ready, 0)
         free_ready = ready - (busy[before] - running)
-        bursts = -(-size // BURST_BYTES) * BURST_BYTES
-        parts = np.arange(len(ready))
-        done_before = parts * bursts // len(ready) // self._arch.bytes_per_cycle
-        work_left = -(-bursts // self._arch.bytes_per_cycle) - done_before
+        work_left = np.cumsum(cycles[::-1])[::-1]
         finish = int((free_ready + work_left).max())
-        reads_before = int(np.searchsorted(starts - busy[:-1], finish, side="left"))
-        self.written = finish + int(busy[reads_before])
-        self._free = max(self._free, self.written)
+        return finish + int(busy[np.searchsorted(starts - busy[:-1], finish, side="left")])
+
+    def _occupancy(self, size: int) -> int:
+        bursts = -(-size // BURST_BYTES)
+        return -(-bursts * BURST_BYTES // self._arch.bytes_per_cycle)

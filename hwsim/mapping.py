@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from hwsim.arch import Arch
+from hwsim.arch import SUB_BANKS, Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
 
@@ -57,16 +57,16 @@ def channel_group(layer: Layer, arch: Arch) -> int:
     Raises:
         ArchError: the layer needs more accumulators or weight memory than the machine has.
     """
-    row = (layer.kernel[0] + 1) * layer.out_shape[2]
-    if row > arch.accumulators:
-        raise ArchError(
-            f"layer {layer.name} needs {row} accumulators a bank ({layer.kernel[0]} + 1 rows of "
-            f"{layer.out_shape[2]}), the machine has {arch.accumulators}: raise accumulators"
-        )
     group = arch.columns
     if layer.kind == "depthwise":
-        while group * row > arch.accumulators:
+        while group > 1 and not _fits(layer, group, arch):
             group //= 2
+    channels = group if layer.kind == "depthwise" else 1
+    if not _fits(layer, channels, arch):
+        raise ArchError(
+            f"layer {layer.name} needs {layer.kernel[0] + 1} rows of {layer.out_shape[2]} accumulators a "
+            f"bank, in {SUB_BANKS} sub-banks of {arch.accumulators // SUB_BANKS} words: raise accumulators"
+        )
     words = weight_words(layer, group, arch)
     if words > arch.weight_words:
         raise ArchError(
@@ -74,6 +74,12 @@ def channel_group(layer: Layer, arch: Arch) -> int:
             "raise weight_words"
         )
     return group
+
+
+def _fits(layer: Layer, channels: int, arch: Arch) -> bool:
+    """Whether a bank holds the ring of a pass: Kh + 1 rows, each in whole sub-banks."""
+    sub_banks = -(-channels * layer.out_shape[2] // (arch.accumulators // SUB_BANKS))
+    return (layer.kernel[0] + 1) * sub_banks <= SUB_BANKS
 
 
 def weight_words(layer: Layer, channels: int, arch: Arch) -> int:

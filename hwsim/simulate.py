@@ -373,6 +373,8 @@ class _Machine:
         self.done = [0] * arch.cores
         self.weights_ready: dict[int, int] = {}  # unit -> cycle, for the round to come
         self.weight_bytes = 0  # loaded for the round to come
+        self.write: int | None = None  # the last one queued
+        self.writes: dict[str, int] = {}  # map -> the write that completes it
 
     def run(self, jobs: Sequence[_Job]) -> list[LayerRun]:
         """All layers, in order."""
@@ -433,10 +435,13 @@ class _Machine:
         causes["imbalance"] += sum(end - done for done in self.done)
         if job.traffic.write:
             drained = np.sort(np.concatenate([begin + timing.drained for begin, _, timing in passes]))
-            self.channel.write(drained, traffic["maps_out"])
-            if following is None and self.channel.written > end:
-                causes["dram"] += (self.channel.written - end) * arch.cores
-                end = self.channel.written
+            self.write = self.channel.write(drained, traffic["maps_out"])
+            if job.layer.output is not None:
+                self.writes[job.layer.output] = self.write
+        if following is None and self.write is not None:
+            last_write = max(end, self.channel.written(self.write))
+            causes["dram"] += (last_write - end) * arch.cores
+            end = last_write
         self.now = end
         return self._account(job, start, end, causes, traffic, passes)
 
@@ -460,7 +465,9 @@ class _Machine:
         offsets = np.zeros(words.shape, np.int64)
         offsets[np.ix_(order, blocks)] = ends - chosen + index_words
         size = int(ends[-1, -1] + index_words) * (WORD_BITS // 8)
-        request, there = self.channel.read(size, max(self.now, self.channel.written))
+        write = self.writes.get(job.layer.input)
+        written = 0 if write is None else self.channel.written(write)
+        request, there = self.channel.read(size, max(self.now, written))
         return _Fetch(offsets, request, there, size)
 
     def _account(
