@@ -15,6 +15,7 @@ BURST_BYTES = 64
 INDEX_BYTES = 4  # a segment's entry: length in words and number of non-zeros, 16 bits each
 WINDOW_WORDS = 4  # words that the bit unpacker holds; enough for one symbol in every cycle
 SUB_BANKS = 8  # RAMs of an accumulator bank; a row of the ring owns whole ones
+LONG_RUN = 3  # a symbol without a value holds up to that many times run_max zeros: at most 48 bits
 DECODE_LATENCY = 3  # cycles from consuming a symbol to its item at the scatter unit
 MAC_LATENCY = 5  # cycles from issuing a tap to its sum being readable by the drain
 DRAIN_LATENCY = 8  # cycles from reading the last accumulator to the last word out
@@ -36,7 +37,7 @@ class Arch(BaseModel):
     activation_bits: int = Field(16, ge=1, le=16, description="widest activation")
     weight_bits: int = Field(8, ge=2, le=16, description="widest weight")
     skip_zeros: bool = Field(True, description="False: the dense baseline, maps raw")
-    run_max: int = Field(16, ge=1, le=16, description="zeros that the decoder swallows in a cycle")
+    run_max: int = Field(16, ge=1, le=16, description="zeros that the decoder takes with a value in a cycle")
     fifo_depth: int = Field(8, ge=4, le=1024, description="items between decoder and scatter unit")
     accumulators: int = Field(
         1024, ge=SUB_BANKS, multiple_of=SUB_BANKS, description="32-bit words of an accumulator bank"

@@ -16,6 +16,7 @@ from hwsim.arch import (
     BURST_BYTES,
     DECODE_LATENCY,
     DRAIN_LATENCY,
+    LONG_RUN,
     MAC_LATENCY,
     Arch,
 )
@@ -238,16 +239,16 @@ def _time_pass(
             bit = 0
             i = 0
             while i < count:
-                # The symbol: a run of zeros, then a value if one follows.
+                # The symbol: a run of zeros, then a value if the run is short.
                 length = 0
                 at = -1
                 if skip_zeros:
-                    stop = min(i + run_max, count)
+                    stop = min(i + LONG_RUN * run_max, count)
                     begin = i
                     while i < stop and segment[i] == 0:
                         i += 1
                     length = i - begin
-                    if i < count and segment[i] != 0:
+                    if length <= run_max and i < count:
                         at = i
                 else:
                     at = i

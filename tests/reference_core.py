@@ -215,14 +215,17 @@ def run_pass(
                 value_at, length = position, bits
                 position += 1
             else:
-                length = run = 0
-                while run < run_max and position < len(segment.values) and stream[length] == "1":
-                    length, run, position = length + 1, run + 1, position + 1
-                if position < len(segment.values) and stream[length] == "0":
-                    value, size = parse(stream[length:], order)
-                    assert value == segment.values[position]
-                    value_at, length = position, length + size
-                    position += 1
+                left, zeros = len(segment.values) - position, 0
+                while zeros < min(left, 3 * run_max) and stream[zeros] == "1":
+                    zeros += 1
+                if zeros > run_max or zeros == left:
+                    length = zeros
+                    position += zeros
+                else:
+                    value, size = parse(stream[zeros:], order)
+                    assert value == segment.values[position + zeros]
+                    value_at, length = position + zeros, zeros + size
+                    position += zeros + 1
             symbols += 1
             bit += length
             ends_segment = position == len(segment.values)
