@@ -24,6 +24,8 @@ from hwsim.layer import Layer
 
 WORD_BYTES = 8
 NO_STREAM = -(2**60)  # a request so long ago that every word has arrived
+# An argument of the loop: the cache of numba would not notice that a constant of another file has changed.
+LATENCIES = (DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY)
 CAUSES = ("compute", "taps", "decode", "dram", "drain")
 
 
@@ -151,11 +153,13 @@ def time_pass(
         lengths,
         arch.skip_zeros,
         arch.run_max,
+        LONG_RUN * arch.run_max,
         arch.fifo_depth,
         stream.offsets,
         stream.request,
         stream.latency,
         stream.bytes_per_cycle,
+        LATENCIES,
     )
     cycles, *causes, symbols, word_count = (int(counter) for counter in counters)
     by_cause = dict(zip(CAUSES, causes, strict=True))
@@ -189,12 +193,15 @@ def _time_pass(
     lengths,
     skip_zeros,
     run_max,
+    long_run,
     fifo_depth,
     offsets,
     request,
     latency,
     bytes_per_cycle,
+    latencies,
 ):
+    decode_latency, mac_latency, drain_latency = latencies
     width = values.shape[2]
     segment = np.empty(block * width, np.uint16)
     taps = np.empty(block * width, np.int64)
@@ -243,7 +250,7 @@ def _time_pass(
                 length = 0
                 at = -1
                 if skip_zeros:
-                    stop = min(i + LONG_RUN * run_max, count)
+                    stop = min(i + long_run, count)
                     begin = i
                     while i < stop and segment[i] == 0:
                         i += 1
@@ -278,7 +285,7 @@ def _time_pass(
                     cost = 1
                     if useful:
                         cost = vector_cycles if vector_cycles > 0 else reach * taps[at]
-                    there = max(decoded + DECODE_LATENCY, free)
+                    there = max(decoded + decode_latency, free)
                     start = max(there, room)
                     by_dram = min(there - free, late_cycles)
                     wait_dram += by_dram
@@ -296,11 +303,11 @@ def _time_pass(
                         slot = 0
             first_word = last_word + 1
         for _ in range(row_done[r]):
-            drained = max(free - 1 + MAC_LATENCY, drained + 1) + drain_cycles - 1
+            drained = max(free - 1 + mac_latency, drained + 1) + drain_cycles - 1
             drain_end[rows_done] = drained
             rows_done += 1
 
-    cycles = drained + 1 + DRAIN_LATENCY
+    cycles = drained + 1 + drain_latency
     wait_drain += cycles - free
     counters = np.array(
         [cycles, compute, idle_taps, wait_decode, wait_dram, wait_drain, symbols, first_word], np.int64

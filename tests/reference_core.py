@@ -215,10 +215,10 @@ def run_pass(
                 value_at, length = position, bits
                 position += 1
             else:
-                left, zeros = len(segment.values) - position, 0
-                while zeros < min(left, 3 * run_max) and stream[zeros] == "1":
+                rest, zeros = len(segment.values) - position, 0
+                while zeros < min(rest, 3 * run_max) and stream[zeros] == "1":
                     zeros += 1
-                if zeros > run_max or zeros == left:
+                if zeros > run_max or zeros == rest:
                     length = zeros
                     position += zeros
                 else:
