@@ -1,0 +1,242 @@
+"""What a trace says about itself: the JSON of its root group, validated, and its checksum.
+
+The root ``zarr.json`` is written last, so its presence is the mark of a complete trace:
+
+    {"zarr_format": 3, "node_type": "group",
+     "attributes": {"hwsim": {"schema": 1, "sha256": "...", "trace": {...}}}}
+
+``trace`` is :class:`Header`, and ``sha256`` the digest of its canonical JSON (sorted keys, no spaces, ASCII).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from hwsim.errors import TraceError
+from hwsim.layer import Layer
+
+SCHEMA = 1
+MAX_VALUES = 1 << 31  # of a map or a weight tensor; more is damage, not a network
+
+
+@dataclass(frozen=True)
+class MapInfo:
+    """One activation map of the network: the tensor that enters a MAC layer.
+
+    Attributes:
+        name: unique in its network.
+        shape: (C, H, W).
+        bits: width of the stored codes, 1 .. 16.
+        order: k of SEG, 0 .. 15, chosen on calibration images.
+        signed: the codes are two's-complement integers sent through the H.264 mapping.
+        scale: real value = integer * scale.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    bits: int
+    order: int
+    signed: bool
+    scale: float
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a map needs a name")
+        if min(self.shape) < 1 or math.prod(self.shape) > MAX_VALUES:
+            raise ValueError(f"map {self.name}: shape {self.shape} is empty or has more than 2^31 values")
+        if not 1 + self.signed <= self.bits <= 16 or not 0 <= self.order <= 15:
+            raise ValueError(f"map {self.name}: bits must be 1 (signed: 2) .. 16 and order 0 .. 15")
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise ValueError(f"map {self.name}: scale must be finite and above 0, not {self.scale}")
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """Weights of a layer: real value = integer * scale (one, or one for each output channel)."""
+
+    scale: float | tuple[float, ...]
+    crc32: int
+
+
+@dataclass(frozen=True)
+class RequantizeInfo:
+    """Scalars of a layer's :class:`hwsim.quantize.Requantize`; the checksum is of bias, then multiplier."""
+
+    shift: int
+    relu: bool
+    bits: int
+    signed: bool
+    order: int
+    crc32: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """All of a trace but its arrays.
+
+    Attributes:
+        network, variant: what ran, for example ``lenet5`` and ``sparse``.
+        synthetic: the values were generated, not captured.
+        provenance: weights' origin, images, code version, seed, ...
+        metrics: for example ``accuracy``.
+        images: how many.
+        weight_bits: width of the weights, 2 .. 16.
+        layers: the MAC layers, in order of execution.
+        maps: the maps that they read.
+        checksums: by map, the CRC-32 of the codes of each image (little-endian uint16, C order).
+        weights, requantize: by layer; a synthetic trace may have none.
+
+    Raises:
+        ValueError: the parts do not fit each other.
+    """
+
+    network: str
+    variant: str
+    synthetic: bool
+    provenance: dict[str, JsonValue]
+    metrics: dict[str, JsonValue]
+    images: int
+    weight_bits: int
+    layers: tuple[Layer, ...]
+    maps: tuple[MapInfo, ...]
+    checksums: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    weights: dict[str, WeightsInfo] = field(default_factory=dict)
+    requantize: dict[str, RequantizeInfo] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.images < 1:
+            raise ValueError(f"a trace has 1 image or more, not {self.images}")
+        if not 2 <= self.weight_bits <= 16:
+            raise ValueError(f"weight_bits must be 2 .. 16, not {self.weight_bits}")
+        if not self.layers:
+            raise ValueError("a trace has 1 layer or more")
+        shapes = {info.name: info.shape for info in self.maps}
+        _check_unique("map", [info.name for info in self.maps])
+        _check_unique("layer", [layer.name for layer in self.layers])
+        for layer in self.layers:
+            if layer.input not in shapes:
+                raise ValueError(f"layer {layer.name} reads map {layer.input}, which is not among the maps")
+            if shapes[layer.input] != layer.in_shape:
+                raise ValueError(
+                    f"layer {layer.name} reads {layer.in_shape}, "
+                    f"its map {layer.input} is {shapes[layer.input]}"
+                )
+            if layer.output is not None and layer.output not in shapes:
+                raise ValueError(f"layer {layer.name} makes map {layer.output}, which is not among the maps")
+            if max(math.prod(layer.weight_shape), math.prod(layer.out_shape)) > MAX_VALUES:
+                raise ValueError(f"layer {layer.name} has more than 2^31 weights or outputs")
+        unread = set(shapes) - {layer.input for layer in self.layers}
+        if unread:
+            raise ValueError(f"no layer reads map {min(unread)}")
+
+    def check_sealed(self) -> None:
+        """Whether the checksums and the layers' records are those of these maps, images and layers.
+
+        Raises:
+            ValueError: they are not.
+        """
+        layers = {layer.name for layer in self.layers}
+        if set(self.checksums) != {info.name for info in self.maps}:
+            raise ValueError("the checksums are not those of the maps")
+        for name, crcs in self.checksums.items():
+            if len(crcs) != self.images:
+                raise ValueError(f"map {name} has {len(crcs)} checksums for {self.images} images")
+        if not (set(self.weights) | set(self.requantize)) <= layers:
+            raise ValueError("weights or requantize of a layer that is not there")
+
+
+def _check_unique(what: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two {what}s are called {name}")
+
+
+def map_path(position: int, name: str) -> str:
+    """Path of a map's array; the number keeps the order, and makes names unique after their cleaning."""
+    return f"maps/{_node(position, name)}"
+
+
+def layer_path(position: int, name: str) -> str:
+    """Path of a layer's group, which holds ``weights``, ``bias`` and ``multiplier``."""
+    return f"layers/{_node(position, name)}"
+
+
+def _node(position: int, name: str) -> str:
+    return f"{position:03d}_{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:60]}"
+
+
+def dump(header: Header) -> bytes:
+    """The root ``zarr.json``.
+
+    Raises:
+        ValueError: provenance or metrics hold what JSON does not (NaN, infinity, arrays).
+    """
+    try:
+        text = _canonical(asdict(header))
+    except TypeError as error:
+        raise ValueError(f"provenance and metrics must be plain JSON values: {error}") from None
+    attributes = {"schema": SCHEMA, "sha256": _digest(text), "trace": json.loads(text)}
+    root = {"zarr_format": 3, "node_type": "group", "attributes": {"hwsim": attributes}}
+    return json.dumps(root, indent=1).encode("ascii")
+
+
+def load(document: bytes, title: str) -> Header:
+    """Parse and validate the root ``zarr.json``.
+
+    Raises:
+        TraceError: it is foreign, of a newer schema, damaged or inconsistent.
+    """
+    damaged = f"{title}: the trace's metadata is damaged"
+    try:
+        root = json.loads(document)
+    except (ValueError, RecursionError):
+        raise TraceError(f"{damaged} (no valid JSON): copy or capture it again") from None
+    attributes = root.get("attributes") if isinstance(root, dict) else None
+    ours = attributes.get("hwsim") if isinstance(attributes, dict) else None
+    if not isinstance(ours, dict) or not isinstance(ours.get("schema"), int):
+        raise TraceError(f"{title} is a Zarr hierarchy but not a trace: give the path of a trace")
+    if ours["schema"] > SCHEMA:
+        raise TraceError(
+            f"{title} has schema {ours['schema']}, this version reads up to {SCHEMA}: upgrade hwsim"
+        )
+    try:
+        text = _canonical(ours.get("trace"))
+    except (ValueError, RecursionError):
+        raise TraceError(f"{damaged} (a value that is not JSON): copy or capture it again") from None
+    if _digest(text) != ours.get("sha256"):
+        raise TraceError(f"{damaged} (its checksum differs): copy or capture it again")
+    try:
+        header = _adapter().validate_json(text, strict=True)
+        header.check_sealed()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "trace"
+        raise TraceError(f"{title}: {where}: {first['msg']}: capture the trace again") from None
+    except ValueError as error:
+        raise TraceError(f"{title}: {error}: capture the trace again") from None
+    return header
+
+
+@cache
+def _adapter() -> TypeAdapter[Header]:
+    return TypeAdapter(Header)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,0 +1,180 @@
+"""Read a trace, one map of one image at a time; nothing in it is trusted before it is checked."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwsim.errors import TraceError
+from hwsim.layer import Layer
+from hwsim.quantize import Requantize
+from hwsim.trace import arrays
+from hwsim.trace.header import Header, MapInfo, layer_path, load, map_path
+from hwsim.trace.store import ROOT, open_store, read, trouble
+
+if TYPE_CHECKING:
+    import zarr
+    from zarr.abc.store import Store
+
+
+def open_trace(place: str | os.PathLike[str]) -> Trace:
+    """Open a trace: a folder, a zip file or an fsspec URL (``memory://``, ``s3://``, ... with their plugins).
+
+    Raises:
+        TraceError: there is none, it is foreign, unfinished, damaged, or written by a newer version.
+    """
+    title = os.fspath(place)
+    store = open_store(place)
+    try:
+        with trouble(title, "reading its metadata"):
+            document = read(store, ROOT)
+            if document is None:
+                if read(store, f"maps/{ROOT}") is not None:
+                    raise TraceError(
+                        f"{title} is not a whole trace, its capture was interrupted: capture it again"
+                    )
+                raise TraceError(f"there is no trace at {title}: give the path of a trace")
+        return Trace(title, store, load(document, title))
+    except TraceError:
+        store.close()
+        raise
+
+
+class Trace:
+    """A sealed trace, read lazily; made by :func:`open_trace`. Closing it, or its block, frees its file.
+
+    Attributes:
+        title: the path or URL as given.
+        network, variant, synthetic, provenance, metrics, images, weight_bits, layers: see
+            :class:`hwsim.trace.header.Header`.
+        maps: by name; a map is listed once, whatever the number of layers that read it.
+    """
+
+    def __init__(self, title: str, store: Store, header: Header) -> None:
+        self.title = title
+        self.network: str = header.network
+        self.variant: str = header.variant
+        self.synthetic: bool = header.synthetic
+        self.provenance: dict[str, Any] = header.provenance
+        self.metrics: dict[str, Any] = header.metrics
+        self.images: int = header.images
+        self.weight_bits: int = header.weight_bits
+        self.layers: tuple[Layer, ...] = header.layers
+        self.maps: dict[str, MapInfo] = {info.name: info for info in header.maps}
+        self._store = store
+        self._header = header
+        self._arrays: dict[str, zarr.Array] = {}
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file or connection."""
+        self._store.close()
+
+    def map(self, name: str, image: int) -> np.ndarray:
+        """Codes of a map of an image, uint16 (C, H, W).
+
+        Raises:
+            TraceError: no such map or image, or its data is missing or damaged.
+        """
+        if name not in self.maps:
+            raise TraceError(f"{self.title} has no map {name}; it has {', '.join(self.maps)}")
+        if not 0 <= image < self.images:
+            raise TraceError(f"{self.title} has no image {image}; it has 0 .. {self.images - 1}")
+        info, what = self.maps[name], f"map {name} of image {image}"
+        path = map_path(list(self.maps).index(name), name)
+        array = self._array(path, (self.images, *info.shape), "uint16")
+        with trouble(self.title, f"reading {what}"):
+            codes = np.ascontiguousarray(array[image], np.uint16)
+        self._check_crc(what, arrays.crc32(codes), self._header.checksums[name][image])
+        if codes.max() >> info.bits:
+            raise TraceError(
+                f"{self.title}: {what} has codes of more than {info.bits} bits: capture it again"
+            )
+        return codes
+
+    def weights(self, layer: Layer | str) -> np.ndarray:
+        """Weights of a layer, int16 of shape ``layer.weight_shape``.
+
+        Raises:
+            TraceError: no such layer, the trace has no weights, or they are damaged.
+        """
+        position, layer = self._layer(layer)
+        info = self._weights_info(layer)
+        dtype = "int8" if self.weight_bits <= 8 else "int16"
+        weights = self._read(f"{layer_path(position, layer.name)}/weights", layer.weight_shape, dtype)
+        weights = weights.astype(np.int16)
+        self._check_crc(f"weights of {layer.name}", arrays.crc32(weights), info.crc32)
+        return weights
+
+    def weight_scale(self, layer: Layer | str) -> float | np.ndarray:
+        """Real weight = integer * scale: one number, or float64 (M,), one for each output channel.
+
+        Raises:
+            TraceError: no such layer, or the trace has no weights.
+        """
+        scale = self._weights_info(self._layer(layer)[1]).scale
+        return np.array(scale) if isinstance(scale, tuple) else scale
+
+    def requantize(self, layer: Layer | str) -> Requantize:
+        """What the layer's drain does.
+
+        Raises:
+            TraceError: no such layer, the trace does not have it, or it is damaged.
+        """
+        position, layer = self._layer(layer)
+        info = self._header.requantize.get(layer.name)
+        if info is None:
+            raise TraceError(f"{self.title} has no requantization of {layer.name}: use a captured trace")
+        path, shape = layer_path(position, layer.name), layer.out_shape[:1]
+        bias, multiplier = (self._read(f"{path}/{name}", shape, "int32") for name in ("bias", "multiplier"))
+        self._check_crc(f"requantize of {layer.name}", arrays.crc32(bias, multiplier), info.crc32)
+        with trouble(self.title, f"requantize of {layer.name}"):
+            return Requantize(bias, multiplier, info.shift, info.relu, info.bits, info.signed, info.order)
+
+    def check(self) -> None:
+        """Read everything and compare it with its checksums.
+
+        Raises:
+            TraceError: the first damage found.
+        """
+        for name in self.maps:
+            for image in range(self.images):
+                self.map(name, image)
+        for layer in self.layers:
+            if layer.name in self._header.weights:
+                self.weights(layer)
+            if layer.name in self._header.requantize:
+                self.requantize(layer)
+
+    def _layer(self, layer: Layer | str) -> tuple[int, Layer]:
+        name = layer if isinstance(layer, str) else layer.name
+        for position, own in enumerate(self.layers):
+            if own.name == name:
+                return position, own
+        raise TraceError(f"{self.title} has no layer {name}")
+
+    def _weights_info(self, layer: Layer) -> Any:
+        if layer.name not in self._header.weights:
+            raise TraceError(f"{self.title} has no weights of {layer.name}: use a captured trace")
+        return self._header.weights[layer.name]
+
+    def _array(self, path: str, shape: tuple[int, ...], dtype: str) -> zarr.Array:
+        if path not in self._arrays:
+            self._arrays[path] = arrays.open_checked(self._store, self.title, path, shape, dtype)
+        return self._arrays[path]
+
+    def _read(self, path: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        array = self._array(path, shape, dtype)
+        with trouble(self.title, f"reading {path}"):
+            return np.asarray(array[...])
+
+    def _check_crc(self, what: str, found: int, stored: int) -> None:
+        if found != stored:
+            raise TraceError(f"{self.title}: {what} is damaged or missing: copy or capture the trace again")
