@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from hwsim.arch import Arch
     from hwsim.errors import ArchError, CodecError, HwsimError, TraceError
     from hwsim.layer import Layer
-    from hwsim.simulate import Result, simulate
+    from hwsim.result import Result
+    from hwsim.simulate import simulate
     from hwsim.trace import Trace, open_trace
 
 _HOMES = {
@@ -25,7 +26,7 @@ _HOMES = {
     "CodecError": "errors",
     "HwsimError": "errors",
     "Layer": "layer",
-    "Result": "simulate",
+    "Result": "result",
     "Trace": "trace",
     "TraceError": "errors",
     "open_trace": "trace",
