@@ -99,3 +99,15 @@ def largest_of(dtype: Any, bits: int = MAX_BITS) -> tuple[np.dtype, int]:
     if kind.kind not in "iu":
         raise CodecError(f"dtype must be an integer type, not {kind}")
     return kind, min((1 << bits) - 1, int(np.iinfo(kind).max))
+
+
+def check_range(fields: np.ndarray, smallest: int, largest: int, first_bit: int, stride: int) -> None:
+    """See that decoded fields, which lie ``stride`` bits apart from ``first_bit`` on, are in their range.
+
+    Raises:
+        CodecError: one is not; names its bit.
+    """
+    bad = (fields < smallest) | (fields > largest)
+    if bad.any():
+        at = int(np.flatnonzero(bad)[0])
+        raise CodecError(f"{fields[at]} at bit {first_bit + at * stride} is outside {smallest}..{largest}")

@@ -22,39 +22,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hwsim.codec import seg_loops
-from hwsim.codec.checks import (
-    MAX_BITS,
-    MAX_ORDER,
-    as_bytes,
-    as_codes,
-    as_count,
-    as_integer,
-    as_order,
-    largest_of,
-)
-from hwsim.errors import CodecError
-
-WORD_BITS = 64
-_PROBLEMS = {
-    seg_loops.TRUNCATED: "truncated data: it ends inside the code",
-    seg_loops.ILLEGAL_PREFIX: "illegal prefix: more zeros than any code of this order begins with",
-    seg_loops.OUT_OF_RANGE: "value above {largest}",
-}
+from hwsim.codec.checks import MAX_BITS, as_bytes, as_codes, as_count, as_order, largest_of
+from hwsim.codec.coder import Coder, bit_length, cheapest_order
+from hwsim.codec.problems import check, check_padding
 
 
 @dataclass(frozen=True)
-class Seg:
-    """SEG as a coder of the registry.
-
-    Attributes:
-        bits: width of the values; a decoded value above 2^bits - 1 is an error.
-    """
+class Seg(Coder):
+    """SEG as a coder of the registry."""
 
     name: ClassVar[str] = "seg"
-    bits: int = MAX_BITS
-
-    def __post_init__(self) -> None:
-        as_integer(self.bits, "bits", 1, MAX_BITS)
 
     def encode(self, values: Any, order: int = 0) -> np.ndarray:
         """Codes of unsigned integers of any shape (C order): uint8, the last byte padded with zero bits.
@@ -63,7 +40,7 @@ class Seg:
             CodecError: a value out of range or not an integer, or an order outside 0..15.
         """
         codes = as_codes(values, self.bits)
-        order = _loop_order(order)
+        order = loop_order(order)
         size = -(-seg_loops.total_bits(codes, order) // 8)
         out = np.empty(size + 8, np.uint8)
         seg_loops.encode(codes, order, out)
@@ -78,11 +55,11 @@ class Seg:
                 wrong order.
         """
         buffer = as_bytes(data)
-        order = _loop_order(order)
+        order = loop_order(order)
         kind, largest = largest_of(dtype, self.bits)
         out = np.zeros(as_count(count, 8 * len(buffer)), np.uint16)
-        problem, bit, done = seg_loops.decode(buffer, 0, order, largest, out)
-        check(problem, bit, done, largest)
+        problem, bit, done = seg_loops.decode(buffer, order, largest, out)
+        check(problem, bit, f"value {done}", largest)
         check_padding(buffer, bit)
         return out.astype(kind, copy=False)
 
@@ -92,7 +69,7 @@ class Seg:
         Raises:
             CodecError: as :meth:`encode`.
         """
-        return int(seg_loops.total_bits(as_codes(values, self.bits), _loop_order(order)))
+        return int(seg_loops.total_bits(as_codes(values, self.bits), loop_order(order)))
 
     def best_order(self, values: Any) -> int:
         """The order with the fewest bits, from the histogram; the lowest of equals (so never 1, which is 0).
@@ -100,42 +77,16 @@ class Seg:
         Raises:
             CodecError: a value out of range or not an integer.
         """
-        histogram = np.bincount(as_codes(values, self.bits), minlength=1 << MAX_BITS)
-        present = np.flatnonzero(histogram)
-        counts = histogram[present]
-        sizes = [int(code_lengths(order)[present] @ counts) for order in range(MAX_ORDER + 1)]
-        return int(np.argmin(sizes))
+        return cheapest_order(as_codes(values, self.bits), code_lengths)
 
 
-def _loop_order(order: Any) -> int:
+def loop_order(order: Any) -> int:
+    """The order under which the loops know SEG_order: 1 for 0, the same code.
+
+    Raises:
+        CodecError: an order outside 0..15.
+    """
     return max(as_order(order), 1)
-
-
-def check(problem: int, bit: int, done: int, largest: int) -> None:
-    """Raise what a decoding loop found.
-
-    Raises:
-        CodecError: unless ``problem`` is OK.
-    """
-    if problem != seg_loops.OK:
-        text = _PROBLEMS[problem].format(largest=largest)
-        raise CodecError(f"{text} at bit {bit} (value {done})")
-
-
-def check_padding(data: np.ndarray, bit: int) -> None:
-    """See that nothing but padding follows in uint8 data from ``bit`` on.
-
-    Raises:
-        CodecError: 64 bits or more, or a bit that is not zero.
-    """
-    rest = 8 * len(data) - bit
-    if rest >= WORD_BITS:
-        raise CodecError(
-            f"{rest} bits follow the last value at bit {bit}; padding has fewer than {WORD_BITS}"
-        )
-    tail = data[bit >> 3 :]
-    if rest and (tail[0] & (0xFF >> (bit & 7)) or tail[1:].any()):
-        raise CodecError(f"the padding behind the last value, from bit {bit} on, is not zero")
 
 
 @cache
@@ -145,10 +96,9 @@ def code_lengths(order: int) -> np.ndarray:
     Raises:
         CodecError: an order outside 0..15.
     """
-    loop_order = _loop_order(order)
+    order = loop_order(order)
     value = np.arange(1 << MAX_BITS)
-    _, length = np.frexp(value - 1.0 + (1 << loop_order))  # exponent of a float: bit length of an integer
-    lengths = np.where(value == 0, 1, 2 * length - loop_order).astype(np.uint8)
+    lengths = np.where(value == 0, 1, 2 * bit_length(value - 1 + (1 << order)) - order).astype(np.uint8)
     lengths.setflags(write=False)
     return lengths
 

@@ -6,62 +6,89 @@ other x is y = x - 1 + 2^k in L bits behind z = L - k >= 1 zeros. Hence L = z + 
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit, types, uint64
 
-from hwsim.codec.words import leading_zeros, store, window
+from hwsim.codec.problems import COUNT, ILLEGAL, OK, OUT_OF_RANGE, PADDING, TRUNCATED, WORD_BITS
+from hwsim.codec.words import BYTES, FOUND, PUT_BITS, VALUES, WINDOW_BITS, leading_zeros, put, store, window
 
-OK, TRUNCATED, ILLEGAL_PREFIX, OUT_OF_RANGE = range(4)
-
-_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_VALUES = types.Array(types.uint16, 1, "C", readonly=True)
-_WINDOW_BITS = 57  # that window() promises
+_MAP = types.Array(types.uint16, 3, "C", readonly=True)
+_CHUNK = 1024  # values whose non-zeros are found together; the positions stay in the first-level cache
 
 
 @njit(inline="always")
-def code_length(value, order):
-    """Bits of a value's code, order >= 1."""
-    length = 64 - leading_zeros(uint64(value) - uint64(1) + (uint64(1) << order))
+def _code_length(value, order):
+    length = 64 - leading_zeros(uint64(value) + ((uint64(1) << order) - uint64(1)))
     return 1 if value == 0 else 2 * length - order
 
 
-@njit(types.int64(_VALUES, types.int64), cache=True, nogil=True)
+@njit(types.int64(VALUES, types.int64), cache=True, nogil=True)
 def total_bits(values, order):
-    """Bits of the codes of all values."""
+    """Bits of the codes of all values. Indexed, not iterated over, which LLVM would not vectorise."""
     total = 0
-    for value in values:
-        total += code_length(value, order)
+    for i in range(len(values)):
+        total += _code_length(values[i], order)
     return total
 
 
-@njit(types.int64(_VALUES, types.int64, types.uint8[::1]), cache=True, nogil=True)
+@njit(types.void(_MAP, types.int64, types.int64, types.int64[:, ::1]), cache=True, nogil=True)
+def segment_bits(values, block, order, bits):
+    """Add the code lengths of every row of every channel to its segment; one pass in the order of memory."""
+    channels, height, width = values.shape
+    for c in range(channels):
+        for y in range(height):
+            total = 0
+            for x in range(width):
+                total += _code_length(values[c, y, x], order)
+            bits[c // block, y] += total
+
+
+@njit(inline="always")
+def _ones(count):
+    return (uint64(1) << count) - uint64(1)
+
+
+@njit(types.int64(VALUES, types.int64, types.uint8[::1]), cache=True, nogil=True)
 def encode(values, order, out):
-    """Write the codes of all values; ``out`` must be 8 bytes longer than they need. Returns the bits."""
-    pending = uint64(0)  # the bits not yet written, at the top
-    fill = 0  # how many: fewer than 8 before each value
-    byte = 0
+    """Write the codes of all values, zeros up to a multiple of 64 bits; returns the bits of the codes.
+
+    ``out`` must be 8 bytes longer than the codes. Two passes over a chunk, with no branch that depends on
+    whether a value is zero: one lists the positions of the non-zeros, one writes a run of zeros and the
+    value behind it at once. A loop with a branch a value runs at half the speed where zeros are scattered.
+    """
+    byte, pending, fill = 0, uint64(0), 0
     bias = (uint64(1) << order) - uint64(1)
-    for value in values:
-        code = uint64(1)
-        length = 1
-        if value:
-            code = uint64(value) + bias
+    count = len(values)
+    positions = np.empty(min(count, _CHUNK), np.int64)
+    last = -1
+    for start in range(0, count, _CHUNK):
+        found = 0
+        for i in range(start, min(start + _CHUNK, count)):
+            positions[found] = i
+            found += values[i] != 0
+        for j in range(found):
+            i = positions[j]
+            run = i - last - 1
+            last = i
+            code = uint64(values[i]) + bias
             length = 2 * (64 - leading_zeros(code)) - order
-        fill += length
-        pending |= code << (64 - fill)
-        store(out, byte, pending)
-        byte += fill >> 3
-        pending <<= fill & 56
-        fill &= 7
+            while run + length > PUT_BITS:
+                ones = min(run, PUT_BITS)
+                byte, pending, fill = put(out, byte, pending, fill, _ones(ones), ones)
+                run -= ones
+            byte, pending, fill = put(out, byte, pending, fill, _ones(run) << length | code, run + length)
+    run = count - last - 1
+    while run > 0:
+        ones = min(run, PUT_BITS)
+        byte, pending, fill = put(out, byte, pending, fill, _ones(ones), ones)
+        run -= ones
+    store(out, byte, pending)
     return 8 * byte + fill
 
 
-@njit(
-    types.UniTuple(types.int64, 3)(_BYTES, types.int64, types.int64, types.int64, types.uint16[::1]),
-    cache=True,
-    nogil=True,
-)
-def decode(data, first_bit, order, largest, out):
-    """Fill ``out``, all zeros so far, from ``first_bit`` on: a run of zeros and the value behind it at once.
+@njit(FOUND(BYTES, types.int64, types.int64, types.uint16[::1]), cache=True, nogil=True)
+def decode(data, order, largest, out):
+    """Fill ``out``, all zeros so far: a run of zeros and the value behind it in one step.
 
     Returns:
         (OK or what is wrong, the bit behind the last code or where the bad one begins, values decoded).
@@ -69,9 +96,9 @@ def decode(data, first_bit, order, largest, out):
     total = 8 * len(data)
     count = len(out)
     most_zeros = 17 - order
-    longest_run = _WINDOW_BITS - 2 * most_zeros - order  # so that a whole code behind it is in the window
+    longest_run = WINDOW_BITS - 2 * most_zeros - order  # so that a whole code behind it is in the window
     bias = (uint64(1) << order) - uint64(1)
-    bit = first_bit
+    bit = 0
     i = 0
     while i < count:
         word = window(data, bit)
@@ -86,7 +113,7 @@ def decode(data, first_bit, order, largest, out):
         word <<= run
         zeros = leading_zeros(word)
         if zeros > most_zeros:
-            return (TRUNCATED if bit + most_zeros >= total else ILLEGAL_PREFIX), bit, i
+            return (TRUNCATED if bit + most_zeros >= total else ILLEGAL), bit, i
         length = zeros + order
         value = ((word << zeros) >> (64 - length)) - bias
         if bit + zeros + length > total:
@@ -97,3 +124,57 @@ def decode(data, first_bit, order, largest, out):
         i += 1
         bit += zeros + length
     return OK, bit, i
+
+
+@njit(
+    types.void(_MAP, types.int64, types.int64, types.int64[:, ::1], types.uint8[::1]), cache=True, nogil=True
+)
+def encode_segments(values, block, order, words, out):
+    """Write the segments of a map, row by row; ``words`` (H, channel blocks) are their lengths."""
+    channels, height, width = values.shape
+    segment = np.empty(block * width, np.uint16)
+    byte = 0
+    for y in range(height):
+        for first in range(0, channels, block):
+            some = min(block, channels - first)
+            for c in range(some):
+                segment[c * width : (c + 1) * width] = values[first + c, y]
+            encode(segment[: some * width], order, out[byte:])
+            byte += words[y, first // block] * (WORD_BITS // 8)
+
+
+@njit(
+    FOUND(BYTES, types.int64, types.int64, types.int64[:, ::1], types.int64[:, ::1], types.uint16[:, :, ::1]),
+    cache=True,
+    nogil=True,
+)
+def decode_segments(data, block, order, words, nonzeros, out):
+    """The opposite of :func:`encode_segments`; ``words`` must add up to the length of ``data``.
+
+    Returns:
+        (OK or what is wrong, the bit in ``data``, the number of the segment).
+    """
+    channels, height, width = out.shape
+    segment = np.empty(block * width, np.uint16)
+    byte = 0
+    number = 0
+    for y in range(height):
+        for first in range(0, channels, block):
+            some = min(block, channels - first)
+            values = segment[: some * width]
+            values[:] = 0
+            size = words[y, first // block] * (WORD_BITS // 8)
+            coded = data[byte : byte + size]
+            problem, bit, _ = decode(coded, order, 65535, values)
+            if problem == OK:
+                if 8 * size - bit >= WORD_BITS or (bit < 8 * size and window(coded, bit) != 0):
+                    problem = PADDING
+                elif np.count_nonzero(values) != nonzeros[y, first // block]:
+                    problem = COUNT
+            if problem != OK:
+                return problem, 8 * byte + bit, number
+            for c in range(some):
+                out[first + c, y] = values[c * width : (c + 1) * width]
+            byte += size
+            number += 1
+    return OK, 8 * byte, number

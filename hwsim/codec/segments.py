@@ -6,9 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.codec import segment_loops
-from hwsim.codec.checks import as_codes, as_integer, as_order
+from hwsim.codec import seg_loops
+from hwsim.codec.checks import MAX_BITS, as_bytes, as_codes, as_integer
+from hwsim.codec.problems import WORD_BITS, check
+from hwsim.codec.seg import loop_order
 from hwsim.errors import CodecError
+
+INDEX_ENTRY = np.dtype([("words", "<u2"), ("nonzeros", "<u2")])
+"""What the index says of a segment: its length in 64-bit words and its non-zeros."""
 
 
 def segment_bits(values: Any, block: int, order: int) -> np.ndarray:
@@ -26,10 +31,75 @@ def segment_bits(values: Any, block: int, order: int) -> np.ndarray:
         CodecError: a value, the shape, ``block`` or ``order`` is out of range.
     """
     codes = _as_map(values)
-    block = as_integer(block, "block", 1, None)
+    block = _as_block(block, codes.shape[0])
     bits = np.zeros((-(-codes.shape[0] // block), codes.shape[1]), np.int64)
-    segment_loops.segment_bits(codes, block, max(as_order(order), 1), bits)
+    seg_loops.segment_bits(codes, block, loop_order(order), bits)
     return bits
+
+
+def encode_segments(values: Any, block: int, order: int) -> tuple[np.ndarray, np.ndarray]:
+    """A map in memory: row by row, in a row by channel block, each segment padded with zeros to 64-bit words.
+
+    Args:
+        values, block, order: as in :func:`segment_bits`.
+
+    Returns:
+        data: uint8 (bytes,), words most significant byte first.
+        index: :data:`INDEX_ENTRY` (H, channel blocks), in the order of the segments.
+
+    Raises:
+        CodecError: as :func:`segment_bits`, or a segment too large for its entry of the index.
+    """
+    codes = _as_map(values)
+    block = _as_block(block, codes.shape[0])
+    words = np.ascontiguousarray(-(-segment_bits(codes, block, order).T // WORD_BITS))
+    counts = np.count_nonzero(codes, axis=2)
+    starts = np.arange(0, codes.shape[0], block)
+    nonzeros = np.add.reduceat(counts, starts, axis=0).T if codes.size else np.zeros_like(words)
+    for name, entries in (("words", words), ("non-zeros", nonzeros)):
+        if entries.max(initial=0) > np.iinfo(np.uint16).max:
+            raise CodecError(f"a segment of {entries.max()} {name} does not fit the index: lower block")
+    index = np.empty(words.shape, INDEX_ENTRY)
+    index["words"], index["nonzeros"] = words, nonzeros
+    size = int(words.sum()) * (WORD_BITS // 8)
+    out = np.empty(size + WORD_BITS // 8, np.uint8)
+    seg_loops.encode_segments(codes, block, loop_order(order), words, out)
+    return out[:size], index
+
+
+def decode_segments(
+    data: Any, index: np.ndarray, shape: tuple[int, int, int], block: int, order: int
+) -> np.ndarray:
+    """The map, uint16 ``shape``, that :func:`encode_segments` stored.
+
+    Args:
+        data, index: as it returned them.
+        shape: (C, H, W).
+        block, order: as it was given them.
+
+    Raises:
+        CodecError: the index fits neither the shape nor the data, or a segment is truncated, has an illegal
+            code, padding that is not zero or another number of non-zeros than the index says; names the bit.
+    """
+    buffer = as_bytes(data)
+    channels, height, width = (as_integer(size, "shape", 0, None) for size in shape)
+    block = _as_block(block, channels)
+    starts = np.arange(0, channels, block)
+    blocks = len(starts)
+    if index.dtype != INDEX_ENTRY or index.shape != (height, blocks):
+        raise CodecError(
+            f"a map of shape {shape} in blocks of {block} needs an index of shape {(height, blocks)}"
+        )
+    words, nonzeros = (np.ascontiguousarray(index[name], np.int64) for name in ("words", "nonzeros"))
+    if int(words.sum()) * WORD_BITS != 8 * len(buffer):
+        raise CodecError(f"the index speaks of {words.sum()} words, the data has {len(buffer)} bytes")
+    if (np.minimum(block, channels - starts) * width > words * WORD_BITS).any():
+        raise CodecError(f"truncated data: a segment has fewer bits than values, which are {width} a channel")
+    out = np.empty((channels, height, width), np.uint16)
+    problem, bit, number = seg_loops.decode_segments(buffer, block, loop_order(order), words, nonzeros, out)
+    row, number = divmod(number, max(blocks, 1))
+    check(problem, bit, f"row {row}, channel block {number}", (1 << MAX_BITS) - 1)
+    return out
 
 
 def _as_map(values: Any) -> np.ndarray:
@@ -37,3 +107,7 @@ def _as_map(values: Any) -> np.ndarray:
     if array.ndim != 3:
         raise CodecError(f"a map has the shape (C, H, W), not {array.shape}")
     return as_codes(array).reshape(array.shape)
+
+
+def _as_block(block: Any, channels: int) -> int:
+    return min(as_integer(block, "block", 1, None), max(channels, 1))

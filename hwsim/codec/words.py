@@ -2,6 +2,8 @@
 
 LLVM intrinsics, since plain numba has neither: a leading-zero count and a load of 8 unaligned bytes are one
 instruction each. ``load`` and ``store`` check nothing: their callers keep within the buffer.
+A change here needs a touch of every file that compiles it in: numba's cache looks at a caller's own file
+only.
 """
 
 from __future__ import annotations
@@ -9,8 +11,19 @@ from __future__ import annotations
 import sys
 
 from llvmlite import ir
-from numba import njit, types
+from numba import njit, types, uint64
 from numba.extending import intrinsic
+
+BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+VALUES = types.Array(types.uint16, 1, "C", readonly=True)
+FOUND = types.UniTuple(types.int64, 3)
+"""(problem, bit, values done): what a decoding loop returns."""
+
+WINDOW_BITS = 57
+"""That :func:`window` promises."""
+
+PUT_BITS = 56
+"""That :func:`put` takes at once."""
 
 _I64 = ir.IntType(64)
 
@@ -21,16 +34,6 @@ def leading_zeros(typingctx, word):
 
     def codegen(context, builder, signature, args):
         return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(types.uint64), codegen
-
-
-@intrinsic
-def trailing_zeros(typingctx, word):
-    """Zero bits below the lowest one of a uint64; 64 for 0."""
-
-    def codegen(context, builder, signature, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.uint64), codegen
 
@@ -78,9 +81,21 @@ def window(data, bit):
 
 @njit(cache=True, nogil=True)
 def _window_at_end(data, bit):
-    word = types.uint64(0)
+    word = uint64(0)
     for byte in range(bit >> 3, (bit >> 3) + 8):
-        word <<= types.uint64(8)
+        word <<= uint64(8)
         if byte < len(data):
-            word |= types.uint64(data[byte])
+            word |= uint64(data[byte])
     return word << (bit & 7)
+
+
+@njit(inline="always")
+def put(out, byte, pending, fill, code, length):
+    """Write ``length`` bits, 1 .. 56, behind ``fill`` < 8 bits that ``pending`` holds at its top.
+
+    Writes 8 bytes from ``byte`` on, whatever the length. Returns byte, pending and fill for the next call.
+    """
+    fill += length
+    pending |= code << (64 - fill)
+    store(out, byte, pending)
+    return byte + (fill >> 3), pending << (fill & 56), fill & 7

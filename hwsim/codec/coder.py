@@ -1,0 +1,60 @@
+"""What all coders have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hwsim.codec.checks import MAX_BITS, MAX_ORDER, as_codes, as_integer
+
+
+@dataclass(frozen=True)
+class Coder:
+    """Base of the coders. Values are unsigned integers of ``bits`` bits, arrays of any shape are read in C
+    order.
+
+    A coder without an order ignores the argument ``order``.
+
+    Attributes:
+        bits: width of a value, 1 .. 16; a larger value is an error in both directions.
+
+    Raises:
+        CodecError: ``bits`` is out of range.
+    """
+
+    name: ClassVar[str]
+    bits: int = MAX_BITS
+
+    def __post_init__(self) -> None:
+        as_integer(self.bits, "bits", 1, MAX_BITS)
+
+    def best_order(self, values: Any) -> int:
+        """0: this coder has no order.
+
+        Raises:
+            CodecError: a value out of range or not an integer.
+        """
+        as_codes(values, self.bits)
+        return 0
+
+
+def cheapest_order(codes: np.ndarray, lengths: Callable[[int], np.ndarray]) -> int:
+    """The order with the fewest bits, the lowest of equals.
+
+    Args:
+        codes: uint16 (values,).
+        lengths: of an order, the bits of every value 0 .. 65535.
+    """
+    histogram = np.bincount(codes, minlength=1 << MAX_BITS)
+    present = np.flatnonzero(histogram)
+    counts = histogram[present]
+    return int(np.argmin([lengths(order)[present] @ counts for order in range(MAX_ORDER + 1)]))
+
+
+def bit_length(numbers: np.ndarray) -> np.ndarray:
+    """Bits of integers 0 .. 2^53, int64 of the same shape; 0 for 0."""
+    _, exponent = np.frexp(numbers.astype(np.float64))
+    return exponent.astype(np.int64)

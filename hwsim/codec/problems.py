@@ -1,0 +1,43 @@
+"""What a decoding loop may find wrong, as numbers that compiled code returns and as errors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwsim.errors import CodecError
+
+WORD_BITS = 64
+OK, TRUNCATED, ILLEGAL, OUT_OF_RANGE, PADDING, COUNT = range(6)
+_TEXTS = {
+    TRUNCATED: "truncated data: it ends inside the code",
+    ILLEGAL: "illegal code: no value has such a prefix",
+    OUT_OF_RANGE: "value outside 0..{largest}",
+    PADDING: "more than padding follows the last value",
+    COUNT: "not as many non-zeros as the index says",
+}
+
+
+def check(problem: int, bit: int, where: str, largest: int) -> None:
+    """Raise what a decoding loop found at ``bit``; ``where`` says it in other words.
+
+    Raises:
+        CodecError: unless ``problem`` is OK.
+    """
+    if problem != OK:
+        raise CodecError(f"{_TEXTS[problem].format(largest=largest)} at bit {bit} ({where})")
+
+
+def check_padding(data: np.ndarray, bit: int) -> None:
+    """See that nothing but padding follows in uint8 data from ``bit`` on.
+
+    Raises:
+        CodecError: 64 bits or more, or a bit that is not zero.
+    """
+    rest = 8 * len(data) - bit
+    if rest >= WORD_BITS:
+        raise CodecError(
+            f"{rest} bits follow the last value at bit {bit}; padding has fewer than {WORD_BITS}"
+        )
+    tail = data[bit >> 3 :]
+    if rest and (tail[0] & (0xFF >> (bit & 7)) or tail[1:].any()):
+        raise CodecError(f"the padding behind the last value, from bit {bit} on, is not zero")
