@@ -26,6 +26,12 @@ WORD_BYTES = 8
 NO_STREAM = -(2**60)  # a request so long ago that every word has arrived
 # An argument of the loop: the cache of numba would not notice that a constant of another file has changed.
 LATENCIES = (DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY)
+EVENT_FIELDS = (
+    "decoded",
+    "taken",
+    "occupied",
+    "useful",
+)  # T; S and c of its item, -1 and 0 if none; valid tap
 CAUSES = ("compute", "taps", "decode", "dram", "drain")
 
 
@@ -116,6 +122,7 @@ def time_pass(
     words: np.ndarray,
     lengths: np.ndarray,
     stream: Stream | None = None,
+    events: np.ndarray | None = None,
 ) -> PassTiming:
     """Time one pass of one core, exactly.
 
@@ -130,6 +137,7 @@ def time_pass(
         words: int32 (H, channel blocks of the map), length of every segment in words.
         lengths: uint8 (65536,), bits of the code of every value (skipping), or of a raw word (dense).
         stream: arrival of the words; None when the map is on chip.
+        events: int64 (values of the pass or more, 4), filled with the :data:`EVENT_FIELDS` of every symbol.
     """
     if stream is None:
         stream = Stream(np.zeros_like(words, dtype=np.int64), NO_STREAM, 0, 1)
@@ -160,6 +168,7 @@ def time_pass(
         stream.latency,
         stream.bytes_per_cycle,
         LATENCIES,
+        np.empty((0, len(EVENT_FIELDS)), np.int64) if events is None else events,
     )
     cycles, *causes, symbols, word_count = (int(counter) for counter in counters)
     by_cause = dict(zip(CAUSES, causes, strict=True))
@@ -200,6 +209,7 @@ def _time_pass(
     latency,
     bytes_per_cycle,
     latencies,
+    events,
 ):
     decode_latency, mac_latency, drain_latency = latencies
     width = values.shape[2]
@@ -275,6 +285,9 @@ def _time_pass(
                 decoded = max(ready, entered_at + 1)
                 late_cycles += min(late, decoded - ready)
                 late = 0
+                if len(events):
+                    events[symbols, 0], events[symbols, 1] = decoded, -1
+                    events[symbols, 2], events[symbols, 3] = 0, 0
                 symbols += 1
                 bit += length
 
@@ -296,6 +309,9 @@ def _time_pass(
                         compute += cost
                     else:
                         idle_taps += cost
+                    if len(events):
+                        events[symbols - 1, 1], events[symbols - 1, 2] = start, cost
+                        events[symbols - 1, 3] = useful
                     free = start + cost
                     taken_at[slot] = start
                     slot += 1

@@ -153,7 +153,11 @@ class Channel:
         return len(self._ready) - 1
 
     def written(self, number: int) -> int:
-        """Cycle in which a write is through, if no read is requested before that cycle but those known now.
+        """Cycle in which a write is through, unless reads unknown now are requested before it."""
+        return self.write_span(number)[1]
+
+    def write_span(self, number: int) -> tuple[int, int]:
+        """First cycle of a write on the channel, and the cycle in which it is through (as :meth:`written`).
 
         In *free time*, the count of cycles without a read, reads do not exist: a queue of parts is through at
         the largest of (free time when part k is ready) + (work of part k and all later ones).
@@ -164,9 +168,14 @@ class Channel:
         before = np.searchsorted(starts, ready, side="right")
         running = np.maximum(np.concatenate(([0], ends))[before] - ready, 0)
         free_ready = ready - (busy[before] - running)
-        work_left = np.cumsum(cycles[::-1])[::-1]
-        finish = int((free_ready + work_left).max())
-        return finish + int(busy[np.searchsorted(starts - busy[:-1], finish, side="left")])
+        worked = np.cumsum(cycles)
+        through = np.maximum.accumulate(free_ready - worked + cycles) + worked  # of every part, in free time
+        first = np.flatnonzero(cycles[-len(self._cycles[number]) :])[0] - len(self._cycles[number])
+        begin, finish = int(through[first] - cycles[first]), int(through[-1])
+        # A cycle of free time lies after all reads that start no later than it; an end, before those.
+        reads = starts - busy[:-1]
+        began_after = int(busy[np.searchsorted(reads, begin, side="right")])
+        return begin + began_after, finish + int(busy[np.searchsorted(reads, finish, side="left")])
 
     def _occupancy(self, size: int) -> int:
         bursts = -(-size // BURST_BYTES)

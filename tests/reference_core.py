@@ -67,6 +67,7 @@ class Item:
     x: int | None  # of its value, if it has one
     ends_row: bool
     ready: int  # cycle from which the scatter unit may take it
+    symbol: int  # its number
 
 
 @dataclass
@@ -78,6 +79,7 @@ class Outcome:
     symbols: int
     words: int
     drained: list[int]
+    events: list[list[int]]  # of every symbol: decoded, taken, cycles occupied, whether it has a valid tap
 
 
 def segments_of(
@@ -163,6 +165,7 @@ def run_pass(
     drained: dict[int, int] = {}
     causes: Counter = Counter()
     symbols = taken = 0
+    events: list[list[int]] = []
     cycle = 0
 
     while len(drained) < len(owned):
@@ -184,6 +187,7 @@ def run_pass(
                 else:
                     busy = lanes if layer.kind == "depthwise" else taps * len(reach[item.row])
                     kind = "compute"
+                events[item.symbol][1:] = [cycle, busy, int(kind == "compute")]
         if busy:
             causes[kind] += 1
             busy -= 1
@@ -227,6 +231,7 @@ def run_pass(
                     value_at, length = position + zeros, zeros + size
                     position += zeros + 1
             symbols += 1
+            events.append([cycle, -1, 0, 0])
             bit += length
             ends_segment = position == len(segment.values)
             if ends_segment:
@@ -242,7 +247,7 @@ def run_pass(
             if value_at is not None or ends_row:
                 credits -= 1
                 x = None if value_at is None else value_at % layer.in_shape[2]
-                fifo.append(Item(segment.row, x, ends_row, cycle + decode_latency))
+                fifo.append(Item(segment.row, x, ends_row, cycle + decode_latency, symbols - 1))
 
         # Window: one word.
         if room and word_there:
@@ -252,4 +257,4 @@ def run_pass(
 
     tail = max(drained.values()) + 1 + drain_latency - cycle
     causes["drain"] += tail
-    return Outcome(cycle + tail, causes, symbols, taken, [drained[q] for q in range(len(owned))])
+    return Outcome(cycle + tail, causes, symbols, taken, [drained[q] for q in range(len(owned))], events)

@@ -85,7 +85,7 @@ def cases(draw) -> Case:
 
 
 def outcomes(case: Case):
-    """(model, reference) of a case."""
+    """(model, reference, events of the model) of a case."""
     layer, arch, values = case.layer, case.arch, case.values
     order = case.order if arch.skip_zeros else None
     starts = range(0, layer.in_shape[0], case.block)
@@ -123,6 +123,7 @@ def outcomes(case: Case):
         bursts = place[word] * 8 // 64 + 1
         return max(0, request + latency + -(-bursts * 64 // rate))
 
+    events = np.full((values.size, 4), -7, np.int64)
     model = time_pass(
         layer,
         values,
@@ -134,6 +135,7 @@ def outcomes(case: Case):
         words=words,
         lengths=lengths,
         stream=None if case.stream is None else Stream(offsets, *case.stream),
+        events=events,
     )
     reference = run_pass(
         layer,
@@ -150,14 +152,15 @@ def outcomes(case: Case):
         latencies=LATENCIES,
         arrival=arrival,
     )
-    return model, reference
+    return model, reference, events[: model.symbols]
 
 
 @settings(max_examples=300, deadline=None)
 @given(cases())
 def test_model_equals_the_clocked_reference(case):
-    model, reference = outcomes(case)
+    model, reference, events = outcomes(case)
     assert model.cycles == reference.cycles
+    assert events.tolist() == reference.events
     assert model.drained.tolist() == reference.drained
     assert model.symbols == reference.symbols
     assert model.words == reference.words
@@ -170,14 +173,14 @@ def test_model_equals_the_clocked_reference(case):
 @settings(max_examples=50, deadline=None)
 @given(cases())
 def test_a_map_on_chip_never_waits_for_dram(case):
-    model, _ = outcomes(Case(**{**case.__dict__, "stream": None}))
+    model, _, _ = outcomes(Case(**{**case.__dict__, "stream": None}))
     assert model.causes["dram"] == 0
 
 
 def test_a_starved_pass_waits_for_dram_and_for_nothing_else_of_note():
     layer = Layer("l", "conv", "x", (16, 4, 16), (8, 4, 16))
     slow = Case(layer, Arch(columns=8), (0, 1, 2, 3), range(16), 8, 8, 4, 8, 1.0, (0, 200, 1), 1)
-    model, reference = outcomes(slow)
+    model, reference, _ = outcomes(slow)
     assert model.cycles == reference.cycles
     assert model.causes["dram"] > 200 + 300  # the latency, and more
     assert model.causes["decode"] + model.causes["taps"] < 10
@@ -187,7 +190,7 @@ def test_a_starved_pass_waits_for_dram_and_for_nothing_else_of_note():
 def test_a_1x1_layer_costs_one_cycle_a_nonzero_value(density):
     layer = Layer("l", "conv", "x", (64, 8, 32), (8, 8, 32))
     case = Case(layer, Arch(columns=8), tuple(range(8)), range(64), 8, 8, 6, 8, density, None, 5)
-    model, _ = outcomes(case)
+    model, _, _ = outcomes(case)
     assert model.causes["compute"] == np.count_nonzero(case.values)
     long_runs = model.symbols - model.causes["compute"]  # symbols without a value
     fill = 1 + 2 + DECODE_LATENCY  # first words, first item

@@ -28,7 +28,7 @@ def occupancy(size: int, rate: int) -> int:
 
 
 def stepped(events, rate: int, latency: int):
-    """Answers of a channel that is stepped cycle by cycle: (request, there) of reads, end of each write."""
+    """A channel stepped cycle by cycle: (request, there) of reads, then (begin, end) of writes."""
     answers, busy, free = [], set(), 0
     for kind, size, when in events:
         if kind == "read":
@@ -36,22 +36,22 @@ def stepped(events, rate: int, latency: int):
             free = request + occupancy(size, rate)
             busy |= set(range(request, free))
             answers.append((request, free + latency))
-    queue, base = [], 0
+    cycle, base = 0, 0
     for kind, size, when in events:
         if kind == "write":
             whole = occupancy(size, rate)
             ready = base + np.cumsum(when)
             base = int(ready[-1])
+            used = []
             for k in range(len(ready)):
-                queue += [int(ready[k])] * ((k + 1) * whole // len(ready) - k * whole // len(ready))
-            answers.append(len(queue))
-    ends, cycle = [], 0
-    for ready in queue:
-        while cycle < ready or cycle in busy:
-            cycle += 1
-        cycle += 1
-        ends.append(cycle)
-    return [ends[a - 1] if isinstance(a, int) else a for a in answers]
+                cycle = max(cycle, int(ready[k]))
+                for _ in range((k + 1) * whole // len(ready) - k * whole // len(ready)):
+                    while cycle in busy:
+                        cycle += 1
+                    used.append(cycle)
+                    cycle += 1
+            answers.append((used[0], used[-1] + 1))
+    return answers
 
 
 @given(reads_and_writes, st.integers(1, 80), st.integers(0, 50))
@@ -66,7 +66,7 @@ def test_reads_in_order_and_writes_between_them_equal_a_stepped_channel(events, 
             ready = base + np.cumsum(when)
             base = int(ready[-1])
             writes.append(channel.write(ready, size))
-    answers += [channel.written(number) for number in writes]
+    answers += [channel.write_span(number) for number in writes]
     assert answers == stepped(events, rate, latency)
 
 

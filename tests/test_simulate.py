@@ -13,7 +13,8 @@ from hwsim.arch import Arch
 from hwsim.errors import ArchError, TraceError
 from hwsim.layer import Layer
 from hwsim.mapping import map_blocks, map_layer
-from hwsim.simulate import simulate
+from hwsim.simulate import simulate, simulate_image
+from hwsim.workload import Workload
 
 
 @dataclass
@@ -122,6 +123,14 @@ def test_an_image_takes_the_same_alone_and_among_others(trace, arch):
     together = simulate(trace, arch)
     alone = simulate(trace, arch, images=[1])
     assert list(alone.layers) == [layer for layer in together.layers if layer.image == 1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(chains(), st.lists(machines, min_size=2, max_size=4))
+def test_a_workload_kept_for_many_machines_gives_what_a_new_one_gives(trace, machines):
+    workload = Workload(trace, 0)
+    for arch in machines:
+        assert simulate_image(workload, arch) == simulate_image(Workload(trace, 0), arch)
 
 
 def small_trace(**fields) -> MemoryTrace:

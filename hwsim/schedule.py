@@ -1,0 +1,218 @@
+"""When every pass runs and every byte moves: the array and its DRAM channel over the layers of one image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from hwsim import dram
+from hwsim.arch import WORD_BITS, Arch
+from hwsim.cycles import CAUSES as PASS_CAUSES
+from hwsim.cycles import PassTiming, Stream
+from hwsim.result import CAUSES
+from hwsim.workload import LayerJob
+
+
+@dataclass(frozen=True)
+class PassRun:
+    """One pass: cycles since the image began.
+
+    Attributes:
+        core, round, unit, group: who did what; unit and row group as in the layer's mapping.
+        free: cycle from which the core was free; it waited for weights until ``begin``.
+        begin: first cycle of the pass; it ends at ``begin + timing.cycles``.
+        stream: the words of the map on their way; None if it was on chip when the pass began.
+        timing: what it took.
+    """
+
+    core: int
+    round: int
+    unit: int
+    group: int
+    free: int
+    begin: int
+    stream: Stream | None
+    timing: PassTiming
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Bytes that cross the DRAM channel.
+
+    Attributes:
+        kind: ``weights``, ``maps_in`` or ``maps_out``.
+        layer: whose weights, input map or output map.
+        size: bytes.
+        begin, end: first cycle on the channel, and first cycle after; a write may be interrupted by reads.
+    """
+
+    kind: Literal["weights", "maps_in", "maps_out"]
+    layer: str
+    size: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class LayerSpan:
+    """A layer in time; ``causes`` in core-cycles, ``dram`` in bytes by kind of transfer."""
+
+    job: LayerJob
+    start: int
+    end: int
+    passes: tuple[PassRun, ...]
+    causes: dict[str, int]
+    dram: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All layers of one image on one machine, and the transfers in the order of request."""
+
+    layers: tuple[LayerSpan, ...]
+    transfers: tuple[Transfer, ...]
+
+
+def schedule(jobs: Sequence[LayerJob], arch: Arch) -> Schedule:
+    """Run the layers one after the other, from an idle machine (docs/architecture.md, *Weights*, *DRAM*)."""
+    machine = _Machine(arch)
+    machine.load_weights(jobs[0], 0)
+    spans = [machine.run(job, after) for job, after in zip(jobs, [*jobs[1:], None], strict=True)]
+    return Schedule(tuple(spans), machine.transfers())
+
+
+@dataclass(frozen=True)
+class _Fetch:
+    """A map on its way: offsets as in :class:`Stream`, times since the image began, size in bytes."""
+
+    offsets: np.ndarray
+    request: int
+    there: int
+    size: int
+
+
+class _Machine:
+    """The state of the array and the channel between passes."""
+
+    def __init__(self, arch: Arch) -> None:
+        self.arch = arch
+        self.channel = dram.Channel(arch)
+        self.now = 0  # end of the layer before
+        self.started = [0] * arch.cores  # last pass of each core: since then its other weight half is free
+        self.weights_ready: dict[int, int] = {}  # unit -> cycle, for the round to come
+        self.weight_bytes = 0  # loaded for the round to come
+        self.write: int | None = None  # the last one queued
+        self.map_writes: dict[str, int] = {}  # map -> the write that completes it
+        self.reads: list[Transfer] = []
+        self.writes: list[tuple[str, int]] = []  # layer, bytes
+
+    def load_weights(self, job: LayerJob, number: int) -> None:
+        """Fetch the weights of a round, one load a unit, into the halves that its cores do not use."""
+        users: dict[int, list[int]] = {}
+        for core, unit, _ in job.mapping.round(number):
+            users.setdefault(unit, []).append(core)
+        self.weights_ready = {}
+        self.weight_bytes = 0
+        for unit, cores in users.items():
+            size = job.weight_bytes(unit)
+            ready = max(self.started[core] for core in cores)
+            _, self.weights_ready[unit] = self._read("weights", job, size, ready)
+            self.weight_bytes += size
+
+    def run(self, job: LayerJob, following: LayerJob | None) -> LayerSpan:
+        """One layer."""
+        start, arch, mapping = self.now, self.arch, job.mapping
+        causes = dict.fromkeys(CAUSES, 0)
+        traffic = {"weights": 0, "maps_in": 0, "maps_out": job.traffic.write_bytes}
+        passes: list[PassRun] = []
+        done = [start] * arch.cores
+        fetch: _Fetch | None = None
+        for number in range(mapping.rounds):
+            ready, traffic["weights"] = self.weights_ready, traffic["weights"] + self.weight_bytes
+            work = mapping.round(number)
+            if job.traffic.fetch and (
+                number == 0 or job.layer.kind == "depthwise" or not job.traffic.resident
+            ):
+                fetch = self._fetch(job, sorted({unit for _, unit, _ in work}))
+                traffic["maps_in"] += fetch.size
+            streamed: dict[tuple[int, int, int], PassTiming] = {}  # cores that begin together see the same
+            for core, unit, group in work:
+                free = done[core]
+                begin = max(free, ready[unit])
+                if fetch is None or fetch.there <= begin:
+                    stream, timing = None, job.time(unit, group, None)
+                else:
+                    stream = Stream(
+                        fetch.offsets, fetch.request - begin, arch.dram_latency, arch.bytes_per_cycle
+                    )
+                    key = (job.alike(unit), group, begin)
+                    if key not in streamed:
+                        streamed[key] = job.time(unit, group, stream)
+                    timing = streamed[key]
+                causes["weights"] += begin - free
+                for cause in PASS_CAUSES:
+                    causes[cause] += timing.causes[cause]
+                self.started[core] = begin
+                done[core] = begin + timing.cycles
+                passes.append(PassRun(core, number, unit, group, free, begin, stream, timing))
+            if number + 1 < mapping.rounds:
+                self.load_weights(job, number + 1)
+            elif following is not None:
+                self.load_weights(following, 0)
+        end = max(done)
+        causes["imbalance"] += sum(end - cycle for cycle in done)
+        if job.traffic.write:
+            drained = np.sort(np.concatenate([run.begin + run.timing.drained for run in passes]))
+            self._write(job, drained, traffic["maps_out"])
+        if following is None and self.write is not None:
+            last_write = max(end, self.channel.written(self.write))
+            causes["dram"] += (last_write - end) * arch.cores
+            end = last_write
+        self.now = end
+        return LayerSpan(job, start, end, tuple(passes), causes, traffic)
+
+    def transfers(self) -> tuple[Transfer, ...]:
+        """Reads in their order, then writes in theirs."""
+        writes = []
+        for number, (layer, size) in enumerate(self.writes):
+            begin, end = self.channel.write_span(number)
+            writes.append(Transfer("maps_out", layer, size, begin, end))
+        return (*self.reads, *writes)
+
+    def _read(
+        self, kind: Literal["weights", "maps_in"], job: LayerJob, size: int, ready: int
+    ) -> tuple[int, int]:
+        request, there = self.channel.read(size, ready)
+        end = there - self.arch.dram_latency
+        self.reads.append(Transfer(kind, job.layer.name, size, request, end))
+        return request, there
+
+    def _write(self, job: LayerJob, ready: np.ndarray, size: int) -> None:
+        self.write = self.channel.write(ready, size)
+        self.writes.append((job.layer.name, size))
+        if job.layer.output is not None:
+            self.map_writes[job.layer.output] = self.write
+
+    def _fetch(self, job: LayerJob, units: Sequence[int]) -> _Fetch:
+        """Stream what a round reads: row by row, in the order in which the first core comes to it."""
+        words = job.stored.words
+        never = np.iinfo(np.int64).max
+        position = np.full(words.shape[0], never)
+        for group in range(len(job.mapping.groups)):
+            y = job.rows(group).y
+            np.minimum.at(position, y, np.arange(len(y)))
+        order = np.argsort(position, kind="stable")[: np.count_nonzero(position < never)]
+        place = np.ix_(order, job.segments(units))
+        chosen = words[place].astype(np.int64)
+        ends = np.cumsum(chosen).reshape(chosen.shape)
+        index_words = -(-job.stored.index_bytes * chosen.size // (words.size * WORD_BITS // 8))
+        offsets = np.zeros(words.shape, np.int64)
+        offsets[place] = ends - chosen + index_words
+        size = int(ends[-1, -1] + index_words) * (WORD_BITS // 8)
+        write = self.map_writes.get(job.layer.input)
+        written = 0 if write is None else self.channel.written(write)
+        request, there = self._read("maps_in", job, size, max(self.now, written))
+        return _Fetch(offsets, request, there, size)

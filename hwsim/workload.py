@@ -1,0 +1,180 @@
+"""One image of a trace, and what follows from it: computed once, whatever machine asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from hwsim import dram
+from hwsim.arch import Arch
+from hwsim.codec.seg import code_lengths
+from hwsim.cycles import EVENT_FIELDS, PassTiming, Rows, Stream, input_rows, time_pass
+from hwsim.errors import TraceError
+from hwsim.layer import Layer
+from hwsim.mapping import Mapping, map_blocks, map_layer, weight_words
+
+if TYPE_CHECKING:
+    from hwsim.trace import MapInfo, Trace
+
+T = TypeVar("T")
+
+
+class Workload:
+    """An image's activation maps, and what machines have asked of them so far.
+
+    Segment lengths, mappings and the times of passes whose map is on chip are kept: they are not computed
+    again when a parameter changes on which they do not depend. A sweep keeps one workload an image.
+
+    Raises:
+        TraceError: the trace has no such image.
+    """
+
+    def __init__(self, trace: Trace, image: int) -> None:
+        if not 0 <= image < trace.images:
+            raise TraceError(f"{trace.title} has no image {image}; it has 0 .. {trace.images - 1}")
+        self.image = image
+        self.layers: Sequence[Layer] = trace.layers
+        self._trace = trace
+        self._known: dict[Hashable, object] = {}
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What ``compute`` gives, computed when ``key`` is asked for the first time."""
+        if key not in self._known:
+            self._known[key] = compute()
+        return self._known[key]  # type: ignore[return-value]
+
+    def info(self, name: str) -> MapInfo:
+        """What the trace says of a map."""
+        return self._trace.maps[name]
+
+    def values(self, name: str) -> np.ndarray:
+        """A map, uint16 (C, H, W)."""
+        return self.once(("values", name), lambda: self._trace.map(name, self.image))
+
+    def nonzero_macs(self, layer: Layer) -> int:
+        """MACs of a layer whose activation is not zero."""
+        return self.once(("macs", layer.name), lambda: layer.nonzero_macs(self.values(layer.input)))
+
+    def lengths(self, name: str, compressed: bool) -> np.ndarray:
+        """Bits of every value's code in a map, uint8 (65536,); of a raw word if not compressed."""
+        info = self.info(name)
+        return code_lengths(info.order) if compressed else np.full(1 << 16, info.bits, np.uint8)
+
+    def stored(self, name: str, block: int, compressed: bool) -> dram.StoredMap:
+        """A map as it lies in memory."""
+        info = self.info(name)
+        return self.once(
+            ("stored", name, block, compressed),
+            lambda: dram.store_map(self.values(name), block, info.order, info.bits, compressed),
+        )
+
+    def jobs(self, arch: Arch) -> list[LayerJob]:
+        """All layers in the order of execution, mapped to a machine.
+
+        Raises:
+            ArchError: a layer does not fit the machine.
+        """
+        skip, shape = arch.skip_zeros, (arch.columns, arch.accumulators, arch.weight_words)
+        blocks = self.once(("blocks", *shape), lambda: map_blocks(self.layers, arch))
+        stored = {name: self.stored(name, blocks[name], skip) for name in {la.input for la in self.layers}}
+        plan = dram.plan_traffic(
+            self.layers,
+            {name: map_.bytes for name, map_ in stored.items()},
+            {name: len(self.values(name)) for name in stored},
+            arch,
+            arch.activation_bits,
+        )
+        jobs = []
+        for layer, traffic in zip(self.layers, plan, strict=True):
+            map_, block = stored[layer.input], blocks[layer.input]
+            height, width = layer.in_shape[1:]
+            counts = map_.nonzeros if skip else np.full(height, layer.in_shape[0] * width)
+            mapping = self.once(
+                ("mapping", layer.name, block, arch.columns, arch.cores, arch.row_split, skip),
+                lambda: map_layer(layer, arch, counts, block),  # noqa: B023
+            )
+            jobs.append(LayerJob(self, layer, arch, map_, mapping, traffic, block))
+        return jobs
+
+
+@dataclass(frozen=True)
+class LayerJob:
+    """A layer of a workload on a machine: all that its timing depends on, except when it starts.
+
+    Attributes:
+        workload, layer, arch: what runs where.
+        stored: the input map in memory.
+        mapping: which core does what.
+        traffic: which of its maps cross the DRAM channel.
+        block: channels of a segment of the input map.
+    """
+
+    workload: Workload
+    layer: Layer
+    arch: Arch
+    stored: dram.StoredMap
+    mapping: Mapping
+    traffic: dram.Traffic
+    block: int
+
+    def rows(self, group: int) -> Rows:
+        """Input rows that a pass over a row group reads."""
+        owned = self.mapping.groups[group]
+        return self.workload.once(
+            ("rows", self.layer.name, owned.tobytes()), lambda: input_rows(self.layer, owned)
+        )
+
+    def weight_bytes(self, unit: int) -> int:
+        """Bytes of a unit's weights, in whole words of weight memory."""
+        channels = len(self.mapping.channels(unit, self.layer))
+        lanes = self.arch.columns if self.layer.kind == "depthwise" else channels
+        return -(-weight_words(self.layer, channels, self.arch) * lanes * self.arch.weight_bits // 8)
+
+    def segments(self, units: Sequence[int]) -> np.ndarray:
+        """Channel blocks of the map that a round over ``units`` reads."""
+        return np.array(units) if self.layer.kind == "depthwise" else np.arange(self.stored.words.shape[1])
+
+    def alike(self, unit: int) -> int:
+        """The same number for units whose passes take the same time: they read the same activations."""
+        return unit if self.layer.kind == "depthwise" else len(self.mapping.channels(unit, self.layer))
+
+    def time(self, unit: int, group: int, stream: Stream | None) -> PassTiming:
+        """Time the pass of a unit over a row group; ``stream`` None: its map is on chip."""
+        if stream is not None:
+            return self._time(unit, group, stream)
+        arch, owned = self.arch, self.mapping.groups[group].tobytes()
+        shape = (self.block, arch.columns, arch.run_max, arch.fifo_depth, arch.skip_zeros)
+        key = ("time", self.layer.name, self.alike(unit), owned, *shape)
+        return self.workload.once(key, lambda: self._time(unit, group, None))
+
+    def events(self, unit: int, group: int, stream: Stream | None) -> np.ndarray:
+        """Every symbol of a pass, int64 (symbols, 4): hwsim.cycles.EVENT_FIELDS, from its first cycle."""
+        channels = len(self.mapping.channels(unit, self.layer))
+        if self.layer.kind != "depthwise":
+            channels = self.layer.in_shape[0]
+        events = np.empty(
+            (channels * len(self.rows(group).y) * self.layer.in_shape[2], len(EVENT_FIELDS)), np.int64
+        )
+        timing = self._time(unit, group, stream, events)
+        return events[: timing.symbols]
+
+    def _time(
+        self, unit: int, group: int, stream: Stream | None, events: np.ndarray | None = None
+    ) -> PassTiming:
+        layer, channels = self.layer, self.mapping.channels(unit, self.layer)
+        return time_pass(
+            layer,
+            self.workload.values(layer.input),
+            self.arch,
+            self.rows(group),
+            channels=channels if layer.kind == "depthwise" else range(layer.in_shape[0]),
+            block=self.block,
+            out_channels=len(channels),
+            words=self.stored.words,
+            lengths=self.workload.lengths(layer.input, self.arch.skip_zeros),
+            stream=stream,
+            events=events,
+        )
