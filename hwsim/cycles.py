@@ -7,7 +7,7 @@ the whole state in registers that way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -84,9 +84,10 @@ class Stream:
     latency: int
     bytes_per_cycle: int
 
-    def arrival(self, word: int) -> int:
-        """Cycle, 0 or later, from which a word of the stream is there: its burst is complete."""
-        return int(_arrival(word, self.request, self.latency, self.bytes_per_cycle))
+    def arrivals(self, places: np.ndarray) -> np.ndarray:
+        """Cycles, 0 or later, from which words of the stream are there: their burst is complete."""
+        loaded = (places * WORD_BYTES // BURST_BYTES + 1) * BURST_BYTES
+        return np.maximum(self.request + self.latency - -loaded // self.bytes_per_cycle, 0)
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,11 @@ class PassTiming:
     tap_cycles: int
     drained: np.ndarray
 
+    def delayed(self, cycles: int) -> PassTiming:
+        """The same pass, all of whose words came later by some cycles."""
+        causes = {**self.causes, "dram": self.causes["dram"] + cycles}
+        return replace(self, cycles=self.cycles + cycles, causes=causes, drained=self.drained + cycles)
+
 
 def time_pass(
     layer: Layer,
@@ -123,6 +129,7 @@ def time_pass(
     lengths: np.ndarray,
     stream: Stream | None = None,
     events: np.ndarray | None = None,
+    deadlines: np.ndarray | None = None,
 ) -> PassTiming:
     """Time one pass of one core, exactly.
 
@@ -138,6 +145,8 @@ def time_pass(
         lengths: uint8 (65536,), bits of the code of every value (skipping), or of a raw word (dense).
         stream: arrival of the words; None when the map is on chip.
         events: int64 (values of the pass or more, 4), filled with the :data:`EVENT_FIELDS` of every symbol.
+        deadlines: int64 (words of the pass), filled with the last cycle in which each word may arrive without
+            a symbol being decoded later than here.
     """
     if stream is None:
         stream = Stream(np.zeros_like(words, dtype=np.int64), NO_STREAM, 0, 1)
@@ -169,6 +178,7 @@ def time_pass(
         stream.bytes_per_cycle,
         LATENCIES,
         np.empty((0, len(EVENT_FIELDS)), np.int64) if events is None else events,
+        np.empty(0, np.int64) if deadlines is None else deadlines,
     )
     cycles, *causes, symbols, word_count = (int(counter) for counter in counters)
     by_cause = dict(zip(CAUSES, causes, strict=True))
@@ -210,6 +220,7 @@ def _time_pass(
     bytes_per_cycle,
     latencies,
     events,
+    deadlines,
 ):
     decode_latency, mac_latency, drain_latency = latencies
     width = values.shape[2]
@@ -276,6 +287,7 @@ def _time_pass(
 
                 # T: the words it needs, a credit of the FIFO, one symbol a cycle.
                 need = min(first_word + (bit >> 6) + 1, last_word)
+                newest = entered
                 while entered <= need:
                     arrived = _arrival(offset + entered, request, latency, bytes_per_cycle)
                     late += max(0, arrived - entered_at - 1)
@@ -283,6 +295,8 @@ def _time_pass(
                     entered += 1
                 ready = max(decoded + 1, taken_at[slot] + 1)
                 decoded = max(ready, entered_at + 1)
+                if len(deadlines):
+                    deadlines[newest:entered] = decoded - 1
                 late_cycles += min(late, decoded - ready)
                 late = 0
                 if len(events):
@@ -323,6 +337,9 @@ def _time_pass(
             drain_end[rows_done] = drained
             rows_done += 1
 
+    # One word a cycle enters: a word must also leave time for those after it.
+    for word in range(len(deadlines) - 2, -1, -1):
+        deadlines[word] = min(deadlines[word], deadlines[word + 1] - 1)
     cycles = drained + 1 + drain_latency
     wait_drain += cycles - free
     counters = np.array(

@@ -142,13 +142,29 @@ class LayerJob:
         return unit if self.layer.kind == "depthwise" else len(self.mapping.channels(unit, self.layer))
 
     def time(self, unit: int, group: int, stream: Stream | None) -> PassTiming:
-        """Time the pass of a unit over a row group; ``stream`` None: its map is on chip."""
-        if stream is not None:
-            return self._time(unit, group, stream)
-        arch, owned = self.arch, self.mapping.groups[group].tobytes()
+        """Time the pass of a unit over a row group; ``stream`` None: its map is on chip.
+
+        A pass does not depend on when it starts. So if the words for its first symbol come d cycles late, and
+        no other word more than d cycles after its deadline, it is the pass on chip, d cycles later.
+        """
+        arch, layer, owned = self.arch, self.layer, self.mapping.groups[group].tobytes()
         shape = (self.block, arch.columns, arch.run_max, arch.fifo_depth, arch.skip_zeros)
-        key = ("time", self.layer.name, self.alike(unit), owned, *shape)
-        return self.workload.once(key, lambda: self._time(unit, group, None))
+        key = (layer.name, self.alike(unit), owned, *shape)
+        if stream is None:
+            return self.workload.once(("time", *key), lambda: self._time(unit, group, None))
+        timing, deadlines = self.workload.once(("deadlines", *key), lambda: self._deadlines(unit, group))
+        place = np.ix_(self.rows(group).y, self.segments([unit]))
+        late = (
+            stream.arrivals(_ranges(stream.offsets[place].ravel(), self.stored.words[place].ravel()))
+            - deadlines
+        )
+        delay = max(0, int(late[: min(2, self.stored.words[place][0, 0])].max()))
+        return timing.delayed(delay) if late.max() <= delay else self._time(unit, group, stream)
+
+    def _deadlines(self, unit: int, group: int) -> tuple[PassTiming, np.ndarray]:
+        words = self.stored.words[np.ix_(self.rows(group).y, self.segments([unit]))]
+        deadlines = np.empty(words.sum(dtype=np.int64), np.int64)
+        return self._time(unit, group, None, deadlines=deadlines), deadlines
 
     def events(self, unit: int, group: int, stream: Stream | None) -> np.ndarray:
         """Every symbol of a pass, int64 (symbols, 4): hwsim.cycles.EVENT_FIELDS, from its first cycle."""
@@ -158,11 +174,17 @@ class LayerJob:
         events = np.empty(
             (channels * len(self.rows(group).y) * self.layer.in_shape[2], len(EVENT_FIELDS)), np.int64
         )
-        timing = self._time(unit, group, stream, events)
+        timing = self._time(unit, group, stream, events=events)
         return events[: timing.symbols]
 
     def _time(
-        self, unit: int, group: int, stream: Stream | None, events: np.ndarray | None = None
+        self,
+        unit: int,
+        group: int,
+        stream: Stream | None,
+        *,
+        events: np.ndarray | None = None,
+        deadlines: np.ndarray | None = None,
     ) -> PassTiming:
         layer, channels = self.layer, self.mapping.channels(unit, self.layer)
         return time_pass(
@@ -177,4 +199,11 @@ class LayerJob:
             lengths=self.workload.lengths(layer.input, self.arch.skip_zeros),
             stream=stream,
             events=events,
+            deadlines=deadlines,
         )
+
+
+def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """start, start + 1, ... of every range, one after the other."""
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(starts - before, lengths) + np.arange(lengths.sum(dtype=np.int64))
