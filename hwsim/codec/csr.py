@@ -23,7 +23,7 @@ class Csr(Coder):
     """Row pointers, the first one, which is 0, included; then a column index a non-zero; then the non-zeros.
 
     Attributes:
-        columns: values of a row, 1 or more; the last row may be shorter.
+        columns: values of a row, 1 .. 2^31 - 1; the last row may be shorter.
     """
 
     name: ClassVar[str] = "csr"
@@ -31,7 +31,7 @@ class Csr(Coder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        as_integer(self.columns, "columns", 1, None)
+        as_integer(self.columns, "columns", 1, (1 << 31) - 1)
 
     def _layout(self, count: int) -> tuple[int, int, int]:
         """(row pointers, bits of a pointer, bits of a column index) for ``count`` values."""
@@ -63,8 +63,10 @@ class Csr(Coder):
         pointers, pointer_bits, column_bits = self._layout(count)
         starts = unpack(buffer, 0, pointer_bits, pointers)
         per_row = np.diff(starts)
-        if starts[0] != 0 or (per_row < 0).any():
-            raise CodecError(f"row pointers before bit {pointers * pointer_bits} do not ascend from 0")
+        if starts[0] != 0 or (per_row < 0).any() or (per_row > self.columns).any() or starts[-1] > count:
+            raise CodecError(
+                f"row pointers before bit {pointers * pointer_bits} do not ascend from 0 row by row"
+            )
         columns_at, found = pointers * pointer_bits, int(starts[-1])
         values_at = columns_at + found * column_bits
         columns = unpack(buffer, columns_at, column_bits, found)

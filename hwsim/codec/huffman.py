@@ -1,5 +1,4 @@
-"""Canonical Huffman coding with its table in the stream (Huffman 1952: the best prefix code of single
-values).
+"""Canonical Huffman coding (Huffman 1952: the best prefix code of single values), its table in the stream.
 
 The table is stored as JPEG does (ITU-T T.81, annex C): how many codes there are of each length, then the
 values by length and size.

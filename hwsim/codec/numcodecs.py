@@ -9,6 +9,7 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray, ndarray_copy
 
 from hwsim.codec import chunk
+from hwsim.errors import CodecError
 
 
 class Seg(Codec):
@@ -29,11 +30,12 @@ class Seg(Codec):
         self.order = chunk.as_optional_order(order)
 
     def encode(self, buf: Any) -> bytes:
-        """A chunk of the values of a buffer; bytes are read as values of ``dtype`` in native byte order."""
-        array = np.asarray(buf) if hasattr(buf, "dtype") else np.frombuffer(buf, self.dtype)
-        if array.dtype.name != self.dtype:
-            array = np.frombuffer(ensure_contiguous_ndarray(buf), self.dtype)
-        return chunk.encode(array, self.order)
+        """A chunk of the values of a buffer, whose bytes are read as ``dtype``."""
+        array = ensure_contiguous_ndarray(buf)
+        try:
+            return chunk.encode(array.view(self.dtype), self.order)
+        except ValueError:
+            raise CodecError(f"{array.nbytes} bytes are no whole number of {self.dtype}") from None
 
     def decode(self, buf: Any, out: Any = None) -> np.ndarray:
         """The values, 1-D, or ``out`` filled with them."""

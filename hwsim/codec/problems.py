@@ -10,7 +10,7 @@ WORD_BITS = 64
 OK, TRUNCATED, ILLEGAL, OUT_OF_RANGE, PADDING, COUNT = range(6)
 _TEXTS = {
     TRUNCATED: "truncated data: it ends inside the code",
-    ILLEGAL: "illegal code: no value has such a prefix",
+    ILLEGAL: "illegal prefix: no code that may stand here begins like this",
     OUT_OF_RANGE: "value outside 0..{largest}",
     PADDING: "more than padding follows the last value",
     COUNT: "not as many non-zeros as the index says",

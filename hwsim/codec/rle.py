@@ -107,23 +107,18 @@ class Rle(Coder):
         Raises:
             CodecError: as :meth:`encode`.
         """
-        gaps = _gaps(as_codes(values, self.bits))
-        pairs = len(gaps) - 1 + int((gaps[:-1] // SPAN).sum()) + -(-int(gaps[-1]) // SPAN)
+        codes = as_codes(values, self.bits)
+        gaps = np.diff(np.flatnonzero(codes), prepend=-1, append=len(codes)) - 1
+        pairs = len(gaps) - 1 + int((gaps[:-1] // SPAN).sum()) - int(-gaps[-1] // SPAN)
         return -(-pairs // self.pairs_per_word) * WORD_BITS
 
 
-def _gaps(codes: np.ndarray) -> np.ndarray:
-    """Zeros before every non-zero and, last, behind all of them: int64."""
-    return np.diff(np.flatnonzero(codes), prepend=-1, append=len(codes)) - 1
-
-
 def _ends(codes: np.ndarray) -> np.ndarray:
-    """The position of the value of every pair: int64."""
-    gaps = _gaps(codes)
-    pairs = gaps // SPAN + 1
-    pairs[-1] = -(-gaps[-1] // SPAN)
-    first = np.repeat(np.cumsum(gaps + 1) - gaps - 1, pairs)
-    number = np.arange(len(first)) - np.repeat(np.cumsum(pairs) - pairs, pairs)
-    ends = np.repeat(np.cumsum(gaps + 1) - 1, pairs)
-    ends[len(ends) - pairs[-1] :] -= 1  # the last zero, not the value behind it
-    return np.minimum(first + (number + 1) * SPAN - 1, ends)
+    """Where a pair ends, int64: at every non-zero, every SPAN-th value since it, and at the end."""
+    at = np.arange(len(codes))
+    nonzero = codes != 0
+    last = np.maximum.accumulate(np.where(nonzero, at, -1))
+    distance = at - np.concatenate([[-1], last])[:-1]
+    ends = nonzero | (distance % SPAN == 0)
+    ends[-1:] = True
+    return np.flatnonzero(ends)

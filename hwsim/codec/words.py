@@ -2,8 +2,7 @@
 
 LLVM intrinsics, since plain numba has neither: a leading-zero count and a load of 8 unaligned bytes are one
 instruction each. ``load`` and ``store`` check nothing: their callers keep within the buffer.
-A change here needs a touch of every file that compiles it in: numba's cache looks at a caller's own file
-only.
+After a change here, touch the files that compile it in: numba's cache looks at a caller's own file only.
 """
 
 from __future__ import annotations

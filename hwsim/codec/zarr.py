@@ -1,5 +1,4 @@
-"""SEG as a Zarr v3 codec, array to bytes. Found by its entry point, so that any Zarr array may be stored
-with it:
+"""SEG as a Zarr v3 codec, array to bytes, found by its entry point. Any Zarr array may be stored with it:
 
 ``zarr.create_array(..., dtype="uint16", serializer=SegCodec(), compressors=None)``
 """

@@ -1,6 +1,7 @@
-"""Zero-value compression: a bitmap of the non-zeros, then the non-zeros (Rhu et al., *Compressing DMA
-Engine*, HPCA 2018). There the bitmap comes in pieces of 32 values, each before its non-zeros; the length is
-the same.
+"""Zero-value compression: a bitmap of the non-zeros, then the non-zeros (Rhu et al., HPCA 2018).
+
+There, in the *Compressing DMA Engine*, the bitmap comes in pieces of 32 values, each before its non-zeros;
+the length is the same.
 """
 
 from __future__ import annotations
