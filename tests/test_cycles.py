@@ -155,7 +155,7 @@ def outcomes(case: Case):
     return model, reference, events[: model.symbols]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(cases())
 def test_model_equals_the_clocked_reference(case):
     model, reference, events = outcomes(case)
@@ -170,7 +170,7 @@ def test_model_equals_the_clocked_reference(case):
     assert model.causes["decode"] + model.causes["dram"] == reference.causes["input"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(cases())
 def test_a_map_on_chip_never_waits_for_dram(case):
     model, _, _ = outcomes(Case(**{**case.__dict__, "stream": None}))

@@ -13,8 +13,7 @@ from hwsim.arch import Arch
 from hwsim.errors import ArchError, TraceError
 from hwsim.layer import Layer
 from hwsim.mapping import map_blocks, map_layer
-from hwsim.simulate import simulate, simulate_image
-from hwsim.workload import Workload
+from hwsim.simulate import simulate
 
 
 @dataclass
@@ -86,7 +85,7 @@ machines = st.builds(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(chains(), machines)
 def test_every_layer_starts_and_ends_as_in_the_clocked_array(trace, arch):
     result = simulate(trace, arch)
@@ -106,7 +105,7 @@ def test_every_layer_starts_and_ends_as_in_the_clocked_array(trace, arch):
         assert [run.dram for run in runs] == traffic
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(chains(images=2), machines)
 def test_every_core_cycle_has_one_cause(trace, arch):
     result = simulate(trace, arch)
@@ -117,20 +116,12 @@ def test_every_core_cycle_has_one_cause(trace, arch):
             assert run.end - run.start == run.cycles
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(chains(images=3), machines)
 def test_an_image_takes_the_same_alone_and_among_others(trace, arch):
     together = simulate(trace, arch)
     alone = simulate(trace, arch, images=[1])
     assert list(alone.layers) == [layer for layer in together.layers if layer.image == 1]
-
-
-@settings(max_examples=40, deadline=None)
-@given(chains(), st.lists(machines, min_size=2, max_size=4))
-def test_a_workload_kept_for_many_machines_gives_what_a_new_one_gives(trace, machines):
-    workload = Workload(trace, 0)
-    for arch in machines:
-        assert simulate_image(workload, arch) == simulate_image(Workload(trace, 0), arch)
 
 
 def small_trace(**fields) -> MemoryTrace:
