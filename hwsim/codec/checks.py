@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -101,8 +102,8 @@ def largest_of(dtype: Any, bits: int = MAX_BITS) -> tuple[np.dtype, int]:
     return kind, min((1 << bits) - 1, int(np.iinfo(kind).max))
 
 
-def check_range(fields: np.ndarray, smallest: int, largest: int, first_bit: int, stride: int) -> None:
-    """See that decoded fields, which lie ``stride`` bits apart from ``first_bit`` on, are in their range.
+def check_range(fields: np.ndarray, smallest: int, largest: int, bit_of: Callable[[int], int]) -> None:
+    """See that decoded fields, the i-th of which lies at ``bit_of(i)``, are in their range.
 
     Raises:
         CodecError: one is not; names its bit.
@@ -110,4 +111,4 @@ def check_range(fields: np.ndarray, smallest: int, largest: int, first_bit: int,
     bad = (fields < smallest) | (fields > largest)
     if bad.any():
         at = int(np.flatnonzero(bad)[0])
-        raise CodecError(f"{fields[at]} at bit {first_bit + at * stride} is outside {smallest}..{largest}")
+        raise CodecError(f"{fields[at]} at bit {bit_of(at)} is outside {smallest}..{largest}")

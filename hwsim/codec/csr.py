@@ -74,7 +74,7 @@ class Csr(Coder):
         at = np.repeat(np.arange(pointers - 1) * self.columns, per_row) + columns
         if (columns >= self.columns).any() or (np.diff(at) <= 0).any() or at.max(initial=-1) >= count:
             raise CodecError(f"column indices from bit {columns_at} on do not ascend within their rows")
-        check_range(nonzeros, 1, largest, values_at, self.bits)
+        check_range(nonzeros, 1, largest, lambda i: values_at + i * self.bits)
         check_padding(buffer, values_at + found * self.bits)
         out = np.zeros(count, kind)
         out[at] = nonzeros

@@ -81,7 +81,7 @@ class Huffman(Coder):
         if sum(n << (longest - length) for length, n in enumerate(per_length.tolist(), 1)) > 1 << longest:
             raise CodecError(f"the table before bit {symbols_at} has more codes than a prefix code can have")
         symbols = unpack(buffer, symbols_at, self.bits, int(per_length.sum()))
-        check_range(symbols, 0, largest, symbols_at, self.bits)
+        check_range(symbols, 0, largest, lambda i: symbols_at + i * self.bits)
         out = np.empty(count, np.uint16)
         first_code_bit = symbols_at + self.bits * len(symbols)
         problem, bit, done = huffman_loops.decode(

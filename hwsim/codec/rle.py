@@ -80,7 +80,7 @@ class Rle(Coder):
         if used <= len(pairs) - self.pairs_per_word or pairs[used:].any():
             raise CodecError(f"more than padding follows the last value at bit {self._bit(used)}")
         nonzeros = pairs[:used] & ((1 << self.bits) - 1)
-        check_range(nonzeros, 0, largest, RUN_BITS, width)
+        check_range(nonzeros, 0, largest, lambda i: self._bit(i) + RUN_BITS)
         out = np.zeros(count, kind)
         out[at[:used]] = nonzeros
         return out

@@ -45,7 +45,7 @@ class Zvc(Coder):
         count = as_count(count, 8 * len(buffer))
         present = np.unpackbits(buffer, count=count).view(bool)
         nonzeros = unpack(buffer, count, self.bits, np.count_nonzero(present))
-        check_range(nonzeros, 1, largest, count, self.bits)
+        check_range(nonzeros, 1, largest, lambda i: count + i * self.bits)
         check_padding(buffer, count + self.bits * len(nonzeros))
         out = np.zeros(count, kind)
         out[present] = nonzeros

@@ -67,5 +67,6 @@ def test_spare_bits_that_are_set_are_refused():
 
 
 def test_a_value_above_the_dtype_is_refused_with_its_bit():
-    with pytest.raises(CodecError, match="300 at bit 26 "):
-        Rle().decode(golden.to_bytes(word((0, 1), (0, 300), last=True)), 2, dtype="u1")
+    bits = word((0, 1), (0, 2), (0, 3), last=False) + word((0, 4), (0, 300), last=True)
+    with pytest.raises(CodecError, match="300 at bit 90 "):
+        Rle().decode(golden.to_bytes(bits), 5, dtype="u1")

@@ -63,6 +63,15 @@ def test_every_value_survives(order):
 
 
 @pytest.mark.parametrize("order", range(16))
+@pytest.mark.parametrize("value", [1, 65535])
+def test_every_run_of_zeros_before_a_value_survives(order, value):
+    values = list(chain(*([0] * run + [value] for run in range(80))))
+    data = golden.to_bytes(golden.encode(values, order))
+    assert seg.encode(values, order).tobytes() == data
+    assert seg.decode(data, len(values), order).tolist() == values
+
+
+@pytest.mark.parametrize("order", range(16))
 def test_code_lengths_are_those_of_the_golden_model(order):
     edges = {max(0, min(65535, 2**b + d)) for b in range(17) for d in (-2, -1, 0, 1, 2)}
     edges |= {max(0, min(65535, 2**b - 2**order + d)) for b in range(18) for d in range(-1, 3)}
@@ -183,6 +192,15 @@ def test_more_zeros_than_a_legal_code_begins_with_are_an_illegal_prefix(order):
 
 
 @pytest.mark.parametrize("order", range(16))
+def test_zeros_up_to_the_end_are_truncated_data_if_a_legal_code_begins_so(order):
+    zeros = len(golden.seg(65535, order).split("1")[0])
+    ones = -zeros % 8
+    data = golden.to_bytes("1" * ones + "0" * zeros)
+    with pytest.raises(CodecError, match=rf"truncated.* at bit {ones} \(value {ones}\)"):
+        seg.decode(data, ones + 1, order)
+
+
+@pytest.mark.parametrize("order", range(16))
 @pytest.mark.parametrize(("largest", "dtype", "bits"), [(65535, "u2", 16), (255, "u1", 16), (15, "u2", 4)])
 def test_a_value_above_the_range_is_refused_with_its_bit(order, largest, dtype, bits):
     coder = seg.Seg(bits=bits)
@@ -246,6 +264,17 @@ def test_decoding_does_not_depend_on_what_lies_around_the_buffer(data, count, or
         except CodecError as error:
             outcomes.add(str(error))
     assert len(outcomes) == 1
+
+
+@pytest.mark.parametrize("ones", range(20))
+def test_ones_behind_the_end_are_not_taken_for_zeros(ones):
+    data = golden.to_bytes(golden.seg(65535, 0) + "1" * (7 + 8 * ones))
+    memory = np.full(len(data) + 16, 0xFF, np.uint8)
+    memory[: len(data)] = np.frombuffer(data, np.uint8)
+    zeros = 7 + 8 * ones
+    assert seg.decode(memory[: len(data)], 1 + zeros, 0).tolist() == [65535] + [0] * zeros
+    with pytest.raises(CodecError, match=rf"truncated.* at bit {8 * len(data)} "):
+        seg.decode(memory[: len(data)], 2 + zeros, 0)
 
 
 @relaxed

@@ -123,8 +123,17 @@ def test_a_damaged_segment_is_refused_and_located():
     first_value = at + len(golden.encode([0] * 25, 4))
     damaged = data.copy()
     damaged[first_value // 8 : first_value // 8 + 4] = 0
-    with pytest.raises(CodecError, match=r"illegal prefix.* at bit \d+ \(row 1, channel block 0\)"):
+    where = rf"at bit {first_value // 8 * 8} \(row 1, channel block 0\)"
+    with pytest.raises(CodecError, match=f"illegal prefix.* {where}"):
         decode_segments(damaged, index, values.shape, 2, 4)
+
+
+def test_a_word_of_padding_is_refused():
+    values, data, index = example()
+    index["words"][0, 1] += 1
+    padded = np.insert(data, 16, np.zeros(8, np.uint8))
+    with pytest.raises(CodecError, match=r"more than padding.*row 0, channel block 1"):
+        decode_segments(padded, index, values.shape, 2, 4)
 
 
 @pytest.mark.parametrize("where", [63, 64 + 63, -1])
