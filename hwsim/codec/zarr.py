@@ -16,6 +16,7 @@ from zarr.core.buffer import Buffer, NDBuffer
 from zarr.core.common import parse_named_configuration
 
 from hwsim.codec import chunk
+from hwsim.errors import CodecError
 
 NAME = "hwsim.seg"
 
@@ -41,9 +42,16 @@ class SegCodec(ArrayBytesCodec):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """From the array's metadata."""
+        """From the array's metadata.
+
+        Raises:
+            CodecError: an option that this codec does not have.
+        """
         _, configuration = parse_named_configuration(data, NAME, require_configuration=False)
-        return cls(**(configuration or {}))
+        options = configuration or {}
+        if options.keys() - {"order"}:
+            raise CodecError(f"codec {NAME} has the option order only, not {', '.join(sorted(options))}")
+        return cls(chunk.as_optional_order(options.get("order")))
 
     def to_dict(self) -> dict[str, Any]:
         """For the array's metadata."""

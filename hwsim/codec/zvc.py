@@ -31,8 +31,9 @@ class Zvc(Coder):
         """
         codes = as_codes(values, self.bits)
         present = codes != 0
-        lengths = np.repeat([1, self.bits], [len(codes), np.count_nonzero(present)])
-        return pack(np.concatenate([present, codes[present]]), lengths)
+        nonzeros = codes[present]
+        lengths = np.repeat([1, self.bits], [len(codes), len(nonzeros)])
+        return pack(np.concatenate([present, nonzeros]), lengths)
 
     def decode(self, data: Any, count: int, order: int = 0, dtype: Any = np.uint16) -> np.ndarray:
         """The ``count`` values, 1-D; behind them only padding may follow.
@@ -44,7 +45,7 @@ class Zvc(Coder):
         kind, largest = largest_of(dtype, self.bits)
         count = as_count(count, 8 * len(buffer))
         present = np.unpackbits(buffer, count=count).view(bool)
-        nonzeros = unpack(buffer, count, self.bits, np.count_nonzero(present))
+        nonzeros = unpack(buffer, count, self.bits, int(np.count_nonzero(present)))
         check_range(nonzeros, 1, largest, lambda i: count + i * self.bits)
         check_padding(buffer, count + self.bits * len(nonzeros))
         out = np.zeros(count, kind)

@@ -95,6 +95,11 @@ def test_an_array_of_another_type_is_refused(tmp_path, dtype):
     assert not (tmp_path / "a.zarr" / "zarr.json").exists()
 
 
-def test_a_wrong_order_is_refused():
+def test_wrong_options_are_refused():
     with pytest.raises(CodecError, match="order"):
         SegCodec(order=16)
+    with pytest.raises(CodecError, match="order"):
+        SegCodec.from_dict({"name": "hwsim.seg", "configuration": {"order": "3"}})
+    with pytest.raises(CodecError, match="not level"):
+        SegCodec.from_dict({"name": "hwsim.seg", "configuration": {"level": 3}})
+    assert SegCodec.from_dict({"name": "hwsim.seg"}) == SegCodec()
