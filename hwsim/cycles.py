@@ -68,25 +68,38 @@ def input_rows(layer: Layer, owned: np.ndarray) -> Rows:
     return Rows(read, reach[read], last[read], done[read], len(owned))
 
 
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The order in which a round's part of a map is streamed; equal only to itself.
+
+    Attributes:
+        offsets: int64 (H, channel blocks), words of the stream before each segment.
+        size: bytes of the stream.
+    """
+
+    offsets: np.ndarray
+    size: int
+
+
 @dataclass(frozen=True)
 class Stream:
     """Words of a map on their way from DRAM.
 
     Attributes:
-        offsets: int64 (H, channel blocks), words of the stream before each segment.
+        layout: what comes when.
         request: cycle of the request, counted from the start of the pass.
         latency: cycles from request to data.
         bytes_per_cycle: bandwidth.
     """
 
-    offsets: np.ndarray
+    layout: Layout
     request: int
     latency: int
     bytes_per_cycle: int
 
-    def arrivals(self, places: np.ndarray) -> np.ndarray:
-        """Cycles, 0 or later, from which words of the stream are there: their burst is complete."""
-        loaded = (places * WORD_BYTES // BURST_BYTES + 1) * BURST_BYTES
+    def arrivals(self, bursts: np.ndarray) -> np.ndarray:
+        """Cycles, 0 or later, in which bursts of the stream are complete: their words are there."""
+        loaded = (bursts + 1) * BURST_BYTES
         return np.maximum(self.request + self.latency - -loaded // self.bytes_per_cycle, 0)
 
 
@@ -149,7 +162,7 @@ def time_pass(
             a symbol being decoded later than here.
     """
     if stream is None:
-        stream = Stream(np.zeros_like(words, dtype=np.int64), NO_STREAM, 0, 1)
+        stream = Stream(Layout(np.zeros_like(words, dtype=np.int64), 0), NO_STREAM, 0, 1)
     depthwise = layer.kind == "depthwise"
     vector_cycles = -(-layer.kernel[0] * layer.kernel[1] // arch.columns) if depthwise else 0
     counters, drained = _time_pass(
@@ -172,7 +185,7 @@ def time_pass(
         arch.run_max,
         LONG_RUN * arch.run_max,
         arch.fifo_depth,
-        stream.offsets,
+        stream.layout.offsets,
         stream.request,
         stream.latency,
         stream.bytes_per_cycle,

@@ -13,9 +13,9 @@ from hwsim.errors import ArchError
 from hwsim.layer import Layer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mapping:
-    """How an array shares a layer (docs/architecture.md, *Sharing a layer*).
+    """How an array shares a layer (docs/architecture.md, *Sharing a layer*); equal only to itself.
 
     Attributes:
         units: output blocks, or channel groups of a depthwise layer.

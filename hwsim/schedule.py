@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from hwsim import dram
-from hwsim.arch import WORD_BITS, Arch
+from hwsim.arch import Arch
 from hwsim.cycles import CAUSES as PASS_CAUSES
-from hwsim.cycles import PassTiming, Stream
+from hwsim.cycles import Layout, PassTiming, Stream
 from hwsim.result import CAUSES
 from hwsim.workload import LayerJob
 
@@ -86,12 +86,11 @@ def schedule(jobs: Sequence[LayerJob], arch: Arch) -> Schedule:
 
 @dataclass(frozen=True)
 class _Fetch:
-    """A map on its way: offsets as in :class:`Stream`, times since the image began, size in bytes."""
+    """A map on its way; times since the image began."""
 
-    offsets: np.ndarray
+    layout: Layout
     request: int
     there: int
-    size: int
 
 
 class _Machine:
@@ -137,7 +136,7 @@ class _Machine:
                 number == 0 or job.layer.kind == "depthwise" or not job.traffic.resident
             ):
                 fetch = self._fetch(job, sorted({unit for _, unit, _ in work}))
-                traffic["maps_in"] += fetch.size
+                traffic["maps_in"] += fetch.layout.size
             streamed: dict[tuple[int, int, int], PassTiming] = {}  # cores that begin together see the same
             for core, unit, group in work:
                 free = done[core]
@@ -146,7 +145,7 @@ class _Machine:
                     stream, timing = None, job.time(unit, group, None)
                 else:
                     stream = Stream(
-                        fetch.offsets, fetch.request - begin, arch.dram_latency, arch.bytes_per_cycle
+                        fetch.layout, fetch.request - begin, arch.dram_latency, arch.bytes_per_cycle
                     )
                     key = (job.alike(unit), group, begin)
                     if key not in streamed:
@@ -197,22 +196,8 @@ class _Machine:
             self.map_writes[job.layer.output] = self.write
 
     def _fetch(self, job: LayerJob, units: Sequence[int]) -> _Fetch:
-        """Stream what a round reads: row by row, in the order in which the first core comes to it."""
-        words = job.stored.words
-        never = np.iinfo(np.int64).max
-        position = np.full(words.shape[0], never)
-        for group in range(len(job.mapping.groups)):
-            y = job.rows(group).y
-            np.minimum.at(position, y, np.arange(len(y)))
-        order = np.argsort(position, kind="stable")[: np.count_nonzero(position < never)]
-        place = np.ix_(order, job.segments(units))
-        chosen = words[place].astype(np.int64)
-        ends = np.cumsum(chosen).reshape(chosen.shape)
-        index_words = -(-job.stored.index_bytes * chosen.size // (words.size * WORD_BITS // 8))
-        offsets = np.zeros(words.shape, np.int64)
-        offsets[place] = ends - chosen + index_words
-        size = int(ends[-1, -1] + index_words) * (WORD_BITS // 8)
+        """Request what a round reads of its map, once the map is written."""
+        layout = job.layout(units)
         write = self.map_writes.get(job.layer.input)
         written = 0 if write is None else self.channel.written(write)
-        request, there = self._read("maps_in", job, size, max(self.now, written))
-        return _Fetch(offsets, request, there, size)
+        return _Fetch(layout, *self._read("maps_in", job, layout.size, max(self.now, written)))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from hwsim import dram
-from hwsim.arch import Arch
+from hwsim.arch import BURST_BYTES, Arch
 from hwsim.codec.seg import code_lengths
-from hwsim.cycles import EVENT_FIELDS, PassTiming, Rows, Stream, input_rows, time_pass
+from hwsim.cycles import EVENT_FIELDS, WORD_BYTES, Layout, PassTiming, Rows, Stream, input_rows, time_pass
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.mapping import Mapping, map_blocks, map_layer, weight_words
@@ -61,7 +61,9 @@ class Workload:
     def lengths(self, name: str, compressed: bool) -> np.ndarray:
         """Bits of every value's code in a map, uint8 (65536,); of a raw word if not compressed."""
         info = self.info(name)
-        return code_lengths(info.order) if compressed else np.full(1 << 16, info.bits, np.uint8)
+        if compressed:
+            return self.once(("codes", info.order), lambda: code_lengths(info.order))
+        return self.once(("raw", info.bits), lambda: np.full(1 << 16, info.bits, np.uint8))
 
     def stored(self, name: str, block: int, compressed: bool) -> dram.StoredMap:
         """A map as it lies in memory."""
@@ -120,12 +122,15 @@ class LayerJob:
     traffic: dram.Traffic
     block: int
 
+    @property
+    def _key(self) -> tuple[Hashable, ...]:
+        """All that shapes the passes of the layer, but for the depths of run decoder and FIFO."""
+        return (self.layer.name, self.block, self.arch.columns, self.arch.skip_zeros, self.mapping)
+
     def rows(self, group: int) -> Rows:
         """Input rows that a pass over a row group reads."""
-        owned = self.mapping.groups[group]
-        return self.workload.once(
-            ("rows", self.layer.name, owned.tobytes()), lambda: input_rows(self.layer, owned)
-        )
+        key = ("rows", self.layer.name, self.mapping, group)
+        return self.workload.once(key, lambda: input_rows(self.layer, self.mapping.groups[group]))
 
     def weight_bytes(self, unit: int) -> int:
         """Bytes of a unit's weights, in whole words of weight memory."""
@@ -141,30 +146,61 @@ class LayerJob:
         """The same number for units whose passes take the same time: they read the same activations."""
         return unit if self.layer.kind == "depthwise" else len(self.mapping.channels(unit, self.layer))
 
+    def layout(self, units: Sequence[int]) -> Layout:
+        """What a round over ``units`` streams: row by row, as the first core comes to each."""
+        return self.workload.once(("layout", *self._key, tuple(units)), lambda: self._layout(units))
+
+    def _layout(self, units: Sequence[int]) -> Layout:
+        words = self.stored.words
+        never = np.iinfo(np.int64).max
+        position = np.full(words.shape[0], never)
+        for group in range(len(self.mapping.groups)):
+            y = self.rows(group).y
+            np.minimum.at(position, y, np.arange(len(y)))
+        order = np.argsort(position, kind="stable")[: np.count_nonzero(position < never)]
+        place = np.ix_(order, self.segments(units))
+        chosen = words[place].astype(np.int64)
+        ends = np.cumsum(chosen).reshape(chosen.shape)
+        index_words = -(-self.stored.index_bytes * chosen.size // (words.size * WORD_BYTES))
+        offsets = np.zeros(words.shape, np.int64)
+        offsets[place] = ends - chosen + index_words
+        return Layout(offsets, int(ends[-1, -1] + index_words) * WORD_BYTES)
+
     def time(self, unit: int, group: int, stream: Stream | None) -> PassTiming:
         """Time the pass of a unit over a row group; ``stream`` None: its map is on chip.
 
         A pass does not depend on when it starts. So if the words for its first symbol come d cycles late, and
         no other word more than d cycles after its deadline, it is the pass on chip, d cycles later.
         """
-        arch, layer, owned = self.arch, self.layer, self.mapping.groups[group].tobytes()
-        shape = (self.block, arch.columns, arch.run_max, arch.fifo_depth, arch.skip_zeros)
-        key = (layer.name, self.alike(unit), owned, *shape)
+        once, arch = self.workload.once, self.arch
+        key = (*self._key, self.alike(unit), group, arch.run_max, arch.fifo_depth)
         if stream is None:
-            return self.workload.once(("time", *key), lambda: self._time(unit, group, None))
-        timing, deadlines = self.workload.once(("deadlines", *key), lambda: self._deadlines(unit, group))
-        place = np.ix_(self.rows(group).y, self.segments([unit]))
-        late = (
-            stream.arrivals(_ranges(stream.offsets[place].ravel(), self.stored.words[place].ravel()))
-            - deadlines
+            return once(("time", *key), lambda: self._time(unit, group, None))
+        timing, deadlines = once(("deadlines", *key), lambda: self._deadlines(unit, group))
+        bursts, due, first = once(
+            ("due", *key, stream.layout), lambda: self._due(unit, group, stream.layout, deadlines)
         )
-        delay = max(0, int(late[: min(2, self.stored.words[place][0, 0])].max()))
+        late = stream.arrivals(bursts) - due
+        delay = max(0, int(late[:first].max()))
         return timing.delayed(delay) if late.max() <= delay else self._time(unit, group, stream)
 
     def _deadlines(self, unit: int, group: int) -> tuple[PassTiming, np.ndarray]:
         words = self.stored.words[np.ix_(self.rows(group).y, self.segments([unit]))]
         deadlines = np.empty(words.sum(dtype=np.int64), np.int64)
         return self._time(unit, group, None, deadlines=deadlines), deadlines
+
+    def _due(
+        self, unit: int, group: int, layout: Layout, deadlines: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        """The bursts of a pass, when each is due, and how many of them its first symbol needs."""
+        place = np.ix_(self.rows(group).y, self.segments([unit]))
+        words = self.stored.words[place].ravel()
+        before = np.cumsum(words) - words
+        positions = np.repeat(layout.offsets[place].ravel() - before, words) + np.arange(len(deadlines))
+        bursts = positions * WORD_BYTES // BURST_BYTES
+        changes = np.flatnonzero(np.diff(bursts, prepend=-1))
+        first = 1 + int(words[0] > 1 and bursts[1] != bursts[0])
+        return bursts[changes], np.minimum.reduceat(deadlines, changes), first
 
     def events(self, unit: int, group: int, stream: Stream | None) -> np.ndarray:
         """Every symbol of a pass, int64 (symbols, 4): hwsim.cycles.EVENT_FIELDS, from its first cycle."""
@@ -201,9 +237,3 @@ class LayerJob:
             events=events,
             deadlines=deadlines,
         )
-
-
-def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """start, start + 1, ... of every range, one after the other."""
-    before = np.cumsum(lengths) - lengths
-    return np.repeat(starts - before, lengths) + np.arange(lengths.sum(dtype=np.int64))

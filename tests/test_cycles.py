@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reference_core import run_pass, seg, segments_of
 
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
-from hwsim.cycles import Stream, input_rows, time_pass
+from hwsim.cycles import Layout, Stream, input_rows, time_pass
 from hwsim.layer import Layer
 
 LATENCIES = (DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY)
@@ -134,7 +134,7 @@ def outcomes(case: Case):
         out_channels=case.out_channels,
         words=words,
         lengths=lengths,
-        stream=None if case.stream is None else Stream(offsets, *case.stream),
+        stream=None if case.stream is None else Stream(Layout(offsets, 8 * len(place)), *case.stream),
         events=events,
     )
     reference = run_pass(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_simulate import MemoryTrace, chains, machines
 
-from hwsim.cycles import Stream
+from hwsim.cycles import Layout, Stream
 from hwsim.errors import TraceError
 from hwsim.simulate import simulate_image
 from hwsim.workload import Workload
@@ -29,7 +29,7 @@ def test_a_pass_whose_words_come_in_time_or_late_is_timed_as_if_stepped_through(
     # Gaps in the stream make single words later than others by a cycle or a few.
     gaps = np.random.default_rng(seed).integers(0, 24, job.stored.words.shape)
     ends = np.cumsum(job.stored.words + gaps).reshape(gaps.shape)
-    stream = Stream(ends - job.stored.words, request, 10, rate)
+    stream = Stream(Layout(ends - job.stored.words, 8 * int(ends[-1, -1])), request, 10, rate)
     timing, stepped = job.time(0, 0, stream), job._time(0, 0, stream)
     assert timing.cycles == stepped.cycles
     assert timing.drained.tolist() == stepped.drained.tolist()
