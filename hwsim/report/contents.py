@@ -1,0 +1,94 @@
+"""What a report tells: a result, the trace's own measurements, and its maps under every coder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import hwsim
+from hwsim.report import codecs
+from hwsim.report.tables import layer_rows
+from hwsim.result import Result
+
+if TYPE_CHECKING:
+    from hwsim.trace import Trace
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the files of a report are made from.
+
+    Attributes:
+        result: of the simulation.
+        maps: compression of the maps by every coder.
+        metrics: of the trace, for example ``accuracy``.
+    """
+
+    result: Result
+    maps: tuple[codecs.MapSizes, ...]
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, trace: Trace, result: Result, progress: Callable[[int, int], None] | None = None) -> Report:
+        """Measure what the result does not hold; see :func:`hwsim.report.codecs.measure`."""
+        return cls(result, codecs.measure(trace, result, progress), dict(trace.metrics))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of ``report.json``: the result, one row a layer, the coders, the tool."""
+        return {
+            **result_document(self.result),
+            "metrics": jsonable(self.metrics),
+            "compression": _compression(self.maps, len(self.result.images)),
+        }
+
+
+def result_document(result: Result) -> dict[str, Any]:
+    """A result as JSON-able data, with the tool that made it and core-cycles by cause in every row."""
+    return jsonable({"tool": tool(), **result.to_dict(), "per_layer": layer_rows(result)})
+
+
+def tool() -> dict[str, str]:
+    """Which program, in which version."""
+    return {"name": "hwsim", "version": hwsim.__version__}
+
+
+def jsonable(value: Any) -> Any:
+    """Plain JSON data: infinities become null, and what JSON does not know becomes text."""
+    if isinstance(value, dict):
+        return {str(key): jsonable(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(entry) for entry in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def _compression(maps: tuple[codecs.MapSizes, ...], images: int) -> dict[str, Any]:
+    totals = codecs.total_bits(maps)
+    return {
+        "base": codecs.base(maps),
+        "coders": {
+            coder: jsonable(
+                {
+                    "label": codecs.LABELS.get(coder, coder),
+                    "meaning": codecs.MEANINGS.get(coder, ""),
+                    "bytes_per_image": bits / 8 / images,
+                    "ratio": codecs.ratio(totals, coder),
+                }
+            )
+            for coder, bits in totals.items()
+        },
+        "maps": [
+            {
+                "map": map_.name,
+                "shape": list(map_.shape),
+                "bits": map_.bits,
+                "order": map_.order,
+                "coded_bits": map_.coded_bits,
+                "ratio": {coder: jsonable(map_.ratio(coder)) for coder in map_.coded_bits},
+            }
+            for map_ in maps
+        ],
+    }

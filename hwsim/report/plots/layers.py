@@ -1,0 +1,105 @@
+"""Density, speedup and stalls, layer by layer."""
+
+from __future__ import annotations
+
+import math
+
+from hwsim.report import text
+from hwsim.report.plots import bars
+from hwsim.report.plots.style import (
+    CAUSE_COLOURS,
+    INK,
+    MUTED,
+    RULE,
+    SKIPPING,
+    Plot,
+    finish,
+    styled,
+)
+from hwsim.report.tables import layer_rows, total_row
+from hwsim.result import CAUSES, Result
+
+_FARTHEST_IDEAL = 12  # an ideal beyond is written, not drawn, so that the bars keep their room
+
+
+def density(result: Result) -> Plot:
+    """Part of every input map that is not zero."""
+    rows = [total_row(result), *layer_rows(result)]
+    title = "Density of the input maps"
+    with styled():
+        figure, axes = bars.row_axes(
+            title,
+            ["Part of the values that are not zero; the pale rest of a bar is skipped."],
+            [row["layer"] for row in rows],
+            0.6,
+            result.synthetic,
+        )
+        crowded = len(rows) > 40
+        for y, row in enumerate(rows):
+            axes.barh(y, 1, 0.68, color=RULE, alpha=0.45, linewidth=0)
+            axes.barh(y, row["density"], 0.68, color=SKIPPING, alpha=1 if y else 0.65, linewidth=0)
+            bars.note(axes, y, 1, f"{row['density']:.2f}", INK, crowded)
+        axes.set_xlim(0, 1)
+        axes.grid(False)
+        return finish(figure, "density", title)
+
+
+def speedup(result: Result) -> Plot:
+    """Speedup over the dense baseline beside what the zeros allow."""
+    rows = [total_row(result), *layer_rows(result)]
+    title = "Speedup over the dense baseline"
+    ideals = [math.inf if row["ideal_speedup"] is None else row["ideal_speedup"] for row in rows]
+    reach = min(_FARTHEST_IDEAL, max((ideal for ideal in ideals if math.isfinite(ideal)), default=1))
+    limit = max(reach, *(row["speedup"] for row in rows)) * 1.04
+    with styled():
+        figure, axes = bars.row_axes(
+            title,
+            [
+                "Dense cycles / cycles, same machine. The tick is the ideal:",
+                "valid MACs / MACs with a non-zero activation.",
+            ],
+            [row["layer"] for row in rows],
+            1.25,
+            result.synthetic,
+        )
+        crowded = len(rows) > 40
+        for y, (row, ideal) in enumerate(zip(rows, ideals, strict=True)):
+            axes.barh(y, row["speedup"], 0.62, color=SKIPPING, alpha=1 if y else 0.65, linewidth=0)
+            if ideal <= limit:
+                axes.vlines(ideal, y - 0.42, y + 0.42, color=INK, linewidth=1.6)
+            words = f"{text.factor(row['speedup'])} of {text.factor(ideal)}"
+            bars.note(axes, y, limit, words, INK, crowded)
+        axes.axvline(1, color=MUTED, linewidth=0.8)
+        axes.set_xlim(0, limit)
+        return finish(figure, "speedup", title)
+
+
+def breakdown(result: Result) -> Plot:
+    """Where the core-cycles of every layer go."""
+    rows = [total_row(result), *layer_rows(result)]
+    whole = rows[0]["cycles"]
+    title = "Where the cycles go"
+    with styled():
+        figure, axes = bars.row_axes(
+            title,
+            [
+                f"Core-cycles by cause, in % of the layer's cycles {text.TIMES} {result.arch.cores} cores.",
+                "On the right: cycles of an image, and their part of all.",
+            ],
+            [row["layer"] for row in rows],
+            1.35,
+            result.synthetic,
+            bottom=0.62,
+        )
+        crowded = len(rows) > 40
+        for y, row in enumerate(rows):
+            shares = {cause: row[f"cause_{cause}"] for cause in CAUSES}
+            bars.stack(axes, y, shares, CAUSE_COLOURS, 0.74, enough=math.inf if crowded else 0.07)
+            part = row["cycles"] / whole * 100
+            words = f"{text.count(row['cycles'])}, {part:.{0 if part > 9.95 else 1}f} %"
+            bars.note(axes, y, 1, words, INK, crowded)
+        axes.set_xlim(0, 1)
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
+        bars.legend(axes, CAUSE_COLOURS, 4)
+        return finish(figure, "breakdown", title)

@@ -1,0 +1,116 @@
+"""MACs per cycle against MACs per DRAM byte, under the roof of the machine (Williams et al., CACM 2009)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from hwsim.report import text
+from hwsim.report.plots.style import DENSE, INK, MUTED, SKIPPING, Plot, canvas, finish, styled
+from hwsim.report.tables import layer_rows
+from hwsim.result import Mode, Result
+
+Points = dict[str, tuple[float, float]]
+_MOST_NAMES = 10
+_PLACES = ((6, -9, "left"), (6, 4, "left"), (-6, -9, "right"), (-6, 4, "right"))  # of a label, in points
+
+
+def roofline(result: Result) -> Plot:
+    """Every layer as two points, dense and skipping, joined by a line.
+
+    A layer that performs no MAC has no place on logarithmic axes and is left out.
+    """
+    title = "Roofline"
+    dense, skipping = _points(result, "dense"), _points(result, "skipping")
+    with styled():
+        figure, axes = canvas(
+            title,
+            [
+                "Performed MACs; a line leads from dense (grey) to skipping (blue).",
+                "Left of the knee DRAM is the limit, right of it the multipliers. A layer above",
+                "the slope had data that came while the layer before was at work.",
+            ],
+            3.4,
+            left=0.75,
+            right=0.3,
+            bottom=0.6,
+            synthetic=result.synthetic,
+        )
+        _roof(axes, result, [*dense.values(), *skipping.values()])
+        for name in skipping:
+            axes.plot(*zip(dense[name], skipping[name], strict=True), color=MUTED, linewidth=0.6)
+        size = 16 if len(dense) > 12 else 30
+        for points, colour in ((dense, DENSE), (skipping, SKIPPING)):
+            if points:
+                axes.scatter(*zip(*points.values(), strict=True), s=size, color=colour, linewidth=0, zorder=3)
+        heaviest = sorted(layer_rows(result), key=lambda row: -row["cycles"])
+        names = [row["layer"] for row in heaviest if row["layer"] in skipping]
+        _name_points(axes, skipping, dense, names, result.arch.peak_macs)
+        return finish(figure, "roofline", title)
+
+
+def _points(result: Result, mode: Mode) -> Points:
+    sums: dict[str, list[int]] = {}
+    for run in result.runs(mode):
+        macs, moved, cycles = sums.setdefault(run.name, [0, 0, 0])
+        performed = run.macs if mode == "dense" else run.nonzero_macs
+        sums[run.name] = [macs + performed, moved + sum(run.dram.values()), cycles + run.cycles]
+    return {
+        name: (macs / moved, macs / cycles) for name, (macs, moved, cycles) in sums.items() if macs and moved
+    }
+
+
+def _roof(axes: Axes, result: Result, points: Sequence[tuple[float, float]]) -> None:
+    peak, slope = result.arch.peak_macs, result.arch.bytes_per_cycle
+    knee = peak / slope
+    left = min([x for x, _ in points] + [knee]) / 2
+    right = max([x for x, _ in points] + [knee]) * 3
+    floor = min([y for _, y in points] + [peak / 8]) / 2
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(left, right)
+    axes.set_ylim(floor, peak * 2)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.tick_params(which="major", labelsize=8.5, labelcolor=MUTED)
+    axes.tick_params(which="minor", length=0)
+    axes.grid(which="major")
+    axes.set_xlabel("MACs per DRAM byte", size=9)
+    axes.set_ylabel("MACs per cycle", size=9)
+    axes.plot([left, knee, right], [left * slope, peak, peak], color=INK, linewidth=1.4)
+    style = {"textcoords": "offset points", "ha": "right", "size": 8.5}
+    axes.annotate(f"peak: {peak} MACs/cycle", (right, peak), xytext=(-2, 4), **style)
+    axes.annotate(f"DRAM: {slope} B/cycle", (knee, peak), xytext=(-18, -4), **style)
+
+
+def _name_points(axes: Axes, named: Points, others: Points, names: Sequence[str], peak: int) -> None:
+    """Write names beside their points where they hide neither a point nor a name; the first ones first."""
+    to_points = 72 / axes.figure.dpi
+    taken = [
+        (x - 4, y - 4, x + 4, y + 4)
+        for points in (named, others)
+        for x, y in (axes.transData.transform(list(points.values())) * to_points if points else ())
+    ]
+    edge, roof = axes.transData.transform((axes.get_xlim()[1], peak)) * to_points
+    taken.append((0, roof - 1, edge, roof + 14))  # the roof and what is written on it
+    left = len(taken) + _MOST_NAMES
+    for name in names:
+        if len(taken) == left:
+            break
+        words = text.label(name, 18)
+        x, y = axes.transData.transform(named[name]) * to_points
+        width = 5.6 * len(words)
+        for right, up, side in _PLACES:
+            start = x + right - (width if side == "right" else 0)
+            box = (start, y + up, start + width, y + up + 9)
+            if box[2] < edge and not any(_overlap(box, other) for other in taken):
+                axes.annotate(words, named[name], (right, up), textcoords="offset points", ha=side, size=8.5)
+                taken.append(box)
+                break
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -1,0 +1,198 @@
+"""``report.html``: one run of one trace on one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hwsim.arch import Arch
+from hwsim.report import codecs, html, text
+from hwsim.report.contents import Report
+from hwsim.report.plots import Plot
+from hwsim.report.tables import CAUSE_MEANINGS, LAYER_COLUMNS, Column, layer_rows, total_row
+from hwsim.result import CAUSES, Result
+
+WORDS = {
+    "activation map": "the tensor that enters a convolution or linear layer",
+    "density": "part of the values that are not zero",
+    "dense baseline": "the same machine with zero-skipping off and maps uncompressed; speedups are over it",
+    "ideal speedup": "valid MACs / MACs with a non-zero activation: what the zeros alone allow",
+    "efficiency": "speedup / ideal speedup",
+    "SEG": "sparse exponential-Golomb code: a zero is one bit, so that decoding a run of zeros skips it",
+    "core-cycle": "a cycle of one core; each has one cause, and a layer has cycles times cores of them",
+    "DRAM bytes": "everything over the channel: weights, maps in, maps out, index included",
+}
+
+
+def report_page(report: Report, plots: Sequence[Plot]) -> str:
+    """The whole document, its plots inlined."""
+    result = report.result
+    made_up = result.synthetic
+    rows, total = layer_rows(result), total_row(result)
+    coders = codecs.total_bits(report.maps)
+    return html.page(
+        f"{title(result)}: hwsim",
+        [
+            "<header>",
+            f"<h1>{html.escape(title(result))}</h1>",
+            html.badge(made_up),
+            html.paragraph(_lead(result, total), "lead"),
+            "</header>",
+            html.tiles(_headline(report, total)),
+            html.heading("In pictures"),
+            html.plots(plots),
+            html.heading("Layer by layer"),
+            html.paragraph(
+                "Counts are of an image, averaged over the images; ratios are of the sums. "
+                "A click on a title sorts."
+            ),
+            html.table(LAYER_COLUMNS, rows, total, made_up),
+            html.heading("What stalls each layer"),
+            html.paragraph(
+                "Shares of the layer's core-cycles, which are "
+                f"cycles {text.TIMES} {result.arch.cores} cores in all."
+            ),
+            html.table(_STALL_COLUMNS, [_stalls(row) for row in rows], _stalls(total), made_up),
+            html.heading("How small each map becomes"),
+            html.paragraph(f"Times smaller than {codecs.base(report.maps)}; the bound is no code."),
+            html.table(_map_columns(report), _map_rows(report), _map_total(report), made_up),
+            '<div class="pair"><section>',
+            html.heading("Machine"),
+            html.facts(machine_facts(result.arch)),
+            "</section><section>",
+            html.heading("Where the data is from"),
+            html.facts(provenance_facts(result, report.metrics)),
+            "</section></div>",
+            html.heading("What the words mean"),
+            html.facts(WORDS | {f"stall: {c}": meaning for c, meaning in CAUSE_MEANINGS.items()}),
+            html.heading("The coders"),
+            html.facts({codecs.LABELS.get(c, c): codecs.MEANINGS.get(c, "") for c in coders}),
+        ],
+    )
+
+
+def title(result: Result) -> str:
+    """Network and variant."""
+    return f"{result.network}, {result.variant}" if result.variant else result.network
+
+
+def machine_words(arch: Arch) -> str:
+    """The machine in half a sentence."""
+    return f"{arch.cores} cores {text.TIMES} {arch.columns} multipliers at {arch.clock_mhz:g} MHz"
+
+
+def machine_facts(arch: Arch) -> dict[str, Any]:
+    """Parameters of the machine, peak first."""
+    fields = arch.model_dump()
+    energy = fields.pop("energy")
+    return {"peak": f"{arch.peak_macs} MACs/cycle", **fields, **({"energy (pJ)": energy} if energy else {})}
+
+
+def provenance_facts(result: Result, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Trace, images, metrics and provenance."""
+    shown = ", ".join(map(str, result.images[:12])) + (", …" if len(result.images) > 12 else "")
+    return {
+        "trace": result.title,
+        "values": "synthetic: generated, not measured" if result.synthetic else "captured from the network",
+        "images": f"{len(result.images)} (number {shown})",
+        **metrics,
+        **result.provenance,
+    }
+
+
+def _lead(result: Result, total: Mapping[str, Any]) -> str:
+    speedup, ideal = text.factor(total["speedup"]), text.factor(total["ideal_speedup"])
+    compute, stall = text.percent(total["cause_compute"]), total["bound"]
+    stalled = text.percent(total[f"cause_{stall}"])
+    return (
+        f"On a machine of {machine_words(result.arch)} an image takes {text.whole(total['cycles'])} cycles: "
+        f"a speedup of {speedup} over the dense baseline, where the zeros alone would allow {ideal}. "
+        f"Multiplying takes {compute} of the core-cycles; the largest stall is {stall} ({stalled})."
+    )
+
+
+def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Tile]:
+    result, bits = report.result, codecs.total_bits(report.maps)
+    ideal = text.factor(total["ideal_speedup"])
+    time = total["cycles"] / (result.arch.clock_mhz * 1e6)
+    return [
+        html.Tile(
+            "Speedup",
+            text.factor(total["speedup"]),
+            f"over dense; {text.percent(total['efficiency'])} of the ideal {ideal}",
+        ),
+        html.Tile(
+            "Time / image",
+            text.seconds(time),
+            f"{text.count(total['cycles'])} cycles; dense: {text.count(total['dense_cycles'])}",
+        ),
+        html.Tile(
+            "DRAM / image",
+            text.size(total["dram_bytes"]),
+            f"dense: {text.size(total['dense_dram_bytes'])} "
+            f"({text.factor(total['dense_dram_bytes'] / total['dram_bytes'])})",
+        ),
+        html.Tile(
+            "Energy / image",
+            text.energy(total["energy_uj"]),
+            f"dense: {text.energy(total['dense_energy_uj'])} "
+            f"({text.factor(total['dense_energy_uj'] / total['energy_uj'])})",
+        ),
+        html.Tile("Density", text.percent(total["density"]), "of the map values are not zero"),
+        html.Tile(
+            "Map compression",
+            text.factor(codecs.ratio(bits, codecs.STORED)),
+            f"as stored, against {codecs.base(report.maps)}",
+        ),
+        *accuracy_tile(report.metrics),
+    ]
+
+
+def accuracy_tile(metrics: Mapping[str, Any]) -> list[html.Tile]:
+    """A tile, if the trace says how accurate the network is."""
+    accuracy = metrics.get("accuracy")
+    if isinstance(accuracy, bool) or not isinstance(accuracy, int | float) or not 0 <= accuracy <= 1:
+        return []
+    return [html.Tile("Accuracy", f"{accuracy * 100:.2f} %", "of the network, as its trace says")]
+
+
+_STALL_COLUMNS = (
+    LAYER_COLUMNS[0],
+    *(Column(f"cause_{cause}", cause, CAUSE_MEANINGS[cause], text.percent) for cause in CAUSES),
+    Column("bound", "largest stall", "besides compute", text.label),
+    Column("meaning", "which is", "what the core does in those cycles", text.label),
+)
+
+
+def _stalls(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "meaning": CAUSE_MEANINGS[row["bound"]]}
+
+
+def _map_columns(report: Report) -> list[Column]:
+    coders = [coder for coder in codecs.total_bits(report.maps) if coder != "raw"]
+    return [
+        Column("map", "map", "that enters a layer", text.label),
+        Column("shape", "shape", "channels, height, width", text.label),
+        Column("bits", "bits", "of a raw word", str),
+        Column("order", "k", "order of SEG, chosen on calibration images", str),
+        *(Column(c, codecs.LABELS.get(c, c), codecs.MEANINGS.get(c, ""), text.factor) for c in coders),
+    ]
+
+
+def _map_rows(report: Report) -> list[dict[str, Any]]:
+    return [
+        {
+            "map": m.name,
+            "shape": f" {text.TIMES} ".join(map(str, m.shape)),
+            "bits": m.bits,
+            "order": m.order,
+            **{coder: m.ratio(coder) for coder in m.coded_bits},
+        }
+        for m in report.maps
+    ]
+
+
+def _map_total(report: Report) -> dict[str, Any]:
+    bits = codecs.total_bits(report.maps)
+    ratios = {coder: codecs.ratio(bits, coder) for coder in bits}
+    return {"map": "all maps", "shape": "", "bits": "", "order": "", **ratios}

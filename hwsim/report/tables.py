@@ -1,0 +1,168 @@
+"""Tables: which numbers, under which name, in which form; the same for terminal, CSV, JSON and HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hwsim.report import text
+from hwsim.result import CAUSES, Mode, Result
+
+CAUSE_MEANINGS = {
+    "compute": "a multiplication at a valid tap",
+    "taps": "a value without a valid tap, or the mark of a row's end",
+    "decode": "waiting for the decoder: zeros without a value behind them, or its pipeline filling up",
+    "dram": "waiting for words of the map that have not arrived",
+    "weights": "waiting for the weights of the pass",
+    "drain": "waiting for a free accumulator row, or for the last rows to drain",
+    "imbalance": "done, while another core of the layer still works",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the per-layer table.
+
+    Attributes:
+        key: in a row of :func:`layer_rows`.
+        title: short.
+        meaning: a sentence for the legend.
+        show: value to text.
+        need: columns with less need go first when the terminal is narrow.
+    """
+
+    key: str
+    title: str
+    meaning: str
+    show: Callable[[Any], str]
+    need: int = 0
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the column holds numbers."""
+        return self.show is not text.label
+
+
+LAYER_COLUMNS = (
+    Column("layer", "layer", "name in the trace", text.label, 9),
+    Column("kind", "kind", "conv, depthwise or linear", text.label, 0),
+    Column("macs", "MACs", "valid multiplications of an image, skipped ones included", text.count, 1),
+    Column("density", "density", "part of the input map that is not zero", text.percent, 5),
+    Column("dense_cycles", "dense cycles", "of the dense baseline, an image", text.whole, 3),
+    Column("cycles", "cycles", "of an image", text.whole, 8),
+    Column("speedup", "speedup", "dense cycles / cycles", text.factor, 7),
+    Column("ideal_speedup", "ideal", "valid MACs / MACs with a non-zero activation", text.factor, 6),
+    Column("efficiency", "efficiency", "speedup / ideal speedup", text.percent, 2),
+    Column("dram_bytes", "DRAM", "bytes over the channel, an image", text.size, 4),
+    Column("dense_dram_bytes", "dense DRAM", "bytes of the dense baseline, an image", text.size, 1),
+    Column("energy_uj", "energy", "of an image", text.energy, 2),
+    Column("dense_energy_uj", "dense energy", "of the dense baseline, an image", text.energy, 1),
+    Column("bound", "largest stall", "the cause with the most core-cycles besides compute", text.label, 4),
+)
+
+
+def layer_rows(result: Result) -> list[dict[str, Any]]:
+    """``Result.per_layer()`` with the core-cycles by cause: counts are averages over the images.
+
+    The ``core_cycles_*`` of a row sum to its cycles x cores.
+    """
+    rows = result.per_layer()
+    totals = {row["layer"]: dict.fromkeys(CAUSES, 0) for row in rows}
+    for run in result.runs("skipping"):
+        for cause, cycles in run.causes.items():
+            totals[run.name][cause] += cycles
+    images = len(result.images)
+    return [
+        {**row, **{f"core_cycles_{c}": n / images for c, n in totals[row["layer"]].items()}} for row in rows
+    ]
+
+
+def layers_csv(result: Result) -> str:
+    """One row a layer: averages over the images, ratios of the sums."""
+    marks = {"images": len(result.images), "synthetic": result.synthetic}
+    return to_csv([{**row, **marks} for row in layer_rows(result)])
+
+
+def runs_csv(result: Result) -> str:
+    """One row for each image, layer and mode (skipping, dense): exact counts."""
+    modes: tuple[Mode, ...] = ("skipping", "dense")
+    rows = [
+        {"mode": mode, **_flat(asdict(run)), "synthetic": result.synthetic}
+        for mode in modes
+        for run in result.runs(mode)
+    ]
+    return to_csv(rows)
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """CSV with a header; whole numbers without a point, nothing for null, names as one printable line."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(rows[0])
+    writer.writerows([_cell(value) for value in row.values()] for row in rows)
+    return out.getvalue()
+
+
+def total_row(result: Result) -> dict[str, Any]:
+    """The row of all layers together, with the keys of :func:`layer_rows` that a total has."""
+    images, skipping = len(result.images), result.runs("skipping")
+    causes = {cause: sum(run.causes[cause] for run in skipping) for cause in CAUSES}
+    core_cycles = sum(causes.values())
+    ideal = result.ideal_speedup
+    return {
+        "layer": "all layers",
+        "kind": "",
+        "macs": sum(run.macs for run in skipping) / images,
+        "density": result.density,
+        "dense_cycles": result.total("dense") / images,
+        "cycles": result.total("skipping") / images,
+        "speedup": result.speedup,
+        "ideal_speedup": ideal,
+        "efficiency": result.speedup / ideal,
+        "dram_bytes": result.dram_bytes("skipping") / images,
+        "dense_dram_bytes": result.dram_bytes("dense") / images,
+        "energy_uj": result.energy_pj("skipping") / images / 1e6,
+        "dense_energy_uj": result.energy_pj("dense") / images / 1e6,
+        "bound": largest_stall(causes),
+        **{f"cause_{cause}": cycles / core_cycles for cause, cycles in causes.items()},
+        **{f"core_cycles_{cause}": cycles / images for cause, cycles in causes.items()},
+    }
+
+
+def largest_stall(causes: Mapping[str, float]) -> str:
+    """The cause with the most core-cycles besides compute."""
+    return max((cause for cause in CAUSES if cause != "compute"), key=lambda cause: causes[cause])
+
+
+def columns_within(
+    columns: Iterable[Column], shown: Callable[[list[Column]], int], width: int
+) -> list[Column]:
+    """As many columns as fit a width, the least needed dropped first; at least one."""
+    left = list(columns)
+    while len(left) > 1 and shown(left) > width:
+        left.remove(min(reversed(left), key=lambda column: column.need))
+    return left
+
+
+def _flat(run: dict[str, Any]) -> dict[str, Any]:
+    prefixes = {"causes": "core_cycles_", "dram": "dram_", "energy_pj": "energy_pj_"}
+    flat = {}
+    for key, value in run.items():
+        if key in prefixes:
+            flat.update({f"{prefixes[key]}{name}": entry for name, entry in value.items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return str(value) if isinstance(value, int) else text.label(value, limit=1000)

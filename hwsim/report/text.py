@@ -1,0 +1,61 @@
+"""Numbers and names as a reader sees them."""
+
+from __future__ import annotations
+
+import math
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+_PREFIXES = ("", "k", "M", "G", "T", "P")
+
+
+def label(name: object, limit: int = 60) -> str:
+    """A name from a trace, fit for any output: one line of printable characters, not too long."""
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(name))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def count(value: float) -> str:
+    """A large number in three or four digits: ``1234`` -> ``1.23 k``."""
+    return _scaled(value, 1000, _PREFIXES).strip()
+
+
+def size(value: float) -> str:
+    """Bytes: ``12345`` -> ``12.3 kB`` (decimal prefixes)."""
+    return _scaled(value, 1000, [f"{prefix}B" for prefix in _PREFIXES])
+
+
+def energy(microjoules: float) -> str:
+    """Energy given in uJ: ``0.5`` -> ``500 nJ``."""
+    return _scaled(microjoules * 1e6, 1000, ["pJ", "nJ", "µJ", "mJ", "J", "kJ"])
+
+
+def seconds(value: float) -> str:
+    """A duration given in s: ``0.0012`` -> ``1.20 ms``."""
+    return _scaled(value * 1e9, 1000, ["ns", "µs", "ms", "s"])
+
+
+def factor(value: float | None) -> str:
+    """A ratio: ``1.5`` -> ``1.50x``; unbounded (nothing but zeros) is the sign of infinity."""
+    if value is None or math.isinf(value):
+        return "\N{INFINITY}"
+    return f"{value:.2f}{TIMES}" if value < 99.5 else f"{value:.0f}{TIMES}"
+
+
+def percent(value: float) -> str:
+    """A share: ``0.123`` -> ``12.3 %``."""
+    return f"{value * 100:.1f} %"
+
+
+def whole(value: float) -> str:
+    """A count with thousands apart, averages rounded: ``12345.4`` -> ``12,345``."""
+    return f"{value:,.0f}"
+
+
+def _scaled(value: float, base: int, units: list[str] | tuple[str, ...]) -> str:
+    step = 0
+    while abs(value) >= base - 0.5 and step < len(units) - 1:
+        value /= base
+        step += 1
+    whole_number = abs(value) >= 99.95 or (step == 0 and value == int(value))
+    digits = 0 if whole_number else 1 if abs(value) >= 9.995 else 2
+    return f"{value:.{digits}f} {units[step]}"

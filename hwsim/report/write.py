@@ -1,0 +1,87 @@
+"""The files of a report, written so that nothing half-written is ever taken for whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hwsim.errors import HwsimError
+from hwsim.report import plots as draw
+from hwsim.report.contents import Report
+from hwsim.report.plots import Plot
+from hwsim.report.report_page import report_page
+from hwsim.report.tables import layers_csv, runs_csv
+
+
+class OutputError(HwsimError):
+    """A folder or file that cannot be written."""
+
+
+def draw_report(report: Report) -> list[Plot]:
+    """All plots of a report, in the order of the page."""
+    result = report.result
+    return [
+        draw.speedup(result),
+        draw.breakdown(result),
+        draw.density(result),
+        draw.roofline(result),
+        draw.compression(report.maps, result),
+        draw.energy(result),
+    ]
+
+
+def write_report(report: Report, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write ``report.json``, ``layers.csv``, ``runs.csv``, the plots as PNG and SVG, and ``report.html``.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+    plots = draw_report(report)
+    return write_files(
+        folder,
+        {
+            "report.json": to_json(report.to_dict()),
+            "layers.csv": layers_csv(report.result),
+            "runs.csv": runs_csv(report.result),
+            **plot_files(plots),
+            "report.html": report_page(report, plots),
+        },
+    )
+
+
+def plot_files(plots: list[Plot]) -> dict[str, str | bytes]:
+    """Files of the plots, by name."""
+    return {f"{p.name}.svg": p.svg for p in plots} | {f"{p.name}.png": p.png for p in plots}
+
+
+def to_json(document: Any) -> str:
+    """JSON as the files and ``--json`` have it."""
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+def write_files(folder: str | os.PathLike[str], contents: Mapping[str, str | bytes]) -> list[Path]:
+    """Write files into a folder, which is made if missing; other files in it stay.
+
+    All are written into a folder beside first and then moved one by one, the last one last.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".hwsim-", dir=target) as staging:
+            for name, content in contents.items():
+                data = content.encode("utf-8") if isinstance(content, str) else content
+                (Path(staging) / name).write_bytes(data)
+            for name in contents:
+                os.replace(Path(staging) / name, target / name)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write into {target}: {error.strerror}; give another folder with --out"
+        ) from None
+    return [target / name for name in contents]
