@@ -1,0 +1,162 @@
+"""A network's geometry, and what its layers are put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from hwsim.errors import HwsimError
+from hwsim.layer import Layer
+
+Shape = tuple[int, int, int]
+
+
+class NetworkError(HwsimError):
+    """An unknown network, a topology that cannot be read, or densities that do not fit a network."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The MAC layers of a network.
+
+    Attributes:
+        name: of the network.
+        layers: in order of execution.
+        source: where the geometry comes from.
+
+    Raises:
+        NetworkError: no layer, two layers of the same name, or two that see one map in different shapes.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    source: str
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise NetworkError(f"network {self.name} has no layer")
+        seen: set[str] = set()
+        shapes: dict[str, Shape] = {}
+        for layer in self.layers:
+            if layer.name in seen:
+                raise NetworkError(f"network {self.name} has two layers named {layer.name}; rename one")
+            if shapes.setdefault(layer.input, layer.in_shape) != layer.in_shape:
+                raise NetworkError(f"layer {layer.name} reads map {layer.input} in another shape than before")
+            seen.add(layer.name)
+
+    @property
+    def maps(self) -> dict[str, Shape]:
+        """(C, H, W) of every activation map, in the order in which they are first read."""
+        return {layer.input: layer.in_shape for layer in self.layers}
+
+    @property
+    def weights(self) -> int:
+        """Weights of all layers, without biases and batch normalization."""
+        return sum(prod(layer.weight_shape) for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds as papers count them: output pixels x weights, taps in the padding included."""
+        return sum(prod(layer.out_shape[1:]) * prod(layer.weight_shape) for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What stands between two layers while a network is put together.
+
+    Attributes:
+        name: of the activation map that it is, or becomes after pooling, addition or concatenation.
+        shape: (C, H, W).
+    """
+
+    name: str
+    shape: Shape
+
+
+class Builder:
+    """Appends layers one by one; every method returns the tensor that its layer makes."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.image = Tensor("image", shape)
+        self._layers: list[Layer] = []
+
+    def conv(
+        self,
+        name: str,
+        x: Tensor,
+        filters: int,
+        kernel: int | tuple[int, int],
+        stride: int = 1,
+        padding: int | tuple[int, int] | str = 0,
+        *,
+        depthwise: bool = False,
+        relu: bool = True,
+        output: str | None = None,
+    ) -> Tensor:
+        """A convolution.
+
+        Args:
+            name: of the layer.
+            x: what it reads.
+            filters: output channels.
+            kernel: (Kh, Kw), or one number for both.
+            stride: in both directions.
+            padding: (top and bottom, left and right), one number for both, or ``"same"``: TensorFlow's
+                SAME, ceil(size / stride) outputs and the odd row or column of padding behind.
+            depthwise: one filter a channel.
+            relu: whether a ReLU follows directly.
+            output: name of the map that this layer makes or has a part in; ``name`` if not given.
+        """
+        size = (kernel, kernel) if isinstance(kernel, int) else kernel
+        if padding == "same":
+            out = tuple(-(-length // stride) for length in x.shape[1:])
+            before = tuple(
+                max((n - 1) * stride + k - length, 0) // 2
+                for n, k, length in zip(out, size, x.shape[1:], strict=True)
+            )
+        else:
+            before = (padding, padding) if isinstance(padding, int) else padding
+            out = tuple(map(_outputs, x.shape[1:], size, (stride, stride), before))
+        kind = "depthwise" if depthwise else "conv"
+        made = Tensor(output or name, (filters, *out))
+        self._layers.append(
+            Layer(name, kind, x.name, x.shape, made.shape, size, stride, before, relu, made.name)
+        )
+        return made
+
+    def linear(self, name: str, x: Tensor, outputs: int, relu: bool = False) -> Tensor:
+        """A linear layer over a map of 1x1."""
+        made = Tensor(name, (outputs, 1, 1))
+        self._layers.append(Layer(name, "linear", x.name, x.shape, made.shape, relu=relu, output=name))
+        return made
+
+    def network(self, name: str, source: str) -> Network:
+        """All layers so far; an output that no layer reads loses its name."""
+        read = {layer.input for layer in self._layers}
+        return Network(
+            name,
+            tuple(la if la.output in read else replace(la, output=None) for la in self._layers),
+            source,
+        )
+
+
+def pooled(x: Tensor, kernel: int, stride: int, padding: int = 0, name: str | None = None) -> Tensor:
+    """Maximum or average pooling; the map keeps its name unless layers read it unpooled, too."""
+    channels, height, width = x.shape
+    rows, columns = (_outputs(length, kernel, stride, padding) for length in (height, width))
+    return Tensor(name or x.name, (channels, rows, columns))
+
+
+def averaged(x: Tensor) -> Tensor:
+    """Global average pooling."""
+    return Tensor(x.name, (x.shape[0], 1, 1))
+
+
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """Concatenation along the channels; all parts bear the name of the whole."""
+    return Tensor(parts[0].name, (sum(part.shape[0] for part in parts), *parts[0].shape[1:]))
+
+
+def _outputs(length: int, kernel: int, stride: int, padding: int) -> int:
+    return (length + 2 * padding - kernel) // stride + 1
