@@ -203,8 +203,6 @@ def decode(data, bits, largest, out):
     bit = 0
     i = 0
     while i < count:  # mark the non-zeros
-        if bit >= total:
-            return TRUNCATED, bit, i
         word = window(data, bit)
         if word >> uint64(63):
             out[i] = 1

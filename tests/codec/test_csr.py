@@ -59,6 +59,12 @@ def test_damaged_rows_are_refused(bits, message):
         Csr(bits=8, columns=4).decode(golden.to_bytes(bits), 9)
 
 
+def test_a_column_behind_its_row_is_refused():
+    bits = fields((3, [0, 1, 1]), (2, [3]), (8, [5]))
+    with pytest.raises(CodecError, match="column indices from bit 9"):
+        Csr(bits=8, columns=3).decode(golden.to_bytes(bits), 6)
+
+
 @pytest.mark.parametrize("columns", [0, -1, 2**31, 1.5])
 def test_wrong_columns_are_refused(columns):
     with pytest.raises(CodecError, match="columns"):
