@@ -115,28 +115,24 @@ def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Tile]:
     result, bits = report.result, codecs.total_bits(report.maps)
     ideal = text.factor(total["ideal_speedup"])
     time = total["cycles"] / (result.arch.clock_mhz * 1e6)
-    return [
+    cycles, dense_cycles = text.count(total["cycles"]), text.count(total["dense_cycles"])
+    tiles = [
         html.Tile(
             "Speedup",
             text.factor(total["speedup"]),
             f"over dense; {text.percent(total['efficiency'])} of the ideal {ideal}",
         ),
-        html.Tile(
-            "Time / image",
-            text.seconds(time),
-            f"{text.count(total['cycles'])} cycles; dense: {text.count(total['dense_cycles'])}",
-        ),
-        html.Tile(
-            "DRAM / image",
-            text.size(total["dram_bytes"]),
-            f"dense: {text.size(total['dense_dram_bytes'])} "
-            f"({text.factor(total['dense_dram_bytes'] / total['dram_bytes'])})",
-        ),
-        html.Tile(
-            "Energy / image",
-            text.energy(total["energy_uj"]),
-            f"dense: {text.energy(total['dense_energy_uj'])} "
-            f"({text.factor(total['dense_energy_uj'] / total['energy_uj'])})",
+        html.Tile("Time / image", text.seconds(time), f"{cycles} cycles; dense: {dense_cycles}"),
+        *(
+            html.Tile(
+                what,
+                show(total[key]),
+                f"dense: {show(total[f'dense_{key}'])} ({text.factor(total[f'dense_{key}'] / total[key])})",
+            )
+            for what, key, show in (
+                ("DRAM / image", "dram_bytes", text.size),
+                ("Energy / image", "energy_uj", text.energy),
+            )
         ),
         html.Tile("Density", text.percent(total["density"]), "of the map values are not zero"),
         html.Tile(
@@ -144,16 +140,19 @@ def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Tile]:
             text.factor(codecs.ratio(bits, codecs.STORED)),
             f"as stored, against {codecs.base(report.maps)}",
         ),
-        *accuracy_tile(report.metrics),
     ]
+    stated = accuracy(report.metrics)
+    if stated:
+        tiles.append(html.Tile("Accuracy", stated, "of the network, as its trace states"))
+    return tiles
 
 
-def accuracy_tile(metrics: Mapping[str, Any]) -> list[html.Tile]:
-    """A tile, if the trace says how accurate the network is."""
-    accuracy = metrics.get("accuracy")
-    if isinstance(accuracy, bool) or not isinstance(accuracy, int | float) or not 0 <= accuracy <= 1:
-        return []
-    return [html.Tile("Accuracy", f"{accuracy * 100:.2f} %", "of the network, as its trace says")]
+def accuracy(metrics: Mapping[str, Any]) -> str | None:
+    """The accuracy that a trace states of its network, if it does."""
+    value = metrics.get("accuracy")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        return None
+    return f"{value * 100:.2f} %"
 
 
 _STALL_COLUMNS = (

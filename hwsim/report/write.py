@@ -11,8 +11,10 @@ from typing import Any
 
 from hwsim.errors import HwsimError
 from hwsim.report import plots as draw
+from hwsim.report.comparison import Comparison
+from hwsim.report.comparison_page import comparison_page
 from hwsim.report.contents import Report
-from hwsim.report.plots import Plot
+from hwsim.report.plots import Plot, pairs
 from hwsim.report.report_page import report_page
 from hwsim.report.tables import layers_csv, runs_csv
 
@@ -53,9 +55,38 @@ def write_report(report: Report, folder: str | os.PathLike[str]) -> list[Path]:
     )
 
 
-def plot_files(plots: list[Plot]) -> dict[str, str | bytes]:
+def draw_comparison(comparison: Comparison) -> list[Plot]:
+    """All plots of a comparison, in the order of the page."""
+    return [
+        pairs.cycles(comparison),
+        pairs.densities(comparison),
+        pairs.speedups(comparison),
+        pairs.dram(comparison),
+        pairs.energy(comparison),
+    ]
+
+
+def write_comparison(comparison: Comparison, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write ``compare.json``, ``compare.csv``, the plots as PNG and SVG, and ``compare.html``.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+    plots = draw_comparison(comparison)
+    return write_files(
+        folder,
+        {
+            "compare.json": to_json(comparison.to_dict()),
+            "compare.csv": comparison.to_csv(),
+            **plot_files(plots, "compare_"),
+            "compare.html": comparison_page(comparison, plots),
+        },
+    )
+
+
+def plot_files(plots: list[Plot], prefix: str = "") -> dict[str, str | bytes]:
     """Files of the plots, by name."""
-    return {f"{p.name}.svg": p.svg for p in plots} | {f"{p.name}.png": p.png for p in plots}
+    return {f"{prefix}{p.name}.svg": p.svg for p in plots} | {f"{prefix}{p.name}.png": p.png for p in plots}
 
 
 def to_json(document: Any) -> str:

@@ -12,7 +12,7 @@ from hwsim.report import text
 from hwsim.report.plots.style import CHARACTER, MUTED, canvas, contrast
 
 LONGEST_LABEL = 24  # characters
-LEGEND_GAP = 0.1  # inches below the axes
+LEGEND_GAP, TICKS = 0.1, 0.2  # inches below the axes
 
 
 def row_height(rows: int) -> float:
@@ -81,10 +81,10 @@ def stack(
         start += part
 
 
-def legend(axes: Axes, colours: Mapping[str, str], columns: int) -> None:
+def legend(axes: Axes, colours: Mapping[str, str], columns: int, below_ticks: bool = False) -> None:
     """Names of the colours, in a block below the axes."""
     box = axes.get_position()
-    gap = LEGEND_GAP / (box.height * axes.figure.get_figheight())
+    gap = (LEGEND_GAP + TICKS * below_ticks) / (box.height * axes.figure.get_figheight())
     axes.legend(
         handles=[Patch(color=colour, label=name.replace("_", " ")) for name, colour in colours.items()],
         loc="upper left",

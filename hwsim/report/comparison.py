@@ -1,0 +1,120 @@
+"""Two results side by side: two traces, or one trace on two machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+from hwsim.report import text
+from hwsim.report.contents import jsonable, result_document, tool
+from hwsim.report.tables import Column, layer_rows, to_csv, total_row
+from hwsim.result import Result
+
+_MEASURES = ("density", "cycles", "speedup", "ideal_speedup", "dram_bytes", "energy_uj", "bound")
+_RATIOS = {"cycles": "speedup_b_over_a", "dram_bytes": "dram_a_over_b", "energy_uj": "energy_a_over_b"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """B against A.
+
+    Attributes:
+        a, b: the results.
+        metrics_a, metrics_b: of their traces, for example ``accuracy``.
+        machine_a, machine_b: what the machines are called, if they are told apart by a name.
+    """
+
+    a: Result
+    b: Result
+    metrics_a: dict[str, Any] = field(default_factory=dict)
+    metrics_b: dict[str, Any] = field(default_factory=dict)
+    machine_a: str = ""
+    machine_b: str = ""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What tells the two apart: their variants, networks, machines or files; else A and B."""
+        pairs = (
+            (self.a.variant, self.b.variant),
+            (self.a.network, self.b.network),
+            (self.machine_a, self.machine_b),
+            (PurePath(self.a.title).name, PurePath(self.b.title).name),
+        )
+        for one, other in pairs:
+            if one and other and one != other:
+                return text.label(one, 24), text.label(other, 24)
+        return "A", "B"
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any of the two is made up."""
+        return self.a.synthetic or self.b.synthetic
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each layer that both have, in A's order: counts of an image, and B over A."""
+        others = {row["layer"]: row for row in layer_rows(self.b)}
+        return [_pair(row, others[row["layer"]]) for row in layer_rows(self.a) if row["layer"] in others]
+
+    def total(self) -> dict[str, Any]:
+        """The row of all layers; each side's own layers are all in it."""
+        return _pair(total_row(self.a), total_row(self.b))
+
+    def unmatched(self) -> list[str]:
+        """Layers that only one of the two has."""
+        a, b = ({run.name: None for run in result.runs("skipping")} for result in (self.a, self.b))
+        return [*(name for name in a if name not in b), *(name for name in b if name not in a)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of ``compare.json``."""
+        return jsonable(
+            {
+                "tool": tool(),
+                "synthetic": self.synthetic,
+                "names": {"a": self.names[0], "b": self.names[1]},
+                "totals": self.total(),
+                "per_layer": self.rows(),
+                "unmatched_layers": self.unmatched(),
+                "a": {**_without_runs(self.a), "metrics": self.metrics_a},
+                "b": {**_without_runs(self.b), "metrics": self.metrics_b},
+            }
+        )
+
+    def to_csv(self) -> str:
+        """One row a layer and one of all of them."""
+        rows = [*self.rows(), self.total()]
+        return to_csv([{**row, "synthetic": self.synthetic} for row in rows])
+
+
+def compare_columns(names: tuple[str, str]) -> tuple[Column, ...]:
+    """Columns of the table of :meth:`Comparison.rows`."""
+    a, b = names
+    return (
+        Column("layer", "layer", "name in both traces", text.label, 9),
+        Column("density_a", f"density {a}", "part of the input map that is not zero", text.percent, 4),
+        Column("density_b", f"density {b}", "part of the input map that is not zero", text.percent, 4),
+        Column("cycles_a", f"cycles {a}", "of an image", text.whole, 6),
+        Column("cycles_b", f"cycles {b}", "of an image", text.whole, 6),
+        Column("speedup_a", f"speedup {a}", "over its own dense baseline", text.factor, 5),
+        Column("speedup_b", f"speedup {b}", "over its own dense baseline", text.factor, 5),
+        Column("speedup_b_over_a", f"{b} over {a}", f"cycles of {a} / cycles of {b}", text.factor, 8),
+        Column("dram_bytes_a", f"DRAM {a}", "bytes of an image", text.size, 3),
+        Column("dram_bytes_b", f"DRAM {b}", "bytes of an image", text.size, 3),
+        Column("energy_uj_a", f"energy {a}", "of an image", text.energy, 2),
+        Column("energy_uj_b", f"energy {b}", "of an image", text.energy, 2),
+        Column("bound_a", f"stall {a}", "the largest besides compute", text.label, 1),
+        Column("bound_b", f"stall {b}", "the largest besides compute", text.label, 1),
+    )
+
+
+def _pair(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+    measures = {f"{key}_{side}": row[key] for key in _MEASURES for side, row in (("a", a), ("b", b))}
+    ratios = {ratio: a[key] / b[key] if b[key] else None for key, ratio in _RATIOS.items()}
+    return {"layer": a["layer"], **measures, **ratios}
+
+
+def _without_runs(result: Result) -> dict[str, Any]:
+    document = result_document(result)
+    del document["layers"], document["tool"]
+    return document

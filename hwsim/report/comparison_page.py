@@ -1,0 +1,85 @@
+"""``compare.html``: two results side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hwsim.report import html, text
+from hwsim.report.comparison import Comparison, compare_columns
+from hwsim.report.plots import Plot
+from hwsim.report.report_page import WORDS, accuracy, machine_facts, machine_words, provenance_facts, title
+from hwsim.result import Result
+
+
+def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
+    """The whole document, its plots inlined."""
+    a, b = comparison.names
+    made_up = comparison.synthetic
+    unmatched = comparison.unmatched()
+    return html.page(
+        f"{b} against {a}: hwsim",
+        [
+            "<header>",
+            f"<h1>{html.escape(b)} against {html.escape(a)}</h1>",
+            html.badge(made_up),
+            html.paragraph(_lead(comparison), "lead"),
+            "</header>",
+            html.tiles(_headline(comparison)),
+            html.heading("In pictures"),
+            html.plots(plots),
+            html.heading("Layer by layer"),
+            html.paragraph("Counts are of an image, averaged over the images. A click on a title sorts."),
+            html.paragraph(f"Only in one of the two: {', '.join(unmatched)}.") if unmatched else "",
+            html.table(compare_columns((a, b)), comparison.rows(), comparison.total(), made_up),
+            *_sides(comparison),
+            html.heading("What the words mean"),
+            html.facts(WORDS),
+        ],
+    )
+
+
+def _sides(comparison: Comparison) -> list[str]:
+    sides = []
+    for name, result, metrics in (
+        (comparison.names[0], comparison.a, comparison.metrics_a),
+        (comparison.names[1], comparison.b, comparison.metrics_b),
+    ):
+        sides += ["<section>", html.heading(name), html.facts(provenance_facts(result, metrics))]
+        sides += [html.facts(machine_facts(result.arch)), "</section>"]
+    return ['<div class="pair">', *sides, "</div>"]
+
+
+def _lead(comparison: Comparison) -> str:
+    (a, b), total = comparison.names, comparison.total()
+    return (
+        f"{b} ({_side(comparison.b)}) takes {text.whole(total['cycles_b'])} cycles an image, "
+        f"{a} ({_side(comparison.a)}) {text.whole(total['cycles_a'])}: "
+        f"{b} runs at {text.factor(total['speedup_b_over_a'])} the speed of {a}."
+    )
+
+
+def _side(result: Result) -> str:
+    return f"{title(result)}, {machine_words(result.arch)}"
+
+
+def _headline(comparison: Comparison) -> list[html.Tile]:
+    (a, b), total = comparison.names, comparison.total()
+
+    shown = (
+        ("Speedup over dense", "speedup", text.factor),
+        ("DRAM / image", "dram_bytes", text.size),
+        ("Energy / image", "energy_uj", text.energy),
+        ("Density", "density", text.percent),
+    )
+    cycles = f"{text.count(total['cycles_b'])} cycles against {text.count(total['cycles_a'])}"
+    tiles = [
+        html.Tile(f"{b} over {a}", text.factor(total["speedup_b_over_a"]), cycles),
+        *(
+            html.Tile(what, show(total[f"{key}_b"]), f"{a}: {show(total[f'{key}_a'])}")
+            for what, key, show in shown
+        ),
+    ]
+    one, other = accuracy(comparison.metrics_a), accuracy(comparison.metrics_b)
+    if one and other:
+        tiles.append(html.Tile("Accuracy", other, f"{a}: {one}"))
+    return tiles
