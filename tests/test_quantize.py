@@ -157,6 +157,18 @@ def test_a_drain_made_from_scales_is_right_up_to_its_rounding(seed, form, relu):
     assert requantize.multiplier.max() >= 2**15 or requantize.shift == 47
 
 
+def test_scales_become_the_nearest_bias_and_multiplier():
+    requantize = requantize_for(
+        np.array([0.5, 0.25]), 1.0, 0.5, np.array([0.4, -0.4]), relu=True, bits=8, signed=False, order=2
+    )
+    # Units of 0.5 and 0.25: biases 0.8 and -1.6; ratios 1 and 0.5, the first as 2^15 / 2^15.
+    assert requantize.bias.tolist() == [1, -2]
+    assert (requantize.multiplier.tolist(), requantize.shift) == ([2**15, 2**14], 15)
+    assert (requantize.relu, requantize.bits, requantize.signed, requantize.order) == (True, 8, False, 2)
+    tiny = requantize_for(2.0**-40, 1.0, 1.0, np.zeros(1), relu=True, bits=8)
+    assert (tiny.multiplier.tolist(), tiny.shift) == ([2**7], 47)
+
+
 BIAS, MULTIPLIER = np.array([0, 0]), np.array([1, 1])
 
 

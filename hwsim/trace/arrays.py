@@ -18,7 +18,8 @@ import numpy as np
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from hwsim.errors import TraceError
-from hwsim.trace.store import read, trouble, write
+from hwsim.trace.header import first_problem
+from hwsim.trace.store import one_line, read, trouble, write
 
 if TYPE_CHECKING:
     import zarr
@@ -53,9 +54,10 @@ class _ArrayMetadata:
         chunk = self.chunk_grid.configuration.get("chunk_shape")
         if self.chunk_grid.name != "regular" or not isinstance(chunk, list):
             raise ValueError("only regular chunks are read")
-        if len(chunk) != len(self.shape) or not all(type(size) is int and size > 0 for size in chunk):
+        sizes = [size for size in chunk if type(size) is int and size > 0]
+        if not len(sizes) == len(chunk) == len(self.shape):
             raise ValueError(f"chunks of shape {chunk}")
-        if math.prod(chunk) > MAX_CHUNK_VALUES:
+        if math.prod(sizes) > MAX_CHUNK_VALUES:
             raise ValueError(f"chunks of more than 2^31 values, {chunk}")
         if self.chunk_key_encoding.name not in ("default", "v2"):
             raise ValueError(f"chunk keys {self.chunk_key_encoding.name!r}")
@@ -102,12 +104,12 @@ def open_checked(store: Store, title: str, path: str, shape: Sequence[int], dtyp
         if document is None:
             raise TraceError(f"{title}: array {path} is missing: copy or capture the trace again")
         try:
-            metadata = _adapter().validate_json(document, strict=True)
+            # By way of json, which Zarr reads it with: no second reading of, say, a key that comes twice.
+            metadata = _adapter().validate_json(json.dumps(json.loads(document)), strict=True)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
+            reason = one_line(first_problem(error))
             raise TraceError(
-                f"{title}: array {path}: {where} {first['msg']}: copy or capture the trace again"
+                f"{title}: array {path} is damaged ({reason}): copy or capture the trace again"
             ) from None
         if (metadata.shape, metadata.data_type) != (tuple(shape), dtype):
             raise TraceError(
@@ -132,5 +134,5 @@ def crc32(*arrays: np.ndarray[Any, Any]) -> int:
     """CRC-32 of the arrays' values, little-endian, in C order, one after the other."""
     crc = 0
     for array in arrays:
-        crc = zlib.crc32(np.ascontiguousarray(array, array.dtype.newbyteorder("<")), crc)
+        crc = zlib.crc32(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data, crc)
     return crc

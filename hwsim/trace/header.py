@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -23,6 +24,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
+from hwsim.trace.store import one_line
 
 SCHEMA = 1
 MAX_VALUES = 1 << 31  # of a map or a weight tensor; more is damage, not a network
@@ -52,8 +54,7 @@ class MapInfo:
     scale: float
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise ValueError("a map needs a name")
+        _check_text("name of a map", self.name)
         if min(self.shape) < 1 or math.prod(self.shape) > MAX_VALUES:
             raise ValueError(f"map {self.name}: shape {self.shape} is empty or has more than 2^31 values")
         if not 1 + self.signed <= self.bits <= 16 or not 0 <= self.order <= 15:
@@ -123,8 +124,10 @@ class Header:
         if not self.layers:
             raise ValueError("a trace has 1 layer or more")
         shapes = {info.name: info.shape for info in self.maps}
-        _check_unique("map", [info.name for info in self.maps])
-        _check_unique("layer", [layer.name for layer in self.layers])
+        for what in ("network", "variant"):
+            _check_text(what, getattr(self, what))
+        _check_names("map", [info.name for info in self.maps])
+        _check_names("layer", [layer.name for layer in self.layers])
         for layer in self.layers:
             if layer.input not in shapes:
                 raise ValueError(f"layer {layer.name} reads map {layer.input}, which is not among the maps")
@@ -157,9 +160,15 @@ class Header:
             raise ValueError("weights or requantize of a layer that is not there")
 
 
-def _check_unique(what: str, names: Sequence[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
+def _check_text(what: str, text: str) -> None:
+    if not text or not text.isprintable():
+        raise ValueError(f"the {what} must be printable text, not {text!r}")
+
+
+def _check_names(what: str, names: Sequence[str]) -> None:
+    for name, count in Counter(names).items():
+        _check_text(f"name of a {what}", name)
+        if count > 1:
             raise ValueError(f"two {what}s are called {name}")
 
 
@@ -181,12 +190,13 @@ def dump(header: Header) -> bytes:
     """The root ``zarr.json``.
 
     Raises:
-        ValueError: provenance or metrics hold what JSON does not (NaN, infinity, arrays).
+        ValueError: a value is of the wrong type, or none that JSON has (NaN, infinity, an array).
     """
     try:
         text = _canonical(asdict(header))
     except TypeError as error:
-        raise ValueError(f"provenance and metrics must be plain JSON values: {error}") from None
+        raise ValueError(f"only plain numbers and text can be stored: {error}") from None
+    _parse(text)
     attributes = {"schema": SCHEMA, "sha256": _digest(text), "trace": json.loads(text)}
     root = {"zarr_format": 3, "node_type": "group", "attributes": {"hwsim": attributes}}
     return json.dumps(root, indent=1).encode("ascii")
@@ -198,11 +208,12 @@ def load(document: bytes, title: str) -> Header:
     Raises:
         TraceError: it is foreign, of a newer schema, damaged or inconsistent.
     """
-    damaged = f"{title}: the trace's metadata is damaged"
     try:
         root = json.loads(document)
     except (ValueError, RecursionError):
-        raise TraceError(f"{damaged} (no valid JSON): copy or capture it again") from None
+        raise TraceError(
+            f"{title}: the metadata is damaged (no valid JSON): copy or capture the trace again"
+        ) from None
     attributes = root.get("attributes") if isinstance(root, dict) else None
     ours = attributes.get("hwsim") if isinstance(attributes, dict) else None
     if not isinstance(ours, dict) or not isinstance(ours.get("schema"), int):
@@ -213,25 +224,34 @@ def load(document: bytes, title: str) -> Header:
         )
     try:
         text = _canonical(ours.get("trace"))
-    except (ValueError, RecursionError):
-        raise TraceError(f"{damaged} (a value that is not JSON): copy or capture it again") from None
-    if _digest(text) != ours.get("sha256"):
-        raise TraceError(f"{damaged} (its checksum differs): copy or capture it again")
-    try:
-        header = _adapter().validate_json(text, strict=True)
+        if _digest(text) != ours.get("sha256"):
+            raise ValueError("the checksum differs")
+        header = _parse(text)
         header.check_sealed()
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "trace"
-        raise TraceError(f"{title}: {where}: {first['msg']}: capture the trace again") from None
-    except ValueError as error:
-        raise TraceError(f"{title}: {error}: capture the trace again") from None
+    except (ValueError, RecursionError) as error:
+        raise TraceError(
+            f"{title}: the metadata is damaged ({one_line(error)}): copy or capture the trace again"
+        ) from None
     return header
+
+
+def _parse(text: str) -> Header:
+    try:
+        return _adapter().validate_json(text, strict=True)
+    except ValidationError as error:
+        raise ValueError(first_problem(error)) from None
 
 
 @cache
 def _adapter() -> TypeAdapter[Header]:
     return TypeAdapter(Header)
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that pydantic found, and where."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}".removeprefix(": ").replace("Value error, ", "")
 
 
 def _canonical(value: Any) -> str:

@@ -11,7 +11,7 @@ from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.quantize import Requantize
 from hwsim.trace import arrays
-from hwsim.trace.header import Header, MapInfo, layer_path, load, map_path
+from hwsim.trace.header import Header, MapInfo, WeightsInfo, layer_path, load, map_path
 from hwsim.trace.store import ROOT, open_store, read, trouble
 
 if TYPE_CHECKING:
@@ -72,6 +72,10 @@ class Trace:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process opens the trace there."""
+        return open_trace, (self.title,)
 
     def close(self) -> None:
         """Close the file or connection."""
@@ -160,7 +164,7 @@ class Trace:
                 return position, own
         raise TraceError(f"{self.title} has no layer {name}")
 
-    def _weights_info(self, layer: Layer) -> Any:
+    def _weights_info(self, layer: Layer) -> WeightsInfo:
         if layer.name not in self._header.weights:
             raise TraceError(f"{self.title} has no weights of {layer.name}: use a captured trace")
         return self._header.weights[layer.name]

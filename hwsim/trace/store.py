@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from zarr.abc.store import Store
 
 ROOT = "zarr.json"
+COPY_AGAIN = "copy or capture the trace again"
+CHECK_PLACE = "check the path or URL, its permissions and free space"
 
 
 @contextmanager
-def trouble(title: str, what: str) -> Iterator[None]:
+def trouble(title: str, what: str, advice: str = COPY_AGAIN) -> Iterator[None]:
     """Turn whatever Zarr, its codecs or a file system raise for bad data into one line.
 
     Raises:
@@ -30,8 +32,14 @@ def trouble(title: str, what: str) -> Iterator[None]:
     except TraceError:
         raise
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise TraceError(f"{title}: {what} failed ({reason}): copy or capture the trace again") from error
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise TraceError(f"{title}: {what} failed ({reason}): {advice}") from error
+
+
+def one_line(text: object) -> str:
+    """Printable text for a message, of whatever a damaged file holds."""
+    words = " ".join(str(text).split())
+    return "".join(letter if letter.isprintable() else "?" for letter in words[:200])
 
 
 def local_path(place: str | os.PathLike[str]) -> Path | None:
@@ -48,34 +56,24 @@ def open_store(place: str | os.PathLike[str]) -> Store:
     Raises:
         TraceError: there is nothing, or nothing that could be a trace.
     """
-    from zarr.storage import FsspecStore, LocalStore
+    from zarr.core.sync import sync
+    from zarr.storage import FsspecStore, LocalStore, ZipStore
 
     title, path = os.fspath(place), local_path(place)
-    if path is None:
-        with trouble(title, "opening the URL"):
+    with trouble(title, "opening", CHECK_PLACE):
+        if path is None:
             url = f"zip::{title}" if title.endswith(".zip") and "::" not in title else title
             return FsspecStore.from_url(url, read_only=True)
-    if path.is_dir():
-        return LocalStore(path, read_only=True)
-    if not path.exists():
-        raise TraceError(f"there is no trace at {title}: check the path")
-    return _open_zip(path, title)
-
-
-def _open_zip(path: Path, title: str) -> Store:
-    from zarr.storage import ZipStore
-
-    try:
-        store = ZipStore(path, mode="r")
-        store._sync_open()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        with suppress(OSError), path.open("rb") as file:
-            if file.read(2) == b"PK":
-                raise TraceError(
-                    f"{title} is a truncated or damaged zip file: copy or capture it again"
-                ) from None
-        raise TraceError(f"{title} is not a trace (neither a folder nor a zip file): give a trace") from None
-    return store
+        if path.is_dir():
+            return LocalStore(path, read_only=True)
+        if not path.is_file():
+            raise TraceError(f"there is no trace at {title}: check the path")
+        if not zipfile.is_zipfile(path):
+            with path.open("rb") as file:
+                if file.read(2) == b"PK":
+                    raise TraceError(f"{title} is a truncated zip file: copy or capture the trace again")
+            raise TraceError(f"{title} is neither a folder nor a zip file: give the path of a trace")
+        return sync(ZipStore.open(path, mode="r"))
 
 
 def read(store: Store, key: str) -> bytes | None:
@@ -110,7 +108,7 @@ class Target:
     def __init__(self, place: str | os.PathLike[str], overwrite: bool) -> None:
         self.title = os.fspath(place)
         self.path = local_path(place)
-        with trouble(self.title, "writing"):
+        with trouble(self.title, "writing", CHECK_PLACE):
             self.store = self._begin_remote(overwrite) if self.path is None else self._begin_local(overwrite)
 
     def _begin_remote(self, overwrite: bool) -> Store:
@@ -129,10 +127,12 @@ class Target:
                 raise TraceError(
                     f"{self.title} exists and is not a trace, it is left alone: give another name"
                 )
-            sync(store.clear())
+            sync(store.delete(ROOT))  # first, so that what is left of it, if we stop here, is no trace
+            _remove_remote(store)
         return store
 
     def _begin_local(self, overwrite: bool) -> Store:
+        from zarr.core.sync import sync
         from zarr.storage import LocalStore, ZipStore
 
         assert self.path is not None
@@ -152,7 +152,7 @@ class Target:
             _remove(self.partial)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.suffix.lower() == ".zip":
-            return ZipStore(self.partial, mode="x")
+            return sync(ZipStore.open(self.partial, mode="x"))
         self.partial.mkdir()
         return LocalStore(self.partial)
 
@@ -167,23 +167,31 @@ class Target:
         self.store.close()
         if self.path is None:
             return
-        with trouble(self.title, "renaming"):
+        with trouble(self.title, "renaming", CHECK_PLACE):
             old = self.path.with_name(f"{self.path.name}.old")
-            if self.path.exists():
+            if self.path.exists() and (self.path.is_dir() or self.partial.is_dir()):
+                _remove(old)
                 self.path.rename(old)
-            self.partial.rename(self.path)
+            self.partial.replace(self.path)
             _remove(old)
 
     def abort(self) -> None:
         """Remove what was written."""
-        from zarr.core.sync import sync
-
         with suppress(Exception):  # the error that led here is the one to tell
             if self.path is None:
-                sync(self.store.clear())
+                _remove_remote(self.store)
             self.store.close()
             if self.path is not None:
                 _remove(self.partial)
+
+
+def _remove_remote(store: Store) -> None:
+    """Remove all that lies below a store's URL. (``FsspecStore.clear`` stops at the first nested folder.)"""
+    from zarr.core.sync import sync
+    from zarr.storage import FsspecStore
+
+    assert isinstance(store, FsspecStore)
+    sync(store.fs._rm(store.path, recursive=True))
 
 
 def _remove(path: Path) -> None:

@@ -23,7 +23,7 @@ from hwsim.trace.header import (
     layer_path,
     map_path,
 )
-from hwsim.trace.store import ROOT, Target, trouble, write
+from hwsim.trace.store import CHECK_PLACE, ROOT, Target, trouble, write
 
 if TYPE_CHECKING:
     import zarr
@@ -87,7 +87,7 @@ class TraceWriter:
     def __enter__(self) -> TraceWriter:
         self._target = Target(self._place, self._overwrite)
         try:
-            with trouble(self.title, "writing"):
+            with trouble(self.title, "writing", CHECK_PLACE):
                 self._create_maps()
         except BaseException:
             self._target.abort()
@@ -125,7 +125,7 @@ class TraceWriter:
             raise TraceError(f"{where} is written twice")
         self._check_integers(where, codes, info.shape, 0, (1 << info.bits) - 1)
         codes = np.ascontiguousarray(codes, np.uint16)
-        with trouble(where, "writing"):
+        with trouble(where, "writing", CHECK_PLACE):
             self._arrays[name][image] = codes
         self._crcs[name][image] = arrays.crc32(codes)
 
@@ -151,8 +151,8 @@ class TraceWriter:
         weights = weights.astype(np.int16)
         dtype = "int8" if self._header.weight_bits <= 8 else "int16"
         self._write_array(position, layer, "weights", weights, dtype)
-        scale = float(scales) if scales.ndim == 0 else tuple(scales.tolist())
-        self._weights[layer.name] = WeightsInfo(scale, arrays.crc32(weights))
+        stored = float(scales) if scales.ndim == 0 else tuple(scales.tolist())
+        self._weights[layer.name] = WeightsInfo(stored, arrays.crc32(weights))
 
     def write_requantize(self, layer: Layer | str, requantize: Requantize) -> None:
         """Store what a layer's drain does.
@@ -197,7 +197,7 @@ class TraceWriter:
         return list(self._layers).index(name), self._layers[name]
 
     def _write_array(self, position: int, layer: Layer, name: str, values: np.ndarray, dtype: str) -> None:
-        with trouble(self.title, f"writing {name} of {layer.name}"):
+        with trouble(self.title, f"writing {name} of {layer.name}", CHECK_PLACE):
             path = f"{layer_path(position, layer.name)}/{name}"
             array = arrays.create(self._target.store, path, values.shape, dtype, values.shape)
             array[...] = values.astype(dtype)
@@ -225,6 +225,6 @@ class TraceWriter:
             weights=self._weights,
             requantize=self._requantize,
         )
-        with trouble(self.title, "sealing"):
+        with trouble(self.title, "sealing", CHECK_PLACE):
             write(self._target.store, ROOT, dump(sealed))
         self._target.commit()
