@@ -40,7 +40,7 @@ class Comparison:
             (self.a.variant, self.b.variant),
             (self.a.network, self.b.network),
             (self.machine_a, self.machine_b),
-            (PurePath(self.a.title).name, PurePath(self.b.title).name),
+            (_stem(self.a.title), _stem(self.b.title)),
         )
         for one, other in pairs:
             if one and other and one != other:
@@ -106,6 +106,10 @@ def compare_columns(names: tuple[str, str]) -> tuple[Column, ...]:
         Column("bound_a", f"stall {a}", "the largest besides compute", text.label, 1),
         Column("bound_b", f"stall {b}", "the largest besides compute", text.label, 1),
     )
+
+
+def _stem(title: str) -> str:
+    return PurePath(title).name.removesuffix(".zip").removesuffix(".zarr")
 
 
 def _pair(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:

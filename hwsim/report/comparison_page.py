@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from hwsim.report import html, text
 from hwsim.report.comparison import Comparison, compare_columns
 from hwsim.report.plots import Plot
-from hwsim.report.report_page import WORDS, accuracy, machine_facts, machine_words, provenance_facts, title
+from hwsim.report.report_page import WORDS, accuracy, machine_facts, provenance_facts
+from hwsim.report.tables import machine_words, title
 from hwsim.result import Result
 
 

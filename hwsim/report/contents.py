@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -52,6 +53,11 @@ def result_document(result: Result) -> dict[str, Any]:
 def tool() -> dict[str, str]:
     """Which program, in which version."""
     return {"name": "hwsim", "version": hwsim.__version__}
+
+
+def to_json(document: Any) -> str:
+    """JSON as the files and ``--json`` have it."""
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
 def jsonable(value: Any) -> Any:

@@ -9,7 +9,15 @@ from hwsim.arch import Arch
 from hwsim.report import codecs, html, text
 from hwsim.report.contents import Report
 from hwsim.report.plots import Plot
-from hwsim.report.tables import CAUSE_MEANINGS, LAYER_COLUMNS, Column, layer_rows, total_row
+from hwsim.report.tables import (
+    CAUSE_MEANINGS,
+    LAYER_COLUMNS,
+    Column,
+    layer_rows,
+    machine_words,
+    title,
+    total_row,
+)
 from hwsim.result import CAUSES, Result
 
 WORDS = {
@@ -69,16 +77,6 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
             html.facts({codecs.LABELS.get(c, c): codecs.MEANINGS.get(c, "") for c in coders}),
         ],
     )
-
-
-def title(result: Result) -> str:
-    """Network and variant."""
-    return f"{result.network}, {result.variant}" if result.variant else result.network
-
-
-def machine_words(arch: Arch) -> str:
-    """The machine in half a sentence."""
-    return f"{arch.cores} cores {text.TIMES} {arch.columns} multipliers at {arch.clock_mhz:g} MHz"
 
 
 def machine_facts(arch: Arch) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hwsim.arch import Arch
 from hwsim.report import text
 from hwsim.result import CAUSES, Mode, Result
 
@@ -135,6 +136,16 @@ def total_row(result: Result) -> dict[str, Any]:
 def largest_stall(causes: Mapping[str, float]) -> str:
     """The cause with the most core-cycles besides compute."""
     return max((cause for cause in CAUSES if cause != "compute"), key=lambda cause: causes[cause])
+
+
+def title(result: Result) -> str:
+    """Network and variant."""
+    return f"{result.network}, {result.variant}" if result.variant else result.network
+
+
+def machine_words(arch: Arch) -> str:
+    """The machine in half a sentence."""
+    return f"{arch.cores} cores {text.TIMES} {arch.columns} multipliers at {arch.clock_mhz:g} MHz"
 
 
 def columns_within(

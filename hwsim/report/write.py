@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hwsim.errors import HwsimError
 from hwsim.report import plots as draw
 from hwsim.report.comparison import Comparison
 from hwsim.report.comparison_page import comparison_page
-from hwsim.report.contents import Report
+from hwsim.report.contents import Report, to_json
 from hwsim.report.plots import Plot, pairs
 from hwsim.report.report_page import report_page
 from hwsim.report.tables import layers_csv, runs_csv
@@ -87,11 +85,6 @@ def write_comparison(comparison: Comparison, folder: str | os.PathLike[str]) -> 
 def plot_files(plots: list[Plot], prefix: str = "") -> dict[str, str | bytes]:
     """Files of the plots, by name."""
     return {f"{prefix}{p.name}.svg": p.svg for p in plots} | {f"{prefix}{p.name}.png": p.png for p in plots}
-
-
-def to_json(document: Any) -> str:
-    """JSON as the files and ``--json`` have it."""
-    return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
 def write_files(folder: str | os.PathLike[str], contents: Mapping[str, str | bytes]) -> list[Path]:

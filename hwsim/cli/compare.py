@@ -1,0 +1,102 @@
+"""``hwsim compare``: two traces, or two machines, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwsim.cli import console
+from hwsim.cli.options import ArchFile, Images, Json, OutFolder, Quiet, choose_images, read_arch
+
+if TYPE_CHECKING:
+    from hwsim.arch import Arch
+    from hwsim.report.comparison import Comparison
+    from hwsim.result import Result
+
+
+def compare(
+    a: Annotated[
+        str | None, typer.Argument(metavar="A", help="Trace. Default: the shipped LeNet-5, baseline.")
+    ] = None,
+    b: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="B", help="Trace to hold against A. Default: A with --arch-b, else the sparse."
+        ),
+    ] = None,
+    arch: ArchFile = None,
+    arch_b: Annotated[
+        Path | None, typer.Option("--arch-b", metavar="FILE", help="Machine of B. Default: that of A.")
+    ] = None,
+    out: OutFolder = None,
+    images: Images = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Two traces or two machines: cycles, speedups, DRAM bytes, density, energy, layer by layer."""
+    from hwsim.report.comparison import Comparison
+
+    first, second = _traces(a, b, arch_b is not None)
+    machine = read_arch(arch)
+    machine_b = machine if arch_b is None else read_arch(arch_b)
+    result_a, metrics_a = _simulate(first, machine, images, quiet)
+    result_b, metrics_b = _simulate(second, machine_b, images, quiet)
+    names = (arch.stem if arch else "default", (arch_b or arch or Path("default")).stem)
+    comparison = Comparison(result_a, result_b, metrics_a, metrics_b, *names)
+    written = None
+    if out:
+        from hwsim.report.write import write_comparison
+
+        written = write_comparison(comparison, out)
+    if json:
+        from hwsim.report.contents import to_json
+
+        typer.echo(to_json(comparison.to_dict()), nl=False)
+    elif not quiet:
+        _show(comparison)
+        if written:
+            console.say(f"The comparison: {written[-1]}")
+
+
+def _traces(a: str | None, b: str | None, two_machines: bool) -> tuple[str, str]:
+    from hwsim.shipped import BASELINE, DEFAULT, shipped_trace
+
+    if a is None:
+        first = str(shipped_trace(DEFAULT if two_machines else BASELINE))
+        return first, first if two_machines else str(shipped_trace(DEFAULT))
+    if b is None and not two_machines:
+        raise typer.BadParameter("give a second trace B, or a second machine with --arch-b")
+    return a, b or a
+
+
+def _simulate(place: str, machine: Arch, images: str | None, quiet: bool) -> tuple[Result, dict[str, Any]]:
+    from hwsim.simulate import simulate
+    from hwsim.trace import open_trace
+
+    with open_trace(place) as trace:
+        numbers = choose_images(images, trace)
+        with console.progress("simulating", quiet) as advance:
+            return simulate(trace, machine, numbers, advance), dict(trace.metrics)
+
+
+def _show(comparison: Comparison) -> None:
+    from hwsim.report import text
+    from hwsim.report.comparison import compare_columns
+    from hwsim.report.tables import machine_words, title
+
+    names, total = comparison.names, comparison.total()
+    for name, result in zip(names, (comparison.a, comparison.b), strict=True):
+        console.say(f"{name}: {title(result)} on {machine_words(result.arch)}", "bold")
+    if comparison.synthetic:
+        console.say(console.SYNTHETIC, "yellow")
+    console.show_table(compare_columns(names), comparison.rows(), total)
+    if comparison.unmatched():
+        console.say(f"Only in one of the two: {', '.join(map(text.label, comparison.unmatched()))}.")
+    faster = text.factor(total["speedup_b_over_a"])
+    dram, energy = text.factor(total["dram_a_over_b"]), text.factor(total["energy_a_over_b"])
+    console.say(
+        f"{names[1]} runs at {faster} the speed of {names[0]}; "
+        f"{names[0]} moves {dram} the DRAM bytes and takes {energy} the energy of {names[1]}."
+    )

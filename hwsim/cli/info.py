@@ -1,0 +1,101 @@
+"""``hwsim info``: what a trace holds."""
+
+from __future__ import annotations
+
+import json as encoder
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwsim.cli import console
+from hwsim.cli.options import Json
+
+if TYPE_CHECKING:
+    from hwsim.trace import Trace
+
+
+def info(
+    trace: Annotated[str, typer.Argument(metavar="TRACE", help="Folder, .zip or URL of a trace.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Read everything and compare the checksums.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Network, layers, maps, accuracy and provenance of a trace."""
+    from hwsim.trace import open_trace
+
+    with open_trace(trace) as opened:
+        document = _document(opened)
+        if check:
+            with console.progress("checking"):
+                opened.check()
+            document["checked"] = True
+    if json:
+        from hwsim.report.contents import to_json
+
+        typer.echo(to_json(document), nl=False)
+    else:
+        _show(document)
+
+
+def _document(trace: Trace) -> dict[str, Any]:
+    import hwsim
+
+    return {
+        "tool": {"name": "hwsim", "version": hwsim.__version__},
+        "title": trace.title,
+        "network": trace.network,
+        "variant": trace.variant,
+        "synthetic": trace.synthetic,
+        "images": trace.images,
+        "weight_bits": trace.weight_bits,
+        "metrics": trace.metrics,
+        "provenance": trace.provenance,
+        "layers": [{**asdict(layer), "macs": layer.macs} for layer in trace.layers],
+        "maps": [asdict(map_) for map_ in trace.maps.values()],
+        "checked": False,
+    }
+
+
+def _show(document: dict[str, Any]) -> None:
+    from hwsim.report import text
+    from hwsim.report.tables import Column
+
+    def shape(sizes: tuple[int, ...]) -> str:
+        return text.TIMES.join(map(str, sizes))
+
+    console.say(f"{text.label(document['network'])}, {text.label(document['variant'])}", "bold")
+    if document["synthetic"]:
+        console.say(console.SYNTHETIC, "yellow")
+    facts = {
+        "trace": document["title"],
+        "images": document["images"],
+        "weights": f"{document['weight_bits']} bits",
+        **document["metrics"],
+        **document["provenance"],
+    }
+    for name, value in facts.items():
+        shown = value if isinstance(value, str) else encoder.dumps(value, ensure_ascii=False)
+        console.say(f"{text.label(name)}: {text.label(shown, 400)}")
+    console.say("")
+    maps = {map_["name"]: map_ for map_ in document["maps"]}
+    console.show_table(
+        (
+            Column("name", "layer", "", text.label, 9),
+            Column("kind", "kind", "", text.label, 2),
+            Column("in_shape", "input map", "", shape, 8),
+            Column("out_shape", "output", "", shape, 6),
+            Column("kernel", "kernel", "", shape, 7),
+            Column("stride", "stride", "", str, 4),
+            Column("macs", "MACs", "", text.count, 5),
+            Column("bits", "bits", "", str, 3),
+            Column("order", "k", "", str, 3),
+        ),
+        [
+            {**layer, **{key: maps[layer["input"]][key] for key in ("bits", "order")}}
+            for layer in document["layers"]
+        ],
+    )
+    if document["checked"]:
+        console.say("Everything was read; all checksums agree.")

@@ -1,0 +1,112 @@
+"""The program ``hwsim``: its commands, its exit codes, and one line for every error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from hwsim.cli import arch, compare, info, run, synth
+from hwsim.errors import HwsimError
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+EPILOG = (
+    "Exit codes: 0 done; 1 the run failed, one line on stderr says why and what to do, "
+    "or the reader of its output went away; 2 wrong usage; 130 interrupted."
+)
+_ClickException = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+app = typer.Typer(
+    name="hwsim",
+    help="What a zero-skipping, map-compressing CNN accelerator makes of real activations.",
+    epilog=EPILOG,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (run.run, compare.compare, info.info, synth.synth, arch.arch):
+    app.command(epilog=EPILOG)(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import hwsim
+
+        typer.echo(f"hwsim {hwsim.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(USAGE)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the program; ends the process with its exit code.
+
+    Args:
+        arguments: those of the command line if not given.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shows a question mark
+    sys.exit(_execute(arguments))
+
+
+def _execute(arguments: Sequence[str] | None) -> int:
+    try:
+        code = app(arguments, prog_name="hwsim", standalone_mode=False)
+        sys.stdout.flush()
+        if code == INTERRUPTED:
+            _complain("interrupted")
+        return code if isinstance(code, int) else OK
+    except _ClickException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "hwsim"
+        _complain(f"{error.format_message().rstrip('.')}; see '{path} --help'", path)
+        return error.exit_code
+    except HwsimError as error:
+        _complain(str(error))
+        return FAILED
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        return FAILED
+    except OSError as error:
+        _drop_output()
+        _complain(
+            f"{error.filename or 'cannot write the output'}: {error.strerror}; make room or choose another"
+        )
+        return FAILED
+    except MemoryError:
+        _complain("not enough memory: give fewer --images, or a smaller network")
+        return FAILED
+
+
+def _complain(message: str, who: str = "hwsim") -> None:
+    """One line on stderr, whatever the message holds."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    print(f"{who}: {line}", file=sys.stderr)
+
+
+def _drop_output() -> None:
+    """Send what is still to be written nowhere, so that the interpreter does not fail on it at its end."""
+    try:
+        number = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)

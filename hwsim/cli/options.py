@@ -1,0 +1,63 @@
+"""Options that several commands have, and what they mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwsim.errors import TraceError
+
+if TYPE_CHECKING:
+    from hwsim.arch import Arch
+    from hwsim.trace import Trace
+
+ArchFile = Annotated[
+    Path | None,
+    typer.Option("--arch", metavar="FILE", help="Machine, a TOML file as 'hwsim arch' prints it."),
+]
+OutFolder = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder for report, tables and plots; made if missing."),
+]
+Images = Annotated[
+    str | None,
+    typer.Option(
+        "--images", metavar="N|LIST", help="The first N images, or their numbers: 0,3,7. Default: all."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else, to stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
+
+
+def read_arch(path: Path | None) -> Arch:
+    """The machine of a file, or the default one.
+
+    Raises:
+        ArchError: the file is missing or wrong.
+    """
+    from hwsim.arch import Arch
+
+    return Arch() if path is None else Arch.from_toml(path)
+
+
+def choose_images(wanted: str | None, trace: Trace) -> tuple[int, ...]:
+    """Numbers of the images that ``--images`` means.
+
+    Raises:
+        typer.BadParameter: it is neither a number nor a list of different numbers.
+        TraceError: the trace has no such image.
+    """
+    if wanted is None:
+        return tuple(range(trace.images))
+    try:
+        numbers = [int(part) for part in wanted.split(",") if part.strip()]
+    except ValueError:
+        raise typer.BadParameter(f"--images {wanted}: give a number N, or a list such as 0,3,7") from None
+    chosen = tuple(range(numbers[0])) if len(numbers) == 1 and "," not in wanted else tuple(numbers)
+    if not chosen or min(chosen) < 0 or len(set(chosen)) < len(chosen):
+        raise typer.BadParameter(f"--images {wanted}: give 1 image or more, none below 0, each once")
+    if max(chosen) >= trace.images:
+        raise TraceError(f"{trace.title} has images 0 .. {trace.images - 1}: --images {wanted} asks for more")
+    return chosen

@@ -1,0 +1,79 @@
+"""``hwsim run``: a trace through the machine and its dense baseline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwsim.cli import console
+from hwsim.cli.options import ArchFile, Images, Json, OutFolder, Quiet, choose_images, read_arch
+
+if TYPE_CHECKING:
+    from hwsim.result import Result
+
+
+def run(
+    trace: Annotated[
+        str | None,
+        typer.Argument(metavar="TRACE", help="Folder, .zip or URL. Default: the shipped LeNet-5, sparse."),
+    ] = None,
+    arch: ArchFile = None,
+    out: OutFolder = None,
+    images: Images = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Cycles, DRAM bytes and energy of a trace, layer by layer, beside the dense baseline."""
+    from hwsim.simulate import simulate
+    from hwsim.trace import open_trace
+
+    machine = read_arch(arch)
+    with open_trace(trace or _default()) as opened:
+        numbers = choose_images(images, opened)
+        with console.progress("simulating", quiet) as advance:
+            result = simulate(opened, machine, numbers, advance)
+        if out or json:
+            from hwsim.report.contents import Report
+
+            with console.progress("coding maps", quiet) as advance:
+                report = Report.of(opened, result, advance)
+    written = None
+    if out:
+        from hwsim.report.write import write_report
+
+        written = write_report(report, out)
+    if json:
+        from hwsim.report.contents import to_json
+
+        typer.echo(to_json(report.to_dict()), nl=False)
+    elif not quiet:
+        _show(result)
+        if written:
+            console.say(f"The report: {written[-1]}")
+        else:
+            console.say("Add --out DIR for plots and a report.", "dim")
+
+
+def _default() -> str:
+    from hwsim.shipped import shipped_trace
+
+    return str(shipped_trace())
+
+
+def _show(result: Result) -> None:
+    from hwsim.report import text
+    from hwsim.report.tables import LAYER_COLUMNS, layer_rows, machine_words, title, total_row
+
+    total, count = total_row(result), len(result.images)
+    average = f"averages over {count} images" if count > 1 else f"image {result.images[0]}"
+    console.say(f"{title(result)} on {machine_words(result.arch)}; {average}", "bold")
+    if result.synthetic:
+        console.say(console.SYNTHETIC, "yellow")
+    console.show_table(LAYER_COLUMNS, layer_rows(result), total)
+    speedup, ideal = text.factor(total["speedup"]), text.factor(total["ideal_speedup"])
+    console.say(
+        f"Speedup {speedup} over the dense baseline (ideal {ideal}); "
+        f"DRAM {text.size(total['dram_bytes'])} (dense {text.size(total['dense_dram_bytes'])}); "
+        f"energy {text.energy(total['energy_uj'])} (dense {text.energy(total['dense_energy_uj'])})."
+    )
