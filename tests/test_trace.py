@@ -302,6 +302,17 @@ def test_a_trace_is_replaced_only_on_demand(kind, tmp_path):
     assert len(list(tmp_path.iterdir())) == (kind != "memory")
 
 
+def test_a_replaced_remote_trace_leaves_nothing_behind():
+    import fsspec
+
+    url = f"memory://{uuid.uuid4()}/t"
+    files = []
+    for images in (1, 3, 1):
+        Tiny(images).write(url, overwrite=True)
+        files.append(set(fsspec.filesystem("memory").find(url)))
+    assert files[0] == files[2] < files[1]
+
+
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 def test_a_failed_replacement_keeps_the_old_trace(kind, tmp_path):
     where = Tiny(seed=1).write(place(kind, tmp_path))
