@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as encoder
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,16 +67,15 @@ def _show(document: dict[str, Any]) -> None:
     console.say(f"{text.label(document['network'])}, {text.label(document['variant'])}", "bold")
     if document["synthetic"]:
         console.say(console.SYNTHETIC, "yellow")
-    facts = {
-        "trace": document["title"],
-        "images": document["images"],
-        "weights": f"{document['weight_bits']} bits",
-        **document["metrics"],
-        **document["provenance"],
-    }
-    for name, value in facts.items():
-        shown = value if isinstance(value, str) else encoder.dumps(value, ensure_ascii=False)
-        console.say(f"{text.label(name)}: {text.label(shown, 400)}")
+    facts = [
+        ("trace", document["title"]),
+        ("images", document["images"]),
+        ("weights", f"{document['weight_bits']} bits"),
+        *document["metrics"].items(),
+        *document["provenance"].items(),
+    ]
+    for name, value in facts:
+        console.say(f"{text.label(name)}: {text.label(text.value(value), 400)}")
     console.say("")
     maps = {map_["name"]: map_ for map_ in document["maps"]}
     console.show_table(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hwsim.report import html, text
 from hwsim.report.comparison import Comparison, compare_columns
 from hwsim.report.plots import Plot
-from hwsim.report.report_page import WORDS, accuracy, machine_facts, provenance_facts
+from hwsim.report.report_page import WORDS, accuracy, machine_facts, source_facts
 from hwsim.report.tables import machine_words, title
 from hwsim.result import Result
 
@@ -17,11 +17,13 @@ def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
     a, b = comparison.names
     made_up = comparison.synthetic
     unmatched = comparison.unmatched()
+    network = f"{comparison.a.network}: " if comparison.a.network == comparison.b.network else ""
+    heading = f"{network}{b} against {a}"
     return html.page(
-        f"{b} against {a}: hwsim",
+        f"{heading} - hwsim",
         [
             "<header>",
-            f"<h1>{html.escape(b)} against {html.escape(a)}</h1>",
+            f"<h1>{html.escape(heading)}</h1>",
             html.badge(made_up),
             html.paragraph(_lead(comparison), "lead"),
             "</header>",
@@ -34,7 +36,7 @@ def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
             html.table(compare_columns((a, b)), comparison.rows(), comparison.total(), made_up),
             *_sides(comparison),
             html.heading("What the words mean"),
-            html.facts(WORDS),
+            html.facts(WORDS.items()),
         ],
     )
 
@@ -45,7 +47,7 @@ def _sides(comparison: Comparison) -> list[str]:
         (comparison.names[0], comparison.a, comparison.metrics_a),
         (comparison.names[1], comparison.b, comparison.metrics_b),
     ):
-        sides += ["<section>", html.heading(name), html.facts(provenance_facts(result, metrics))]
+        sides += ["<section>", html.heading(name), html.facts(source_facts(result, metrics))]
         sides += [html.facts(machine_facts(result.arch)), "</section>"]
     return ['<div class="pair">', *sides, "</div>"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,9 +102,9 @@ def table(
     )
 
 
-def facts(entries: Mapping[str, Any]) -> str:
-    """Names and values, for example the provenance; nested values as JSON."""
-    pairs = "".join(f"<dt>{escape(k)}</dt><dd>{escape(_plain(v))}</dd>" for k, v in entries.items())
+def facts(entries: Iterable[tuple[str, Any]]) -> str:
+    """Names and values, for example the provenance."""
+    pairs = "".join(f"<dt>{escape(k)}</dt><dd>{escape(text.value(v))}</dd>" for k, v in entries)
     return f'<div class="facts"><dl>{pairs}</dl></div>'
 
 
@@ -148,7 +147,3 @@ def _cell(column: Column, value: Any) -> str:
 
 def _class(kind: str) -> str:
     return f' class="{kind}"' if kind else ""
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -39,7 +39,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
     rows, total = layer_rows(result), total_row(result)
     coders = codecs.total_bits(report.maps)
     return html.page(
-        f"{title(result)}: hwsim",
+        f"{title(result)} - hwsim",
         [
             "<header>",
             f"<h1>{html.escape(title(result))}</h1>",
@@ -52,7 +52,8 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
             html.heading("Layer by layer"),
             html.paragraph(
                 "Counts are of an image, averaged over the images; ratios are of the sums. "
-                "A click on a title sorts."
+                "Fetching runs ahead of the layers: one that waits for its weights can take longer than "
+                "when dense, because the layers before it left less time to fetch. A click on a title sorts."
             ),
             html.table(LAYER_COLUMNS, rows, total, made_up),
             html.heading("What stalls each layer"),
@@ -69,33 +70,33 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
             html.facts(machine_facts(result.arch)),
             "</section><section>",
             html.heading("Where the data is from"),
-            html.facts(provenance_facts(result, report.metrics)),
+            html.facts(source_facts(result, report.metrics)),
             "</section></div>",
             html.heading("What the words mean"),
-            html.facts(WORDS | {f"stall: {c}": meaning for c, meaning in CAUSE_MEANINGS.items()}),
+            html.facts([*WORDS.items(), *((f"stall: {c}", words) for c, words in CAUSE_MEANINGS.items())]),
             html.heading("The coders"),
-            html.facts({codecs.LABELS.get(c, c): codecs.MEANINGS.get(c, "") for c in coders}),
+            html.facts((codecs.LABELS.get(c, c), codecs.MEANINGS.get(c, "")) for c in coders),
         ],
     )
 
 
-def machine_facts(arch: Arch) -> dict[str, Any]:
+def machine_facts(arch: Arch) -> list[tuple[str, Any]]:
     """Parameters of the machine, peak first."""
     fields = arch.model_dump()
     energy = fields.pop("energy")
-    return {"peak": f"{arch.peak_macs} MACs/cycle", **fields, **({"energy (pJ)": energy} if energy else {})}
+    replaced = [("energy, pJ", energy)] if energy else []
+    return [("peak", f"{arch.peak_macs} MACs/cycle"), *fields.items(), *replaced]
 
 
-def provenance_facts(result: Result, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Trace, images, metrics and provenance."""
-    shown = ", ".join(map(str, result.images[:12])) + (", …" if len(result.images) > 12 else "")
-    return {
-        "trace": result.title,
-        "values": "synthetic: generated, not measured" if result.synthetic else "captured from the network",
-        "images": f"{len(result.images)} (number {shown})",
-        **metrics,
-        **result.provenance,
-    }
+def source_facts(result: Result, metrics: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Trace, images, metrics and provenance, the trace's own words last."""
+    return [
+        ("trace", result.title),
+        ("values", "synthetic: generated, not measured" if result.synthetic else "captured from the network"),
+        ("images run", f"{len(result.images)}: {text.value(result.images)}"),
+        *metrics.items(),
+        *result.provenance.items(),
+    ]
 
 
 def _lead(result: Result, total: Mapping[str, Any]) -> str:
@@ -157,7 +158,7 @@ _STALL_COLUMNS = (
     LAYER_COLUMNS[0],
     *(Column(f"cause_{cause}", cause, CAUSE_MEANINGS[cause], text.percent) for cause in CAUSES),
     Column("bound", "largest stall", "besides compute", text.label),
-    Column("meaning", "which is", "what the core does in those cycles", text.label),
+    Column("meaning", "which is", "what the core does in those cycles", text.words),
 )
 
 

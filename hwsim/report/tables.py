@@ -44,7 +44,7 @@ class Column:
     @property
     def numeric(self) -> bool:
         """Whether the column holds numbers."""
-        return self.show is not text.label
+        return self.show not in (text.label, text.words)
 
 
 LAYER_COLUMNS = (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 TIMES = "\N{MULTIPLICATION SIGN}"
+_LONG_LIST = 12
 _PREFIXES = ("", "k", "M", "G", "T", "P")
 
 
@@ -12,6 +14,11 @@ def label(name: object, limit: int = 60) -> str:
     """A name from a trace, fit for any output: one line of printable characters, not too long."""
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(name))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def words(sentence: object) -> str:
+    """As :func:`label`, for a sentence: cut only if it fills a paragraph."""
+    return label(sentence, 400)
 
 
 def count(value: float) -> str:
@@ -49,6 +56,18 @@ def percent(value: float) -> str:
 def whole(value: float) -> str:
     """A count with thousands apart, averages rounded: ``12345.4`` -> ``12,345``."""
     return f"{value:,.0f}"
+
+
+def value(entry: Any) -> str:
+    """A value of JSON as text: numbers in four digits, long lists cut."""
+    if isinstance(entry, dict):
+        return ", ".join(f"{key}: {value(part)}" for key, part in entry.items())
+    if isinstance(entry, list | tuple):
+        shown = ", ".join(value(part) for part in entry[:_LONG_LIST])
+        return f"{shown}, … ({len(entry)} in all)" if len(entry) > _LONG_LIST else shown
+    if isinstance(entry, bool):
+        return "yes" if entry else "no"
+    return f"{entry:.4g}" if isinstance(entry, float) else str(entry)
 
 
 def _scaled(value: float, base: int, units: list[str] | tuple[str, ...]) -> str:

@@ -19,7 +19,7 @@ from hwsim.report.plots.style import (
 from hwsim.report.tables import layer_rows, total_row
 from hwsim.result import CAUSES, Result
 
-_FARTHEST_IDEAL = 12  # an ideal beyond is written, not drawn, so that the bars keep their room
+_FARTHEST_IDEAL = 2.2  # times the largest speedup; one beyond is written, not drawn: bars keep their room
 
 
 def density(result: Result) -> Plot:
@@ -49,8 +49,11 @@ def speedup(result: Result) -> Plot:
     rows = [total_row(result), *layer_rows(result)]
     title = "Speedup over the dense baseline"
     ideals = [math.inf if row["ideal_speedup"] is None else row["ideal_speedup"] for row in rows]
-    reach = min(_FARTHEST_IDEAL, max((ideal for ideal in ideals if math.isfinite(ideal)), default=1))
-    limit = max(reach, *(row["speedup"] for row in rows)) * 1.04
+    fastest = max(row["speedup"] for row in rows)
+    reach = min(
+        _FARTHEST_IDEAL * fastest, max((ideal for ideal in ideals if math.isfinite(ideal)), default=1)
+    )
+    limit = max(reach, fastest, 1) * 1.04
     with styled():
         figure, axes = bars.row_axes(
             title,
