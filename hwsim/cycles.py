@@ -16,11 +16,11 @@ from hwsim.arch import (
     BURST_BYTES,
     DECODE_LATENCY,
     DRAIN_LATENCY,
-    LONG_RUN,
     MAC_LATENCY,
     Arch,
 )
 from hwsim.layer import Layer
+from hwsim.symbols import NO_VALUE, Symbols
 
 WORD_BYTES = 8
 NO_STREAM = -(2**60)  # a request so long ago that every word has arrived
@@ -131,15 +131,13 @@ class PassTiming:
 
 def time_pass(
     layer: Layer,
-    values: np.ndarray,
+    symbols: Symbols,
     arch: Arch,
     rows: Rows,
     *,
-    channels: range,
-    block: int,
+    segments: range,
     out_channels: int,
     words: np.ndarray,
-    lengths: np.ndarray,
     stream: Stream | None = None,
     events: np.ndarray | None = None,
     deadlines: np.ndarray | None = None,
@@ -148,16 +146,14 @@ def time_pass(
 
     Args:
         layer: geometry.
-        values: uint16 (C, H, W), the layer's input map.
-        arch: the machine; ``skip_zeros`` chooses skipping or dense.
+        symbols: of the layer's input map; coded or raw is what makes the machine skipping or dense.
+        arch: the machine.
         rows: what the pass reads, from :func:`input_rows`.
-        channels: input channels of the pass: all of them, or a depthwise channel group.
-        block: channels of a segment.
+        segments: channel blocks of the pass: all of the map's, or one if depthwise.
         out_channels: output channels that the pass drains.
         words: int32 (H, channel blocks of the map), length of every segment in words.
-        lengths: uint8 (65536,), bits of the code of every value (skipping), or of a raw word (dense).
         stream: arrival of the words; None when the map is on chip.
-        events: int64 (values of the pass or more, 4), filled with the :data:`EVENT_FIELDS` of every symbol.
+        events: int64 (symbols of the pass or more, 4), filled with :data:`EVENT_FIELDS` of every symbol.
         deadlines: int64 (words of the pass), filled with the last cycle in which each word may arrive without
             a symbol being decoded later than here.
     """
@@ -166,10 +162,12 @@ def time_pass(
     depthwise = layer.kind == "depthwise"
     vector_cycles = -(-layer.kernel[0] * layer.kernel[1] // arch.columns) if depthwise else 0
     counters, drained = _time_pass(
-        values,
-        channels.start,
-        channels.stop,
-        block,
+        symbols.needs,
+        symbols.x,
+        symbols.first,
+        symbols.end,
+        segments.start,
+        segments.stop,
         rows.y,
         rows.reach,
         rows.last,
@@ -180,10 +178,6 @@ def time_pass(
         layer.kernel[0] + 1,
         out_channels * layer.out_shape[2],
         words,
-        lengths,
-        arch.skip_zeros,
-        arch.run_max,
-        LONG_RUN * arch.run_max,
         arch.fifo_depth,
         stream.layout.offsets,
         stream.request,
@@ -193,9 +187,9 @@ def time_pass(
         np.empty((0, len(EVENT_FIELDS)), np.int64) if events is None else events,
         np.empty(0, np.int64) if deadlines is None else deadlines,
     )
-    cycles, *causes, symbols, word_count = (int(counter) for counter in counters)
+    cycles, *causes, decoded, word_count = (int(counter) for counter in counters)
     by_cause = dict(zip(CAUSES, causes, strict=True))
-    return PassTiming(cycles, by_cause, symbols, word_count, by_cause["compute"], drained)
+    return PassTiming(cycles, by_cause, decoded, word_count, by_cause["compute"], drained)
 
 
 @njit(cache=True, nogil=True)
@@ -208,10 +202,12 @@ def _arrival(word, request, latency, bytes_per_cycle):
 
 @njit(cache=True, nogil=True)
 def _time_pass(
-    values,
-    channel_start,
-    channel_stop,
-    block,
+    symbol_needs,
+    symbol_x,
+    symbol_first,
+    symbol_end,
+    segment_start,
+    segment_stop,
     row_y,
     row_reach,
     row_last,
@@ -222,10 +218,6 @@ def _time_pass(
     ring,
     drain_cycles,
     segment_words,
-    lengths,
-    skip_zeros,
-    run_max,
-    long_run,
     fifo_depth,
     offsets,
     request,
@@ -236,12 +228,9 @@ def _time_pass(
     deadlines,
 ):
     decode_latency, mac_latency, drain_latency = latencies
-    width = values.shape[2]
-    segment = np.empty(block * width, np.uint16)
-    taps = np.empty(block * width, np.int64)
-    for i in range(block * width):
-        taps[i] = taps_x[i % width]
-
+    streamed = request != NO_STREAM
+    cost_at = np.ones(len(taps_x), np.int64)  # cycles that an item occupies the scatter unit, by its column
+    useful = taps_x > 0
     taken_at = np.full(fifo_depth, -1, np.int64)  # S of the items in the FIFO, a ring
     drain_end = np.full(owned, -1, np.int64)
 
@@ -256,95 +245,71 @@ def _time_pass(
     symbols = 0
     compute = 0
     idle_taps = 0
-    wait_decode = 0
     wait_dram = 0
     wait_drain = 0
-    late = 0  # cycles by which words came too late, since the last symbol
-    late_cycles = 0  # that the decoder waited for them, since the last item
+    late_cycles = 0  # that the decoder waited for late words since the last item
 
     for r in range(len(row_y)):
         y = row_y[r]
-        reach = row_reach[r]
+        for column in range(len(taps_x)):
+            if useful[column]:
+                cost_at[column] = vector_cycles if vector_cycles > 0 else row_reach[r] * taps_x[column]
         room = 0
         if row_last[r] >= ring:
             room = drain_end[row_last[r] - ring] + 1
-        for channel in range(channel_start, channel_stop, block):
-            channel_end = min(channel + block, channel_stop)
-            count = (channel_end - channel) * width
-            for c in range(channel_end - channel):
-                for x in range(width):
-                    segment[c * width + x] = values[channel + c, y, x]
-            block_number = channel // block
-            last_word = first_word + segment_words[y, block_number] - 1
-            offset = offsets[y, block_number] - first_word
-            bit = 0
-            i = 0
-            while i < count:
-                # The symbol: a run of zeros, then a value if the run is short.
-                length = 0
-                at = -1
-                if skip_zeros:
-                    stop = min(i + long_run, count)
-                    begin = i
-                    while i < stop and segment[i] == 0:
-                        i += 1
-                    length = i - begin
-                    if length <= run_max and i < count:
-                        at = i
-                else:
-                    at = i
-                if at >= 0:
-                    length += lengths[segment[at]]
-                    i += 1
-                ends_segment = i == count
-
+        for segment in range(segment_start, segment_stop):
+            needs = symbol_needs[symbol_first[y, segment] : symbol_end[y, segment]]
+            columns = symbol_x[symbol_first[y, segment] : symbol_end[y, segment]]
+            last_segment = segment == segment_stop - 1
+            offset = offsets[y, segment] - first_word
+            for j in range(len(needs)):
                 # T: the words it needs, a credit of the FIFO, one symbol a cycle.
-                need = min(first_word + (bit >> 6) + 1, last_word)
+                ready = max(decoded, taken_at[slot]) + 1
+                need = first_word + needs[j]
                 newest = entered
-                while entered <= need:
-                    arrived = _arrival(offset + entered, request, latency, bytes_per_cycle)
-                    late += max(0, arrived - entered_at - 1)
-                    entered_at = max(entered_at + 1, arrived)
-                    entered += 1
-                ready = max(decoded + 1, taken_at[slot] + 1)
-                decoded = max(ready, entered_at + 1)
+                if streamed:
+                    late = 0
+                    while entered <= need:
+                        arrived = _arrival(offset + entered, request, latency, bytes_per_cycle)
+                        late += max(0, arrived - entered_at - 1)
+                        entered_at = max(entered_at + 1, arrived)
+                        entered += 1
+                    decoded = max(ready, entered_at + 1)
+                    late_cycles += min(late, decoded - ready)
+                else:  # E(i) = i
+                    entered = max(entered, need + 1)
+                    decoded = max(ready, entered)
                 if len(deadlines):
                     deadlines[newest:entered] = decoded - 1
-                late_cycles += min(late, decoded - ready)
-                late = 0
                 if len(events):
-                    events[symbols, 0], events[symbols, 1] = decoded, -1
-                    events[symbols, 2], events[symbols, 3] = 0, 0
-                symbols += 1
-                bit += length
+                    events[symbols + j, 0], events[symbols + j, 1] = decoded, -1
+                    events[symbols + j, 2], events[symbols + j, 3] = 0, 0
 
                 # S: the item, if the symbol makes one.
-                ends_row = ends_segment and channel_end == channel_stop
-                if at >= 0 or ends_row:
-                    useful = at >= 0 and taps[at] > 0
-                    cost = 1
-                    if useful:
-                        cost = vector_cycles if vector_cycles > 0 else reach * taps[at]
+                x = columns[j]
+                if x != NO_VALUE or (last_segment and j == len(needs) - 1):
+                    hit = x != NO_VALUE and useful[x]
+                    cost = cost_at[x] if hit else 1
                     there = max(decoded + decode_latency, free)
                     start = max(there, room)
-                    by_dram = min(there - free, late_cycles)
-                    wait_dram += by_dram
-                    wait_decode += there - free - by_dram
+                    if streamed:
+                        wait_dram += min(there - free, late_cycles)
+                        late_cycles = 0
                     wait_drain += start - there
-                    late_cycles = 0
-                    if useful:
+                    if hit:
                         compute += cost
                     else:
-                        idle_taps += cost
+                        idle_taps += 1
                     if len(events):
-                        events[symbols - 1, 1], events[symbols - 1, 2] = start, cost
-                        events[symbols - 1, 3] = useful
+                        events[symbols + j, 1], events[symbols + j, 2] = start, cost
+                        events[symbols + j, 3] = hit
                     free = start + cost
                     taken_at[slot] = start
                     slot += 1
                     if slot == fifo_depth:
                         slot = 0
-            first_word = last_word + 1
+            symbols += len(needs)
+            first_word += segment_words[y, segment]
         for _ in range(row_done[r]):
             drained = max(free - 1 + mac_latency, drained + 1) + drain_cycles - 1
             drain_end[rows_done] = drained
@@ -353,6 +318,7 @@ def _time_pass(
     # One word a cycle enters: a word must also leave time for those after it.
     for word in range(len(deadlines) - 2, -1, -1):
         deadlines[word] = min(deadlines[word], deadlines[word + 1] - 1)
+    wait_decode = free - compute - idle_taps - wait_dram - wait_drain
     cycles = drained + 1 + drain_latency
     wait_drain += cycles - free
     counters = np.array(

@@ -114,21 +114,11 @@ def map_layer(layer: Layer, arch: Arch, row_counts: np.ndarray, block: int) -> M
     units = -(-layer.out_shape[0] // unit_channels)
     costs = row_costs(layer, row_counts)
     drain = min(unit_channels, layer.out_shape[0]) * layer.out_shape[2]
-    best: tuple[float, tuple[np.ndarray, ...]] | None = None
-    for count in range(1, min(arch.cores, layer.out_shape[1]) + 1):
-        if arch.row_split == "balanced":
-            owner = _longest_first(np.argsort(-costs, kind="stable"), costs, count)
-        else:
-            owner = _cut(costs, count)
-        groups = tuple(np.flatnonzero(owner == group) for group in range(count))
-        groups = tuple(rows for rows in groups if len(rows))
-        share = 1 / units if layer.kind == "depthwise" else 1.0
-        slowest = max(max(costs[rows].sum() * share, len(rows) * drain) for rows in groups) + drain
-        cycles = -(-units * len(groups) // arch.cores) * slowest
-        if best is None or cycles < best[0]:
-            best = cycles, groups
-    assert best is not None
-    return Mapping(units, unit_channels, best[1], arch.cores)
+    share = 1 / units if layer.kind == "depthwise" else 1.0
+    heaviest_first = np.argsort(-costs, kind="stable")
+    owner = _best_split(costs, heaviest_first, units, arch.cores, drain, share, arch.row_split == "balanced")
+    groups = tuple(np.flatnonzero(owner == group) for group in np.unique(owner))
+    return Mapping(units, unit_channels, groups, arch.cores)
 
 
 def row_costs(layer: Layer, row_counts: np.ndarray) -> np.ndarray:
@@ -142,6 +132,26 @@ def row_costs(layer: Layer, row_counts: np.ndarray) -> np.ndarray:
     values = np.where(inside, row_counts[np.clip(y, 0, len(row_counts) - 1)], 0).sum(axis=1)
     per_value = 1 / kernel if layer.kind == "depthwise" else max(1.0, float(layer.taps(1).mean()))
     return values * per_value
+
+
+@njit(cache=True)
+def _best_split(costs, heaviest_first, units, cores, drain, share, balanced):
+    """Owner of every row, for the number of groups whose rounds take the fewest cycles; ``drain`` a row."""
+    best = np.zeros(len(costs), np.int64)
+    fewest = np.inf
+    for count in range(1, min(cores, len(costs)) + 1):
+        owner = _longest_first(heaviest_first, costs, count) if balanced else _cut(costs, count)
+        load = np.zeros(count)
+        rows = np.zeros(count)
+        for row in range(len(costs)):
+            load[owner[row]] += costs[row]
+            rows[owner[row]] += 1
+        slowest = np.maximum(load * share, rows * drain).max() + drain
+        rounds = -(-units * np.count_nonzero(rows) // cores)
+        if rounds * slowest < fewest:
+            fewest = rounds * slowest
+            best = owner
+    return best
 
 
 @njit(cache=True)

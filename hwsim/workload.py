@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from hwsim.cycles import EVENT_FIELDS, WORD_BYTES, Layout, PassTiming, Rows, Str
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.mapping import Mapping, map_blocks, map_layer, weight_words
+from hwsim.symbols import Symbols, coded_symbols, raw_symbols
 
 if TYPE_CHECKING:
     from hwsim.trace import MapInfo, Trace
@@ -58,12 +59,16 @@ class Workload:
         """MACs of a layer whose activation is not zero."""
         return self.once(("macs", layer.name), lambda: layer.nonzero_macs(self.values(layer.input)))
 
-    def lengths(self, name: str, compressed: bool) -> np.ndarray:
-        """Bits of every value's code in a map, uint8 (65536,); of a raw word if not compressed."""
+    def symbols(self, name: str, block: int, run_max: int, compressed: bool) -> Symbols:
+        """What the decoder sees of a map."""
         info = self.info(name)
-        if compressed:
-            return self.once(("codes", info.order), lambda: code_lengths(info.order))
-        return self.once(("raw", info.bits), lambda: np.full(1 << 16, info.bits, np.uint8))
+        if not compressed:
+            key = ("raw", info.shape, block, info.bits)
+            return self.once(key, lambda: raw_symbols(info.shape, block, info.bits))
+        return self.once(
+            ("coded", name, block, run_max),
+            lambda: coded_symbols(self.values(name), block, code_lengths(info.order), run_max),
+        )
 
     def stored(self, name: str, block: int, compressed: bool) -> dram.StoredMap:
         """A map as it lies in memory."""
@@ -94,11 +99,17 @@ class Workload:
             map_, block = stored[layer.input], blocks[layer.input]
             height, width = layer.in_shape[1:]
             counts = map_.nonzeros if skip else np.full(height, layer.in_shape[0] * width)
+            # Without skipping, values do not matter: layers of one geometry take the same time.
+            geometry = (
+                self.info(layer.input).bits,
+                replace(layer, name="", input="", output=None, relu=False),
+            )
+            kin = layer.name if skip else geometry
             mapping = self.once(
-                ("mapping", layer.name, block, arch.columns, arch.cores, arch.row_split, skip),
+                ("mapping", kin, block, arch.columns, arch.cores, arch.row_split, skip),
                 lambda: map_layer(layer, arch, counts, block),  # noqa: B023
             )
-            jobs.append(LayerJob(self, layer, arch, map_, mapping, traffic, block))
+            jobs.append(LayerJob(self, layer, arch, map_, mapping, traffic, block, kin))
         return jobs
 
 
@@ -112,6 +123,7 @@ class LayerJob:
         mapping: which core does what.
         traffic: which of its maps cross the DRAM channel.
         block: channels of a segment of the input map.
+        kin: equal for layers of the workload that take the same time on the same machine.
     """
 
     workload: Workload
@@ -121,15 +133,16 @@ class LayerJob:
     mapping: Mapping
     traffic: dram.Traffic
     block: int
+    kin: Hashable
 
     @property
     def _key(self) -> tuple[Hashable, ...]:
         """All that shapes the passes of the layer, but for the depths of run decoder and FIFO."""
-        return (self.layer.name, self.block, self.arch.columns, self.arch.skip_zeros, self.mapping)
+        return (self.kin, self.block, self.arch.columns, self.arch.skip_zeros, self.mapping)
 
     def rows(self, group: int) -> Rows:
         """Input rows that a pass over a row group reads."""
-        key = ("rows", self.layer.name, self.mapping, group)
+        key = ("rows", self.kin, self.mapping, group)
         return self.workload.once(key, lambda: input_rows(self.layer, self.mapping.groups[group]))
 
     def weight_bytes(self, unit: int) -> int:
@@ -222,17 +235,16 @@ class LayerJob:
         events: np.ndarray | None = None,
         deadlines: np.ndarray | None = None,
     ) -> PassTiming:
-        layer, channels = self.layer, self.mapping.channels(unit, self.layer)
+        layer, arch = self.layer, self.arch
+        blocks = self.segments([unit])
         return time_pass(
             layer,
-            self.workload.values(layer.input),
-            self.arch,
+            self.workload.symbols(layer.input, self.block, arch.run_max, arch.skip_zeros),
+            arch,
             self.rows(group),
-            channels=channels if layer.kind == "depthwise" else range(layer.in_shape[0]),
-            block=self.block,
-            out_channels=len(channels),
+            segments=range(int(blocks[0]), int(blocks[-1]) + 1),
+            out_channels=len(self.mapping.channels(unit, layer)),
             words=self.stored.words,
-            lengths=self.workload.lengths(layer.input, self.arch.skip_zeros),
             stream=stream,
             events=events,
             deadlines=deadlines,

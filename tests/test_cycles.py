@@ -11,6 +11,7 @@ from reference_core import run_pass, seg, segments_of
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.cycles import Layout, Stream, input_rows, time_pass
 from hwsim.layer import Layer
+from hwsim.symbols import coded_symbols, raw_symbols
 
 LATENCIES = (DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY)
 
@@ -103,8 +104,9 @@ def outcomes(case: Case):
         used = np.unique(values)
         lengths = np.zeros(65536, np.uint8)
         lengths[used] = [len(seg(int(v), case.order)) for v in used]
+        symbols = coded_symbols(values, case.block, lengths, arch.run_max)
     else:
-        lengths = np.full(65536, case.bits, np.uint8)
+        symbols = raw_symbols(values.shape, case.block, case.bits)
 
     rows = input_rows(layer, np.array(case.owned))
     blocks = [c // case.block for c in range(case.channels.start, case.channels.stop, case.block)]
@@ -126,14 +128,12 @@ def outcomes(case: Case):
     events = np.full((values.size, 4), -7, np.int64)
     model = time_pass(
         layer,
-        values,
+        symbols,
         arch,
         rows,
-        channels=case.channels,
-        block=case.block,
+        segments=range(blocks[0], blocks[-1] + 1),
         out_channels=case.out_channels,
         words=words,
-        lengths=lengths,
         stream=None if case.stream is None else Stream(Layout(offsets, 8 * len(place)), *case.stream),
         events=events,
     )

@@ -40,7 +40,10 @@ class MemoryTrace:
 
     @property
     def maps(self) -> dict:
-        return {n: SimpleNamespace(name=n, bits=self.bits, order=self.order) for n in self.values}
+        return {
+            name: SimpleNamespace(name=name, shape=values.shape[1:], bits=self.bits, order=self.order)
+            for name, values in self.values.items()
+        }
 
     def map(self, name: str, image: int) -> np.ndarray:
         return self.values[name][image]
