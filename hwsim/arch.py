@@ -38,7 +38,7 @@ class Arch(BaseModel):
     weight_bits: int = Field(8, ge=2, le=16, description="widest weight")
     skip_zeros: bool = Field(True, description="False: the dense baseline, maps raw")
     run_max: int = Field(16, ge=1, le=16, description="zeros that the decoder takes with a value in a cycle")
-    fifo_depth: int = Field(8, ge=4, le=1024, description="items between decoder and scatter unit")
+    fifo_depth: int = Field(16, ge=4, le=1024, description="items between decoder and scatter unit")
     accumulators: int = Field(
         1024, ge=SUB_BANKS, multiple_of=SUB_BANKS, description="32-bit words of an accumulator bank"
     )
