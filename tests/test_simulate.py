@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_array import run_chain
 
-from hwsim.arch import Arch
+from hwsim.arch import DECODE_LATENCY, Arch
 from hwsim.errors import ArchError, TraceError
 from hwsim.layer import Layer
 from hwsim.mapping import map_blocks, map_layer
@@ -80,7 +80,7 @@ machines = st.builds(
     cores=st.integers(1, 4),
     columns=st.sampled_from([1, 2, 4]),
     run_max=st.sampled_from([1, 4, 16]),
-    fifo_depth=st.sampled_from([4, 8]),
+    fifo_depth=st.sampled_from([DECODE_LATENCY + 1, 16]),
     map_buffer=st.sampled_from([0, 100, 400, 100_000]),
     bytes_per_cycle=st.sampled_from([1, 7, 32, 64]),
     dram_latency=st.sampled_from([0, 20, 100]),
