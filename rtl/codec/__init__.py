@@ -1,0 +1,1 @@
+"""The SEG decoder and encoder, and what travels on their streams."""

@@ -1,0 +1,91 @@
+"""Payloads of the streams around the decoder and the encoder: one place for their widths.
+
+No ``from __future__ import annotations`` here: ``data.Struct`` reads its annotations as values.
+"""
+
+from amaranth import unsigned
+from amaranth.lib import data
+
+from hwsim.arch import LONG_RUN, WORD_BITS, Arch
+
+MIN_ACTIVATION_BITS = 4
+ORDER_BITS = 4  # k = 0 .. 15
+RAW_BITS = 5  # width of a raw value, 1 .. 16
+COUNT_BITS = 16  # values, non-zeros or words of a segment, and segments of a row
+
+
+def significant_bits(activation_bits: int) -> int:
+    """Most bits of a code from its first one on: those of x - 1 + 2^k, for x below 2^activation_bits."""
+    return max(activation_bits + 1, 1 << ORDER_BITS)
+
+
+def longest_code(activation_bits: int) -> int:
+    """Bits of the longest code over all orders: k <= 1, or k = 15 for few bits."""
+    return max(2 * activation_bits + 1, (1 << ORDER_BITS) + 1)
+
+
+def longest_symbol(arch: Arch) -> int:
+    """Bits of the longest symbol: ``run_max`` zeros and a value, or a long run alone."""
+    return max(LONG_RUN * arch.run_max, arch.run_max + longest_code(arch.activation_bits))
+
+
+class Word(data.Struct):
+    """A word of a segment; the first bit of the code is the most significant bit of ``data``."""
+
+    data: unsigned(WORD_BITS)
+    last: 1  # of its segment
+
+
+class IndexEntry(data.Struct):
+    """What the index keeps of a segment."""
+
+    words: unsigned(COUNT_BITS)
+    nonzeros: unsigned(COUNT_BITS)
+
+
+class Symbol(data.StructLayout):
+    """What the decoder consumes in a cycle.
+
+    Members: ``run`` zeros; then, if ``present``, one ``value`` (unsigned code, zero only in dense mode);
+    ``segment_end``: the last symbol of its segment; ``row_end``: also of the last segment of its input row.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(
+            {
+                "run": range(LONG_RUN * arch.run_max + 1),
+                "present": 1,
+                "value": arch.activation_bits,
+                "segment_end": 1,
+                "row_end": 1,
+            }
+        )
+
+
+class DecoderConfig(data.Struct):
+    """What a pass reads; constant from ``start`` to the end of the pass.
+
+    ``segments`` of an input row, of ``full_values`` values each, the last of ``tail_values``; all at least 1.
+    """
+
+    order: unsigned(ORDER_BITS)
+    skip_zeros: 1
+    raw_bits: unsigned(RAW_BITS)
+    segments: unsigned(COUNT_BITS)
+    full_values: unsigned(COUNT_BITS)
+    tail_values: unsigned(COUNT_BITS)
+
+
+class EncoderConfig(data.Struct):
+    """How a pass codes its outputs; constant while values are under way."""
+
+    order: unsigned(ORDER_BITS)
+    skip_zeros: 1
+    raw_bits: unsigned(RAW_BITS)
+
+
+class OutputValue(data.StructLayout):
+    """A value to be coded; ``segment_end``: the last one of its segment."""
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__({"code": arch.activation_bits, "segment_end": 1})
