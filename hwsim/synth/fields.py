@@ -4,7 +4,11 @@ Each channel is the sum of a smooth random field of its own, a coarser one that 
 object lights up many channels at once) and a constant of its own (some channels are nearly always on, some
 nearly always off). The largest values of the whole map, as many as the density asks for, stay, less the
 threshold; the rest is zero. So zeros and values come in clusters, the largest values lie inside them, and
-values fall off like the tail of a normal distribution.
+values fall off a little slower than exponentially.
+
+The constants are set by hand on the maps of a trained ResNet-18 (five ImageNet pictures), so that synthetic
+maps of the same density agree roughly in how zeros correlate between neighbours (real: 0.2 to 0.7, more in
+larger maps), how densities differ between channels and between places, and in largest / mean value (8 to 12).
 
 Random integers, integer sums and single float operations make all of it, in a fixed order: a seed gives the
 same map on every platform.
@@ -16,9 +20,9 @@ import math
 
 import numpy as np
 
-# Share of the variance, and side of the smoothing box as a part of the map's side.
-_OWN, _SHARED, _LEVEL = 0.5, 0.25, 0.25
-_OWN_SIDE, _SHARED_SIDE = 1 / 16, 1 / 6
+# Share of the variance, and side of the smoothing box (less 1) as a part of the map's side.
+_OWN, _SHARED, _LEVEL = 0.65, 0.05, 0.3
+_OWN_SIDE, _SHARED_SIDE = 1 / 24, 1 / 6
 _NOISE_BYTES = 4  # a near-normal number is the sum of four random bytes
 _NOISE_MEAN, _NOISE_VARIANCE = _NOISE_BYTES * 255 / 2, _NOISE_BYTES * (256**2 - 1) / 12
 
@@ -35,14 +39,16 @@ def activation_map(shape: tuple[int, int, int], density: float, rng: np.random.G
     field = (
         math.sqrt(_OWN) * _smooth(rng, shape, _OWN_SIDE)
         + math.sqrt(_SHARED) * _smooth(rng, (1, height, width), _SHARED_SIDE)
-        + math.sqrt(_LEVEL) * _smooth(rng, (channels, 1, 1), 0)
+        + math.sqrt(_LEVEL) * _smooth(rng, (channels, 1, 1))
     )
-    return _largest(field, round(density * field.size))
+    tail = _largest(field, round(density * field.size))
+    return tail * (1 + tail / 2)
 
 
-def _smooth(rng: np.random.Generator, shape: tuple[int, int, int], part: float) -> np.ndarray:
+def _smooth(rng: np.random.Generator, shape: tuple[int, int, int], part: float = 0.0) -> np.ndarray:
     """A random field of mean 0 and variance 1: noise under a box filter, twice in each direction."""
-    side = 1 + round(part * min(shape[1:]))
+    length = min(shape[1:])
+    side = 1 + max(1, round(part * length)) if length > 1 else 1
     margin = 2 * (side - 1)
     drawn = (shape[0], shape[1] + margin, shape[2] + margin, _NOISE_BYTES)
     field = rng.integers(0, 256, drawn, np.uint8).sum(axis=-1, dtype=np.int64)
