@@ -162,7 +162,12 @@ class _Machine:
             elif following is not None:
                 self.load_weights(following, 0)
         end = max(done)
-        causes["imbalance"] += sum(end - cycle for cycle in done)
+        last = done.index(end)
+        waits = [(run.free, run.begin) for run in passes if run.core == last]
+        for through in done:
+            with_last = sum(max(0, begin - max(free, through)) for free, begin in waits)
+            causes["weights"] += with_last
+            causes["imbalance"] += end - through - with_last
         if job.traffic.write:
             drained = np.sort(np.concatenate([run.begin + run.timing.drained for run in passes]))
             self._write(job, drained, traffic["maps_out"])
