@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hwsim.report.tables import Column
 
 Progress = Callable[[int, int], None]
-GAP = 2  # characters between columns
+GAP = 2  # characters between columns: one of padding, one of the box
 SYNTHETIC = "Synthetic trace: generated values, not measured ones."
 
 
@@ -38,7 +38,7 @@ def show_table(
     everything = [*rows, total] if total else rows
     widths = {c.key: max(len(c.title), *(len(_shown(c, row)) for row in everything)) for c in columns}
     chosen = columns_within(columns, lambda left: sum(widths[c.key] + GAP for c in left) - GAP, console.width)
-    table = Table(box=box.HORIZONTALS, padding=(0, GAP, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(box=box.HORIZONTALS, padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False)
     for column in chosen:
         justify = "right" if column.numeric else "left"
         table.add_column(Text(column.title), justify=justify, overflow="ellipsis", no_wrap=True)

@@ -1,0 +1,104 @@
+"""Plots: well-formed, the same every time, honest about made-up data, fit for any name and any depth."""
+
+import re
+import struct
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+
+from hwsim.report.comparison import Comparison
+from hwsim.report.plots import style
+from hwsim.report.text import TIMES
+from hwsim.report.write import draw_comparison, draw_report
+from hwsim.result import CAUSES
+
+NAMES = {"speedup", "breakdown", "density", "roofline", "compression", "energy"}
+MADE_UP = "Synthetic trace: generated values, not measured ones."
+
+
+def words(svg: str) -> list[str]:
+    return [
+        "".join(node.itertext()) for node in ElementTree.fromstring(svg).iter() if node.tag.endswith("}text")
+    ]
+
+
+def colours(svg: str) -> set[str]:
+    return set(re.findall(r"fill: (#[0-9a-f]{6})", svg))
+
+
+@pytest.fixture(scope="module")
+def plots(report):
+    return {plot.name: plot for plot in draw_report(report)}
+
+
+def test_all_plots_are_there(plots):
+    assert set(plots) == NAMES
+
+
+def test_the_same_report_gives_the_same_bytes(report, plots):
+    again = {plot.name: plot for plot in draw_report(report)}
+    assert again == plots
+    assert not any(re.search(r"20\d\d-\d\d-\d\d|<dc:date", plot.svg) for plot in plots.values())
+
+
+def test_drawing_leaves_no_state_behind(report):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    draw_report(report)
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_png_is_a_picture_of_the_svg_in_full_size(plots):
+    for plot in plots.values():
+        width, height = struct.unpack(">II", plot.png[16:24])
+        box = ElementTree.fromstring(plot.svg).attrib["viewBox"].split()
+        assert width == round(style.WIDTH * style.PNG_DPI)
+        assert height / width == pytest.approx(float(box[3]) / float(box[2]), rel=0.01)
+
+
+def test_labels_state_the_values(plots):
+    assert {"0.55", "0.10", "0.33"} <= set(words(plots["density"].svg))
+    assert any(word.startswith("1.82") for word in words(plots["speedup"].svg))
+    assert {"110, 69 %", "50.5, 31 %"} <= set(words(plots["breakdown"].svg))
+    assert {"400 B", f"125 B, 3.20{TIMES}", f"165 B, 2.42{TIMES}"} <= set(words(plots["compression"].svg))
+
+
+def test_ratios_name_their_base(plots):
+    assert any("raw 16-bit words" in word for word in words(plots["compression"].svg))
+
+
+def test_causes_keep_their_colours(plots):
+    assert set(style.CAUSE_COLOURS) == set(CAUSES)
+    assert len(set(style.CAUSE_COLOURS.values())) == len(CAUSES)
+    used = {style.CAUSE_COLOURS[cause] for cause in ("compute", "decode", "dram", "weights", "imbalance")}
+    assert used <= colours(plots["breakdown"].svg)
+
+
+def test_every_plot_of_a_synthetic_trace_says_so(synthetic, report):
+    assert all(MADE_UP in words(plot.svg) for plot in draw_report(synthetic))
+    assert not any(MADE_UP in words(plot.svg) for plot in draw_report(report))
+    both = Comparison(report.result, synthetic.result)
+    assert all(MADE_UP in words(plot.svg) for plot in draw_comparison(both))
+
+
+def test_names_are_drawn_as_they_are(hostile, markup):
+    plots = draw_report(hostile)
+    assert not any("<script" in plot.svg for plot in plots)
+    shown = words(next(plot.svg for plot in plots if plot.name == "density"))
+    assert ("first" + markup)[:23] + "…" in shown
+
+
+def test_ninety_five_layers_have_a_row_each(many):
+    for plot in draw_report(many):
+        if plot.name in ("density", "speedup", "breakdown"):
+            assert sum(word.startswith("block") for word in words(plot.svg)) == 95
+
+
+def test_nothing_but_zeros_can_be_drawn(report):
+    idle = tuple(
+        replace(layer, skipping=replace(layer.skipping, nonzero_macs=0, nonzeros=0))
+        for layer in report.result.layers
+    )
+    assert len(draw_report(replace(report, result=replace(report.result, layers=idle)))) == len(NAMES)

@@ -1,0 +1,98 @@
+"""The same numbers in every table, and causes that add up."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwsim.report import text
+from hwsim.report.tables import (
+    CAUSE_MEANINGS,
+    LAYER_COLUMNS,
+    columns_within,
+    layer_rows,
+    layers_csv,
+    runs_csv,
+    to_csv,
+    total_row,
+)
+from hwsim.result import CAUSES
+
+
+def read(document: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(document)))
+
+
+def test_a_row_averages_counts_over_images_and_takes_ratios_of_sums(result):
+    first, second = layer_rows(result)
+    assert first["cycles"] == 110
+    assert first["speedup"] == 401 / 220
+    assert first["density"] == 110 / 200
+    assert first["core_cycles_decode"] == 35
+    assert first["bound"] == "decode"
+    assert second["cycles"] == 50.5
+    assert second["ideal_speedup"] == 2000 / 200
+
+
+def test_the_total_covers_all_layers_and_images(result):
+    total = total_row(result)
+    assert total["cycles"] == (100 + 51 + 120 + 50) / 2
+    assert total["speedup"] == (200 + 50 + 201 + 50) / 321
+    assert total["dram_bytes"] == (4 * 72 + 321) / 2
+    assert total["energy_uj"] == pytest.approx(321 * 28 / 2 / 1e6)
+    assert total["bound"] == "weights"
+
+
+def test_the_causes_of_every_run_in_csv_sum_to_cycles_times_cores(result):
+    rows = read(runs_csv(result))
+    assert len(rows) == 8
+    for row in rows:
+        assert (
+            sum(int(row[f"core_cycles_{cause}"]) for cause in CAUSES)
+            == int(row["cycles"]) * result.arch.cores
+        )
+
+
+def test_the_causes_of_every_layer_in_csv_sum_to_cycles_times_cores(result):
+    for row in read(layers_csv(result)):
+        assert (
+            sum(float(row[f"core_cycles_{cause}"]) for cause in CAUSES)
+            == float(row["cycles"]) * result.arch.cores
+        )
+        assert sum(float(row[f"cause_{cause}"]) for cause in CAUSES) == pytest.approx(1)
+
+
+def test_csv_holds_the_numbers_of_the_rows(result):
+    for row, line in zip(layer_rows(result), read(layers_csv(result)), strict=True):
+        assert line["layer"] == row["layer"]
+        assert all(float(line[key]) == row[key] for key in ("cycles", "dram_bytes", "speedup", "energy_uj"))
+        assert (line["images"], line["synthetic"]) == ("2", "false")
+
+
+def test_csv_says_that_a_trace_is_synthetic(synthetic):
+    assert {row["synthetic"] for row in read(layers_csv(synthetic.result))} == {"true"}
+    assert {row["synthetic"] for row in read(runs_csv(synthetic.result))} == {"true"}
+
+
+@given(st.text(), st.floats(allow_nan=False, allow_infinity=False), st.integers())
+def test_csv_reads_back(name, number, whole):
+    (row,) = read(to_csv([{"name": name, "number": number, "whole": whole, "none": None}]))
+    assert row["name"] == text.label(name, 1000)
+    assert float(row["number"]) == number
+    assert int(row["whole"]) == whole
+    assert row["none"] == ""
+
+
+def test_every_cause_has_a_meaning():
+    assert tuple(CAUSE_MEANINGS) == CAUSES
+
+
+@given(st.integers(0, 200))
+def test_a_narrow_terminal_keeps_the_needed_columns(width):
+    chosen = columns_within(LAYER_COLUMNS, lambda left: 10 * len(left), width)
+    assert len(chosen) == min(max(width // 10, 1), len(LAYER_COLUMNS))
+    assert chosen == [column for column in LAYER_COLUMNS if column in chosen]
+    dropped = [column.need for column in LAYER_COLUMNS if column not in chosen]
+    assert max(dropped, default=0) <= min(column.need for column in chosen)
