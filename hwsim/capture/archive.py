@@ -18,9 +18,10 @@ def zip_folder(folder: str | os.PathLike[str], place: str | os.PathLike[str]) ->
     """
     folder, place = Path(folder), Path(place)
     partial = place.with_name(f"{place.name}.partial")
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
+        for name, path in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, EPOCH)
             entry.create_system, entry.external_attr = 3, 0o644 << 16  # Unix, a plain file
             archive.writestr(entry, path.read_bytes())
     partial.replace(place)

@@ -30,6 +30,7 @@ def test_the_same_files_make_the_same_bytes_whatever_their_dates_and_order(tmp_p
     with zipfile.ZipFile(folder / "one.zip") as archive:
         assert archive.testzip() is None
         found = {entry: archive.read(entry) for entry in archive.namelist()}
+    assert list(found) == sorted(found)
     assert found == {f"g{group}/{name}": content for (group, name), content in files.items()}
 
 

@@ -112,4 +112,4 @@ def test_pictures_move_by_whole_pixels_and_no_further_than_asked():
     moved = training._shifted(image, 2, np.random.default_rng(0))
     _, _, y, x = np.nonzero(moved)
     assert len(y) == 200
-    assert set(y) == set(x) == {14, 15, 16, 17, 18}
+    assert set(zip(y, x, strict=True)) == {(row, column) for row in range(14, 19) for column in range(14, 19)}
