@@ -72,6 +72,7 @@ def test_padding_of_mobilenet_is_at_the_bottom_and_on_the_right():
     assert layers["conv0"].padding == (0, 0)
     assert layers["conv0"].out_shape == (32, 112, 112)  # reaches row 111 * 2 + 2 = 224, one below the last
     assert layers["conv1.dw"].padding == (1, 1)
+    assert layers["conv2.dw"].padding == (0, 0)  # of stride 2: 55 * 2 + 2 = 112, one below the last
     assert layers["conv12.dw"].out_shape == (512, 7, 7)
     assert [la.kind for la in layers.values()].count("depthwise") == 13
 
@@ -105,6 +106,28 @@ def test_branches_of_inception_share_their_input_and_make_one_map():
     readers = [layer.name for layer in network.layers if layer.input == "Mixed_6b"]
     assert readers == ["Mixed_6c.branch1x1", "Mixed_6c.branch7x7_1", "Mixed_6c.branch7x7dbl_1"]
     assert network.maps["Mixed_6b.pooled"] == network.maps["Mixed_6b"]
+
+
+def test_factorized_kernels_of_inception_are_wide_or_tall_as_in_torchvision():
+    layers = {layer.name: layer for layer in networks.get("inception_v3").layers}
+    wide, tall = ((1, 7), (0, 3)), ((7, 1), (3, 0))
+    expected = {
+        "branch7x7_2": wide,
+        "branch7x7_3": tall,
+        "branch7x7dbl_2": tall,
+        "branch7x7dbl_3": wide,
+        "branch7x7dbl_4": tall,
+        "branch7x7dbl_5": wide,
+    }
+    for name, form in expected.items():
+        layer = layers[f"Mixed_6c.{name}"]
+        assert (layer.kernel, layer.padding) == form
+    for name, form in {"branch7x7x3_2": wide, "branch7x7x3_3": tall}.items():
+        assert (layers[f"Mixed_7a.{name}"].kernel, layers[f"Mixed_7a.{name}"].padding) == form
+    for branch in ("branch3x3_2", "branch3x3dbl_3"):
+        a, b = layers[f"Mixed_7b.{branch}a"], layers[f"Mixed_7b.{branch}b"]
+        assert (a.kernel, a.padding, b.kernel, b.padding) == ((1, 3), (0, 1), (3, 1), (1, 0))
+        assert a.input == b.input
 
 
 @pytest.mark.parametrize("spelling", ["resnet18", "ResNet-18", "RESNET_18"])

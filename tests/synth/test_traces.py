@@ -52,6 +52,17 @@ def test_the_order_is_chosen_on_another_image_and_fits():
         assert seg.encoded_bits(codes, trace.maps[name].order) <= 1.05 * best
 
 
+def test_the_scale_comes_from_an_image_of_its_own():
+    trace = synthetic_trace("resnet18", images=2)
+    for image in (0, 1):  # in the one for calibration, every map would reach the largest code
+        assert any(trace.map(name, image).max() < 65_000 for name in list(trace.maps)[1:])
+
+
+def test_maps_of_one_shape_differ():
+    trace = synthetic_trace("resnet18")
+    assert (trace.map("layer1.0", 0) != trace.map("layer1.1", 0)).any()
+
+
 def test_a_synthetic_trace_says_so_and_has_no_weights():
     trace = synthetic_trace("resnet18", 0.25, seed=3)
     assert trace.synthetic
