@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hwsim.errors import ArchError, CodecError, HwsimError, TraceError
     from hwsim.layer import Layer
     from hwsim.result import Result
-    from hwsim.simulate import simulate
+    from hwsim.simulation import simulate
     from hwsim.trace import Trace, open_trace
 
 _HOMES = {
@@ -30,7 +30,7 @@ _HOMES = {
     "Trace": "trace",
     "TraceError": "errors",
     "open_trace": "trace",
-    "simulate": "simulate",
+    "simulate": "simulation",
 }
 __version__ = "0.1.0"
 __all__ = [

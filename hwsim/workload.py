@@ -39,13 +39,18 @@ class Workload:
         self.image = image
         self.layers: Sequence[Layer] = trace.layers
         self._trace = trace
-        self._known: dict[Hashable, object] = {}
+        self._known: dict[tuple[Hashable, ...], object] = {}
 
-    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+    def once(self, key: tuple[Hashable, ...], compute: Callable[[], T]) -> T:
         """What ``compute`` gives, computed when ``key`` is asked for the first time."""
         if key not in self._known:
             self._known[key] = compute()
         return self._known[key]  # type: ignore[return-value]
+
+    def forget(self) -> None:
+        """Drop what depends on a mapping, so that a long sweep does not keep all that it ever computed."""
+        lasting = ("values", "macs", "stored", "coded", "raw", "blocks")
+        self._known = {key: known for key, known in self._known.items() if key[0] in lasting}
 
     def info(self, name: str) -> MapInfo:
         """What the trace says of a map."""

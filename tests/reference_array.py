@@ -1,4 +1,4 @@
-"""A whole array on a chain of layers, pass by pass, every pass clocked: the slow reference of hwsim.simulate.
+"""A whole array on a chain of layers, pass by pass, every pass clocked: the slow reference of hwsim.simulation.
 
 Written from docs/architecture.md (*Weights*, *DRAM*). It takes the mapper's choice as given, times every
 single pass with ``reference_core`` and reuses nothing.

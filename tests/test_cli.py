@@ -336,8 +336,8 @@ def test_a_reader_that_goes_away_leaves_no_traceback(tiny):
 
 def test_an_interrupt_is_one_line_and_exit_code_130(tiny, tmp_path):
     code = (
-        "import os, signal, hwsim.simulate\n"
-        "hwsim.simulate.simulate = lambda *_: os.kill(os.getpid(), signal.SIGINT) or signal.pause()\n"
+        "import os, signal, hwsim.simulation\n"
+        "hwsim.simulation.simulate = lambda *_: os.kill(os.getpid(), signal.SIGINT) or signal.pause()\n"
         "from hwsim.cli import main; main()"
     )
     done = subprocess.run(

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_simulate import MemoryTrace, chains, machines
+from test_simulation import MemoryTrace, chains, machines
 
 from hwsim.cycles import Layout, Stream
 from hwsim.errors import TraceError
-from hwsim.simulate import simulate_image
+from hwsim.simulation import simulate_image
 from hwsim.workload import Workload
 
 

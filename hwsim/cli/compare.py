@@ -72,7 +72,7 @@ def _traces(a: str | None, b: str | None, two_machines: bool) -> tuple[str, str]
 
 
 def _simulate(place: str, machine: Arch, images: str | None, quiet: bool) -> tuple[Result, dict[str, Any]]:
-    from hwsim.simulate import simulate
+    from hwsim.simulation import simulate
     from hwsim.trace import open_trace
 
     with open_trace(place) as trace:

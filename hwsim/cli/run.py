@@ -25,7 +25,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Cycles, DRAM bytes and energy of a trace, layer by layer, beside the dense baseline."""
-    from hwsim.simulate import simulate
+    from hwsim.simulation import simulate
     from hwsim.trace import open_trace
 
     machine = read_arch(arch)

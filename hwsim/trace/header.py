@@ -202,6 +202,11 @@ def dump(header: Header) -> bytes:
     return json.dumps(root, indent=1).encode("ascii")
 
 
+def digest(header: Header) -> str:
+    """SHA-256 of all metadata; since that holds the checksums of all data, of the trace."""
+    return _digest(_canonical(asdict(header)))
+
+
 def load(document: bytes, title: str) -> Header:
     """Parse and validate the root ``zarr.json``.
 

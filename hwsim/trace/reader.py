@@ -11,7 +11,7 @@ from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.quantize import Requantize
 from hwsim.trace import arrays
-from hwsim.trace.header import Header, MapInfo, WeightsInfo, layer_path, load, map_path
+from hwsim.trace.header import Header, MapInfo, WeightsInfo, digest, layer_path, load, map_path
 from hwsim.trace.store import ROOT, open_store, read, trouble
 
 if TYPE_CHECKING:
@@ -66,6 +66,11 @@ class Trace:
         self._store = store
         self._header = header
         self._arrays: dict[str, zarr.Array] = {}
+
+    @property
+    def digest(self) -> str:
+        """The same for traces of the same content, wherever they lie: a SHA-256 in hexadecimal digits."""
+        return digest(self._header)
 
     def __enter__(self) -> Trace:
         return self

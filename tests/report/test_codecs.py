@@ -9,7 +9,7 @@ from hwsim import Arch, codec
 from hwsim.codec import golden
 from hwsim.layer import Layer
 from hwsim.report import codecs
-from hwsim.simulate import simulate
+from hwsim.simulation import simulate
 from hwsim.trace import MapInfo
 
 

@@ -13,7 +13,7 @@ from hwsim.arch import DECODE_LATENCY, Arch
 from hwsim.errors import ArchError, TraceError
 from hwsim.layer import Layer
 from hwsim.mapping import map_blocks, map_layer
-from hwsim.simulate import simulate
+from hwsim.simulation import simulate
 
 
 @dataclass

@@ -1,0 +1,140 @@
+"""A point of a sweep: one machine over all traces, as rows of a table. Runs in the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from hwsim.arch import Arch
+from hwsim.energy import ACCUMULATOR_BITS
+from hwsim.errors import ArchError
+from hwsim.result import LayerResult
+from hwsim.simulation import check_widths, simulate_image
+from hwsim.sweep.space import Space, Value, mapping_key
+from hwsim.trace import Trace, open_trace
+from hwsim.workload import Workload
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Some points of a sweep, to be computed in one go.
+
+    Attributes:
+        number: of the task; its points are consecutive.
+        first: number of its first point in the sweep.
+        points: swept fields of every machine.
+        traces: paths or URLs that the worker can open.
+        images: of each trace.
+    """
+
+    number: int
+    first: int
+    points: tuple[dict[str, Value], ...]
+    space: Space
+    traces: tuple[str, ...]
+    images: tuple[int, ...] | None
+
+
+def run_task(task: Task) -> tuple[list[Row], list[Row]]:
+    """Rows of points and rows of layers. A machine that a trace does not fit has a row that says why."""
+    points: list[Row] = []
+    layers: list[Row] = []
+    held = None
+    for number, point in enumerate(task.points, task.first):
+        arch = task.space.arch(point)
+        known = {"point": number, **machine_row(arch)}
+        if not task.space.admits(known):
+            points.append({**known, "trace": None, "feasible": False, "problem": None})
+            continue
+        for path in task.traces:
+            trace, workloads = _workloads(path, task.images)
+            if held is not None and mapping_key(point) != held:
+                for workload in workloads:
+                    workload.forget()
+            named = {"point": number, "trace": path}
+            try:
+                check_widths(trace, arch)
+                images = [simulate_image(workload, arch) for workload in workloads]
+            except ArchError as error:
+                points.append({**known, "trace": path, "feasible": False, "problem": str(error)})
+                continue
+            row = {**known, "trace": path, **trace_row(trace, images, arch)}
+            points.append({**row, "feasible": task.space.admits(row), "problem": None})
+            layers += [{**named, **row} for row in layer_rows(images)]
+        held = mapping_key(point)
+    return points, layers
+
+
+@lru_cache(maxsize=16)
+def _workloads(path: str, images: tuple[int, ...] | None) -> tuple[Trace, list[Workload]]:
+    trace = open_trace(path)
+    return trace, [Workload(trace, image) for image in (range(trace.images) if images is None else images)]
+
+
+def machine_row(arch: Arch) -> Row:
+    """What is known of a machine without running it.
+
+    ``sram_bytes``: accumulators, both halves of weight memory, map buffer; ``bandwidth_gb_s``: 1e9 bytes/s.
+    """
+    lanes = arch.cores * arch.columns
+    accumulators = lanes * arch.accumulators * ACCUMULATOR_BITS // 8
+    weights = 2 * lanes * arch.weight_words * arch.weight_bits // 8
+    return {
+        **arch.model_dump(exclude={"energy"}),
+        "peak_macs": arch.peak_macs,
+        "sram_bytes": accumulators + weights + arch.map_buffer,
+        "bandwidth_gb_s": arch.bytes_per_cycle * arch.clock_mhz / 1000,
+    }
+
+
+def trace_row(trace: Trace, images: Sequence[Sequence[LayerResult]], arch: Arch) -> Row:
+    """A network on a machine: counts are means of the images, ratios those of the sums."""
+    count = len(images)
+    skipping = [layer.skipping for image in images for layer in image]
+    dense = [layer.dense for image in images for layer in image]
+    cycles, dense_cycles = sum(run.cycles for run in skipping), sum(run.cycles for run in dense)
+    macs, nonzero = sum(run.macs for run in skipping), sum(run.nonzero_macs for run in skipping)
+    ideal = macs / nonzero if nonzero else None
+    return {
+        "network": trace.network,
+        "variant": trace.variant,
+        "synthetic": trace.synthetic,
+        "images": count,
+        "cycles": cycles / count,
+        "dense_cycles": dense_cycles / count,
+        "seconds": cycles / count / arch.clock_mhz / 1e6,
+        "speedup": dense_cycles / cycles,
+        "ideal_speedup": ideal,
+        "efficiency": dense_cycles / cycles / ideal if ideal else None,
+        "utilization": nonzero / cycles / arch.peak_macs,
+        "dram_bytes": sum(sum(run.dram.values()) for run in skipping) / count,
+        "dense_dram_bytes": sum(sum(run.dram.values()) for run in dense) / count,
+        "energy_uj": sum(sum(run.energy_pj.values()) for run in skipping) / count / 1e6,
+        "dense_energy_uj": sum(sum(run.energy_pj.values()) for run in dense) / count / 1e6,
+    }
+
+
+def layer_rows(images: Sequence[Sequence[LayerResult]]) -> list[Row]:
+    """One row a layer, means of the images."""
+    count = len(images)
+    rows = []
+    for layers in zip(*images, strict=True):
+        skipping, dense = [layer.skipping for layer in layers], [layer.dense for layer in layers]
+        rows.append(
+            {
+                "layer": layers[0].name,
+                "cycles": sum(run.cycles for run in skipping) / count,
+                "dense_cycles": sum(run.cycles for run in dense) / count,
+                "dram_bytes": sum(sum(run.dram.values()) for run in skipping) / count,
+                "energy_uj": sum(sum(run.energy_pj.values()) for run in skipping) / count / 1e6,
+                **{
+                    f"cause_{cause}": sum(run.causes[cause] for run in skipping) / count
+                    for cause in skipping[0].causes
+                },
+            }
+        )
+    return rows

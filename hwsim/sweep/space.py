@@ -1,0 +1,242 @@
+"""The space file: which machines a sweep visits.
+
+[machine]                 # fixed fields, as in a machine's TOML
+cores = 16
+
+[space]                   # swept fields of hwsim.Arch
+columns = [8, 16, 32]
+bytes_per_cycle = { low = 4, high = 64, steps = 5, scale = "log" }
+
+[search]                  # optional; the full grid if left out
+method = "sobol"          # grid, latin, sobol or pareto
+points = 1000
+seed = 0
+objectives = ["cycles", "energy_uj"]   # pareto: what to make small
+
+[constraints]             # optional; bounds on columns of the result
+sram_bytes = { max = 4e6 }
+bandwidth_gb_s = { max = 25.6 }
+"""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+
+from hwsim.arch import Arch
+from hwsim.errors import ArchError, HwsimError
+
+MAPPING_FIELDS = (
+    "cores",
+    "columns",
+    "accumulators",
+    "weight_words",
+    "row_split",
+)  # slow to change: mapped anew
+MAX_GRID = 10_000_000
+Value = float | int | str | bool
+
+
+class SweepError(HwsimError):
+    """A space, or a folder of results, that a sweep cannot use."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Range(_Strict):
+    """Values from ``low`` to ``high``; without ``steps`` any value between (not for a grid)."""
+
+    low: float
+    high: float
+    steps: int | None = Field(None, ge=2)
+    scale: Literal["linear", "log"] = "linear"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if self.low >= self.high or (self.scale == "log" and self.low <= 0):
+            raise ValueError("low must be below high, and above 0 on a log scale")
+        return self
+
+    def at(self, position: float) -> float:
+        """The value at a position 0 .. 1."""
+        if self.scale == "log":
+            return float(self.low * (self.high / self.low) ** position)
+        return self.low + (self.high - self.low) * position
+
+
+class Bound(_Strict):
+    """Of a column of the result; both ends may be left out."""
+
+    min: float | None = None
+    max: float | None = None
+
+    def holds(self, value: float) -> bool:
+        """Whether a value is inside."""
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+
+
+class Search(_Strict):
+    """How the points are chosen."""
+
+    method: Literal["grid", "latin", "sobol", "pareto"] = "grid"
+    points: int | None = Field(None, ge=1, le=MAX_GRID)
+    seed: int = 0
+    objectives: tuple[str, ...] = ("cycles", "energy_uj")
+    population: int = Field(50, ge=4)
+
+    @model_validator(mode="after")
+    def _says_how_many(self) -> Search:
+        if self.method != "grid" and self.points is None:
+            raise ValueError(f"method {self.method} needs points")
+        return self
+
+
+def _kind(swept: object) -> str:
+    return "list" if isinstance(swept, list) else "range"
+
+
+Swept = Annotated[
+    Annotated[list[Value], Field(min_length=1), Tag("list")] | Annotated[Range, Tag("range")],
+    Discriminator(_kind),
+]
+
+
+class Space(_Strict):
+    """A parsed space file.
+
+    Raises:
+        SweepError: a field, value or range that makes no sense; names it.
+    """
+
+    machine: dict[str, Any] = Field(default_factory=dict)
+    space: dict[str, Swept] = Field(min_length=1)
+    search: Search = Search()
+    constraints: dict[str, Bound] = Field(default_factory=dict)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Space:
+        """Read a space file.
+
+        Raises:
+            SweepError: no such file, no TOML, or a space that makes no sense.
+        """
+        try:
+            fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SweepError(f"{path}: {error.strerror}; give a TOML file with a [space] table") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SweepError(f"{path}: not TOML: {error}") from None
+        return cls.parse(fields, str(path))
+
+    @classmethod
+    def parse(cls, fields: dict[str, Any], title: str = "space") -> Space:
+        """Check a space given as nested dicts.
+
+        Raises:
+            SweepError: it makes no sense.
+        """
+        try:
+            space = cls.model_validate(fields)
+            space._check_fields()
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"] if part not in ("list", "range"))
+            raise SweepError(f"{title}: {where or 'space'}: {first['msg']}") from None
+        except (ArchError, ValueError) as error:
+            raise SweepError(f"{title}: {error}") from None
+        return space
+
+    def _check_fields(self) -> None:
+        twice = sorted(set(self.machine) & set(self.space))
+        if twice:
+            raise ValueError(f"{twice[0]} is both fixed in [machine] and swept in [space]")
+        for name, choices in self.space.items():
+            if isinstance(choices, list):
+                values = choices
+            else:
+                values = self.choices(name) or [_typed(name, choices.low), _typed(name, choices.high)]
+            for value in values:
+                Arch(**{**self.machine, name: value})
+            if self.search.method == "grid" and isinstance(choices, Range) and choices.steps is None:
+                raise ValueError(f"space.{name}: a grid needs steps")
+
+    def choices(self, name: str) -> list[Value] | None:
+        """All values of a field in their order; None if any between two ends will do."""
+        swept = self.space[name]
+        if isinstance(swept, list):
+            return swept
+        if swept.steps is None:
+            return None
+        values = [_typed(name, swept.at(k / (swept.steps - 1))) for k in range(swept.steps)]
+        return list(dict.fromkeys(values))
+
+    def pick(self, name: str, position: float) -> Value:
+        """The value of a field at a position 0 <= position < 1 of its range or list."""
+        choices = self.choices(name)
+        if choices is not None:
+            return choices[min(int(position * len(choices)), len(choices) - 1)]
+        swept = self.space[name]
+        assert isinstance(swept, Range)
+        return _typed(name, swept.at(position))
+
+    def points(self) -> list[dict[str, Value]]:
+        """The swept fields of every machine, each once, fields that need a new mapping changing slowest.
+
+        Raises:
+            SweepError: a grid too large to enumerate.
+        """
+        found = self._grid() if self.search.method == "grid" else self._sampled()
+        unique = {tuple(point.items()): point for point in found}
+        return sorted(unique.values(), key=mapping_key)
+
+    def _grid(self) -> Iterator[dict[str, Value]]:
+        names = list(self.space)
+        lists = [self.choices(name) or [] for name in names]
+        size = int(np.prod([len(values) for values in lists], dtype=object))
+        if size > MAX_GRID:
+            raise SweepError(f"the grid has {size} points; sample it: search.method = 'sobol'")
+        for values in itertools.product(*lists):
+            yield dict(zip(names, values, strict=True))
+
+    def _sampled(self) -> Iterator[dict[str, Value]]:
+        from scipy.stats import qmc
+
+        sampler = qmc.Sobol if self.search.method == "sobol" else qmc.LatinHypercube
+        count = self.search.points or 0
+        engine = sampler(len(self.space), rng=np.random.default_rng(self.search.seed))
+        size = 1 << max(count - 1, 0).bit_length() if sampler is qmc.Sobol else count
+        for row in engine.random(size)[:count]:
+            yield {name: self.pick(name, position) for name, position in zip(self.space, row, strict=True)}
+
+    def arch(self, point: dict[str, Value]) -> Arch:
+        """The machine of a point.
+
+        Raises:
+            ArchError: the fields do not go together.
+        """
+        return Arch(**{**self.machine, **point})
+
+    def admits(self, row: dict[str, Any]) -> bool:
+        """Whether a row of results, or what is known of it, keeps the constraints."""
+        return all(bound.holds(row[name]) for name, bound in self.constraints.items() if name in row)
+
+
+def _typed(name: str, value: Value) -> Value:
+    """A number as the field wants it: whole numbers for whole fields."""
+    field = Arch.model_fields.get(name)
+    if field is not None and field.annotation is int and isinstance(value, float):
+        return round(value)
+    return value
+
+
+def mapping_key(point: dict[str, Value]) -> Sequence[Value]:
+    """What of a point decides how layers are mapped; points that share it share most of their computing."""
+    return [point[name] for name in MAPPING_FIELDS if name in point]

@@ -1,0 +1,219 @@
+"""A sweep gives what the simulator gives, however it was interrupted and wherever it ran."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import hwsim
+from hwsim.sweep import Space, SweepError, sweep
+from hwsim.sweep import run as sweep_run
+from hwsim.sweep.evaluate import run_task
+from traces import Tiny
+
+FIELDS = {
+    "machine": {"cores": 2, "columns": 4},
+    "space": {"bytes_per_cycle": [1, 4, 16], "fifo_depth": [16, 32], "accumulators": [8, 1024]},
+}
+
+
+@pytest.fixture
+def trace(tmp_path):
+    return str(Tiny().write(tmp_path / "tiny.zarr.zip"))
+
+
+@pytest.fixture
+def small_tasks(monkeypatch):
+    monkeypatch.setattr(sweep_run, "TASK_POINTS", 3)
+
+
+def rows(path: Path) -> list[dict]:
+    return pq.read_table(path).to_pylist()
+
+
+def in_this_process(monkeypatch, run=run_task):
+    """Tasks run here, one after the other."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def pool(workers=None):
+        yield lambda tasks: ((task, run(task)) for task in tasks)
+
+    monkeypatch.setattr(sweep_run, "local_pool", pool)
+
+
+def test_every_row_is_what_simulate_gives(trace, tmp_path, monkeypatch, small_tasks):
+    in_this_process(monkeypatch)
+    space = Space.parse(FIELDS)
+    points, layers = sweep([trace], space, tmp_path / "out")
+    table = rows(points)
+    assert [row["point"] for row in table] == list(range(12))
+    for row in table:
+        if row["accumulators"] == 8:
+            assert "raise accumulators" in row["problem"]
+            assert not row["feasible"]
+            continue
+        result = hwsim.simulate(hwsim.open_trace(trace), space.arch({k: row[k] for k in FIELDS["space"]}))
+        assert row["cycles"] == result.total("skipping") / 2
+        assert row["dense_cycles"] == result.total("dense") / 2
+        assert row["dram_bytes"] == result.dram_bytes("skipping") / 2
+        assert row["energy_uj"] == pytest.approx(result.energy_pj("skipping") / 2e6)
+        assert row["speedup"] == pytest.approx(result.speedup)
+        parts = [layer for layer in rows(layers) if layer["point"] == row["point"]]
+        assert sum(layer["cycles"] for layer in parts) == row["cycles"]
+        assert [layer["layer"] for layer in parts] == ["conv", "fc"]
+
+
+def test_an_interrupted_sweep_goes_on_and_ends_like_an_uninterrupted_one(
+    trace, tmp_path, monkeypatch, small_tasks
+):
+    space = Space.parse(FIELDS)
+    in_this_process(monkeypatch)
+    whole = [rows(path) for path in sweep([trace], space, tmp_path / "whole")]
+
+    computed = []
+
+    def dies_in_the_third(task):
+        if len(computed) == 2:
+            raise KeyboardInterrupt
+        computed.append(task.number)
+        return run_task(task)
+
+    in_this_process(monkeypatch, dies_in_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        sweep([trace], space, tmp_path / "cut")
+    in_this_process(monkeypatch, lambda task: (computed.append(task.number), run_task(task))[1])
+    with pytest.raises(SweepError, match="--resume"):
+        sweep([trace], space, tmp_path / "cut")
+    resumed = [rows(path) for path in sweep([trace], space, tmp_path / "cut", resume=True)]
+    assert resumed == whole
+    assert sorted(computed) == [0, 1, 2, 3]  # none twice
+
+
+def test_another_trace_is_not_taken_for_the_one_that_was_swept(trace, tmp_path, monkeypatch):
+    in_this_process(monkeypatch)
+    sweep([trace], Space.parse(FIELDS), tmp_path / "out")
+    Path(trace).unlink()
+    Tiny(seed=1).write(trace)
+    with pytest.raises(SweepError, match="other traces"):
+        sweep([trace], Space.parse(FIELDS), tmp_path / "out", resume=True)
+
+
+def test_a_pareto_search_is_repeatable_resumable_and_finds_the_front(trace, tmp_path, monkeypatch):
+    in_this_process(monkeypatch)
+    fields = {
+        "machine": {"cores": 2, "columns": 4},
+        "space": {"bytes_per_cycle": [1, 2, 4, 8, 16, 32], "dram_latency": [0, 50, 100, 200, 400]},
+        "search": {
+            "method": "pareto",
+            "points": 60,
+            "population": 20,
+            "objectives": ["cycles", "bandwidth_gb_s"],
+        },
+    }
+    space = Space.parse(fields)
+    first = rows(sweep([trace], space, tmp_path / "a")[0])
+    assert first == rows(sweep([trace], space, tmp_path / "b")[0])
+    for part in sorted((tmp_path / "b" / "parts").iterdir())[2:]:
+        part.unlink()
+    assert first == rows(sweep([trace], space, tmp_path / "b", resume=True)[0])
+    # No latency is best, whatever the bandwidth: the search must have found that.
+    best = min(first, key=lambda row: row["cycles"])
+    assert best["dram_latency"] == 0
+    late, early = [np.mean([row["dram_latency"] for row in part]) for part in (first[-20:], first[:20])]
+    assert late < early
+
+
+SCRIPT = """
+import sys
+from hwsim.sweep import Space, sweep
+if __name__ == "__main__":
+    trace, folder, resume, scheduler = sys.argv[1:]
+    fields = {
+        "machine": {"cores": 2, "columns": 4},
+        "space": {"bytes_per_cycle": list(range(1, 33)), "fifo_depth": list(range(16, 48))},
+    }
+    sweep([trace], Space.parse(fields), folder, resume=resume == "resume",
+          scheduler=scheduler or None, workers=2, progress=lambda done, total: print(done, flush=True))
+"""
+
+
+def start(tmp_path: Path, *arguments: str) -> subprocess.Popen:
+    script = tmp_path / "go.py"
+    script.write_text(SCRIPT)
+    return subprocess.Popen(
+        [sys.executable, str(script), *arguments], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+
+
+def children(pid: int) -> list[int]:
+    """Worker processes of a pool (those that multiprocessing spawned)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+            command = (path.parent / "cmdline").read_text()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and "spawn_main" in command:
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_killed_workers_and_a_killed_client_lose_no_point(trace, tmp_path):
+    folder = tmp_path / "out"
+    client = start(tmp_path, trace, str(folder), "", "")
+    while int(client.stdout.readline()) < 100:
+        pass
+    for worker in children(client.pid):
+        os.kill(worker, signal.SIGKILL)
+    while int(client.stdout.readline()) < 400:
+        pass
+    client.kill()
+    client.wait()
+    kept = len(list((folder / "parts").glob("*.parquet")))
+    assert kept >= 2 * 8
+    assert start(tmp_path, trace, str(folder), "resume", "").wait() == 0
+    table = rows(folder / "points.parquet")
+    assert [row["point"] for row in table] == list(range(32 * 32))
+    assert all(row["feasible"] for row in table)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A scheduler and two workers on loopback; yields (address, worker processes)."""
+    address = f"tcp://127.0.0.1:{20000 + os.getpid() % 20000}"
+    host, port = "127.0.0.1", address.rsplit(":", 1)[1]
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", host, "--port", port]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    scheduler = subprocess.Popen([*command, "--no-dashboard"], **quiet)
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
+    workers = [subprocess.Popen([*command, "--no-dashboard"], **quiet) for _ in range(2)]
+    yield address, workers
+    for process in (*workers, scheduler):
+        process.kill()
+        process.wait()
+
+
+def test_a_dask_cluster_with_a_killed_worker_gives_the_same(trace, tmp_path, cluster):
+    address, workers = cluster
+    client = start(tmp_path, trace, str(tmp_path / "dask"), "", address)
+    while int(client.stdout.readline()) < 100:
+        pass
+    workers[0].kill()
+    assert client.wait(timeout=120) == 0
+    assert start(tmp_path, trace, str(tmp_path / "local"), "", "").wait() == 0
+    assert rows(tmp_path / "dask" / "points.parquet") == rows(tmp_path / "local" / "points.parquet")
+
+
+def test_a_scheduler_that_does_not_answer_is_named(trace, tmp_path):
+    begun = time.monotonic()
+    with pytest.raises(SweepError, match=r"no Dask scheduler at tcp://127\.0\.0\.1:9"):
+        sweep([trace], Space.parse(FIELDS), tmp_path / "out", scheduler="tcp://127.0.0.1:9")
+    assert time.monotonic() - begun < 60
