@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from hwsim.layer import Layer
+from hwsim.layer import Kind, Layer
 from hwsim.networks import Network, NetworkError
 
 _CONV_HEADER = (
@@ -140,7 +140,7 @@ def _conv(cells: list[str]) -> Layer:
         _outputs(height, tall, stride),
         _outputs(width, wide, stride),
     )
-    kind = "depthwise" if depthwise else "conv"
+    kind: Kind = "depthwise" if depthwise else "conv"
     if (height, width) == (1, 1) and not depthwise:
         kind = "linear"
     return Layer(name, kind, f"{name}.input", (channels, height, width), out_shape, (tall, wide), stride)
@@ -154,7 +154,7 @@ def _outputs(length: int, kernel: int, stride: int) -> int:
 def _gemm(cells: list[str]) -> Layer:
     rows, columns, inner = _numbers(cells, _GEMM_HEADER)
     name = cells[0]
-    kind = "linear" if rows == 1 else "conv"
+    kind: Kind = "linear" if rows == 1 else "conv"
     return Layer(name, kind, f"{name}.input", (inner, rows, 1), (columns, rows, 1))
 
 

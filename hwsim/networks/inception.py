@@ -58,17 +58,24 @@ def _module_b(net: Builder, name: str, x: Tensor) -> Tensor:
 
 def _module_c(net: Builder, name: str, x: Tensor, inner: int) -> Tensor:
     """17x17: 1x1, 7x7 as 1x7 and 7x1, that twice, pool."""
-    wide, tall = {"kernel": (1, 7), "padding": (0, 3)}, {"kernel": (7, 1), "padding": (3, 0)}
     one = net.conv(f"{name}.branch1x1", x, 192, 1, output=name)
     seven = net.conv(f"{name}.branch7x7_1", x, inner, 1)
-    seven = net.conv(f"{name}.branch7x7_2", seven, inner, **wide)
-    seven = net.conv(f"{name}.branch7x7_3", seven, 192, **tall, output=name)
+    seven = _wide(net, f"{name}.branch7x7_2", seven, inner)
+    seven = _tall(net, f"{name}.branch7x7_3", seven, 192, name)
     double = net.conv(f"{name}.branch7x7dbl_1", x, inner, 1)
-    double = net.conv(f"{name}.branch7x7dbl_2", double, inner, **tall)
-    double = net.conv(f"{name}.branch7x7dbl_3", double, inner, **wide)
-    double = net.conv(f"{name}.branch7x7dbl_4", double, inner, **tall)
-    double = net.conv(f"{name}.branch7x7dbl_5", double, 192, **wide, output=name)
+    double = _tall(net, f"{name}.branch7x7dbl_2", double, inner)
+    double = _wide(net, f"{name}.branch7x7dbl_3", double, inner)
+    double = _tall(net, f"{name}.branch7x7dbl_4", double, inner)
+    double = _wide(net, f"{name}.branch7x7dbl_5", double, 192, name)
     return joined([one, seven, double, _pool_branch(net, name, x, 192)])
+
+
+def _wide(net: Builder, name: str, x: Tensor, filters: int, output: str | None = None) -> Tensor:
+    return net.conv(name, x, filters, (1, 7), padding=(0, 3), output=output)
+
+
+def _tall(net: Builder, name: str, x: Tensor, filters: int, output: str | None = None) -> Tensor:
+    return net.conv(name, x, filters, (7, 1), padding=(3, 0), output=output)
 
 
 def _module_d(net: Builder, name: str, x: Tensor) -> Tensor:
@@ -76,8 +83,8 @@ def _module_d(net: Builder, name: str, x: Tensor) -> Tensor:
     three = net.conv(f"{name}.branch3x3_1", x, 192, 1)
     three = net.conv(f"{name}.branch3x3_2", three, 320, 3, 2, output=name)
     seven = net.conv(f"{name}.branch7x7x3_1", x, 192, 1)
-    seven = net.conv(f"{name}.branch7x7x3_2", seven, 192, (1, 7), padding=(0, 3))
-    seven = net.conv(f"{name}.branch7x7x3_3", seven, 192, (7, 1), padding=(3, 0))
+    seven = _wide(net, f"{name}.branch7x7x3_2", seven, 192)
+    seven = _tall(net, f"{name}.branch7x7x3_3", seven, 192)
     seven = net.conv(f"{name}.branch7x7x3_4", seven, 192, 3, 2, output=name)
     return joined([three, seven, pooled(x, 3, 2)])
 

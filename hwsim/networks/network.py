@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Literal
 
 from hwsim.errors import HwsimError
 from hwsim.layer import Layer
@@ -88,7 +89,7 @@ class Builder:
         filters: int,
         kernel: int | tuple[int, int],
         stride: int = 1,
-        padding: int | tuple[int, int] | str = 0,
+        padding: int | tuple[int, int] | Literal["same"] = 0,
         *,
         depthwise: bool = False,
         relu: bool = True,
@@ -108,20 +109,24 @@ class Builder:
             relu: whether a ReLU follows directly.
             output: name of the map that this layer makes or has a part in; ``name`` if not given.
         """
-        size = (kernel, kernel) if isinstance(kernel, int) else kernel
-        if padding == "same":
-            out = tuple(-(-length // stride) for length in x.shape[1:])
-            before = tuple(
-                max((n - 1) * stride + k - length, 0) // 2
-                for n, k, length in zip(out, size, x.shape[1:], strict=True)
-            )
-        else:
-            before = (padding, padding) if isinstance(padding, int) else padding
-            out = tuple(map(_outputs, x.shape[1:], size, (stride, stride), before))
-        kind = "depthwise" if depthwise else "conv"
-        made = Tensor(output or name, (filters, *out))
+        tall, wide = _pair(kernel)
+        vertical, horizontal = (None, None) if padding == "same" else _pair(padding)
+        rows, top = _windows(x.shape[1], tall, stride, vertical)
+        columns, left = _windows(x.shape[2], wide, stride, horizontal)
+        made = Tensor(output or name, (filters, rows, columns))
         self._layers.append(
-            Layer(name, kind, x.name, x.shape, made.shape, size, stride, before, relu, made.name)
+            Layer(
+                name,
+                "depthwise" if depthwise else "conv",
+                x.name,
+                x.shape,
+                made.shape,
+                (tall, wide),
+                stride,
+                (top, left),
+                relu,
+                made.name,
+            )
         )
         return made
 
@@ -144,7 +149,8 @@ class Builder:
 def pooled(x: Tensor, kernel: int, stride: int, padding: int = 0, name: str | None = None) -> Tensor:
     """Maximum or average pooling; the map keeps its name unless layers read it unpooled, too."""
     channels, height, width = x.shape
-    rows, columns = (_outputs(length, kernel, stride, padding) for length in (height, width))
+    rows, _ = _windows(height, kernel, stride, padding)
+    columns, _ = _windows(width, kernel, stride, padding)
     return Tensor(name or x.name, (channels, rows, columns))
 
 
@@ -155,8 +161,17 @@ def averaged(x: Tensor) -> Tensor:
 
 def joined(parts: Sequence[Tensor]) -> Tensor:
     """Concatenation along the channels; all parts bear the name of the whole."""
-    return Tensor(parts[0].name, (sum(part.shape[0] for part in parts), *parts[0].shape[1:]))
+    name, (_, height, width) = parts[0].name, parts[0].shape
+    return Tensor(name, (sum(part.shape[0] for part in parts), height, width))
 
 
-def _outputs(length: int, kernel: int, stride: int, padding: int) -> int:
-    return (length + 2 * padding - kernel) // stride + 1
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
+
+
+def _windows(length: int, kernel: int, stride: int, padding: int | None) -> tuple[int, int]:
+    """Outputs along an axis, and the padding before it; ``None`` is SAME, for both ends together."""
+    if padding is not None:
+        return (length + 2 * padding - kernel) // stride + 1, padding
+    outputs = -(-length // stride)
+    return outputs, max((outputs - 1) * stride + kernel - length, 0) // 2
