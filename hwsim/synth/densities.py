@@ -33,7 +33,8 @@ def map_densities(network: Network, density: Densities) -> dict[str, float]:
     chosen = dict(density) if isinstance(density, Mapping) else {DEFAULT: density}
     for layer, value in chosen.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise NetworkError(f"density of {layer} must be a number within 0 .. 1, not {value!r}")
+            whose = "" if layer == DEFAULT else f" of {layer}"
+            raise NetworkError(f"density{whose} must be a number within 0 .. 1, not {value!r}")
     default = float(chosen.pop(DEFAULT, _DENSITY))
     inputs = {layer.name: layer.input for layer in network.layers}
     named: dict[str, str] = {}  # map -> layer that set its density

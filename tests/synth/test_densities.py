@@ -32,7 +32,7 @@ def test_a_layer_sets_the_density_of_the_map_that_it_reads():
         ({"layer9": 0.5}, "resnet18 has no layer 'layer9': its layers are conv1, "),
         ({"conv1": 1.5}, "density of conv1 must be a number within 0 .. 1, not 1.5"),
         ({"conv1": "half"}, "density of conv1 must be a number within 0 .. 1, not 'half'"),
-        (float("nan"), "density of default must be a number within 0 .. 1, not nan"),
+        (float("nan"), "density must be a number within 0 .. 1, not nan"),
         (-0.1, "within 0 .. 1, not -0.1"),
         (
             {"layer2.0.conv1": 0.1, "layer2.0.downsample": 0.2},
