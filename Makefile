@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test test-slow bench lint setup simulator clean
+.PHONY: demo test test-slow bench lint pictures setup simulator clean
 
 demo: $(VENV)/.base
 	$(BIN)/hwsim run --out $(OUT)
@@ -26,6 +26,13 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The pictures of the README, from the shipped trace.
+pictures: $(VENV)/.base
+	$(BIN)/hwsim run --quiet --out build/pictures
+	mkdir -p docs/images
+	cp build/pictures/speedup.png docs/images/lenet5_speedup.png
+	cp build/pictures/breakdown.png docs/images/lenet5_breakdown.png
+
 setup: $(VENV)/.dev
 
 # A stamp is newer than pyproject.toml once its packages are in.
@@ -34,7 +41,7 @@ $(VENV)/.base: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[dev,rtl]'
+	$(BIN)/python -m pip install --quiet -e '.[dev,rtl,dse]'
 	@touch $@ $(VENV)/.base
 
 # Debian ships python3 without ensurepip; python3-venv brings it.
