@@ -47,4 +47,5 @@ def synth(
     with console.progress("making maps", quiet) as advance:
         synthesize(network, output, wanted, seed, images, bits, advance, force)
     if not quiet:
-        console.say(f"{output}: {network}, {images} images. {console.SYNTHETIC}")
+        many = "1 image" if images == 1 else f"{images} images"
+        console.say(f"{output}: {network}, {many}. {console.SYNTHETIC}")

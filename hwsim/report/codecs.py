@@ -119,7 +119,7 @@ def _in_order(coded: Mapping[str, int]) -> dict[str, int]:
 
 def _stored_bits(trace: Trace, result: Result) -> dict[str, int]:
     """Bits of every map as the machine keeps it; a map with several readers is stored once."""
-    reader = {layer.input: layer.name for layer in reversed(trace.layers)}
+    reader = {layer.input: layer.name for layer in trace.layers}
     stored = dict.fromkeys(reader.values(), 0)
     for run in result.runs("skipping"):
         if run.name in stored:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from hwsim.report import text
 from hwsim.report.plots.style import DENSE, INK, MUTED, SKIPPING, Plot, canvas, finish, styled
@@ -74,9 +74,8 @@ def _roof(axes: Axes, result: Result, points: Sequence[tuple[float, float]]) -> 
     axes.set_ylim(floor, peak * 2)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
+        axis.set_minor_locator(NullLocator())
     axes.tick_params(which="major", labelsize=8.5, labelcolor=MUTED)
-    axes.tick_params(which="minor", length=0)
     axes.grid(which="major")
     axes.set_xlabel("MACs per DRAM byte", size=9)
     axes.set_ylabel("MACs per cycle", size=9)
