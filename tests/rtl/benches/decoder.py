@@ -1,0 +1,133 @@
+"""Bench of SegDecoder: symbols, and the cycle of every word and symbol, on random rows."""
+
+import random
+from itertools import pairwise
+
+import cocotb
+from benches.values import all_runs, random_values
+from cocotb.triggers import RisingEdge
+from golden.symbols import Symbol, decode_times, segment_bits, symbols_of, words_of
+from streams import Coverage, StreamPort, bench_case, now, pack, random_stalls, start_clock
+
+from hwsim.arch import Arch
+from rtl.codec import symbol as payloads
+
+
+class Device:
+    """The decoder with its streams, one pass at a time."""
+
+    def __init__(self, dut, arch: Arch) -> None:
+        self.dut = dut
+        self.arch = arch
+        self.words = StreamPort(dut, "words", payloads.Word)
+        self.symbols = StreamPort(dut, "symbols", payloads.Symbol(arch))
+        self.credits: list[bool] = []  # by cycle
+
+    async def give_credit(self, rate: float) -> None:
+        source = random.Random(random.getrandbits(64))
+        while True:
+            credit = source.random() < rate
+            self.credits.extend([False] * (now() - len(self.credits)) + [credit])
+            self.dut.credit.value = int(credit)
+            await RisingEdge(self.dut.clk)
+
+    async def start(self, **config: int) -> int:
+        """Configure and start a pass; returns its cycle 0."""
+        self.dut.config.value = pack(payloads.DecoderConfig.as_shape(), config)
+        self.dut.start.value = 1
+        await RisingEdge(self.dut.clk)
+        self.dut.start.value = 0
+        return now()
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def symbols_and_times_equal_the_golden_model(dut):
+    case = bench_case()
+    arch = Arch(run_max=case["run_max"], activation_bits=case["activation_bits"])
+    await start_clock(dut, "start", "credit", "words__valid")
+    device = Device(dut, arch)
+    cover = Coverage()
+    for number in range(case["passes"]):
+        await one_pass(device, number, cover)
+    cover.require("order", range(16))
+    cover.require("dense")
+    cover.require("run", range(3 * arch.run_max + 1))
+    cover.require("length", range(1, case["longest"] + 1))
+    cover.require("padding", [0])
+    cover.require("padding in eighths of a word", range(8))
+    cover.require("segments of one symbol, back to back")
+    cover.require("word waits for room")
+    cover.require("symbol waits for a word")
+    cover.require("symbol waits for credit")
+
+
+async def one_pass(device: Device, number: int, cover: Coverage) -> None:
+    dut, arch = device.dut, device.arch
+    dense = number % 9 == 8
+    order = None if dense else number % 16
+    raw_bits = random.randint(1, arch.activation_bits)
+    segments = random.randint(1, 4)
+    full, tail = random.choice([(1, 1), (2, 1), (17, 5), (64, 64), (200, 100), (49, 48)])
+    bits = raw_bits if dense else arch.activation_bits
+    counts = ([full] * (segments - 1) + [tail]) * random.randint(1, 3)
+    rows = [random_values(count, bits) for count in counts]
+    if number == 0:
+        rows = [all_runs(3 * arch.run_max + 2, bits)]
+        segments, full, tail = 1, 1, len(rows[0])
+    expected = [symbols_of(values, order, raw_bits, arch.run_max) for values in rows]
+    bit_strings = [segment_bits(values, order, raw_bits) for values in rows]
+    words = [word for string in bit_strings for word in words_of(string)]
+
+    credit = cocotb.start_soon(device.give_credit(random.choice([1.0, 1.0, 0.5])))
+    first = await device.start(
+        order=order or 0,
+        skip_zeros=int(not dense),
+        raw_bits=raw_bits,
+        segments=segments,
+        full_values=full,
+        tail_values=tail,
+    )
+    sender = cocotb.start_soon(device.words.put(words, random_stalls(random.choice([0.0, 0.0, 0.2, 0.7]))))
+    flat = [symbol for symbols in expected for symbol in symbols]
+    received = await device.symbols.get(len(flat))
+    sent = await sender
+    await RisingEdge(dut.clk)
+    credit.cancel()
+    dut.credit.value = 0
+    assert not dut.error.value, "error on a legal stream"
+
+    times = decode_times(expected, [there for there, _ in sent], device.credits, first)
+    assert [entered for _, entered in sent] == times.entered
+    at = 0
+    for i, symbols in enumerate(expected):
+        for symbol in symbols:
+            cycle, got = received[at]
+            assert (got["run"], got["present"]) == (symbol.run, symbol.value is not None), (i, at, symbol)
+            assert symbol.value is None or got["value"] == symbol.value, (i, at, symbol, got)
+            assert got["segment_end"] == symbol.ends
+            assert got["row_end"] == (symbol.ends and i % segments == segments - 1)
+            assert cycle == times.consumed[at] + 1, (i, at)
+            at += 1
+    note_coverage(cover, order, expected, bit_strings, sent, times, device.credits)
+
+
+def note_coverage(
+    cover: Coverage, order, expected: list[list[Symbol]], bit_strings, sent, times, credits
+) -> None:
+    cover.hit("dense" if order is None else "order", True if order is None else order)
+    for symbols, string in zip(expected, bit_strings, strict=True):
+        for symbol in symbols:
+            cover.hit("run", symbol.run)
+            cover.hit("length", symbol.length)
+        padding = len(string) - sum(symbol.length for symbol in symbols)
+        cover.hit("padding", padding)
+        cover.hit("padding in eighths of a word", padding // 8)
+    for before, after in pairwise(expected):
+        if len(before) == len(after) == 1:
+            cover.hit("segments of one symbol, back to back")
+    for (there, entered), (_, before) in zip(sent[1:], sent, strict=False):
+        if entered > max(there, before + 1):
+            cover.hit("word waits for room")
+    for before, after in pairwise(times.consumed):
+        if after > before + 1:
+            cover.hit("symbol waits for a word" if credits[before + 1] else "symbol waits for credit")

@@ -1,0 +1,22 @@
+"""SegDecoder against its golden model, cycle for cycle."""
+
+import pytest
+from simulate import run_bench
+
+from hwsim.arch import Arch
+from rtl.codec.decoder import SegDecoder
+
+
+@pytest.mark.parametrize(
+    ("activation_bits", "run_max", "longest", "passes"), [(16, 16, 49, 45), (8, 16, 48, 45), (4, 3, 20, 45)]
+)
+def test_symbols_and_cycles_equal_the_golden_model(activation_bits, run_max, longest, passes):
+    arch = Arch(activation_bits=activation_bits, run_max=run_max)
+    run_bench(
+        SegDecoder(arch),
+        "decoder",
+        activation_bits=activation_bits,
+        run_max=run_max,
+        longest=longest,
+        passes=passes,
+    )

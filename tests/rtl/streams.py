@@ -1,0 +1,131 @@
+"""What the benches share: clock, streams with random stalls, coverage.
+
+Times are numbers of cycles. A rising edge begins a cycle; inputs change just after it, and a transfer of
+cycle n is seen at the edge that ends it.
+"""
+
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from amaranth.lib import data
+from cocotb.clock import Clock
+from cocotb.handle import SimHandleBase
+from cocotb.simtime import get_sim_time
+from cocotb.triggers import RisingEdge
+
+PERIOD_NS = 10
+
+Stalls = Callable[[], int]  # cycles to wait before the next transfer
+
+
+def bench_case() -> dict:
+    """The parameters that ``simulate.run_bench`` was given."""
+    return json.loads(os.environ["BENCH_CASE"])
+
+
+async def start_clock(dut: SimHandleBase, *inputs: str) -> None:
+    """Set ``inputs`` to 0, start the clock, reset; returns just after the edge that begins a cycle."""
+    for name in inputs:
+        getattr(dut, name).value = 0
+    dut.rst.value = 1
+    Clock(dut.clk, PERIOD_NS, unit="ns").start()
+    for _ in range(3):
+        await RisingEdge(dut.clk)
+    dut.rst.value = 0
+    await RisingEdge(dut.clk)
+
+
+def now() -> int:
+    """The cycle that the latest rising edge began."""
+    return int(get_sim_time("ns")) // PERIOD_NS
+
+
+def no_stalls() -> int:
+    """A stream that is always there."""
+    return 0
+
+
+def random_stalls(rate: float, longest: int = 6) -> Stalls:
+    """Waits of 1 .. ``longest`` cycles before a share ``rate`` of the transfers, from the bench's seed."""
+    source = random.Random(random.getrandbits(64))
+    return lambda: source.randint(1, longest) if source.random() < rate else 0
+
+
+class StreamPort:
+    """A stream among a device's ports: ``<name>__valid``, ``__ready`` (if not constant), ``__payload``."""
+
+    def __init__(self, dut: SimHandleBase, name: str, layout: data.Layout | type[data.Struct]) -> None:
+        self.name = name
+        self.clk = dut.clk
+        self.valid = getattr(dut, f"{name}__valid")
+        self.ready = getattr(dut, f"{name}__ready", None)
+        self.payload = getattr(dut, f"{name}__payload")
+        self._layout = layout if isinstance(layout, data.Layout) else layout.as_shape()
+
+    async def put(self, payloads: Iterable[dict], stalls: Stalls = no_stalls) -> list[tuple[int, int]]:
+        """Send ``payloads``; returns the cycle from which each was valid, and the one it was taken in."""
+        times = []
+        for payload in payloads:
+            for _ in range(stalls()):
+                self.valid.value = 0
+                await RisingEdge(self.clk)
+            self.valid.value = 1
+            self.payload.value = pack(self._layout, payload)
+            begin = now()
+            await RisingEdge(self.clk)
+            while not self.ready.value:
+                await RisingEdge(self.clk)
+            times.append((begin, now() - 1))
+        self.valid.value = 0
+        return times
+
+    async def get(self, count: int, stalls: Stalls = no_stalls) -> list[tuple[int, dict]]:
+        """Take ``count`` payloads, each with its cycle; checks that what is valid stays until it is taken."""
+        taken = []
+        held = None
+        waits = stalls()
+        while len(taken) < count:
+            if self.ready is not None:
+                self.ready.value = int(waits == 0)
+            await RisingEdge(self.clk)
+            valid = bool(self.valid.value)
+            raw = int(self.payload.value) if valid else None
+            assert held is None or raw == held, f"{self.name}: payload or valid changed while not ready"
+            if valid and (waits == 0 or self.ready is None):
+                taken.append((now() - 1, unpack(self._layout, raw)))
+                held = None
+                waits = stalls()
+            else:
+                held = raw
+                waits = max(0, waits - 1)
+        if self.ready is not None:
+            self.ready.value = 0
+        return taken
+
+
+def pack(layout: data.Layout, fields: dict) -> int:
+    """The bits of a payload whose fields are unsigned integers."""
+    return sum(fields[name] << field.offset for name, field in layout)
+
+
+def unpack(layout: data.Layout, bits: int) -> dict:
+    """The fields of a payload."""
+    return {name: bits >> field.offset & ((1 << field.width) - 1) for name, field in layout}
+
+
+class Coverage:
+    """Counts what a bench hit, and fails for what it did not."""
+
+    def __init__(self) -> None:
+        self._hits: Counter = Counter()
+
+    def hit(self, name: str, value: object = True) -> None:
+        self._hits[name, value] += 1
+
+    def require(self, name: str, values: Iterable[object] = (True,), least: int = 1) -> None:
+        """Every one of ``values`` was hit ``least`` times."""
+        missed = [value for value in values if self._hits[name, value] < least]
+        assert not missed, f"not covered: {name} of {missed}"
