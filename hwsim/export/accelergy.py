@@ -1,0 +1,128 @@
+"""Accelergy: the machine's components, the energy of their actions, and how often each action happened.
+
+The format is that of Accelergy 0.3, which 0.4 reads too (https://github.com/Accelergy-Project/accelergy,
+``raw_inputs_2_dicts.py``, ``ERT_generator.py``): ``accelergy ERT.yaml action_counts.yaml`` gives the energy
+of every component and the total. Energies are ours (hwsim.energy), pJ; ``architecture.yaml`` names the sizes
+that they follow from. The component names have no list ranges: an action is counted over all instances
+together.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwsim.arch import Arch
+from hwsim.energy import ACCUMULATOR_BITS, COMPONENTS, EVENTS, event_table
+from hwsim.errors import TraceError
+from hwsim.export.files import ExportError, workload_of, write_lines
+from hwsim.export.yaml_text import yaml_lines
+from hwsim.simulation import simulate_image
+
+if TYPE_CHECKING:
+    from hwsim.trace import Trace
+
+VERSION = 0.3
+ROOT = "hwsim"
+
+
+def write_accelergy(
+    trace: Trace, arch: Arch, folder: str | os.PathLike[str], image: int = 0, layer: str | None = None
+) -> tuple[Path, ...]:
+    """Write ``architecture.yaml``, ``ERT.yaml`` and ``action_counts.yaml`` into a folder.
+
+    Args:
+        trace: what runs.
+        arch: the machine; ``skip_zeros`` chooses skipping or dense.
+        folder: made if it is not there.
+        image: number of the image whose actions are counted.
+        layer: name of the one layer that is counted; all if not given.
+
+    Returns:
+        The three paths.
+
+    Raises:
+        ArchError: the trace does not fit the machine, or its energy table names an unknown event.
+        ExportError: a file cannot be written.
+        TraceError: no such image or layer.
+    """
+    counts = action_counts(trace, arch, image, layer)
+    documents = {
+        "architecture": {"architecture": {"version": VERSION, **_architecture(arch)}},
+        "ERT": {"ERT": {"version": VERSION, "tables": _table(arch)}},
+        "action_counts": {"action_counts": {"version": VERSION, "local": _counts(counts)}},
+    }
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"{folder}: {error.strerror}: give a folder that can be made") from None
+    paths = []
+    for name, document in documents.items():
+        paths.append(folder / f"{name}.yaml")
+        write_lines(paths[-1], yaml_lines(document))
+    return tuple(paths)
+
+
+def action_counts(trace: Trace, arch: Arch, image: int, layer: str | None = None) -> dict[str, int]:
+    """How often every event of hwsim.energy happened, over all layers or in one.
+
+    Energy is linear in the events, so on a machine where an event costs one unit and the others of its
+    component nothing, the component's energy is the event's count, exactly.
+    """
+    workload = workload_of(trace, arch, image)
+    if layer is not None and layer not in [known.name for known in trace.layers]:
+        raise TraceError(f"{trace.title} has no layer {layer}")
+    counts: dict[str, int] = {}
+    for number in range(max(map(len, COMPONENTS.values()))):
+        counted = {part: names[number] for part, names in COMPONENTS.items() if number < len(names)}
+        unit = arch.replace(energy={event: float(event in counted.values()) for event in EVENTS})
+        results = [result for result in simulate_image(workload, unit) if layer in (None, result.name)]
+        runs = [result.skipping if arch.skip_zeros else result.dense for result in results]
+        for part, event in counted.items():
+            counts[event] = sum(int(run.energy_pj[part]) for run in runs)
+    return counts
+
+
+def _architecture(arch: Arch) -> dict[str, Any]:
+    """Components as one level below the root; classes are those of Accelergy's own library."""
+    word = arch.columns * arch.weight_bits
+    parts: dict[str, tuple[str, dict[str, int]]] = {
+        "mac": ("intmac", {"datawidth": arch.activation_bits, "instances": arch.peak_macs}),
+        "accumulators": (
+            "SRAM",
+            {"width": ACCUMULATOR_BITS, "depth": arch.accumulators, "instances": arch.peak_macs},
+        ),
+        "weights": ("SRAM", {"width": word, "depth": 2 * arch.weight_words, "instances": arch.cores}),
+        "decode": ("bitwise", {"datawidth": arch.activation_bits, "instances": arch.cores}),
+        "encode": ("bitwise", {"datawidth": arch.activation_bits, "instances": arch.cores}),
+        "map_buffer": ("SRAM", {"width": 64, "depth": arch.map_buffer // 8, "instances": 1}),
+        "dram": ("DRAM", {"width": 8 * arch.bytes_per_cycle, "instances": 1}),
+    }
+    local = [
+        {"name": name, "class": kind, "attributes": attributes} for name, (kind, attributes) in parts.items()
+    ]
+    root = {"name": ROOT, "attributes": {"technology": "45nm", "clock_mhz": arch.clock_mhz}, "local": local}
+    return {"subtree": [root]}
+
+
+def _table(arch: Arch) -> list[dict[str, Any]]:
+    energies = event_table(arch)
+    return [
+        {
+            "name": f"{ROOT}.{part}",
+            "actions": [{"name": name, "arguments": None, "energy": energies[name]} for name in names],
+        }
+        for part, names in COMPONENTS.items()
+    ]
+
+
+def _counts(counts: dict[str, int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": f"{ROOT}.{part}",
+            "action_counts": [{"name": name, "counts": counts[name]} for name in names],
+        }
+        for part, names in COMPONENTS.items()
+    ]

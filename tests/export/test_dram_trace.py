@@ -1,0 +1,153 @@
+"""Requests hold the bytes of the result, in the cycles of a channel that is clocked here cycle by cycle."""
+
+from collections import Counter
+from itertools import pairwise
+from math import ceil
+
+import pytest
+
+from hwsim.arch import Arch
+from hwsim.errors import TraceError
+from hwsim.export import ExportError, write_dramsim3, write_ramulator2
+from hwsim.schedule import schedule
+from hwsim.simulation import simulate
+from hwsim.workload import Workload
+
+
+def ramulator2(path) -> list[tuple[bool, int]]:
+    """As LoadStoreTrace of Ramulator 2 reads it: two tokens a line, nothing else."""
+    found = []
+    for line in path.read_text().splitlines():
+        kind, address = line.split(" ")
+        assert kind in ("LD", "ST")
+        assert address.startswith("0x")
+        found.append((kind == "ST", int(address[2:], 16)))
+    return found
+
+
+def dramsim3(path) -> list[tuple[bool, int, int]]:
+    """As DRAMsim3's ``hex >> address >> type >> dec >> cycle`` reads it."""
+    found = []
+    for line in path.read_text().splitlines():
+        address, kind, cycle = line.split()
+        assert kind in ("READ", "WRITE")
+        found.append((kind == "WRITE", int(address, 16), int(cycle)))
+    return found
+
+
+def clocked(plan, arch) -> list[tuple[int, bool]]:
+    """(cycle, write) of every burst: one channel, ticked; reads as scheduled, writes when no read is on."""
+    reads = [transfer for transfer in plan.transfers if transfer.kind != "maps_out"]
+    queue = []  # of write work, one entry a cycle: (ready, bursts that begin in it)
+    for write in plan.transfers:
+        if write.kind != "maps_out":
+            continue
+        (span,) = [span for span in plan.layers if span.job.layer.name == write.layer]
+        drained = sorted(run.begin + int(cycle) for run in span.passes for cycle in run.timing.drained)
+        bursts = ceil(write.size / 64)
+        cycles = ceil(bursts * 64 / arch.bytes_per_cycle)
+        for cycle in range(cycles):
+            part = next(k for k in range(len(drained)) if (k + 1) * cycles // len(drained) > cycle)
+            first_byte = cycle * arch.bytes_per_cycle
+            began = [b for b in range(bursts) if first_byte <= b * 64 < first_byte + arch.bytes_per_cycle]
+            queue.append((drained[part], len(began)))
+    found, now = [], 0
+    last = max(transfer.end for transfer in plan.transfers)
+    while now <= last:
+        on = [read for read in reads if read.begin <= now < read.end]
+        assert len(on) <= 1
+        if on:
+            first_byte = (now - on[0].begin) * arch.bytes_per_cycle
+            bursts = range(ceil(on[0].size / 64))
+            began = [b for b in bursts if first_byte <= b * 64 < first_byte + arch.bytes_per_cycle]
+            found += [(now, False)] * len(began)
+        elif queue and queue[0][0] <= now:
+            found += [(now, True)] * queue.pop(0)[1]
+        now += 1
+    assert not queue
+    return found
+
+
+def test_bursts_take_their_turn_as_on_the_clocked_channel(case, tmp_path):
+    write_dramsim3(case, case.arch, tmp_path / "t")
+    plan = schedule(Workload(case, 0).jobs(case.arch), case.arch)
+    expected = clocked(plan, case.arch)
+    assert [(cycle, write) for write, _, cycle in dramsim3(tmp_path / "t")] == expected
+
+
+def test_bursts_hold_the_bytes_of_the_result(case, tmp_path):
+    write_ramulator2(case, case.arch, tmp_path / "t")
+    found = ramulator2(tmp_path / "t")
+    plan = schedule(Workload(case, 0).jobs(case.arch), case.arch)
+    runs = simulate(case, case.arch).runs("skipping" if case.arch.skip_zeros else "dense")
+    for kinds, write in ((("weights", "maps_in"), False), (("maps_out",), True)):
+        sizes = [transfer.size for transfer in plan.transfers if transfer.kind in kinds]
+        assert sum(sizes) == sum(run.dram[kind] for run in runs for kind in kinds)
+        assert sum(is_write == write for is_write, _ in found) == sum(ceil(size / 64) for size in sizes)
+
+
+def test_both_formats_have_the_same_requests(case, tmp_path):
+    write_ramulator2(case, case.arch, tmp_path / "r")
+    write_dramsim3(case, case.arch, tmp_path / "d")
+    timed = dramsim3(tmp_path / "d")
+    assert [request[:2] for request in timed] == ramulator2(tmp_path / "r")
+    cycles = [cycle for *_, cycle in timed]
+    assert cycles == sorted(cycles)
+
+
+def test_everything_lies_in_a_region_of_its_own(case, tmp_path):
+    found = write_ramulator2(case, case.arch, tmp_path / "t")
+    spans = sorted((first, first + size) for first, size in found.regions.values())
+    assert all(end <= first for (_, end), (first, _) in pairwise(spans))
+    touched = Counter()
+    for write, address in ramulator2(tmp_path / "t"):
+        assert address % 64 == 0
+        (region,) = [name for name, (first, size) in found.regions.items() if first <= address < first + size]
+        assert not (write and region.startswith("weights"))
+        touched[region] += 1
+    assert set(touched) == set(found.regions)
+
+
+def test_a_map_is_read_where_it_was_written(cases, tmp_path):
+    compared = 0
+    for case in cases:
+        found = write_ramulator2(case, case.arch, tmp_path / "t")
+        requests = ramulator2(tmp_path / "t")
+        for layer in case.layers[1:]:
+            if layer.kind == "depthwise" or f"map {layer.input}" not in found.regions:
+                continue
+            first, size = found.regions[f"map {layer.input}"]
+            here = [(write, address) for write, address in requests if first <= address < first + size]
+            written = {address for write, address in here if write}
+            read = {address for write, address in here if not write}
+            assert read <= written
+            compared += bool(read)
+    assert compared > 5
+
+
+def test_a_units_weights_lie_at_its_number_however_often_they_are_loaded(cases, tmp_path):
+    again = 0
+    for case in cases:
+        found = write_ramulator2(case, case.arch, tmp_path / "t")
+        loads = Counter(address for write, address in ramulator2(tmp_path / "t") if not write)
+        plan = schedule(Workload(case, 0).jobs(case.arch), case.arch)
+        for span in plan.layers:
+            first, size = found.regions[f"weights of {span.job.layer.name}"]
+            sizes = [ceil(span.job.weight_bytes(unit) / 64) * 64 for unit in range(span.job.mapping.units)]
+            assert size == (len(sizes) - 1) * sizes[0] + sizes[-1]
+            # Loads of a unit: rounds in which a core works on it.
+            for unit, unit_size in enumerate(sizes):
+                rounds = {run.round for run in span.passes if run.unit == unit}
+                here = first + unit * sizes[0]
+                assert {loads[here + byte] for byte in range(0, unit_size, 64)} == {len(rounds)}
+                again += len(rounds) > 1
+    assert again > 5
+
+
+def test_what_cannot_be_written_is_told_in_one_line(one_case, tmp_path):
+    with pytest.raises(ExportError, match="No such file"):
+        write_ramulator2(one_case, one_case.arch, tmp_path / "missing" / "t")
+    with pytest.raises(ExportError, match="Is a directory"):
+        write_dramsim3(one_case, Arch(), tmp_path)
+    with pytest.raises(TraceError, match="no image 2"):
+        write_dramsim3(one_case, Arch(), tmp_path / "t", image=2)

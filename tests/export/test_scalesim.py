@@ -1,0 +1,29 @@
+"""A trace's geometry as a topology that SCALE-Sim reads."""
+
+import csv
+
+import pytest
+
+from hwsim.export import write_scalesim
+from hwsim.networks import NetworkError
+
+
+def test_every_layer_is_a_line_with_its_macs(case, tmp_path):
+    write_scalesim(case, tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="") as file:
+        header, *rows = csv.reader(file, skipinitialspace=True)
+    assert len(header) == 9
+    assert len(rows) == len(case.layers)
+    for row, layer in zip(rows, case.layers, strict=True):
+        name, height, width, tall, wide, channels, filters, stride = row[0], *map(int, row[1:8])
+        assert name.startswith(layer.name)
+        outputs = ((height - tall) // stride + 1) * ((width - wide) // stride + 1)
+        # SCALE-Sim knows no padding: every tap counts.
+        _, tops, lefts = layer.out_shape
+        taps = layer.kernel[0] * layer.kernel[1] * layer.in_shape[0] * layer.filters
+        assert outputs * tall * wide * channels * filters == tops * lefts * taps
+
+
+def test_a_file_that_cannot_be_written_is_told_in_one_line(one_case, tmp_path):
+    with pytest.raises(NetworkError, match="Is a directory"):
+        write_scalesim(one_case, tmp_path)

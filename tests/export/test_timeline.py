@@ -1,0 +1,111 @@
+"""A timeline is what a viewer reads, and its slices add up to the result."""
+
+import json
+from collections import defaultdict
+from itertools import pairwise
+from math import prod
+
+import pytest
+
+from hwsim.errors import TraceError
+from hwsim.export import ExportError, write_timeline
+from hwsim.simulation import simulate
+
+
+class Timeline:
+    """A Trace Event Format file: names of tracks from its metadata, and slices by track."""
+
+    def __init__(self, path):
+        document = json.loads(path.read_text(encoding="ascii"))
+        names = {}
+        self.slices = defaultdict(list)
+        for event in document["traceEvents"]:
+            if event["ph"] == "M":
+                assert event["name"] in ("process_name", "thread_name")
+                thread = event["tid"] if event["name"] == "thread_name" else None
+                names[event["pid"], thread] = event["args"]["name"]
+            else:
+                assert event["ph"] == "X"
+                assert type(event["ts"]) is type(event["dur"]) is int
+                assert event["ts"] >= 0
+                assert event["dur"] > 0
+                track = f"{names[event['pid'], None]}: {names[event['pid'], event['tid']]}"
+                self.slices[track].append(event)
+
+    def tracks(self, ending: str) -> list[dict]:
+        return [event for track, events in self.slices.items() if track.endswith(ending) for event in events]
+
+    def assert_apart(self):
+        for track, events in self.slices.items():
+            ordered = sorted(events, key=lambda event: event["ts"])
+            for one, other in pairwise(ordered):
+                assert one["ts"] + one["dur"] <= other["ts"], (track, one, other)
+
+
+def runs_of(case):
+    return simulate(case, case.arch).runs("skipping" if case.arch.skip_zeros else "dense")
+
+
+def test_the_layers_and_their_bytes_are_those_of_the_result(case, tmp_path):
+    write_timeline(case, case.arch, tmp_path / "t.json")
+    timeline = Timeline(tmp_path / "t.json")
+    timeline.assert_apart()
+    runs = runs_of(case)
+    layers = timeline.slices["layers: layer"]
+    assert [(e["name"], e["ts"], e["dur"]) for e in layers] == [(r.name, r.start, r.cycles) for r in runs]
+    for event, run in zip(layers, runs, strict=True):
+        assert event["args"] == {f"{cause}_core_cycles": count for cause, count in run.causes.items()}
+    for kind in ("weights", "maps_in", "maps_out"):
+        moved = sum(event["args"]["bytes"] for event in timeline.slices[f"DRAM channel: {kind}"])
+        assert moved == sum(run.dram[kind] for run in runs)
+
+
+def test_a_layers_decoder_scatter_unit_and_drain_work_as_long_as_in_the_result(case, tmp_path):
+    for layer, run in zip(case.layers, runs_of(case), strict=True):
+        write_timeline(case, case.arch, tmp_path / "t.json", layer=layer.name)
+        timeline = Timeline(tmp_path / "t.json")
+        timeline.assert_apart()
+        scatter = timeline.tracks(" scatter")
+        for name, cause in (("compute", "compute"), ("no tap", "taps")):
+            assert sum(event["dur"] for event in scatter if event["name"] == name) == run.causes[cause]
+        passes = [event for event in timeline.tracks(" pass") if event["name"] != "wait for weights"]
+        symbols = sum(event["args"]["symbols"] for event in passes)
+        assert sum(event["dur"] for event in timeline.tracks(" decode")) == symbols
+        assert sum(event["dur"] for event in timeline.tracks(" drain")) == prod(layer.out_shape)
+        for cause in ("compute", "taps", "decode"):
+            assert sum(event["args"][f"{cause}_cycles"] for event in passes) == run.causes[cause]
+        assert [event["name"] for event in timeline.slices["layers: layer"]] == [layer.name]
+        for kind, size in run.dram.items():
+            assert sum(e["args"]["bytes"] for e in timeline.slices[f"DRAM channel: {kind}"]) == size
+
+
+def test_what_a_pass_does_lies_within_it(case, tmp_path):
+    name = case.layers[-1].name
+    write_timeline(case, case.arch, tmp_path / "t.json", layer=name)
+    timeline = Timeline(tmp_path / "t.json")
+    for core in range(case.arch.cores):
+        passes = [
+            (event["ts"], event["ts"] + event["dur"])
+            for event in timeline.slices[f"cores: core {core} pass"]
+            if event["name"] != "wait for weights"
+        ]
+        for track in ("decode", "scatter", "drain"):
+            for event in timeline.slices[f"cores: core {core} {track}"]:
+                end = event["ts"] + event["dur"]
+                assert any(first <= event["ts"] and end <= last for first, last in passes)
+
+
+def test_slices_that_touch_are_one(case, tmp_path):
+    write_timeline(case, case.arch, tmp_path / "t.json", layer=case.layers[0].name)
+    timeline = Timeline(tmp_path / "t.json")
+    for core in range(case.arch.cores):
+        events = sorted(timeline.slices[f"cores: core {core} decode"], key=lambda event: event["ts"])
+        for one, other in pairwise(events):
+            assert one["ts"] + one["dur"] < other["ts"]
+
+
+def test_what_cannot_be_written_is_told_in_one_line(one_case, tmp_path):
+    with pytest.raises(TraceError, match="no layer other; it has l0"):
+        write_timeline(one_case, one_case.arch, tmp_path / "t", layer="other")
+    with pytest.raises(ExportError, match="Is a directory"):
+        write_timeline(one_case, one_case.arch, tmp_path)
