@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Array, Cat, Module, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -32,7 +32,7 @@ class Window(wiring.Component):
         length: In, bits to consume, 0 .. max_bits.
         rest: In(1), consume the rest of the segment instead: all words up to the next ``last``.
         taken: Out(taken_bits), the last bits consumed, valid in the cycle after a ``take``.
-        clear: In(1), drop all words; no word enters in this cycle.
+        clear: In(1), drop all words; no word enters in this cycle. ``bits`` are ones until a word does.
     """
 
     def __init__(self, max_bits: int, taken_bits: int) -> None:
@@ -41,6 +41,7 @@ class Window(wiring.Component):
         if not 1 <= taken_bits <= max_bits:
             raise ValueError(f"taken_bits must be 1 .. {max_bits}, not {taken_bits}")
         self._max_bits = max_bits
+        self._taken_bits = taken_bits
         super().__init__(
             {
                 "words": In(stream.Signature(Word)),
@@ -59,43 +60,69 @@ class Window(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        width = self._max_bits
         slots = Array(Signal(Word, name=f"slot{i}") for i in range(WINDOW_WORDS))
         head = Signal(range(WINDOW_WORDS))
         tail = Signal(range(WINDOW_WORDS))
         level = Signal(range(WINDOW_WORDS + 1))
-        pushed = Signal()
-        popped = Signal(range(3))
-        end = Signal(range(2 * WORD_BITS))
 
         # Words in.
+        pushed = Signal()
         m.d.comb += self.words.ready.eq((level < WINDOW_WORDS) & ~self.clear)
         m.d.comb += pushed.eq(self.words.valid & self.words.ready)
         with m.If(pushed):
             m.d.sync += slots[tail].eq(self.words.payload)
             m.d.sync += tail.eq(tail + 1)
 
-        # The next bits.
-        first, second = Word(slots[head]), Word(slots[(head + 1)[:2]])
-        pair = Cat(second.data, first.data)
-        m.d.comb += [
-            self.bits.eq((pair << self.offset)[2 * WORD_BITS - self._max_bits : 2 * WORD_BITS]),
-            self.last.eq(first.last),
-            self.next_last.eq(second.last),
-            self.ready.eq((level >= 2) | ((level == 1) & self.last)),
-        ]
+        # The words from the head on as they are after this cycle; a slot without a word does not matter.
+        ahead = [Signal(Word, name=f"ahead{i}") for i in range(3)]
+        for i, word in enumerate(ahead):
+            slot = (head + i)[: len(head)]
+            m.d.comb += word.eq(Mux((slot == tail) & (level < WINDOW_WORDS), self.words.payload, slots[slot]))
+        m.d.comb += self.last.eq(slots[head].last)
+        m.d.comb += self.next_last.eq(slots[(head + 1)[: len(head)]].last)
 
-        # Bits out.
+        # `bits` is a register. While a symbol may start, the bits that follow it are fetched, so that only
+        # the shift by `length` comes after `length`; else `bits` itself is fetched.
+        fetch = Signal(range(2 * WORD_BITS))
+        pair = Signal(2 * WORD_BITS)
+        following = Signal(width)
+        m.d.comb += fetch.eq(Mux(self.ready, self.offset + width, self.offset))
+        with m.If(fetch[-1]):
+            m.d.comb += pair.eq(Cat(ahead[2].data, ahead[1].data))
+        with m.Else():
+            m.d.comb += pair.eq(Cat(ahead[1].data, ahead[0].data))
+        m.d.comb += following.eq((pair << fetch[:-1])[2 * WORD_BITS - width : 2 * WORD_BITS])
+        shifted = Signal(2 * width + self._taken_bits)
+        m.d.comb += shifted.eq(Cat(following, self.bits) << self.length)
+        next_segment = Mux(self.last, ahead[1].data, ahead[2].data)[-width:]
+        with m.If(self.take & ~self.rest):
+            m.d.sync += self.bits.eq(shifted[width : 2 * width])
+        with m.Elif(self.take | ~self.ready):
+            m.d.sync += self.bits.eq(Mux(self.ready, next_segment, following))
+        m.d.sync += self.taken.eq(shifted[2 * width :])
+
+        # Bits out. `ready` looks at the words that stay, for each number of words that may leave.
+        end = Signal(range(2 * WORD_BITS))
+        popped = Signal(range(3))
         m.d.comb += end.eq(self.offset + self.length)
-        m.d.sync += self.taken.eq((self.bits << self.length)[self._max_bits :])
         with m.If(self.take):
             with m.If(self.rest):
                 m.d.comb += popped.eq(2 - self.last)
                 m.d.sync += self.offset.eq(0)
             with m.Else():
-                m.d.comb += popped.eq(end // WORD_BITS)
-                m.d.sync += self.offset.eq(end % WORD_BITS)
+                m.d.comb += popped.eq(end[-1])
+                m.d.sync += self.offset.eq(end)
+        left = level + pushed
+        with m.Switch(popped):
+            for count in range(3):
+                with m.Case(count):
+                    alone = (left == count + 1) & ahead[count].last
+                    m.d.sync += self.ready.eq((left >= count + 2) | alone)
         m.d.sync += head.eq(head + popped)
-        m.d.sync += level.eq(level + pushed - popped)
+        m.d.sync += level.eq(left - popped)
+
         with m.If(self.clear):
-            m.d.sync += [head.eq(0), tail.eq(0), level.eq(0), self.offset.eq(0)]
+            m.d.sync += [head.eq(0), tail.eq(0), level.eq(0), self.offset.eq(0), self.ready.eq(0)]
+            m.d.sync += self.bits.eq(-1)
         return m

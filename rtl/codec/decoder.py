@@ -82,34 +82,31 @@ class SegDecoder(wiring.Component):
         # first time, `prefix` bits after the run.
         longest_run = LONG_RUN * arch.run_max
         longest_edge = arch.run_max + arch.activation_bits
-        head = Signal(len(window.bits))  # first bit least significant; zeros to the end after an error
-        prefix = Signal(range(longest_edge + 2))
+        head = Signal(len(window.bits))  # first bit least significant; ones, so all zeros, after an error
         value_follows = Signal()
         m.submodules.ones = ones = LeadingCount(longest_run, of=1)
         m.submodules.edge = edge = LeadingCount(longest_edge)
         m.d.comb += [
-            head.eq(window.bits[::-1] | self.error.replicate(len(head))),
+            head.eq(window.bits[::-1]),
             ones.bits.eq(head[:longest_run][::-1]),
             edge.bits.eq((head[1 : longest_edge + 1] & ~head[:longest_edge])[::-1]),
-            prefix.eq(edge.count + 1 - ones.count),
             value_follows.eq(~head[: arch.run_max + 1].all()),
         ]
 
         # What is consumed.
         left = Signal(COUNT_BITS)  # values of the segment that are to come
-        run = Signal(range(longest_run + 1))
-        present = Signal()
+        values = Signal(range(longest_run + 1))  # of the symbol, but for the end of the segment
         with m.If(config.skip_zeros):
-            m.d.comb += [
-                run.eq(Mux(left < ones.count, left, ones.count)),
-                present.eq(value_follows & (ones.count < left)),
-                window.length.eq(run + Mux(present, (prefix << 1) + order, 0)),
-            ]
+            m.d.comb += values.eq(ones.count + value_follows)
+            with m.If(value_follows):
+                m.d.comb += window.length.eq(((edge.count + 1) << 1) + (order - ones.count))
+            with m.Else():
+                m.d.comb += window.length.eq(ones.count)
         with m.Else():
-            m.d.comb += [present.eq(1), window.length.eq(config.raw_bits)]
+            m.d.comb += [values.eq(1), window.length.eq(config.raw_bits)]
         m.d.comb += [
             window.take.eq((window.ready | self.error) & self.credit & ~self.start),
-            window.rest.eq(left == run + present),
+            window.rest.eq(left <= values),
         ]
 
         # Values and segments to come.
@@ -123,44 +120,49 @@ class SegDecoder(wiring.Component):
             m.d.sync += segments_left.eq(Mux(row_ends, config.segments, segments_left - 1))
             m.d.sync += left.eq(Mux(tail_is_next, config.tail_values, config.full_values))
         with m.Elif(window.take):
-            m.d.sync += left.eq(left - run - present)
+            m.d.sync += left.eq(left - values)
 
-        # The symbol, a cycle later. A value is the last `prefix + order` bits, less 2^order - 1.
+        # The symbol, a cycle later.
         symbol = self.symbols.payload
-        significant = Signal(range(longest_edge + 2 + 16))
-        code = Signal(len(window.taken))
-        number = Signal(signed(len(code) + 1))
+        run = Mux(left <= ones.count, left, ones.count)
+        first_one = Signal(range(longest_edge + 2))
         m.d.sync += [
             self.symbols.valid.eq(window.take),
-            symbol.run.eq(run),
-            symbol.present.eq(present),
+            symbol.run.eq(Mux(config.skip_zeros, run, 0)),
+            symbol.present.eq(~config.skip_zeros | (value_follows & (ones.count < left))),
             symbol.segment_end.eq(window.rest),
             symbol.row_end.eq(window.rest & row_ends),
-            significant.eq(Mux(config.skip_zeros, prefix + order, config.raw_bits)),
+            first_one.eq(edge.count + 1),
         ]
+
+        # Its value is the last `prefix + order` bits that were consumed, less 2^order - 1.
+        prefix = Signal(range(longest_edge + 2))
+        significant = Signal(range(longest_edge + (1 << ORDER_BITS) + 1))
+        code = Signal(len(window.taken))
+        number = Signal(signed(len(code) + 1))
         m.d.comb += [
+            prefix.eq(first_one - symbol.run),
+            significant.eq(Mux(config.skip_zeros, prefix + order, config.raw_bits)),
             code.eq(Cat(bit & (i < significant) for i, bit in enumerate(window.taken))),
             number.eq(code - Mux(config.skip_zeros, (1 << order) - 1, 0)),
             symbol.value.eq(number),
         ]
 
-        # Faults of that symbol: an illegal prefix, a value out of range, the end of the segment elsewhere.
-        end = Signal(range(2 * WORD_BITS))
-        zeros = Signal.like(prefix)
-        last = Signal()
-        next_last = Signal()
+        # Its faults: an illegal prefix, a value out of range, the end of the segment elsewhere.
+        begin = Signal.like(window.offset)
+        length = Signal.like(window.length)
+        last, next_last = Signal(), Signal()
         m.d.sync += [
-            end.eq(window.offset + window.length),
-            zeros.eq(prefix),
+            begin.eq(window.offset),
+            length.eq(window.length),
             last.eq(window.last),
             next_last.eq(window.next_last),
         ]
         most_zeros = Mux(order > arch.activation_bits, 1, arch.activation_bits + 1 - order)
-        bad_code = (
-            symbol.present
-            & config.skip_zeros
-            & ((zeros > most_zeros) | (number >> arch.activation_bits).any())
-        )
+        too_large = number[arch.activation_bits :].any()
+        bad_code = symbol.present & config.skip_zeros & ((prefix > most_zeros) | too_large)
+        end = Signal(range(2 * WORD_BITS))
+        m.d.comb += end.eq(begin + Mux(symbol.present, length, symbol.run))
         inside = Mux(symbol.segment_end, end <= WORD_BITS, end < WORD_BITS)
         closes = Mux(last, inside, ~symbol.segment_end | (next_last & (end > WORD_BITS)))
         with m.If(self.start):
