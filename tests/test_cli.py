@@ -317,6 +317,16 @@ def test_names_cannot_forge_lines_or_colours(hwsim, tmp_path):
     assert "\x1b" not in err
 
 
+def test_too_little_memory_is_one_line(hwsim, tiny, monkeypatch):
+    def exhausted(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(sys.modules["hwsim.simulate"], "simulate", exhausted)
+    code, out, err = hwsim("run", tiny)
+    assert (code, out) == (1, "")
+    assert err == "hwsim: not enough memory: give fewer --images, or a smaller network\n"
+
+
 def test_a_full_disk_under_the_output_is_one_line():
     with open("/dev/full", "w") as full:
         done = subprocess.run([*PROGRAM, "arch"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)

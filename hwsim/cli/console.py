@@ -40,8 +40,12 @@ def show_table(
     chosen = columns_within(columns, lambda left: sum(widths[c.key] + GAP for c in left) - GAP, console.width)
     table = Table(box=box.HORIZONTALS, padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False)
     for column in chosen:
-        justify = "right" if column.numeric else "left"
-        table.add_column(Text(column.title), justify=justify, overflow="ellipsis", no_wrap=True)
+        table.add_column(
+            Text(column.title),
+            justify="right" if column.numeric else "left",
+            overflow="ellipsis",
+            no_wrap=True,
+        )
     for number, row in enumerate(rows, 1):
         cells = [Text(_shown(column, row)) for column in chosen]
         table.add_row(*cells, end_section=total is not None and number == len(rows))

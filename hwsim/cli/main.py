@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +17,9 @@ EPILOG = (
     "Exit codes: 0 done; 1 the run failed, one line on stderr says why and what to do, "
     "or the reader of its output went away; 2 wrong usage; 130 interrupted."
 )
-_ClickException = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+_UsageError: Any = typer.BadParameter.__bases__[
+    0
+]  # of click, which typer brings along under a name of its own
 
 app = typer.Typer(
     name="hwsim",
@@ -70,11 +72,6 @@ def _execute(arguments: Sequence[str] | None) -> int:
         if code == INTERRUPTED:
             _complain("interrupted")
         return code if isinstance(code, int) else OK
-    except _ClickException as error:
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context else "hwsim"
-        _complain(f"{error.format_message().rstrip('.')}; see '{path} --help'", path)
-        return error.exit_code
     except HwsimError as error:
         _complain(str(error))
         return FAILED
@@ -90,6 +87,10 @@ def _execute(arguments: Sequence[str] | None) -> int:
             f"{error.filename or 'cannot write the output'}: {error.strerror}; make room or choose another"
         )
         return FAILED
+    except _UsageError as error:
+        path = error.ctx.command_path if error.ctx else "hwsim"
+        _complain(f"{error.format_message().rstrip('.')}; see '{path} --help'", path)
+        return USAGE
     except MemoryError:
         _complain("not enough memory: give fewer --images, or a smaller network")
         return FAILED

@@ -77,7 +77,7 @@ def measure(
     """
     stored = _stored_bits(trace, result)
     jobs = len(trace.maps) * len(result.images)
-    sizes = []
+    sizes: list[MapSizes] = []
     for info in trace.maps.values():
         coders = {name: codec.get(name, bits=info.bits) for name in codec.names()}
         bits = dict.fromkeys(coders, 0)

@@ -83,8 +83,8 @@ def stack(
 
 def legend(axes: Axes, colours: Mapping[str, str], columns: int, below_ticks: bool = False) -> None:
     """Names of the colours, in a block below the axes."""
-    box = axes.get_position()
-    gap = (LEGEND_GAP + TICKS * below_ticks) / (box.height * axes.figure.get_figheight())
+    height = axes.get_window_extent().height / axes.figure.dpi
+    gap = (LEGEND_GAP + TICKS * below_ticks) / height
     axes.legend(
         handles=[Patch(color=colour, label=name.replace("_", " ")) for name, colour in colours.items()],
         loc="upper left",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
@@ -44,7 +45,8 @@ def roofline(result: Result) -> Plot:
         size = 16 if len(dense) > 12 else 30
         for points, colour in ((dense, DENSE), (skipping, SKIPPING)):
             if points:
-                axes.scatter(*zip(*points.values(), strict=True), s=size, color=colour, linewidth=0, zorder=3)
+                x, y = zip(*points.values(), strict=True)
+                axes.scatter(x, y, s=size, color=colour, linewidth=0, zorder=3)
         heaviest = sorted(layer_rows(result), key=lambda row: -row["cycles"])
         names = [row["layer"] for row in heaviest if row["layer"] in skipping]
         _name_points(axes, skipping, dense, names, result.arch.peak_macs)
@@ -80,7 +82,7 @@ def _roof(axes: Axes, result: Result, points: Sequence[tuple[float, float]]) -> 
     axes.set_xlabel("MACs per DRAM byte", size=9)
     axes.set_ylabel("MACs per cycle", size=9)
     axes.plot([left, knee, right], [left * slope, peak, peak], color=INK, linewidth=1.4)
-    style = {"textcoords": "offset points", "ha": "right", "size": 8.5}
+    style: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "size": 8.5}
     axes.annotate(f"peak: {peak} MACs/cycle", (right, peak), xytext=(-2, 4), **style)
     axes.annotate(f"DRAM: {slope} B/cycle", (knee, peak), xytext=(-18, -4), **style)
 
