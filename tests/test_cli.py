@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hwsim import Arch, shipped
+from hwsim import Arch, shipped, simulation
 from hwsim.cli import app, main
 from hwsim.errors import TraceError
 from traces import Tiny
@@ -321,7 +321,7 @@ def test_too_little_memory_is_one_line(hwsim, tiny, monkeypatch):
     def exhausted(*_):
         raise MemoryError
 
-    monkeypatch.setattr(sys.modules["hwsim.simulate"], "simulate", exhausted)
+    monkeypatch.setattr(simulation, "simulate", exhausted)
     code, out, err = hwsim("run", tiny)
     assert (code, out) == (1, "")
     assert err == "hwsim: not enough memory: give fewer --images, or a smaller network\n"

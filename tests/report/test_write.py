@@ -96,12 +96,13 @@ def test_a_comparison_is_written_beside_a_report(report, tmp_path):
 
 def test_a_failure_in_the_middle_leaves_the_old_files(tmp_path, monkeypatch):
     write_files(tmp_path, {"one": "old", "two": "old"})
-    written = []
+    written, write_bytes = [], write.Path.write_bytes
 
     def full(self, data):
         if written:
             raise OSError(28, "No space left on device")
         written.append(data)
+        write_bytes(self, data)
 
     monkeypatch.setattr(write.Path, "write_bytes", full)
     with pytest.raises(OutputError, match=r"No space left.*--out"):
