@@ -15,10 +15,11 @@ BURST_BYTES = 64
 INDEX_BYTES = 4  # a segment's entry: length in words and number of non-zeros, 16 bits each
 WINDOW_WORDS = 4  # words that the bit unpacker holds; enough for one symbol in every cycle
 SUB_BANKS = 8  # RAMs of an accumulator bank; a row of the ring owns whole ones
+WEIGHT_PASSES = 8  # passes for which a core holds weights: those at work and those to come
 LONG_RUN = 3  # a symbol without a value holds up to that many times run_max zeros: at most 48 bits
-DECODE_LATENCY = 3  # cycles from consuming a symbol to its item at the scatter unit
-MAC_LATENCY = 5  # cycles from issuing a tap to its sum being readable by the drain
-DRAIN_LATENCY = 8  # cycles from reading the last accumulator to the last word out
+DECODE_LATENCY = 7  # cycles from consuming a symbol to its item at the scatter unit
+MAC_LATENCY = 7  # cycles from issuing a tap to its sum being readable by the drain
+DRAIN_LATENCY = 17  # cycles from reading the last accumulator to the last word out
 
 
 class Arch(BaseModel):
@@ -42,7 +43,7 @@ class Arch(BaseModel):
     accumulators: int = Field(
         1024, ge=SUB_BANKS, multiple_of=SUB_BANKS, description="32-bit words of an accumulator bank"
     )
-    weight_words: int = Field(4608, ge=1, description="M-wide words of one half of a core's weight memory")
+    weight_words: int = Field(9216, ge=1, description="M-wide words of a core's weight memory, a ring")
     map_buffer: int = Field(512 * 1024, ge=0, description="bytes; half for maps in, half for maps out")
     row_split: Literal["balanced", "contiguous"] = "balanced"
     clock_mhz: float = Field(800.0, gt=0, description="turns cycles into seconds")

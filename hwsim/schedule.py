@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from hwsim import dram
-from hwsim.arch import Arch
+from hwsim.arch import WEIGHT_PASSES, Arch
 from hwsim.cycles import CAUSES as PASS_CAUSES
 from hwsim.cycles import Layout, PassTiming, Stream
 from hwsim.result import CAUSES
@@ -79,8 +80,7 @@ class Schedule:
 def schedule(jobs: Sequence[LayerJob], arch: Arch) -> Schedule:
     """Run the layers one after the other, from an idle machine (docs/architecture.md, *Weights*, *DRAM*)."""
     machine = _Machine(arch)
-    machine.load_weights(jobs[0], 0)
-    spans = [machine.run(job, after) for job, after in zip(jobs, [*jobs[1:], None], strict=True)]
+    spans = [machine.run(job, last=job is jobs[-1]) for job in jobs]
     return Schedule(tuple(spans), machine.transfers())
 
 
@@ -100,28 +100,43 @@ class _Machine:
         self.arch = arch
         self.channel = dram.Channel(arch)
         self.now = 0  # end of the layer before
-        self.started = [0] * arch.cores  # last pass of each core: since then its other weight half is free
-        self.weights_ready: dict[int, int] = {}  # unit -> cycle, for the round to come
-        self.weight_bytes = 0  # loaded for the round to come
+        self.held: list[deque[tuple[int, int]]] = [deque() for _ in range(arch.cores)]
+        """Of every core, the last passes: words of weight memory, and when they are free again."""
         self.write: int | None = None  # the last one queued
         self.map_writes: dict[str, int] = {}  # map -> the write that completes it
         self.reads: list[Transfer] = []
         self.writes: list[tuple[str, int]] = []  # layer, bytes
 
-    def load_weights(self, job: LayerJob, number: int) -> None:
-        """Fetch the weights of a round, one load a unit, into the halves that its cores do not use."""
-        users: dict[int, list[int]] = {}
-        for core, unit, _ in job.mapping.round(number):
-            users.setdefault(unit, []).append(core)
-        self.weights_ready = {}
-        self.weight_bytes = 0
-        for unit, cores in users.items():
-            size = job.weight_bytes(unit)
-            ready = max(self.started[core] for core in cores)
-            _, self.weights_ready[unit] = self._read("weights", job, size, ready)
-            self.weight_bytes += size
+    def _load_weights(
+        self, job: LayerJob, work: Sequence[tuple[int, int, int]]
+    ) -> tuple[dict[int, int], int]:
+        """Fetch the weights of a round, one load a unit, as soon as all its cores have room.
 
-    def run(self, job: LayerJob, following: LayerJob | None) -> LayerSpan:
+        Returns:
+            (unit -> cycle in which its weights are there, bytes).
+        """
+        users: dict[int, list[int]] = {}
+        for core, unit, _ in work:
+            users.setdefault(unit, []).append(core)
+        there, total = {}, 0
+        for unit, cores in users.items():
+            words, size = job.weight_words(unit), job.weight_bytes(unit)
+            ready = max(self._room(core, words) for core in cores)
+            _, there[unit] = self._read("weights", job, size, ready)
+            total += size
+        return there, total
+
+    def _room(self, core: int, words: int) -> int:
+        """Cycle from which the ring of a core has room for the weights of its next pass."""
+        held = self.held[core]
+        free = self.arch.weight_words - sum(size for size, _ in held) - words
+        room = 0
+        while free < 0 or len(held) >= WEIGHT_PASSES:
+            size, room = held.popleft()
+            free += size
+        return room
+
+    def run(self, job: LayerJob, last: bool) -> LayerSpan:
         """One layer."""
         start, arch, mapping = self.now, self.arch, job.mapping
         causes = dict.fromkeys(CAUSES, 0)
@@ -130,8 +145,9 @@ class _Machine:
         done = [start] * arch.cores
         fetch: _Fetch | None = None
         for number in range(mapping.rounds):
-            ready, traffic["weights"] = self.weights_ready, traffic["weights"] + self.weight_bytes
             work = mapping.round(number)
+            ready, size = self._load_weights(job, work)
+            traffic["weights"] += size
             if job.traffic.fetch and (
                 number == 0 or job.layer.kind == "depthwise" or not job.traffic.resident
             ):
@@ -154,16 +170,12 @@ class _Machine:
                 causes["weights"] += begin - free
                 for cause in PASS_CAUSES:
                     causes[cause] += timing.causes[cause]
-                self.started[core] = begin
                 done[core] = begin + timing.cycles
+                self.held[core].append((job.weight_words(unit), done[core]))
                 passes.append(PassRun(core, number, unit, group, free, begin, stream, timing))
-            if number + 1 < mapping.rounds:
-                self.load_weights(job, number + 1)
-            elif following is not None:
-                self.load_weights(following, 0)
         end = max(done)
-        last = done.index(end)
-        waits = [(run.free, run.begin) for run in passes if run.core == last]
+        slowest = done.index(end)
+        waits = [(run.free, run.begin) for run in passes if run.core == slowest]
         for through in done:
             with_last = sum(max(0, begin - max(free, through)) for free, begin in waits)
             causes["weights"] += with_last
@@ -171,7 +183,7 @@ class _Machine:
         if job.traffic.write:
             drained = np.sort(np.concatenate([run.begin + run.timing.drained for run in passes]))
             self._write(job, drained, traffic["maps_out"])
-        if following is None and self.write is not None:
+        if last and self.write is not None:
             last_write = max(end, self.channel.written(self.write))
             causes["dram"] += (last_write - end) * arch.cores
             end = last_write

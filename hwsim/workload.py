@@ -150,11 +150,15 @@ class LayerJob:
         key = ("rows", self.kin, self.mapping, group)
         return self.workload.once(key, lambda: input_rows(self.layer, self.mapping.groups[group]))
 
+    def weight_words(self, unit: int) -> int:
+        """M-wide words of weight memory that a unit takes."""
+        return weight_words(self.layer, len(self.mapping.channels(unit, self.layer)), self.arch)
+
     def weight_bytes(self, unit: int) -> int:
-        """Bytes of a unit's weights, in whole words of weight memory."""
+        """Bytes of a unit's weights in DRAM: a lane only where there is an output channel, or a tap."""
         channels = len(self.mapping.channels(unit, self.layer))
         lanes = self.arch.columns if self.layer.kind == "depthwise" else channels
-        return -(-weight_words(self.layer, channels, self.arch) * lanes * self.arch.weight_bits // 8)
+        return -(-self.weight_words(unit) * lanes * self.arch.weight_bits // 8)
 
     def segments(self, units: Sequence[int]) -> np.ndarray:
         """Channel blocks of the map that a round over ``units`` reads."""

@@ -1,4 +1,4 @@
-"""A whole array on a chain of layers, pass by pass, every pass clocked: the slow reference of hwsim.simulation.
+"""A whole array on a chain of layers, pass by pass, every pass clocked: the slow reference of hwsim.schedule.
 
 Written from docs/architecture.md (*Weights*, *DRAM*). It takes the mapper's choice as given, times every
 single pass with ``reference_core`` and reuses nothing.
@@ -90,26 +90,39 @@ def run_chain(
     channel = Channel(arch)
     stored = [store(m, b, order, bits) for m, b in zip(maps, blocks, strict=True)]
     fits = [s.bytes <= arch.map_buffer // 2 for s in stored]
-    started, now = [0] * arch.cores, 0
+    now = 0
     spans, traffic = [], []
 
-    def load(layer: Layer, mapping: LayerMapping, number: int) -> tuple[dict[int, int], int]:
-        """(unit -> weights there, bytes) of a round."""
-        there, total = {}, 0
+    history: list[list[tuple[int, int]]] = [[] for _ in range(arch.cores)]  # of passes: words, end
+
+    def room(core: int, words: int) -> int:
+        """When the weight memory of a core has place for one pass more: the passes before it, but for the
+        newest that fit beside it, are done."""
+        for kept in range(len(history[core]), -1, -1):
+            newest = history[core][len(history[core]) - kept :]
+            if kept < 8 and sum(size for size, _ in newest) + words <= arch.weight_words:
+                gone = history[core][: len(history[core]) - kept]
+                return gone[-1][1] if gone else 0
+        raise AssertionError("a pass larger than the memory")
+
+    def load(layer: Layer, mapping: LayerMapping, number: int) -> tuple[dict[int, int], int, dict[int, int]]:
+        """(unit -> weights there, bytes, unit -> words) of a round."""
+        there, total, sizes = {}, 0, {}
         work = mapping.round(number)
         for unit in dict.fromkeys(unit for _, unit, _ in work):
             channels, taps = len(mapping.channels(unit, layer)), layer.kernel[0] * layer.kernel[1]
             if layer.kind == "depthwise":
-                bits_ = channels * -(-taps // arch.columns) * arch.columns * arch.weight_bits
+                sizes[unit] = channels * -(-taps // arch.columns)
+                lanes = arch.columns
             else:
-                bits_ = layer.in_shape[0] * taps * channels * arch.weight_bits
-            size = -(-bits_ // 8)
-            ready = max(started[core] for core, u, _ in work if u == unit)
+                sizes[unit] = layer.in_shape[0] * taps
+                lanes = channels
+            size = -(-sizes[unit] * lanes * arch.weight_bits // 8)
+            ready = max(room(core, sizes[unit]) for core, u, _ in work if u == unit)
             there[unit] = channel.read(size, ready)[1]
             total += size
-        return there, total
+        return there, total, sizes
 
-    weights, weight_bytes = load(layers[0], mappings[0], 0)
     map_written = 0  # parts of writes that complete the map which the next layer reads
     for i, (layer, mapping) in enumerate(zip(layers, mappings, strict=True)):
         moved = {"weights": 0, "maps_in": 0, "maps_out": 0}
@@ -117,6 +130,7 @@ def run_chain(
         place = None
         for number in range(mapping.rounds):
             work = mapping.round(number)
+            weights, weight_bytes, sizes = load(layer, mapping, number)
             moved["weights"] += weight_bytes
             from_dram = i == 0 or not fits[i]
             again = number == 0 or layer.kind == "depthwise" or not fits[i]
@@ -126,7 +140,6 @@ def run_chain(
                 request, _ = channel.read(size, max(now, channel.written(map_written)))
             for core, unit, group in work:
                 begin = max(done[core], weights[unit])
-                started[core] = begin
                 owned = [int(r) for r in mapping.groups[group]]
                 channels = range(layer.in_shape[0])
                 if layer.kind == "depthwise":
@@ -156,11 +169,8 @@ def run_chain(
                     arrival=(lambda word: 0) if arrivals is None else arrivals.__getitem__,
                 )
                 done[core] = begin + outcome.cycles
+                history[core].append((sizes[unit], done[core]))
                 drained += [begin + cycle for cycle in outcome.drained]
-            if number + 1 < mapping.rounds:
-                weights, weight_bytes = load(layer, mapping, number + 1)
-            elif i + 1 < len(layers):
-                weights, weight_bytes = load(layers[i + 1], mappings[i + 1], 0)
         end = max(done)
         last = i + 1 == len(layers)
         if last or not fits[i + 1]:

@@ -81,6 +81,7 @@ machines = st.builds(
     columns=st.sampled_from([1, 2, 4]),
     run_max=st.sampled_from([1, 4, 16]),
     fifo_depth=st.sampled_from([DECODE_LATENCY + 1, 16]),
+    weight_words=st.sampled_from([63, 100, 9216]),  # 63: the largest pass of these layers
     map_buffer=st.sampled_from([0, 100, 400, 100_000]),
     bytes_per_cycle=st.sampled_from([1, 7, 32, 64]),
     dram_latency=st.sampled_from([0, 20, 100]),

@@ -78,11 +78,11 @@ def _workloads(path: str, images: tuple[int, ...] | None) -> tuple[Trace, list[W
 def machine_row(arch: Arch) -> Row:
     """What is known of a machine without running it.
 
-    ``sram_bytes``: accumulators, both halves of weight memory, map buffer; ``bandwidth_gb_s``: 1e9 bytes/s.
+    ``sram_bytes``: accumulators, weight memory, map buffer; ``bandwidth_gb_s``: 1e9 bytes/s.
     """
     lanes = arch.cores * arch.columns
     accumulators = lanes * arch.accumulators * ACCUMULATOR_BITS // 8
-    weights = 2 * lanes * arch.weight_words * arch.weight_bits // 8
+    weights = lanes * arch.weight_words * arch.weight_bits // 8
     return {
         **arch.model_dump(exclude={"energy"}),
         "peak_macs": arch.peak_macs,
