@@ -135,9 +135,9 @@ def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Tile]:
         ),
         html.Tile("Density", text.percent(total["density"]), "of the map values are not zero"),
         html.Tile(
-            "Map compression",
+            "Compression",
             text.factor(codecs.ratio(bits, codecs.STORED)),
-            f"as stored, against {codecs.base(report.maps)}",
+            f"of the maps as stored, against {codecs.base(report.maps)}",
         ),
     ]
     stated = accuracy(report.metrics)
@@ -151,7 +151,7 @@ def accuracy(metrics: Mapping[str, Any]) -> str | None:
     value = metrics.get("accuracy")
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         return None
-    return f"{value * 100:.2f} %"
+    return f"{value * 100:.4g} %"
 
 
 _STALL_COLUMNS = (
