@@ -20,7 +20,7 @@ from hwsim.measure.kernels import NumpyDense
 from hwsim.measure.problem import Problem, pad
 from hwsim.measure.record import Timing
 from hwsim.reference import accumulate
-from hwsim.simulate import simulate
+from hwsim.simulation import simulate
 from hwsim.trace import MapInfo
 
 torch = pytest.importorskip("torch")

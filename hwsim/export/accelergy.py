@@ -94,7 +94,7 @@ def _architecture(arch: Arch) -> dict[str, Any]:
             "SRAM",
             {"width": ACCUMULATOR_BITS, "depth": arch.accumulators, "instances": arch.peak_macs},
         ),
-        "weights": ("SRAM", {"width": word, "depth": 2 * arch.weight_words, "instances": arch.cores}),
+        "weights": ("SRAM", {"width": word, "depth": arch.weight_words, "instances": arch.cores}),
         "decode": ("bitwise", {"datawidth": arch.activation_bits, "instances": arch.cores}),
         "encode": ("bitwise", {"datawidth": arch.activation_bits, "instances": arch.cores}),
         "map_buffer": ("SRAM", {"width": 64, "depth": arch.map_buffer // 8, "instances": 1}),

@@ -151,9 +151,13 @@ def _place(plan: Schedule) -> tuple[list[int], dict[str, tuple[int, int]]]:
             name = layer.input if not out else layer.output or f"{layer.name} (output)"
             region = f"map {name}"
             piece = (region, "" if out else layer.name)
-            in_pieces = out or layer.kind == "depthwise"  # a depthwise round reads its channels only
-            offset = taken.get(piece, 0) // BURST_BYTES * BURST_BYTES if in_pieces else 0
-            taken[piece] = taken.get(piece, 0) + transfer.size
+            offset, size = taken.get(piece, 0), transfer.size
+            if out:
+                size = _bursts(size) * BURST_BYTES  # the next layer's part begins at a burst of its own
+            elif layer.kind != "depthwise":
+                size = 0  # every round reads all of it; a depthwise round, its channels only
+            taken[piece] = offset + size
+            offset = offset // BURST_BYTES * BURST_BYTES
         offsets.append((region, offset))
         end = offset + _bursts(transfer.size) * BURST_BYTES
         sizes[region] = max(sizes.get(region, 0), end)

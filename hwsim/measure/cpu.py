@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import time
@@ -36,6 +37,13 @@ def kernels() -> list[Kernel]:
     ]
 
 
+def load() -> str:
+    """How busy the machine is."""
+    if not hasattr(os, "getloadavg"):
+        return "load average not known"
+    return f"load average when it began: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs"
+
+
 def clock(work: Callable[[], None]) -> float:
     """Seconds that ``work`` takes."""
     begin = time.perf_counter()
@@ -58,6 +66,7 @@ def libraries() -> dict[str, str]:
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     found = {
+        "python": platform.python_version(),
         "numpy": version("numpy"),
         "scipy": version("scipy"),
         "numpy BLAS": f"{blas['name']} {blas['version']}",

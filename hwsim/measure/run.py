@@ -122,12 +122,13 @@ def _target(device: Device, threads: int) -> Iterator[_Target]:
 
             cuda.require()
             machine = Machine(device, cuda.name(), cuda.driver(), cpu.libraries() | cuda.libraries(), threads)
-            yield _Target(cuda.kernels(), cuda.clock, machine, ("torch has no int8 convolution on CUDA",))
+            notes = (cpu.load(), "torch has no int8 convolution on CUDA")
+            yield _Target(cuda.kernels(), cuda.clock, machine, notes)
             return
         if not cpu.has_torch():
             notes = (*notes, "torch is not installed: only the kernels of numpy and scipy ran")
         machine = Machine(device, cpu.name(), "", cpu.libraries(), threads)
-        yield _Target(cpu.kernels(), cpu.clock, machine, notes)
+        yield _Target(cpu.kernels(), cpu.clock, machine, (cpu.load(), *notes))
 
 
 def _choose(kernels: list[Kernel], names: Sequence[str] | None, device: str) -> list[Kernel]:

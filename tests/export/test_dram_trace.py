@@ -1,14 +1,17 @@
 """Requests hold the bytes of the result, in the cycles of a channel that is clocked here cycle by cycle."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from math import ceil
 
+import numpy as np
 import pytest
 
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.export import ExportError, write_dramsim3, write_ramulator2
+from hwsim.layer import Layer
 from hwsim.schedule import schedule
 from hwsim.simulation import simulate
 from hwsim.workload import Workload
@@ -123,6 +126,41 @@ def test_a_map_is_read_where_it_was_written(cases, tmp_path):
             assert read <= written
             compared += bool(read)
     assert compared > 5
+
+
+def in_region(found, name, requests, write):
+    first, size = found.regions[name]
+    return [address for kind, address in requests if kind == write and first <= address < first + size]
+
+
+def test_rounds_of_a_depthwise_layer_read_one_part_of_the_map_after_the_other(one_case, tmp_path):
+    layer = Layer("dw", "depthwise", "m0", (8, 6, 9), (8, 6, 9), (3, 3), 1, (1, 1))
+    values = np.random.default_rng(0).integers(0, 1024, layer.in_shape).astype(np.uint16)
+    case = replace(one_case, layers=(layer,), values={"m0": values}, arch=Arch(cores=1, columns=2))
+    found = write_ramulator2(case, case.arch, tmp_path / "t")
+    (span,) = schedule(Workload(case, 0).jobs(case.arch), case.arch).layers
+    assert span.job.mapping.rounds == 4
+    read = in_region(found, "map m0", ramulator2(tmp_path / "t"), False)
+    assert len(set(read)) == ceil(span.dram["maps_in"] / 64)
+    assert read == sorted(read)
+
+
+def test_layers_that_make_a_map_together_write_their_parts_one_after_the_other(one_case, tmp_path):
+    halves = [
+        Layer(name, "conv", "m0", (3, 8, 8), (channels, 8, 8), (1, 1), output="m1")
+        for name, channels in (("a", 12), ("b", 4))
+    ]
+    last = Layer("c", "conv", "m1", (16, 8, 8), (2, 8, 8))
+    values = {
+        name: np.random.default_rng(1).integers(0, 1024, shape).astype(np.uint16)
+        for name, shape in (("m0", (3, 8, 8)), ("m1", (16, 8, 8)))
+    }
+    case = replace(one_case, layers=(*halves, last), values=values, arch=Arch(map_buffer=0))
+    found = write_ramulator2(case, case.arch, tmp_path / "t")
+    written = in_region(found, "map m1", ramulator2(tmp_path / "t"), True)
+    sizes = [span.dram["maps_out"] for span in schedule(Workload(case, 0).jobs(case.arch), case.arch).layers]
+    assert len(set(written)) == sum(ceil(size / 64) for size in sizes[:2])
+    assert written == sorted(written)
 
 
 def test_a_units_weights_lie_at_its_number_however_often_they_are_loaded(cases, tmp_path):
