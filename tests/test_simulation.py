@@ -92,6 +92,10 @@ machines = st.builds(
 @settings(max_examples=120)
 @given(chains(), machines)
 def test_every_layer_starts_and_ends_as_in_the_clocked_array(trace, arch):
+    assert_as_clocked(trace, arch)
+
+
+def assert_as_clocked(trace: MemoryTrace, arch: Arch) -> None:
     result = simulate(trace, arch)
     for mode, machine in (("skipping", arch), ("dense", arch.dense())):
         blocks = map_blocks(trace.layers, machine)
@@ -107,6 +111,20 @@ def test_every_layer_starts_and_ends_as_in_the_clocked_array(trace, arch):
         runs = result.runs(mode)
         assert [(run.start, run.end) for run in runs] == spans
         assert [run.dram for run in runs] == traffic
+
+
+@pytest.mark.parametrize("weight_words", [6, 7, 11, 12, 13, 18, 47, 48, 53, 54, 1000])
+@pytest.mark.parametrize("bytes_per_cycle", [1, 16])
+def test_weights_run_ahead_as_far_as_the_ring_has_room(weight_words, bytes_per_cycle):
+    # A long pass of 6 words, then many short ones of 1 word, then of 6: all kinds of room.
+    rng = np.random.default_rng(0)
+    shapes = [(6, 6, 8), (1, 6, 8), (6, 1, 1), (20, 1, 1)]
+    layers, values = [], {}
+    for i, (shape, out) in enumerate(zip(shapes[:3], [(1, 6, 8), (20, 1, 1), (20, 1, 1)], strict=True)):
+        layers.append(Layer(f"l{i}", "conv", f"m{i}", shape, out, output=f"m{i + 1}"))
+        values[f"m{i}"] = rng.integers(1, 200, (1, *shape)).astype(np.uint16)
+    arch = Arch(cores=1, columns=1, weight_words=weight_words, bytes_per_cycle=bytes_per_cycle)
+    assert_as_clocked(MemoryTrace(tuple(layers), values, 3, 8), arch)
 
 
 @settings(max_examples=60)
