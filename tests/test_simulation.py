@@ -118,9 +118,9 @@ def assert_as_clocked(trace: MemoryTrace, arch: Arch) -> None:
 def test_weights_run_ahead_as_far_as_the_ring_has_room(weight_words, bytes_per_cycle):
     # A long pass of 6 words, then many short ones of 1 word, then of 6: all kinds of room.
     rng = np.random.default_rng(0)
-    shapes = [(6, 6, 8), (1, 6, 8), (6, 1, 1), (20, 1, 1)]
+    shapes = [(6, 12, 16), (1, 12, 16), (6, 1, 1)]
     layers, values = [], {}
-    for i, (shape, out) in enumerate(zip(shapes[:3], [(1, 6, 8), (20, 1, 1), (20, 1, 1)], strict=True)):
+    for i, (shape, out) in enumerate(zip(shapes, [(1, 12, 16), (20, 1, 1), (20, 1, 1)], strict=True)):
         layers.append(Layer(f"l{i}", "conv", f"m{i}", shape, out, output=f"m{i + 1}"))
         values[f"m{i}"] = rng.integers(1, 200, (1, *shape)).astype(np.uint16)
     arch = Arch(cores=1, columns=1, weight_words=weight_words, bytes_per_cycle=bytes_per_cycle)
