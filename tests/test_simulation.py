@@ -123,7 +123,9 @@ def test_weights_run_ahead_as_far_as_the_ring_has_room(weight_words, bytes_per_c
     for i, (shape, out) in enumerate(zip(shapes, [(1, 12, 16), (20, 1, 1), (20, 1, 1)], strict=True)):
         layers.append(Layer(f"l{i}", "conv", f"m{i}", shape, out, output=f"m{i + 1}"))
         values[f"m{i}"] = rng.integers(1, 200, (1, *shape)).astype(np.uint16)
-    arch = Arch(cores=1, columns=1, weight_words=weight_words, bytes_per_cycle=bytes_per_cycle)
+    arch = Arch(
+        cores=1, columns=1, weight_words=weight_words, bytes_per_cycle=bytes_per_cycle, dram_latency=400
+    )
     assert_as_clocked(MemoryTrace(tuple(layers), values, 3, 8), arch)
 
 
