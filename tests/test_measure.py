@@ -384,9 +384,14 @@ def test_measurements_of_another_trace_are_not_joined(measured):
         ({"network": "other"}, "network other, not tiny"),
         ({"variant": "other"}, "variant other"),
         ({"layers": measured.layers[:2]}, "layers"),
+        ({"layers": tuple(replace(layer, density=0.5) for layer in measured.layers)}, "densities"),
     ):
         with pytest.raises(MeasureError, match=message):
             join(result, replace(measured, **change))
+    other_images = replace(
+        measured, images=(0,), layers=tuple(replace(la, density=0.5) for la in measured.layers)
+    )
+    assert len(join(result, other_images)) == 3
     with pytest.raises(MeasureError, match="two measurements of device cpu"):
         join(result, [measured, measured])
 

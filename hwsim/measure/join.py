@@ -39,7 +39,7 @@ def join(
     rows = result.per_layer()
     by_device: dict[str, Measured] = {}
     for record in records:
-        _check(result, [row["layer"] for row in rows], record)
+        _check(result, rows, record)
         if record.machine.device in by_device:
             raise MeasureError(f"two measurements of device {record.machine.device}: give one")
         by_device[record.machine.device] = record
@@ -54,10 +54,13 @@ def join(
     return joined
 
 
-def _check(result: Result, layers: Sequence[str], record: Measured) -> None:
-    ours = (result.network, result.variant, list(layers))
-    theirs = (record.network, record.variant, [layer.name for layer in record.layers])
-    for what, one, other in zip(("network", "variant", "layers"), ours, theirs, strict=True):
+def _check(result: Result, rows: Sequence[dict[str, Any]], record: Measured) -> None:
+    ours: list[Any] = [result.network, result.variant, [row["layer"] for row in rows]]
+    theirs: list[Any] = [record.network, record.variant, [layer.name for layer in record.layers]]
+    if result.images == record.images:  # of the same maps the densities are the same, exactly
+        ours.append([row["density"] for row in rows])
+        theirs.append([layer.density for layer in record.layers])
+    for what, one, other in zip(("network", "variant", "layers", "densities"), ours, theirs, strict=False):
         if one != other:
             raise MeasureError(f"the measurements are of another trace: {what} {other}, not {one}")
 
