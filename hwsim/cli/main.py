@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hwsim.cli import arch, compare, info, run, synth
+from hwsim.cli import arch, compare, info, run, sweep, synth
 from hwsim.errors import HwsimError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run.run, compare.compare, info.info, synth.synth, arch.arch):
+for command in (run.run, compare.compare, info.info, synth.synth, sweep.sweep, arch.arch):
     app.command(epilog=EPILOG)(command)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,13 @@ class Store:
         resume: go on with what is there; otherwise the folder must not hold a sweep.
 
     Raises:
-        SweepError: it holds another sweep, or one and ``resume`` is not given; or it cannot be written.
+        SweepError: it holds another sweep, or one and ``resume`` is not given; it cannot be written; or
+            there is no pyarrow.
     """
 
     def __init__(self, folder: str | Path, identity: dict[str, Any], resume: bool) -> None:
+        if find_spec("pyarrow") is None:
+            raise SweepError("results of sweeps are Parquet: pip install 'hwsim[dse]'")
         self.folder = Path(folder)
         self._parts = self.folder / "parts"
         manifest = self.folder / "sweep.json"

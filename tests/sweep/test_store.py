@@ -55,3 +55,10 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SweepError, match=r"file.*can be written"):
         Store(tmp_path / "file", IDENTITY, resume=False)
+
+
+def test_without_pyarrow_one_line_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr("hwsim.sweep.store.find_spec", lambda name: None)
+    with pytest.raises(SweepError, match=r"pip install 'hwsim\[dse\]'"):
+        Store(tmp_path / "out", IDENTITY, resume=False)
+    assert not (tmp_path / "out").exists()

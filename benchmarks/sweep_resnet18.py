@@ -1,0 +1,49 @@
+"""Machines x networks a second of a sweep over ResNet-18 at 224x224, one image, on all cores of this computer.
+
+    python benchmarks/sweep_resnet18.py [--points N]
+
+Two spaces: fields of timing alone, and fields that map every layer anew. Each with a tenth of the points and with
+all of them, so that the cost of a point can be seen to stay. The start of the workers, some seconds, is in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from hwsim.sweep import Space, sweep
+from hwsim.synth import synthesize
+
+SPACES = {
+    "timing": {"bytes_per_cycle": {"low": 8, "high": 128}, "dram_latency": {"low": 20, "high": 400}},
+    "mapping": {
+        "cores": [4, 8, 12, 16, 20, 24, 28, 32],
+        "columns": [8, 16, 32],
+        "row_split": ["balanced", "contiguous"],
+        "accumulators": [1024, 2048, 4096],
+        "bytes_per_cycle": {"low": 8, "high": 128},
+    },
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--points", type=int, default=2000)
+    points = parser.parse_args().points
+    with tempfile.TemporaryDirectory() as folder:
+        trace = f"{folder}/resnet18.zarr.zip"
+        synthesize("resnet18", trace, density=0.4, seed=1)
+        for name, fields in SPACES.items():
+            for count in (points // 10, points):
+                space = Space.parse({"space": fields, "search": {"method": "sobol", "points": count}})
+                machines = len(space.points())
+                begun = time.perf_counter()
+                sweep([trace], space, Path(folder) / f"{name}{count}")
+                seconds = time.perf_counter() - begun
+                print(f"{name}: {machines} machines in {seconds:.1f} s: {machines / seconds:.0f} a second")
+
+
+if __name__ == "__main__":
+    main()
