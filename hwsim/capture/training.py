@@ -132,8 +132,9 @@ def sparsify(
     """Fine-tune with L1 norms as heavy as validation allows.
 
     Map after map, in turns, a weight is raised by a factor and the best network so far is trained on with it.
-    The result is kept if on no part of ``validation`` fewer answers are right than the baseline gives; else
-    that map's factor is replaced by its square root. A map is left alone once its factor is 1.5 or less.
+    The result is kept if the map is sparser than before, on the first part of ``validation``, and on no part
+    fewer answers are right than the baseline gives; else that map's factor is replaced by its square root. A
+    map is left alone once its factor is 1.5 or less.
 
     Args:
         baseline: where to start.
@@ -145,19 +146,21 @@ def sparsify(
     Returns:
         The last parameters that were kept, and all trials. If none was kept, the baseline itself.
     """
-    floors = [evaluate(forward, baseline, part).correct for part in validation]
+    start = [evaluate(forward, baseline, part) for part in validation]
+    density = start[0].density
     best, weights = dict(baseline), dict.fromkeys(maps, alpha)
-    factors, trials = dict.fromkeys(maps, factor), []
+    factors, trials = dict.fromkeys(maps, factor), list[Trial]()
     while live := [name for name in maps if factors[name] > SMALLEST_FACTOR]:
         for name in live:
             tried = {**weights, name: weights[name] * factors[name]}
             seeded = replace(schedule, seed=schedule.seed + len(trials))
             network = fit(forward, best, data, seeded, tried)
             scores = tuple(evaluate(forward, network, part) for part in validation)
-            kept = all(score.correct >= floor for score, floor in zip(scores, floors, strict=True))
+            right = all(score.correct >= floor.correct for score, floor in zip(scores, start, strict=True))
+            kept = right and scores[0].density[name] < density[name]
             trials.append(Trial(tried, scores, kept))
             if kept:
-                best, weights = network, tried
+                best, weights, density = network, tried, scores[0].density
             else:
                 factors[name] **= 0.5
     return best, trials

@@ -47,8 +47,10 @@ def test_parameters_fit_half_precision(trained):
 
 def test_training_leaves_the_settings_of_torch_and_its_start_alone(bars):
     start, threads = lenet5.initial(0), torch.get_num_threads()
+    torch.set_num_threads(2)
     training.fit(lenet5.forward, start, bars, training.Schedule(1))
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(threads)
     assert not torch.are_deterministic_algorithms_enabled()
     np.testing.assert_array_equal(start["conv1.weight"], lenet5.initial(0)["conv1.weight"])
 
@@ -68,6 +70,15 @@ def test_scores_count_what_a_network_gets_right(bars):
     assert score.density == {"image": pytest.approx(np.count_nonzero(bars.images) / bars.images.size)}
 
 
+def steps(trials):
+    """The one map whose weight a trial raises, and by which factor, from the last trial that was kept."""
+    weights = {"pool1": 5e-5, "fc1": 5e-5}
+    for trial in trials:
+        (name,) = (name for name in weights if trial.alpha[name] != weights[name])
+        yield name, trial.alpha[name] / weights[name]
+        weights = trial.alpha if trial.kept else weights
+
+
 def test_sparsification_keeps_what_loses_nothing_and_stops(bars, trained):
     network, trials = training.sparsify(
         lenet5.forward, trained, bars, [bars], ("pool1", "fc1"), training.Schedule(1, shift=0), factor=16.0
@@ -77,21 +88,28 @@ def test_sparsification_keeps_what_loses_nothing_and_stops(bars, trained):
     assert final.correct >= floor.correct
     assert any(trial.kept for trial in trials)
     assert sum(not trial.kept for trial in trials) == 2 * 3  # 16, 4 and 2 fail once for either map
-    assert all(trial.kept == (trial.scores[0].correct >= floor.correct) for trial in trials)
+    density = floor.density
+    for trial, name in zip(trials, (raised for raised, _ in steps(trials)), strict=True):
+        score = trial.scores[0]
+        sparser = score.density[name] < density[name]
+        assert trial.kept == (score.correct >= floor.correct and sparser)
+        density = score.density if trial.kept else density
     last = [trial for trial in trials if trial.kept][-1]
     assert last.scores[0] == final
 
 
 def test_sparsification_raises_one_weight_at_a_time_from_the_last_that_was_kept(bars, trained):
-    _, trials = training.sparsify(
+    network, trials = training.sparsify(
         lenet5.forward, trained, bars, [bars], ("pool1", "fc1"), training.Schedule(1, shift=0), factor=16.0
     )
-    weights = {"pool1": 5e-5, "fc1": 5e-5}
-    for trial in trials:
-        raised = [name for name in weights if trial.alpha[name] != weights[name]]
-        assert len(raised) == 1
-        assert trial.alpha[raised[0]] > weights[raised[0]]
-        weights = trial.alpha if trial.kept else weights
+    assert all(by > 1 for _, by in steps(trials))
+    assert {name for name, _ in steps(trials)} == {"pool1", "fc1"}
+    best = trained
+    for number, trial in enumerate(trials):
+        if trial.kept:
+            schedule = training.Schedule(1, shift=0, seed=number)
+            best = training.fit(lenet5.forward, best, bars, schedule, trial.alpha)
+    assert all(np.array_equal(network[name], values) for name, values in best.items())
 
 
 def test_a_baseline_that_nothing_equals_is_given_back(bars, trained, monkeypatch):
@@ -104,6 +122,19 @@ def test_a_baseline_that_nothing_equals_is_given_back(bars, trained, monkeypatch
     )
     assert [trial.kept for trial in trials] == [False, False]
     assert all(np.array_equal(network[name], values) for name, values in perfect.items())
+
+
+def test_sparsification_ends_when_a_map_gets_no_sparser(bars, trained):
+    wrong = Split(bars.images, (bars.labels + 1) % 10, bars.sources)
+    nothing_right = {name: np.zeros_like(values) for name, values in trained.items()}
+    nothing_right["fc3.bias"] = np.arange(10, dtype=np.float32)
+    never = Split(bars.images, np.zeros_like(bars.labels), bars.sources)
+    assert training.evaluate(lenet5.forward, nothing_right, never).correct == 0
+    network, trials = training.sparsify(
+        lenet5.forward, nothing_right, wrong, [never], ("pool2",), training.Schedule(1, shift=0)
+    )
+    assert [trial.kept for trial in trials] == [False, False]
+    assert all(np.array_equal(network[name], values) for name, values in nothing_right.items())
 
 
 def test_pictures_move_by_whole_pixels_and_no_further_than_asked():
