@@ -1,0 +1,1 @@
+"""From symbols to output words: scatter, multiply, accumulate, drain; the core and its parts."""
