@@ -20,8 +20,9 @@ from hwsim.measure.kernels import NumpyDense
 from hwsim.measure.problem import Problem, pad
 from hwsim.measure.record import Timing
 from hwsim.reference import accumulate
+from hwsim.shipped import shipped_trace
 from hwsim.simulation import simulate
-from hwsim.trace import MapInfo
+from hwsim.trace import MapInfo, open_trace
 
 torch = pytest.importorskip("torch")
 from hwsim.measure import cuda  # noqa: E402
@@ -399,3 +400,16 @@ def test_measurements_of_another_trace_are_not_joined(measured):
 def test_torch_is_imported_only_when_it_is_used():
     code = "import sys, hwsim.measure; assert 'torch' not in sys.modules and 'scipy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("sparse", "measured_cpu.json"), ("baseline", "measured_cpu_baseline.json")],
+)
+def test_the_shipped_measurements_are_of_the_shipped_traces(name, file):
+    path = shipped_trace(f"lenet5_digits/{name}")
+    measured = read_measured(path.with_name(file))
+    with open_trace(path) as trace:
+        rows = join(simulate(trace, images=measured.images), measured)
+    assert measured.machine.threads == 1
+    assert all(row["cpu_speedup"] > 0 and row["cuda_speedup"] is None for row in rows)
