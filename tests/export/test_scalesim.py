@@ -27,3 +27,21 @@ def test_every_layer_is_a_line_with_its_macs(case, tmp_path):
 def test_a_file_that_cannot_be_written_is_told_in_one_line(one_case, tmp_path):
     with pytest.raises(NetworkError, match="Is a directory"):
         write_scalesim(one_case, tmp_path)
+
+
+def test_scale_sims_own_parser_reads_the_same_layers(case, tmp_path):
+    topologies = pytest.importorskip("scalesim.topology_utils").topologies
+    write_scalesim(case, tmp_path / "t.csv")
+    read = topologies()
+    read.load_arrays(str(tmp_path / "t.csv"))
+    # It takes a depthwise layer apart into one layer a channel.
+    copies = [layer.in_shape[0] if layer.kind == "depthwise" else 1 for layer in case.layers]
+    expected = [layer for layer, count in zip(case.layers, copies, strict=True) for _ in range(count)]
+    assert read.get_num_layers() == len(expected)
+    for number, layer in enumerate(expected):
+        assert read.get_layer_name(number).startswith(layer.name)
+        assert tuple(read.get_layer_ofmap_dims(number)) == layer.out_shape[1:]
+        outputs = layer.out_shape[0] * layer.out_shape[1] * layer.out_shape[2]
+        products = outputs * layer.weight_shape[1] * layer.kernel[0] * layer.kernel[1]
+        depth = layer.in_shape[0] if layer.kind == "depthwise" else 1
+        assert read.get_layer_mac_ops(number) == products // depth
