@@ -6,8 +6,8 @@ from itertools import pairwise
 import cocotb
 from benches.values import all_runs, random_values
 from cocotb.triggers import RisingEdge
-from golden.symbols import Symbol, decode_times, segment_bits, symbols_of, words_of
-from streams import Coverage, StreamPort, bench_case, now, pack, random_stalls, start_clock
+from golden.symbols import Symbol, decode_times, seg, segment_bits, symbols_of, words_of
+from streams import Coverage, StreamPort, bench_case, now, pack, random_stalls, start_clock, unpack
 
 from hwsim.arch import Arch
 from rtl.codec import symbol as payloads
@@ -131,3 +131,56 @@ def note_coverage(
     for before, after in pairwise(times.consumed):
         if after > before + 1:
             cover.hit("symbol waits for a word" if credits[before + 1] else "symbol waits for credit")
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def a_fault_sets_error_and_the_pass_still_ends(dut):
+    """Each fault in its segment, after a good one; then a good pass, which must not be disturbed."""
+    bits, run_max = bench_case()["activation_bits"], bench_case()["run_max"]
+    await start_clock(dut, "start", "credit", "words__valid")
+    device = Device(dut, Arch(run_max=run_max, activation_bits=bits))
+    values = [(1 << bits) - 1, 0, 1, 0, 0, 2, 3, *[0] * 60, 1]
+    for order in (0, 1, 5, 15):
+        good = segment_bits(values, order, bits)
+        code = seg((1 << bits) - 1, order)
+        faults = {
+            "one zero too many before the code": "0" + code + good,
+            "no one at all": "0" * len(good),
+            "value out of range": seg(1 << bits, order) + good[len(code) :],
+            "the last word missing": good[:-64],
+            "a word too many": good + "1" * 64,
+        }
+        for name, string in faults.items():
+            string += "0" * (-len(string) % 64)
+            words = [*words_of(good), *words_of(string), *words_of(good)]
+            await device.start(
+                order=order,
+                skip_zeros=1,
+                raw_bits=bits,
+                segments=3,
+                full_values=len(values),
+                tail_values=len(values),
+            )
+            dut.credit.value = 1
+            sender = cocotb.start_soon(device.words.put(words))
+            seen = 0
+            failed_at = None
+            for _ in range(400):
+                await RisingEdge(dut.clk)
+                if dut.error.value and failed_at is None:
+                    failed_at = seen
+                if dut.symbols__valid.value:
+                    symbol = unpack(payloads.Symbol(device.arch), int(dut.symbols__payload.value))
+                    seen += symbol["run"] + symbol["present"]
+                    if symbol["row_end"]:
+                        break
+            else:
+                raise AssertionError(f"{name}, order {order}: the row does not end")
+            assert seen == 3 * len(values), f"{name}, order {order}"
+            assert failed_at is not None, f"{name}, order {order}: no error"
+            assert failed_at >= len(values), f"{name}, order {order}: error in the good segment"
+            await sender
+            dut.credit.value = 0
+            await RisingEdge(dut.clk)
+            assert dut.error.value, "error is sticky"
+    await one_pass(device, 3, Coverage())
