@@ -103,9 +103,9 @@ class Stream:
         return np.maximum(self.request + self.latency - -loaded // self.bytes_per_cycle, 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PassTiming:
-    """What a pass took.
+    """What a pass took; equal only to itself.
 
     Attributes:
         cycles: from start to done.

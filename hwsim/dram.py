@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -106,7 +107,7 @@ def plan_traffic(
         )
         output = layer.output if layer.output in readers else None
         if output is None:
-            elements = int(np.prod(layer.out_shape))
+            elements = prod(layer.out_shape)
             write_bytes = -(-elements * bits // WORD_BITS) * (WORD_BITS // 8)
         elif len(makers[output]) == 1:
             write_bytes = sizes[output]

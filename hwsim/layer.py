@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -80,7 +81,7 @@ class Layer:
         inside = (reach >= 0) & (reach % self.stride == 0) & (reach // self.stride < self.out_shape[axis + 1])
         return inside.sum(axis=1).astype(np.int64)
 
-    @property
+    @cached_property
     def macs(self) -> int:
         """MACs with a valid tap (padding is not counted)."""
         return int(self.in_shape[0] * self.filters * self.taps(0).sum() * self.taps(1).sum())

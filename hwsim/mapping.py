@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numba import njit
@@ -34,16 +35,11 @@ class Mapping:
         """Passes of the layer, over all cores."""
         return self.units * len(self.groups)
 
-    @property
-    def rounds(self) -> int:
-        """Passes that the busiest core makes."""
-        return -(-self.items // self.cores)
-
-    def round(self, number: int) -> list[tuple[int, int, int]]:
-        """(core, unit, group) of every pass of a round."""
-        first = number * self.cores
-        last = min(first + self.cores, self.items)
-        return [(n - first, *divmod(n, len(self.groups))) for n in range(first, last)]
+    @cached_property
+    def rounds(self) -> tuple[tuple[tuple[int, int, int], ...], ...]:
+        """(core, unit, group) of every pass of every round; a core makes at most one pass a round."""
+        work = [(n % self.cores, *divmod(n, len(self.groups))) for n in range(self.items)]
+        return tuple(tuple(work[n : n + self.cores]) for n in range(0, self.items, self.cores))
 
     def channels(self, unit: int, layer: Layer) -> range:
         """Output channels of a unit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -102,6 +102,7 @@ class _Machine:
         self.now = 0  # end of the layer before
         self.held: list[deque[tuple[int, int]]] = [deque() for _ in range(arch.cores)]
         """Of every core, the last passes: words of weight memory, and when they are free again."""
+        self.free_words = [arch.weight_words] * arch.cores
         self.write: int | None = None  # the last one queued
         self.map_writes: dict[str, int] = {}  # map -> the write that completes it
         self.reads: list[Transfer] = []
@@ -120,20 +121,19 @@ class _Machine:
             users.setdefault(unit, []).append(core)
         there, total = {}, 0
         for unit, cores in users.items():
-            words, size = job.weight_words(unit), job.weight_bytes(unit)
-            ready = max(self._room(core, words) for core in cores)
+            words, size = job.weights[unit]
+            ready = max([self._room(core, words) for core in cores])
             _, there[unit] = self._read("weights", job, size, ready)
             total += size
         return there, total
 
     def _room(self, core: int, words: int) -> int:
         """Cycle from which the ring of a core has room for the weights of its next pass."""
-        held = self.held[core]
-        free = self.arch.weight_words - sum(size for size, _ in held) - words
-        room = 0
-        while free < 0 or len(held) >= WEIGHT_PASSES:
+        held, room = self.held[core], 0
+        self.free_words[core] -= words
+        while self.free_words[core] < 0 or len(held) >= WEIGHT_PASSES:
             size, room = held.popleft()
-            free += size
+            self.free_words[core] += size
         return room
 
     def run(self, job: LayerJob, last: bool) -> LayerSpan:
@@ -144,8 +144,8 @@ class _Machine:
         passes: list[PassRun] = []
         done = [start] * arch.cores
         fetch: _Fetch | None = None
-        for number in range(mapping.rounds):
-            work = mapping.round(number)
+        on_chip: dict[tuple[int, ...], PassTiming] = {}
+        for number, work in enumerate(mapping.rounds):
             ready, size = self._load_weights(job, work)
             traffic["weights"] += size
             if job.traffic.fetch and (
@@ -153,12 +153,15 @@ class _Machine:
             ):
                 fetch = self._fetch(job, sorted({unit for _, unit, _ in work}))
                 traffic["maps_in"] += fetch.layout.size
-            streamed: dict[tuple[int, int, int], PassTiming] = {}  # cores that begin together see the same
+            streamed: dict[tuple[int, ...], PassTiming] = {}  # cores that begin together see the same
             for core, unit, group in work:
                 free = done[core]
                 begin = max(free, ready[unit])
                 if fetch is None or fetch.there <= begin:
-                    stream, timing = None, job.time(unit, group, None)
+                    key: tuple[int, ...] = (job.alike(unit), group)
+                    if key not in on_chip:
+                        on_chip[key] = job.time(unit, group, None)
+                    stream, timing = None, on_chip[key]
                 else:
                     stream = Stream(
                         fetch.layout, fetch.request - begin, arch.dram_latency, arch.bytes_per_cycle
@@ -168,11 +171,12 @@ class _Machine:
                         streamed[key] = job.time(unit, group, stream)
                     timing = streamed[key]
                 causes["weights"] += begin - free
-                for cause in PASS_CAUSES:
-                    causes[cause] += timing.causes[cause]
                 done[core] = begin + timing.cycles
-                self.held[core].append((job.weight_words(unit), done[core]))
+                self.held[core].append((job.weights[unit][0], done[core]))
                 passes.append(PassRun(core, number, unit, group, free, begin, stream, timing))
+        for timing, times in Counter(run.timing for run in passes).items():
+            for cause in PASS_CAUSES:
+                causes[cause] += times * timing.causes[cause]
         end = max(done)
         slowest = done.index(end)
         waits = [(run.free, run.begin) for run in passes if run.core == slowest]

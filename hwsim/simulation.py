@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from hwsim.arch import WORD_BITS, Arch
 from hwsim.energy import energy_pj, event_table
@@ -62,8 +62,12 @@ def simulate_image(workload: Workload, arch: Arch) -> list[LayerResult]:
     Raises:
         ArchError: a layer does not fit the machine.
     """
+    table = event_table(arch)
     skipping, dense = (
-        [_account(workload, machine, span) for span in schedule(workload.jobs(machine), machine).layers]
+        [
+            _account(workload, machine, table, span)
+            for span in schedule(workload.jobs(machine), machine).layers
+        ]
         for machine in (arch.replace(skip_zeros=True), arch.dense())
     )
     return [LayerResult(*pair) for pair in zip(skipping, dense, strict=True)]
@@ -88,22 +92,22 @@ def check_widths(trace: Trace, arch: Arch) -> None:
         )
 
 
-def _account(workload: Workload, arch: Arch, span: LayerSpan) -> LayerRun:
+def _account(workload: Workload, arch: Arch, table: dict[str, float], span: LayerSpan) -> LayerRun:
     """What a layer did, counted."""
     job, layer = span.job, span.job.layer
     nonzero_macs = workload.nonzero_macs(layer)
     macs = nonzero_macs if arch.skip_zeros else layer.macs
-    outputs = int(np.prod(layer.out_shape))
-    timings = [run.timing for run in span.passes]
+    outputs = prod(layer.out_shape)
+    timings = Counter(run.timing for run in span.passes)
     words_moved = (span.dram["maps_in"] + span.dram["maps_out"]) // (WORD_BITS // 8)
     events = {
         "mac": macs,
         "accumulator": macs,
         "drain": outputs,
-        "weight_word": sum(timing.tap_cycles for timing in timings),
+        "weight_word": sum(n * timing.tap_cycles for timing, n in timings.items()),
         "weight_byte_loaded": span.dram["weights"],
-        "map_word": sum(timing.words for timing in timings) + words_moved,
-        "symbol": sum(timing.symbols for timing in timings),
+        "map_word": sum(n * timing.words for timing, n in timings.items()) + words_moved,
+        "symbol": sum(n * timing.symbols for timing, n in timings.items()),
         "encoded": outputs,
         "dram_byte": sum(span.dram.values()),
     }
@@ -116,13 +120,13 @@ def _account(workload: Workload, arch: Arch, span: LayerSpan) -> LayerRun:
         cycles=span.end - span.start,
         macs=layer.macs,
         nonzero_macs=nonzero_macs,
-        elements=int(np.prod(layer.in_shape)),
+        elements=prod(layer.in_shape),
         nonzeros=int(job.stored.nonzeros.sum()),
         causes=span.causes,
         dram=span.dram,
         map_bytes=job.stored.bytes,
-        energy_pj=energy_pj(events, event_table(arch)),
-        rounds=job.mapping.rounds,
+        energy_pj=energy_pj(events, table),
+        rounds=len(job.mapping.rounds),
         row_groups=len(job.mapping.groups),
         block=job.block,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -140,7 +141,7 @@ class LayerJob:
     block: int
     kin: Hashable
 
-    @property
+    @cached_property
     def _key(self) -> tuple[Hashable, ...]:
         """All that shapes the passes of the layer, but for the depths of run decoder and FIFO."""
         return (self.kin, self.block, self.arch.columns, self.arch.skip_zeros, self.mapping)
@@ -150,15 +151,22 @@ class LayerJob:
         key = ("rows", self.kin, self.mapping, group)
         return self.workload.once(key, lambda: input_rows(self.layer, self.mapping.groups[group]))
 
-    def weight_words(self, unit: int) -> int:
-        """M-wide words of weight memory that a unit takes."""
-        return weight_words(self.layer, len(self.mapping.channels(unit, self.layer)), self.arch)
+    @cached_property
+    def weights(self) -> list[tuple[int, int]]:
+        """Of every unit, M-wide words of weight memory, and bytes in DRAM.
 
-    def weight_bytes(self, unit: int) -> int:
-        """Bytes of a unit's weights in DRAM: a lane only where there is an output channel, or a tap."""
-        channels = len(self.mapping.channels(unit, self.layer))
-        lanes = self.arch.columns if self.layer.kind == "depthwise" else channels
-        return -(-self.weight_words(unit) * lanes * self.arch.weight_bits // 8)
+        In DRAM a word has a lane only where there is an output channel, or a tap if depthwise.
+        """
+        return self.workload.once(("weights", *self._key, self.arch.weight_bits), self._weights)
+
+    def _weights(self) -> list[tuple[int, int]]:
+        found = []
+        for unit in range(self.mapping.units):
+            channels = len(self.mapping.channels(unit, self.layer))
+            words = weight_words(self.layer, channels, self.arch)
+            lanes = self.arch.columns if self.layer.kind == "depthwise" else channels
+            found.append((words, -(-words * lanes * self.arch.weight_bits // 8)))
+        return found
 
     def segments(self, units: Sequence[int]) -> np.ndarray:
         """Channel blocks of the map that a round over ``units`` reads."""

@@ -108,7 +108,7 @@ def run_chain(
     def load(layer: Layer, mapping: LayerMapping, number: int) -> tuple[dict[int, int], int, dict[int, int]]:
         """(unit -> weights there, bytes, unit -> words) of a round."""
         there, total, sizes = {}, 0, {}
-        work = mapping.round(number)
+        work = mapping.rounds[number]
         for unit in dict.fromkeys(unit for _, unit, _ in work):
             channels, taps = len(mapping.channels(unit, layer)), layer.kernel[0] * layer.kernel[1]
             if layer.kind == "depthwise":
@@ -128,8 +128,7 @@ def run_chain(
         moved = {"weights": 0, "maps_in": 0, "maps_out": 0}
         done, drained = [now] * arch.cores, []
         place = None
-        for number in range(mapping.rounds):
-            work = mapping.round(number)
+        for number, work in enumerate(mapping.rounds):
             weights, weight_bytes, sizes = load(layer, mapping, number)
             moved["weights"] += weight_bytes
             from_dram = i == 0 or not fits[i]

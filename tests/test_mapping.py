@@ -37,8 +37,7 @@ def test_every_output_channel_and_row_belongs_to_one_pass(job):
     mapping = map_layer(layer, arch, counts, block)
     owner = np.zeros(layer.out_shape[:2], int)
     cores_of_round = []
-    for number in range(mapping.rounds):
-        work = mapping.round(number)
+    for work in mapping.rounds:
         cores_of_round.append([core for core, _, _ in work])
         for _, unit, group in work:
             owner[np.ix_(mapping.channels(unit, layer), mapping.groups[group])] += 1

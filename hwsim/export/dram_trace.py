@@ -171,6 +171,7 @@ def _place(plan: Schedule) -> tuple[list[int], dict[str, tuple[int, int]]]:
 def _weight_places(span: LayerSpan) -> list[int]:
     """Places of a layer's loads of weights, in their order: a unit's weights lie at its number."""
     job = span.job
-    stride = _bursts(job.weight_bytes(0)) * BURST_BYTES
-    rounds = (job.mapping.round(number) for number in range(job.mapping.rounds))
-    return [unit * stride for work in rounds for unit in dict.fromkeys(unit for _, unit, _ in work)]
+    stride = _bursts(job.weights[0][1]) * BURST_BYTES
+    return [
+        unit * stride for work in job.mapping.rounds for unit in dict.fromkeys(unit for _, unit, _ in work)
+    ]
