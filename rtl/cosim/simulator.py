@@ -151,6 +151,23 @@ class Simulator:
         return [buffer.outcome(struct) for buffer, struct in zip(buffers, structs, strict=True)]
 
 
+def lane_weights(weights: np.ndarray, columns: int, depthwise: bool) -> np.ndarray:
+    """Weights of a pass as a core's memory holds them: int16 (weight words, M).
+
+    Args:
+        weights: (output channels, C, Kh, Kw), or (channels, 1, Kh, Kw) if depthwise.
+        columns: M.
+        depthwise: tap t of a channel is lane t mod M of its word t div M; else lane = output channel, and words
+            go by input channel, then kernel row, then kernel column.
+    """
+    taps = weights.shape[2] * weights.shape[3]
+    if depthwise:
+        flat = weights.reshape(len(weights), taps)
+        return np.pad(flat, ((0, 0), (0, -taps % columns))).reshape(-1, columns).astype(np.int16)
+    flat = weights.reshape(len(weights), -1).T
+    return np.pad(flat, ((0, 0), (0, columns - len(weights)))).astype(np.int16)
+
+
 class _Buffers:
     """The arrays of a pass, as the driver reads and writes them."""
 

@@ -1,0 +1,54 @@
+"""Cut the generated simulation into functions that a compiler can digest.
+
+CXXRTL writes one function, ``eval``, for the whole design. Compilers take time that grows faster than its length
+(a core of 16 lanes: over ten minutes), so it is cut into pieces of some statements each. Its local variables, which are
+all written before they are read, move to the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+PIECE = 60  # statements
+_LOCAL = re.compile(r"\tvalue<\d+> \w+;")
+
+
+def split_eval(text: str, design: str) -> str:
+    """The C++ that CXXRTL wrote for ``design``, with ``eval`` in pieces."""
+    head = f"bool {design}::eval(performer *performer) {{\n"
+    before, rest = text.split(head)
+    body, after = rest.split("\n}\n", 1)
+    lines = [line for line in body.split("\n") if not line.lstrip().startswith("//")]
+    assert lines[0] == "\tbool converged = true;" and lines[-1] == "\treturn converged;"
+    assert "converged" not in "".join(lines[2:-1]), "the design has a combinational loop"
+    variables = [line for line in lines[2:-1] if _LOCAL.fullmatch(line)]
+    statements = list(_statements([line for line in lines[2:-1] if not _LOCAL.fullmatch(line)]))
+    pieces = [statements[i : i + PIECE] for i in range(0, len(statements), PIECE)]
+    names = [f"eval_{i}(bool posedge_p_clk, performer *performer)" for i in range(len(pieces))]
+
+    struct = f"struct {design} : public module {{\n"
+    declared = "".join(f"\tvoid {name};\n" for name in names)
+    functions = "".join(
+        f"__attribute__((noinline)) void {design}::{name} {{\n" + "\n".join(sum(piece, [])) + "\n}\n\n"
+        for name, piece in zip(names, pieces, strict=True)
+    )
+    calls = "".join(f"\teval_{i}(posedge_p_clk, performer);\n" for i in range(len(pieces)))
+    return (
+        before.replace(struct, struct + declared)
+        + "".join(f"static {variable.strip()}\n" for variable in variables)
+        + functions
+        + head
+        + f"{lines[1]}\n{calls}\treturn true;\n}}\n"
+        + after
+    )
+
+
+def _statements(lines: Sequence[str]) -> Iterator[list[str]]:
+    """Lines of each statement of a function's body: one line, or a block that ends with a brace of its depth."""
+    block: list[str] = []
+    for line in lines:
+        block.append(line)
+        if line == "\t}" or (len(block) == 1 and line.endswith(";")):
+            yield block
+            block = []

@@ -1,0 +1,247 @@
+"""Random passes of a core: what goes in, and what model and reference say must come out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import strategies as st
+
+from hwsim.arch import SUB_BANKS, Arch
+from hwsim.codec.seg import code_lengths
+from hwsim.codec.segments import encode_segments
+from hwsim.cycles import Layout, PassTiming, Stream, input_rows, time_pass
+from hwsim.layer import Layer
+from hwsim.quantize import Requantize
+from hwsim.reference import run_layer
+from hwsim.symbols import coded_symbols, raw_symbols
+from rtl.core.geometry import Code, PassGeometry
+from rtl.cosim import PassStimulus, lane_weights
+
+DENSITIES = (0.0, 0.02, 0.2, 0.6, 1.0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pass: everything that its cycles and its bits depend on.
+
+    ``first``: of the output channels (channels if depthwise) that the pass makes, ``out_channels`` of them.
+    ``stream``: request, latency, bytes a cycle; None: all words are there.
+    """
+
+    layer: Layer
+    arch: Arch
+    owned: tuple[int, ...]
+    first: int
+    out_channels: int
+    block: int
+    out_block: int
+    source: Code
+    target: Code
+    shift: int
+    density: float
+    stream: tuple[int, int, int] | None
+    seed: int
+
+    @property
+    def depthwise(self) -> bool:
+        return self.layer.kind == "depthwise"
+
+    @property
+    def geometry(self) -> PassGeometry:
+        layer = self.layer
+        return PassGeometry(
+            depthwise=self.depthwise,
+            channels=self.out_channels if self.depthwise else layer.in_shape[0],
+            height=layer.in_shape[1],
+            width=layer.in_shape[2],
+            kernel=layer.kernel,
+            stride=layer.stride,
+            padding=layer.padding,
+            out_width=layer.out_shape[2],
+            owned=self.owned,
+            out_channels=self.out_channels,
+            block=self.block,
+            out_block=self.out_block,
+            source=self.source,
+            target=self.target,
+            shift=self.shift,
+            relu=layer.relu,
+            skip_zeros=self.arch.skip_zeros,
+        )
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What must come out."""
+
+    timing: PassTiming
+    words: np.ndarray  # uint64
+    last: np.ndarray
+    index: np.ndarray
+
+
+def layers(max_width: int = 24):
+    """Layers of every kind that the RTL takes."""
+
+    @st.composite
+    def draw_layer(draw) -> Layer:
+        kind = draw(st.sampled_from(["conv", "conv", "depthwise", "linear"]))
+        channels = draw(st.integers(1, 12))
+        filters = channels if kind == "depthwise" else draw(st.integers(1, 9))
+        relu = draw(st.booleans())
+        if kind == "linear":
+            return Layer("l", kind, "x", (channels, 1, 1), (filters, 1, 1), relu=relu)
+        kernel = (draw(st.integers(1, 7)), draw(st.integers(1, 7)))
+        stride = draw(st.integers(1, 2))
+        padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
+        height, width = draw(st.integers(1, 9)), draw(st.integers(1, max_width))
+        out = tuple(
+            draw(st.integers(1, (size - 1 + pad) // stride + 1))
+            for size, pad in zip((height, width), padding, strict=True)
+        )
+        return Layer(
+            "l", kind, "x", (channels, height, width), (filters, *out), kernel, stride, padding, relu=relu
+        )
+
+    return draw_layer()
+
+
+def codes(arch: Arch):
+    return st.builds(
+        Code, bits=st.integers(4, arch.activation_bits), order=st.integers(0, 15), signed=st.booleans()
+    )
+
+
+@st.composite
+def cases(draw, arch: Arch) -> Case:
+    """A random pass of a machine with these widths; ``skip_zeros`` is drawn too."""
+    layer = draw(layers())
+    blocks = [b for b in (1, 2, 4, 8, 16) if b <= arch.columns]
+    if layer.kind == "depthwise":
+        block = draw(st.sampled_from([b for b in blocks if _fits(b * layer.out_shape[2], layer, arch)]))
+        first = draw(st.integers(0, (layer.in_shape[0] - 1) // block)) * block
+        out_channels = min(block, layer.in_shape[0] - first)
+    else:
+        block = draw(st.sampled_from(blocks))
+        first = draw(st.integers(0, layer.out_shape[0] - 1))
+        out_channels = draw(st.integers(1, min(arch.columns, layer.out_shape[0] - first)))
+    source, target = draw(codes(arch)), draw(codes(arch))
+    # About the shift that spreads the sums over the codes.
+    spread = source.bits + arch.weight_bits + 16 - target.bits
+    return Case(
+        layer=layer,
+        arch=arch.replace(skip_zeros=draw(st.booleans())),
+        owned=draw(
+            st.sets(st.integers(0, layer.out_shape[1] - 1), min_size=1).map(lambda r: tuple(sorted(r)))
+        ),
+        first=first,
+        out_channels=out_channels,
+        block=block,
+        out_block=draw(st.sampled_from(blocks)),
+        source=source,
+        target=target,
+        shift=min(47, max(1, spread + draw(st.integers(-6, 6)))),
+        density=draw(st.sampled_from(DENSITIES)),
+        stream=draw(
+            st.none()
+            | st.tuples(st.integers(-40, 40), st.integers(0, 60), st.sampled_from([1, 3, 8, 32, 64]))
+        ),
+        seed=draw(st.integers(0, 2**32 - 1)),
+    )
+
+
+def _fits(row: int, layer: Layer, arch: Arch) -> bool:
+    """Whether a ring of rows of ``row`` accumulators fits a bank."""
+    return (layer.kernel[0] + 1) * -(-row // (arch.accumulators // SUB_BANKS)) <= SUB_BANKS
+
+
+def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, Expected]:
+    """Stimulus and expectation of a pass."""
+    layer, arch, geometry = case.layer, case.arch, case.geometry
+    rng = np.random.default_rng(case.seed)
+    channels, height, _ = layer.in_shape
+    values = rng.integers(1, 2**case.source.bits, layer.in_shape) >> rng.integers(
+        0, case.source.bits, layer.in_shape
+    )
+    values = np.where(rng.random(values.shape) < case.density, np.maximum(values, 1), 0).astype(np.uint16)
+    weight_limit = 2 ** (arch.weight_bits - 1)
+    weights = rng.integers(-weight_limit, weight_limit, layer.weight_shape).astype(np.int16)
+    filters = layer.out_shape[0]
+    requantize = Requantize(
+        rng.integers(-(2**31), 2**31, filters) >> rng.integers(0, 32, filters),
+        rng.integers(1, 2**16, filters) >> rng.integers(0, 8, filters),
+        case.shift,
+        layer.relu,
+        case.target.bits,
+        case.target.signed,
+        case.target.order,
+    )
+    made = slice(case.first, case.first + case.out_channels)
+
+    # Words in.
+    data, counts = map_words(values, case.block, case.source, arch.skip_zeros)
+    starts = np.cumsum(counts).reshape(counts.shape) - counts
+    rows = input_rows(layer, np.array(case.owned))
+    if case.depthwise:
+        segments = range(case.first // case.block, case.first // case.block + 1)
+    else:
+        segments = range(counts.shape[1])
+    order = [(y, s) for y in rows.y for s in segments]
+    place = np.concatenate([starts[at] + np.arange(counts[at]) for at in order])
+    last = np.concatenate([np.arange(counts[at]) == counts[at] - 1 for at in order])
+    arrival, stream = None, None
+    if case.stream is not None:
+        stream = Stream(Layout(starts, int(counts.sum())), *case.stream)
+        arrival = stream.arrivals(place * 8 // 64)
+
+    stimulus = PassStimulus(
+        geometry=geometry,
+        words=data[place],
+        last=last,
+        weights=lane_weights(weights[made], arch.columns, case.depthwise),
+        bias=requantize.bias[made],
+        multiplier=requantize.multiplier[made],
+        arrival=arrival,
+        **({} if ready is None else {"ready": ready}),
+    )
+
+    # Words out.
+    out = run_layer(layer, values, weights, requantize, case.source.signed)[made][:, list(case.owned)]
+    out_data, out_counts = map_words(out, case.out_block, case.target, arch.skip_zeros)
+    nonzeros = np.add.reduceat(
+        np.count_nonzero(out, axis=2), np.arange(0, len(out), case.out_block), axis=0
+    ).T.ravel()
+    out_last = np.zeros(len(out_data), bool)
+    out_last[np.cumsum(out_counts) - 1] = True
+
+    if arch.skip_zeros:
+        symbols = coded_symbols(values, case.block, code_lengths(case.source.order), arch.run_max)
+    else:
+        symbols = raw_symbols(values.shape, case.block, case.source.bits)
+    timing = time_pass(
+        layer,
+        symbols,
+        arch,
+        rows,
+        segments=segments,
+        out_channels=case.out_channels,
+        words=counts.astype(np.int32),
+        stream=stream,
+    )
+    index = np.array(list(zip(out_counts.ravel(), nonzeros, strict=True)), [("words", "<u2"), ("nonzeros", "<u2")])
+    return stimulus, Expected(timing, out_data, out_last, index)
+
+
+def map_words(values: np.ndarray, block: int, code: Code, skip_zeros: bool) -> tuple[np.ndarray, np.ndarray]:
+    """A map as stored: uint64 words, and how many each segment has, (H, channel blocks)."""
+    if skip_zeros:
+        data, index = encode_segments(values.astype(np.uint16), block, code.order)
+        return np.asarray(data).view(">u8").astype(np.uint64), index["words"].astype(np.int64)
+    words, counts = [], []
+    for y in range(values.shape[1]):
+        for first in range(0, len(values), block):
+            flat = values[first : first + block, y].ravel()
+            bits = "".join(f"{int(value):0{code.bits}b}" for value in flat)
+            bits += "0" * (-len(bits) % 64)
+            words += [int(bits[i : i + 64], 2) for i in range(0, len(bits), 64)]
+            counts.append(len(bits) // 64)
+    return np.array(words, np.uint64), np.array(counts).reshape(values.shape[1], -1)
