@@ -27,6 +27,7 @@ class LayerRun:
         causes: core-cycles by cause (:data:`CAUSES`); they sum to cycles x cores.
         dram: bytes over the channel: ``weights``, ``maps_in``, ``maps_out``.
         map_bytes: the input map as stored.
+        events: counts of what costs energy (hwsim.energy.EVENTS).
         energy_pj: by component (hwsim.energy.COMPONENTS).
         rounds, row_groups, block: of the mapping.
     """
@@ -44,6 +45,7 @@ class LayerRun:
     causes: dict[str, int]
     dram: dict[str, int]
     map_bytes: int
+    events: dict[str, int]
     energy_pj: dict[str, float]
     rounds: int
     row_groups: int

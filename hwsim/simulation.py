@@ -125,6 +125,7 @@ def _account(workload: Workload, arch: Arch, table: dict[str, float], span: Laye
         causes=span.causes,
         dram=span.dram,
         map_bytes=job.stored.bytes,
+        events=events,
         energy_pj=energy_pj(events, table),
         rounds=len(job.mapping.rounds),
         row_groups=len(job.mapping.groups),

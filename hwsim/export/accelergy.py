@@ -66,23 +66,13 @@ def write_accelergy(
 
 
 def action_counts(trace: Trace, arch: Arch, image: int, layer: str | None = None) -> dict[str, int]:
-    """How often every event of hwsim.energy happened, over all layers or in one.
-
-    Energy is linear in the events, so on a machine where an event costs one unit and the others of its
-    component nothing, the component's energy is the event's count, exactly.
-    """
-    workload = workload_of(trace, arch, image)
+    """How often every event of hwsim.energy happened, over all layers or in one."""
     if layer is not None and layer not in [known.name for known in trace.layers]:
         raise TraceError(f"{trace.title} has no layer {layer}")
-    counts: dict[str, int] = {}
-    for number in range(max(map(len, COMPONENTS.values()))):
-        counted = {part: names[number] for part, names in COMPONENTS.items() if number < len(names)}
-        unit = arch.replace(energy={event: float(event in counted.values()) for event in EVENTS})
-        results = [result for result in simulate_image(workload, unit) if layer in (None, result.name)]
-        runs = [result.skipping if arch.skip_zeros else result.dense for result in results]
-        for part, event in counted.items():
-            counts[event] = sum(int(run.energy_pj[part]) for run in runs)
-    return counts
+    results = simulate_image(workload_of(trace, arch, image), arch)
+    runs = [result.skipping if arch.skip_zeros else result.dense for result in results]
+    chosen = [run for run in runs if layer in (None, run.name)]
+    return {event: sum(run.events[event] for run in chosen) for event in EVENTS}
 
 
 def _architecture(arch: Arch) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -118,7 +118,7 @@ class Space(_Strict):
 
     machine: dict[str, Any] = Field(default_factory=dict)
     space: dict[str, Swept] = Field(min_length=1)
-    search: Search = Search()
+    search: Search = Field(default_factory=lambda: Search.model_validate({}))
     constraints: dict[str, Bound] = Field(default_factory=dict)
 
     @classmethod
@@ -237,6 +237,6 @@ def _typed(name: str, value: Value) -> Value:
     return value
 
 
-def mapping_key(point: dict[str, Value]) -> Sequence[Value]:
+def mapping_key(point: dict[str, Value]) -> list[Any]:
     """What of a point decides how layers are mapped; points that share it share most of their computing."""
     return [point[name] for name in MAPPING_FIELDS if name in point]

@@ -32,6 +32,7 @@ def layer_run(name: str, image: int, cycles: int, nonzeros: int, stalls: dict[st
         causes=causes,
         dram={"weights": 64, "maps_in": cycles, "maps_out": 8},
         map_bytes=2 * nonzeros,
+        events={"mac": 10 * nonzeros},
         energy_pj={part: float(cycles * (i + 1)) for i, part in enumerate(COMPONENTS)},
         rounds=1,
         row_groups=2,
