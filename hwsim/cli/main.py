@@ -17,9 +17,8 @@ EPILOG = (
     "Exit codes: 0 done; 1 the run failed, one line on stderr says why and what to do, "
     "or the reader of its output went away; 2 wrong usage; 130 interrupted."
 )
-_UsageError: Any = typer.BadParameter.__bases__[
-    0
-]  # of click, which typer brings along under a name of its own
+# Of click, which typer brings along under a name of its own.
+_UsageError: Any = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="hwsim",
