@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from amaranth import Array, Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import WINDOW_WORDS, WORD_BITS
 from rtl.codec.symbol import Word
+
+CHUNK_BITS = 16
+MAX_BITS = WORD_BITS - CHUNK_BITS + 1  # of a take: they and the offset in their first chunk fill a word
 
 
 class Window(wiring.Component):
@@ -18,7 +21,7 @@ class Window(wiring.Component):
     One ``take`` a cycle.
 
     Args:
-        max_bits: most bits of a ``take``, 1 .. 64.
+        max_bits: most bits of a ``take``, 1 .. 49.
         taken_bits: width of ``taken``, 1 .. max_bits.
 
     Ports:
@@ -36,8 +39,8 @@ class Window(wiring.Component):
     """
 
     def __init__(self, max_bits: int, taken_bits: int) -> None:
-        if not 1 <= max_bits <= WORD_BITS:
-            raise ValueError(f"max_bits must be 1 .. {WORD_BITS}, not {max_bits}")
+        if not 1 <= max_bits <= MAX_BITS:
+            raise ValueError(f"max_bits must be 1 .. {MAX_BITS}, not {max_bits}")
         if not 1 <= taken_bits <= max_bits:
             raise ValueError(f"taken_bits must be 1 .. {max_bits}, not {taken_bits}")
         self._max_bits = max_bits
@@ -61,41 +64,64 @@ class Window(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = self._max_bits
-        slots = Array(Signal(Word, name=f"slot{i}") for i in range(WINDOW_WORDS))
         head = Signal(range(WINDOW_WORDS))
         tail = Signal(range(WINDOW_WORDS))
         level = Signal(range(WINDOW_WORDS + 1))
+        lasts = Signal(WINDOW_WORDS)
 
         # Words in.
         pushed = Signal()
-        m.d.comb += self.words.ready.eq((level < WINDOW_WORDS) & ~self.clear)
-        m.d.comb += pushed.eq(self.words.valid & self.words.ready)
+        room = Signal()
+        m.d.comb += [
+            room.eq(level < WINDOW_WORDS),
+            self.words.ready.eq(room & ~self.clear),
+            pushed.eq(self.words.valid & self.words.ready),
+        ]
         with m.If(pushed):
-            m.d.sync += slots[tail].eq(self.words.payload)
+            m.d.sync += lasts.bit_select(tail, 1).eq(self.words.payload.last)
             m.d.sync += tail.eq(tail + 1)
 
-        # The words from the head on as they are after this cycle; a slot without a word does not matter.
-        ahead = [Signal(Word, name=f"ahead{i}") for i in range(3)]
-        for i, word in enumerate(ahead):
-            slot = (head + i)[: len(head)]
-            m.d.comb += word.eq(Mux((slot == tail) & (level < WINDOW_WORDS), self.words.payload, slots[slot]))
-        m.d.comb += self.last.eq(slots[head].last)
-        m.d.comb += self.next_last.eq(slots[(head + 1)[: len(head)]].last)
+        # From here on, words are those of after this cycle: the slot at the tail shows the word that comes
+        # in, there or not, because a slot without a word does not matter.
+        ahead_last = [Signal(name=f"ahead_last{i}") for i in range(3)]
+        for i, last in enumerate(ahead_last):
+            slot = _slot(head + i)
+            m.d.comb += last.eq(
+                Mux((slot == tail) & room, self.words.payload.last, lasts.bit_select(slot, 1))
+            )
+        m.d.comb += self.last.eq(lasts.bit_select(head, 1))
+        m.d.comb += self.next_last.eq(lasts.bit_select(_slot(head + 1), 1))
 
         # `bits` is a register. While a symbol may start, the bits that follow it are fetched, so that only
-        # the shift by `length` comes after `length`; else `bits` itself is fetched.
+        # the shift by `length` comes after `length`; else `bits` itself is fetched. The words lie in banks of
+        # 16 bits, so that the 64 bits that hold a fetch are one read of each bank.
         fetch = Signal(range(2 * WORD_BITS))
-        pair = Signal(2 * WORD_BITS)
-        following = Signal(width)
         m.d.comb += fetch.eq(Mux(self.ready, self.offset + width, self.offset))
-        with m.If(fetch[-1]):
-            m.d.comb += pair.eq(Cat(ahead[2].data, ahead[1].data))
-        with m.Else():
-            m.d.comb += pair.eq(Cat(ahead[1].data, ahead[0].data))
-        m.d.comb += following.eq((pair << fetch[:-1])[2 * WORD_BITS - width : 2 * WORD_BITS])
+        fine, chunk, word = fetch[:4], fetch[4:6], fetch[6]
+        next_slot = _slot(head + 2 - self.last)
+        fetched, upcoming = [], []
+        for i in range(WORD_BITS // CHUNK_BITS):
+            bank = memory.Memory(shape=CHUNK_BITS, depth=WINDOW_WORDS, init=[])
+            m.submodules[f"bank{i}"] = bank
+            entering = self.words.payload.data[WORD_BITS - CHUNK_BITS * (i + 1) :][:CHUNK_BITS]
+            write = bank.write_port()
+            m.d.comb += [write.addr.eq(tail), write.data.eq(entering), write.en.eq(pushed)]
+            for slot, chunks in ((_slot(head + word + (chunk > i)), fetched), (next_slot, upcoming)):
+                read = bank.read_port(domain="comb")
+                shown = Signal(CHUNK_BITS, name=f"shown{i}")
+                m.d.comb += read.addr.eq(slot)
+                m.d.comb += shown.eq(Mux((read.addr == tail) & room, entering, read.data))
+                chunks.insert(0, shown)
+        turned = Signal(WORD_BITS)
+        with m.Switch(chunk):
+            for i in range(WORD_BITS // CHUNK_BITS):
+                with m.Case(i):
+                    m.d.comb += turned.eq(Cat(fetched).rotate_left(CHUNK_BITS * i))
+        following = Signal(width)
+        m.d.comb += following.eq((turned << fine)[WORD_BITS - width : WORD_BITS])
         shifted = Signal(2 * width + self._taken_bits)
         m.d.comb += shifted.eq(Cat(following, self.bits) << self.length)
-        next_segment = Mux(self.last, ahead[1].data, ahead[2].data)[-width:]
+        next_segment = Cat(upcoming)[WORD_BITS - width :]
         with m.If(self.take & ~self.rest):
             m.d.sync += self.bits.eq(shifted[width : 2 * width])
         with m.Elif(self.take | ~self.ready):
@@ -117,7 +143,7 @@ class Window(wiring.Component):
         with m.Switch(popped):
             for count in range(3):
                 with m.Case(count):
-                    alone = (left == count + 1) & ahead[count].last
+                    alone = (left == count + 1) & ahead_last[count]
                     m.d.sync += self.ready.eq((left >= count + 2) | alone)
         m.d.sync += head.eq(head + popped)
         m.d.sync += level.eq(left - popped)
@@ -126,3 +152,8 @@ class Window(wiring.Component):
             m.d.sync += [head.eq(0), tail.eq(0), level.eq(0), self.offset.eq(0), self.ready.eq(0)]
             m.d.sync += self.bits.eq(-1)
         return m
+
+
+def _slot(number: Value) -> Value:
+    """The slot of a word, modulo the number of slots."""
+    return number[: (WINDOW_WORDS - 1).bit_length()]

@@ -85,10 +85,12 @@ class SegDecoder(wiring.Component):
         head = Signal(len(window.bits))  # first bit least significant; ones, so all zeros, after an error
         value_follows = Signal()
         m.submodules.ones = ones = LeadingCount(longest_run, of=1)
+        m.submodules.short = short = LeadingCount(arch.run_max, of=1)  # the same, where a value follows
         m.submodules.edge = edge = LeadingCount(longest_edge)
         m.d.comb += [
             head.eq(window.bits[::-1]),
             ones.bits.eq(head[:longest_run][::-1]),
+            short.bits.eq(head[: arch.run_max][::-1]),
             edge.bits.eq((head[1 : longest_edge + 1] & ~head[:longest_edge])[::-1]),
             value_follows.eq(~head[: arch.run_max + 1].all()),
         ]
@@ -96,10 +98,12 @@ class SegDecoder(wiring.Component):
         # What is consumed.
         left = Signal(COUNT_BITS)  # values of the segment that are to come
         values = Signal(range(longest_run + 1))  # of the symbol, but for the end of the segment
+        base = Signal(len(window.length))
+        m.d.comb += base.eq(order + 2 - short.count)
         with m.If(config.skip_zeros):
             m.d.comb += values.eq(ones.count + value_follows)
             with m.If(value_follows):
-                m.d.comb += window.length.eq(((edge.count + 1) << 1) + (order - ones.count))
+                m.d.comb += window.length.eq((edge.count << 1) + base)
             with m.Else():
                 m.d.comb += window.length.eq(ones.count)
         with m.Else():
