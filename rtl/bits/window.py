@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import WINDOW_WORDS, WORD_BITS
 from rtl.codec.symbol import Word
 
+WORD_SHIFT = 6  # a word has 2^6 bits
 CHUNK_BITS = 16
 MAX_BITS = WORD_BITS - CHUNK_BITS + 1  # of a take: they and the offset in their first chunk fill a word
 
@@ -64,7 +65,11 @@ class Window(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = self._max_bits
-        head = Signal(range(WINDOW_WORDS))
+        # Where the next bit is in the ring of words, and the first bit after `bits`.
+        position = Signal(range(WINDOW_WORDS * WORD_BITS))
+        after = Signal.like(position, init=width)
+        head = position[WORD_SHIFT:]
+        m.d.comb += self.offset.eq(position[:WORD_SHIFT])
         tail = Signal(range(WINDOW_WORDS))
         level = Signal(range(WINDOW_WORDS + 1))
         lasts = Signal(WINDOW_WORDS)
@@ -95,9 +100,9 @@ class Window(wiring.Component):
         # `bits` is a register. While a symbol may start, the bits that follow it are fetched, so that only
         # the shift by `length` comes after `length`; else `bits` itself is fetched. The words lie in banks of
         # 16 bits, so that the 64 bits that hold a fetch are one read of each bank.
-        fetch = Signal(range(2 * WORD_BITS))
-        m.d.comb += fetch.eq(Mux(self.ready, self.offset + width, self.offset))
-        fine, chunk, word = fetch[:4], fetch[4:6], fetch[6]
+        fetch = Signal.like(position)
+        m.d.comb += fetch.eq(Mux(self.ready, after, position))
+        fine, chunk, first_slot = fetch[:4], fetch[4:WORD_SHIFT], fetch[WORD_SHIFT:]
         next_slot = _slot(head + 2 - self.last)
         fetched, upcoming = [], []
         for i in range(WORD_BITS // CHUNK_BITS):
@@ -106,7 +111,7 @@ class Window(wiring.Component):
             entering = self.words.payload.data[WORD_BITS - CHUNK_BITS * (i + 1) :][:CHUNK_BITS]
             write = bank.write_port()
             m.d.comb += [write.addr.eq(tail), write.data.eq(entering), write.en.eq(pushed)]
-            for slot, chunks in ((_slot(head + word + (chunk > i)), fetched), (next_slot, upcoming)):
+            for slot, chunks in ((_slot(first_slot + (chunk > i)), fetched), (next_slot, upcoming)):
                 read = bank.read_port(domain="comb")
                 shown = Signal(CHUNK_BITS, name=f"shown{i}")
                 m.d.comb += read.addr.eq(slot)
@@ -135,21 +140,22 @@ class Window(wiring.Component):
         with m.If(self.take):
             with m.If(self.rest):
                 m.d.comb += popped.eq(2 - self.last)
-                m.d.sync += self.offset.eq(0)
+                m.d.sync += position.eq(Cat(Const(0, WORD_SHIFT), next_slot))
+                m.d.sync += after.eq(Cat(Const(width, WORD_SHIFT), next_slot))
             with m.Else():
                 m.d.comb += popped.eq(end[-1])
-                m.d.sync += self.offset.eq(end)
+                m.d.sync += position.eq(position + self.length)
+                m.d.sync += after.eq(after + self.length)
         left = level + pushed
         with m.Switch(popped):
             for count in range(3):
                 with m.Case(count):
                     alone = (left == count + 1) & ahead_last[count]
                     m.d.sync += self.ready.eq((left >= count + 2) | alone)
-        m.d.sync += head.eq(head + popped)
         m.d.sync += level.eq(left - popped)
 
         with m.If(self.clear):
-            m.d.sync += [head.eq(0), tail.eq(0), level.eq(0), self.offset.eq(0), self.ready.eq(0)]
+            m.d.sync += [position.eq(0), after.eq(width), tail.eq(0), level.eq(0), self.ready.eq(0)]
             m.d.sync += self.bits.eq(-1)
         return m
 
