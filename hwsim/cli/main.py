@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
-from hwsim.cli import arch, compare, info, run, sweep, synth
+from hwsim.cli import arch, compare, info, run, sweep, synth, verify
 from hwsim.errors import HwsimError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -28,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run.run, compare.compare, info.info, synth.synth, sweep.sweep, arch.arch):
+for command in (run.run, compare.compare, info.info, synth.synth, sweep.sweep, verify.verify, arch.arch):
     app.command(epilog=EPILOG)(command)
 
 
@@ -77,11 +76,7 @@ def _execute(arguments: Sequence[str] | None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        _drop_output()
-        return FAILED
     except OSError as error:
-        _drop_output()
         _complain(
             f"{error.filename or 'cannot write the output'}: {error.strerror}; make room or choose another"
         )
@@ -99,14 +94,3 @@ def _complain(message: str, who: str = "hwsim") -> None:
     """One line on stderr, whatever the message holds."""
     line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     print(f"{who}: {line}", file=sys.stderr)
-
-
-def _drop_output() -> None:
-    """Send what is still to be written nowhere, so that the interpreter does not fail on it at its end."""
-    try:
-        number = sys.stdout.fileno()
-    except (OSError, ValueError):
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, number)
-    os.close(nowhere)

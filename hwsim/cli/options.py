@@ -31,6 +31,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, and
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
 
 
+def default_trace() -> str:
+    """Where the shipped trace lies.
+
+    Raises:
+        TraceError: it did not come with this installation.
+    """
+    from hwsim.shipped import shipped_trace
+
+    return str(shipped_trace())
+
+
 def read_arch(path: Path | None) -> Arch:
     """The machine of a file, or the default one.
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import ArchFile, Images, Json, OutFolder, Quiet, choose_images, read_arch
+from hwsim.cli.options import (
+    ArchFile,
+    Images,
+    Json,
+    OutFolder,
+    Quiet,
+    choose_images,
+    default_trace,
+    read_arch,
+)
 
 if TYPE_CHECKING:
     from hwsim.result import Result
@@ -29,7 +38,7 @@ def run(
     from hwsim.trace import open_trace
 
     machine = read_arch(arch)
-    with open_trace(trace or _default()) as opened:
+    with open_trace(trace or default_trace()) as opened:
         numbers = choose_images(images, opened)
         with console.progress("simulating", quiet) as advance:
             result = simulate(opened, machine, numbers, advance)
@@ -53,12 +62,6 @@ def run(
             console.say(f"The report: {written[-1]}")
         else:
             console.say("Add --out DIR for plots and a report.", "dim")
-
-
-def _default() -> str:
-    from hwsim.shipped import shipped_trace
-
-    return str(shipped_trace())
 
 
 def _show(result: Result) -> None:

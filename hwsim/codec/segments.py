@@ -67,6 +67,36 @@ def encode_segments(values: Any, block: int, order: int) -> tuple[np.ndarray, np
     return out[:size], index
 
 
+def raw_segments(values: Any, block: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """A map in memory without compression: every value in ``bits`` bits, else as :func:`encode_segments`.
+
+    Args:
+        values, block: as in :func:`segment_bits`.
+        bits: width of a value, 1 .. 16.
+
+    Returns:
+        data: uint8 (bytes,), words most significant byte first.
+        words: int64 (H, channel blocks), length of every segment in 64-bit words.
+
+    Raises:
+        CodecError: a value of more than ``bits`` bits, or the shape or ``block`` is out of range.
+    """
+    codes = _as_map(values)
+    bits = as_integer(bits, "bits", 1, MAX_BITS)
+    if codes.max(initial=0) >> bits:
+        raise CodecError(f"a raw map of {bits} bits holds no {codes.max()}: raise bits")
+    channels, height, _ = codes.shape
+    block = _as_block(block, channels)
+    shifts = np.arange(bits - 1, -1, -1, dtype=np.uint16)
+    parts, words = [], []
+    for first in range(0, channels, block):
+        segment = codes[first : first + block].transpose(1, 0, 2).reshape(height, -1, 1)
+        packed = np.packbits((segment >> shifts & 1).astype(np.uint8).reshape(height, -1), axis=1)
+        parts.append(np.pad(packed, ((0, 0), (0, -packed.shape[1] % (WORD_BITS // 8)))))
+        words.append(np.full(height, parts[-1].shape[1] // (WORD_BITS // 8), np.int64))
+    return np.concatenate(parts, axis=1).reshape(-1), np.stack(words, axis=1)
+
+
 def decode_segments(
     data: Any, index: np.ndarray, shape: tuple[int, int, int], block: int, order: int
 ) -> np.ndarray:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from hwsim.arch import INDEX_BYTES
 from hwsim.codec import golden
-from hwsim.codec.segments import INDEX_ENTRY, decode_segments, encode_segments, segment_bits
+from hwsim.codec.segments import INDEX_ENTRY, decode_segments, encode_segments, raw_segments, segment_bits
 from hwsim.errors import CodecError
 
 relaxed = settings(deadline=None)
@@ -188,3 +189,25 @@ def test_any_damage_is_refused_or_decodes_to_a_map_of_the_same_bytes(stored, dat
     again, index_again = encode_segments(decoded, block, order)
     assert np.array_equal(again, damaged)
     assert np.array_equal(index_again, entries)
+
+
+@given(
+    arrays(np.uint16, st.tuples(*[st.integers(1, 9)] * 3), elements=st.integers(0, 31)),
+    st.integers(1, 9),
+    st.integers(5, 16),
+)
+def test_raw_segments_are_the_values_written_one_after_the_other(values, block, bits):
+    data, words = raw_segments(values, block, bits)
+    expected = ""
+    for y in range(values.shape[1]):
+        for first in range(0, values.shape[0], block):
+            text = "".join(f"{value:0{bits}b}" for value in values[first : first + block, y].ravel())
+            text += "0" * (-len(text) % 64)
+            assert words[y, first // block] == len(text) // 64
+            expected += text
+    assert "".join(f"{byte:08b}" for byte in data) == expected
+
+
+def test_a_raw_map_refuses_values_that_are_too_wide():
+    with pytest.raises(CodecError, match="raw map of 4 bits holds no 16"):
+        raw_segments(np.full((1, 1, 1), 16, np.uint16), 1, 4)

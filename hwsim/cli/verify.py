@@ -1,0 +1,83 @@
+"""``hwsim verify``: the RTL against the cycle model and the integer reference."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwsim.cli import console
+from hwsim.cli.options import ArchFile, Images, Json, Quiet, choose_images, default_trace, read_arch
+from hwsim.errors import HwsimError
+
+if TYPE_CHECKING:
+    from hwsim.verify import LayerCheck
+
+
+def verify(
+    trace: Annotated[
+        str | None,
+        typer.Argument(metavar="TRACE", help="Folder, .zip or URL. Default: the shipped LeNet-5, sparse."),
+    ] = None,
+    layer: Annotated[
+        list[str] | None, typer.Option("--layer", metavar="L", help="Only this layer; may be repeated.")
+    ] = None,
+    images: Images = None,
+    arch: ArchFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run real layers through the simulated RTL: every cycle count and every output word must be the model's.
+
+    The first image alone, unless --images says more. The first use of a machine compiles it, a minute or so.
+    """
+    from hwsim.trace import open_trace
+
+    try:
+        from hwsim.verify import verify as run
+    except ImportError as error:
+        raise HwsimError(f"verify needs {error.name}: pip install 'hwsim[rtl]'") from None
+    machine = read_arch(arch)
+    with open_trace(trace or default_trace()) as opened:
+        numbers = (0,) if images is None else choose_images(images, opened)
+        with console.progress("passes", quiet) as advance:
+            checks = list(run(opened, machine, layer, numbers, advance))
+    if json:
+        from hwsim.report.contents import to_json
+
+        typer.echo(to_json({"checks": [asdict(c) for c in checks], "equal": all(c.equal for c in checks)}))
+    elif not quiet:
+        _show(checks)
+    wrong = [check for check in checks if not check.equal]
+    if wrong:
+        first = wrong[0]
+        raise HwsimError(
+            f"the RTL differs in {len(wrong)} of {len(checks)} layers: first {first.layer}, {first.mode}, "
+            f"image {first.image}: cycles of {first.wrong_cycles} passes, words of {first.wrong_words}"
+        )
+
+
+def _show(checks: list[LayerCheck]) -> None:
+    from hwsim.report import text
+    from hwsim.report.tables import Column
+
+    columns = [
+        Column("layer", "layer", "", text.label, 9),
+        Column("mode", "mode", "", text.label, 9),
+        Column("image", "image", "", str, 1),
+        Column("passes", "passes", "", text.whole, 2),
+        Column("cycles", "RTL cycles", "of all passes", text.whole, 8),
+        Column("model_cycles", "model", "", text.whole, 8),
+        Column("words", "words out", "", text.whole, 7),
+        Column("verdict", "verdict", "", text.label, 9),
+    ]
+    rows = []
+    for check in checks:
+        wrong = f"{check.wrong_cycles} cycles, {check.wrong_words} words differ"
+        rows.append({**asdict(check), "verdict": "equal" if check.equal else wrong})
+    console.show_table(columns, rows)
+    if any(check.made_up for check in checks):
+        console.say("The trace has no weights: random ones were used.", "yellow")
+    cycles, seconds = sum(check.cycles for check in checks), sum(check.seconds for check in checks)
+    console.say(f"{cycles:,} cycles of RTL in {seconds:.1f} s: {cycles / seconds:,.0f} a second.")

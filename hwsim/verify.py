@@ -1,0 +1,265 @@
+"""The RTL against the cycle model and the integer reference, pass by pass, on real layers.
+
+The one module of the package that imports ``rtl`` (extra ``rtl``); nothing imports it but the command line.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+
+from hwsim.arch import BURST_BYTES, Arch
+from hwsim.codec.segments import encode_segments, raw_segments
+from hwsim.cycles import WORD_BYTES
+from hwsim.errors import TraceError
+from hwsim.layer import Layer
+from hwsim.mapping import map_blocks
+from hwsim.quantize import Requantize, code_limit, requantize_for
+from hwsim.reference import accumulate
+from hwsim.schedule import LayerSpan, PassRun, schedule
+from hwsim.simulation import check_widths
+from hwsim.trace import Trace
+from hwsim.workload import Workload
+from rtl.core.geometry import Code, PassGeometry
+from rtl.cosim import PassOutcome, PassStimulus, Simulator, build, lane_weights
+
+BATCH = 16  # passes simulated in one call: their words are in memory together
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """A layer of an image on the RTL.
+
+    Attributes:
+        layer, image, mode: which; mode is ``skipping`` or ``dense``.
+        made_up: whether weights and drain are random, since the trace has none.
+        passes: simulated.
+        cycles, model_cycles: of all passes, in the RTL and by the model.
+        words: 64-bit words that the passes had to write.
+        wrong_cycles, wrong_words: passes whose cycles, or whose words, index or counters differ.
+        seconds: of simulation.
+    """
+
+    layer: str
+    image: int
+    mode: str
+    made_up: bool
+    passes: int
+    cycles: int
+    model_cycles: int
+    words: int
+    wrong_cycles: int
+    wrong_words: int
+    seconds: float
+
+    @property
+    def equal(self) -> bool:
+        """Whether the RTL did just what it must."""
+        return not (self.wrong_cycles or self.wrong_words)
+
+
+def verify(
+    trace: Trace,
+    arch: Arch,
+    layers: Sequence[str] | None = None,
+    images: Sequence[int] = (0,),
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[LayerCheck]:
+    """Run layers through the RTL, skipping and dense, as the schedule of the machine has them.
+
+    Args:
+        trace: real or synthetic; one without weights gets random ones, seeded by the layer's name.
+        arch: the machine.
+        layers: names; all if not given.
+        images: numbers.
+        progress: called with (passes done, passes in all).
+
+    Raises:
+        ArchError: a layer or a width does not fit the machine, or the RTL.
+        TraceError: no such layer or image.
+        rtl.cosim.CosimError: the simulation cannot be built, or a pass does not end.
+    """
+    known = [layer.name for layer in trace.layers]
+    for name in layers or ():
+        if name not in known:
+            raise TraceError(f"{trace.title} has no layer {name}; it has {', '.join(known)}")
+    check_widths(trace, arch)
+    simulator = build(arch)
+    spans = []
+    for image in images:
+        workload = Workload(trace, image)
+        for mode, machine in (("skipping", arch.replace(skip_zeros=True)), ("dense", arch.dense())):
+            spans += [
+                (image, mode, span)
+                for span in schedule(workload.jobs(machine), machine).layers
+                if layers is None or span.job.layer.name in layers
+            ]
+    total, done = sum(len(span.passes) for _, _, span in spans), 0
+    blocks = map_blocks(trace.layers, arch)
+    for image, mode, span in spans:
+        out_block = blocks.get(span.job.layer.output or "", arch.columns)
+        check = _LayerOnRtl(trace, span, out_block)
+        yield check.run(simulator, image, mode)
+        done += len(span.passes)
+        if progress is not None:
+            progress(done, total)
+
+
+class _LayerOnRtl:
+    """A layer's maps, weights and expected outputs, from which its passes are cut."""
+
+    def __init__(self, trace: Trace, span: LayerSpan, out_block: int) -> None:
+        self.span, self.job, self.layer = span, span.job, span.job.layer
+        self.arch, self.out_block = span.job.arch, out_block
+        info = trace.maps[self.layer.input]
+        values = self.job.workload.values(self.layer.input)
+        self.source = Code(info.bits, info.order, info.signed)
+        self.data, self.counts = self._store(values, self.job.block, self.source)
+        self.starts = np.cumsum(self.counts).reshape(self.counts.shape) - self.counts
+        self.weights, self.requantize, self.made_up = _drain(
+            trace, self.layer, values, info.signed, self.arch
+        )
+        drain = self.requantize
+        self.target = Code(drain.bits, drain.order, drain.signed)
+        self.out = drain.apply(accumulate(self.layer, values, self.weights, info.signed))
+
+    def run(self, simulator: Simulator, image: int, mode: str) -> LayerCheck:
+        """All passes, core by core."""
+        runs = sorted(self.span.passes, key=lambda run: run.core)
+        wrong_cycles = wrong_words = cycles = words = 0
+        begun = time.perf_counter()
+        for first in range(0, len(runs), BATCH):
+            batch = runs[first : first + BATCH]
+            outcomes = simulator.run([self._stimulus(run) for run in batch])
+            for run, outcome in zip(batch, outcomes, strict=True):
+                expected, index = self._expected(run)
+                cycles += outcome.cycles
+                words += len(expected)
+                wrong_cycles += outcome.cycles != run.timing.cycles
+                wrong_words += not self._same(run, outcome, expected, index)
+        return LayerCheck(
+            layer=self.layer.name,
+            image=image,
+            mode=mode,
+            made_up=self.made_up,
+            passes=len(runs),
+            cycles=cycles,
+            model_cycles=sum(run.timing.cycles for run in runs),
+            words=words,
+            wrong_cycles=wrong_cycles,
+            wrong_words=wrong_words,
+            seconds=time.perf_counter() - begun,
+        )
+
+    def _stimulus(self, run: PassRun) -> PassStimulus:
+        layer, channels = self.layer, self.job.mapping.channels(run.unit, self.layer)
+        made = slice(channels.start, channels.stop)
+        depthwise = layer.kind == "depthwise"
+        at = np.ix_(self.job.rows(run.group).y, self.job.segments([run.unit]))
+        counts = self.counts[at].ravel()
+        arrival = None
+        if run.stream is not None:
+            places = _ranges(run.stream.layout.offsets[at].ravel(), counts)
+            arrival = run.stream.arrivals(places * WORD_BYTES // BURST_BYTES)
+        last = np.zeros(counts.sum(), bool)
+        last[np.cumsum(counts) - 1] = True
+        geometry = PassGeometry(
+            depthwise=depthwise,
+            channels=len(channels) if depthwise else layer.in_shape[0],
+            height=layer.in_shape[1],
+            width=layer.in_shape[2],
+            kernel=layer.kernel,
+            stride=layer.stride,
+            padding=layer.padding,
+            out_width=layer.out_shape[2],
+            owned=self._owned(run),
+            out_channels=len(channels),
+            block=self.job.block,
+            out_block=self.out_block,
+            source=self.source,
+            target=self.target,
+            shift=self.requantize.shift,
+            relu=self.requantize.relu,
+            skip_zeros=self.arch.skip_zeros,
+        )
+        return PassStimulus(
+            geometry=geometry,
+            words=self.data[_ranges(self.starts[at].ravel(), counts)],
+            last=last,
+            weights=lane_weights(self.weights[made], self.arch.columns, depthwise),
+            bias=self.requantize.bias[made],
+            multiplier=self.requantize.multiplier[made],
+            arrival=arrival,
+        )
+
+    def _owned(self, run: PassRun) -> list[int]:
+        return [int(row) for row in self.job.mapping.groups[run.group]]
+
+    def _expected(self, run: PassRun) -> tuple[np.ndarray, np.ndarray]:
+        """Words of the output segments, and (words, non-zeros) of each."""
+        channels = self.job.mapping.channels(run.unit, self.layer)
+        out = self.out[channels.start : channels.stop][:, self._owned(run)]
+        words, counts = self._store(out, self.out_block, self.target)
+        starts = np.arange(0, len(out), self.out_block)
+        nonzeros = np.add.reduceat(np.count_nonzero(out, axis=2), starts, axis=0).T
+        return words, np.stack([counts.ravel(), nonzeros.ravel()], axis=1)
+
+    def _store(self, values: np.ndarray, block: int, code: Code) -> tuple[np.ndarray, np.ndarray]:
+        """A map as the machine stores it: uint64 words, and how many each segment has, (H, blocks)."""
+        if self.arch.skip_zeros:
+            data, index = encode_segments(values, block, code.order)
+            return data.view(">u8").astype(np.uint64), index["words"].astype(np.int64)
+        data, words = raw_segments(values, block, code.bits)
+        return data.view(">u8").astype(np.uint64), words
+
+    def _same(self, run: PassRun, outcome: PassOutcome, expected: np.ndarray, index: np.ndarray) -> bool:
+        ends = np.zeros(len(expected), bool)
+        ends[np.cumsum(index[:, 0]) - 1] = True
+        return (
+            not outcome.error
+            and np.array_equal(outcome.words, expected)
+            and np.array_equal(outcome.last, ends)
+            and np.array_equal(outcome.index["words"], index[:, 0])
+            and np.array_equal(outcome.index["nonzeros"], index[:, 1])
+            and outcome.symbols == run.timing.symbols
+            and outcome.taps == run.timing.tap_cycles
+            and outcome.words_read == run.timing.words
+        )
+
+
+def _drain(
+    trace: Trace, layer: Layer, values: np.ndarray, signed: bool, arch: Arch
+) -> tuple[np.ndarray, Requantize, bool]:
+    """Weights and drain of a layer, and whether they are made up: random, with codes of full width."""
+    try:
+        return trace.weights(layer), trace.requantize(layer), False
+    except TraceError:
+        if not trace.synthetic:
+            raise
+    rng = np.random.default_rng(crc32(layer.name.encode()))
+    limit = 1 << (trace.weight_bits - 1)
+    weights = rng.integers(-limit, limit, layer.weight_shape).astype(np.int16)
+    largest = max(1, int(np.abs(accumulate(layer, values, weights, signed).astype(np.int64)).max()))
+    bits = min(16, arch.activation_bits)
+    out_scale = largest / code_limit(bits, not layer.relu)
+    drain = requantize_for(
+        1.0,
+        1.0,
+        out_scale,
+        np.zeros(layer.out_shape[0]),
+        relu=layer.relu,
+        bits=bits,
+        signed=not layer.relu,
+        order=max(0, bits - 4),
+    )
+    return weights, drain, True
+
+
+def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """start, start + 1, ... of every range, one after the other."""
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(starts - before, lengths) + np.arange(lengths.sum())
