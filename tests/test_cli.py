@@ -335,9 +335,11 @@ def test_a_full_disk_under_the_output_is_one_line():
     assert "No space left" in done.stderr
 
 
-def test_a_reader_that_goes_away_leaves_no_traceback(tiny):
+@pytest.mark.parametrize("arguments", [["arch"], ["run", "TRACE", "--json"]])
+def test_a_reader_that_goes_away_leaves_no_traceback(tiny, arguments):
+    arguments = [str(tiny) if argument == "TRACE" else argument for argument in arguments]
     program = subprocess.Popen(
-        [*PROGRAM, "run", tiny, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     program.stdout.close()
     assert program.stderr.read() == ""
