@@ -52,7 +52,9 @@ class TapAddresses(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         arch, config, tap = self._arch, self.config, self.taps.payload
-        kernel_word = Mux(config.depthwise, tap.step, tap.kernel_row * config.kernel_width + tap.kernel_column)
+        kernel_word = Mux(
+            config.depthwise, tap.step, tap.kernel_row * config.kernel_width + tap.kernel_column
+        )
         value = Signal.like(tap.value)
         m.d.sync += [
             self.weight.eq(tap.weight + kernel_word),

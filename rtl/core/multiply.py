@@ -46,7 +46,5 @@ class Multipliers(wiring.Component):
             activation.eq(Mux(self.signed_input, Mux(self.value[0], half + 1, -half), self.value)),
             weights.eq(self.weights),
         ]
-        m.d.sync += [
-            self.products[lane].eq(activation * weights[lane]) for lane in range(self._arch.columns)
-        ]
+        m.d.sync += [self.products[lane].eq(activation * weights[lane]) for lane in range(self._arch.columns)]
         return m

@@ -91,9 +91,7 @@ class Requantizer(wiring.Component):
         ]
         m.d.sync += [
             value.eq(Mux(rounded > limit, limit, Mux(rounded < least, least, rounded))),
-            self.values.payload.code.eq(
-                Mux(config.signed, Mux(value > 0, 2 * value - 1, -2 * value), value)
-            ),
+            self.values.payload.code.eq(Mux(config.signed, Mux(value > 0, 2 * value - 1, -2 * value), value)),
         ]
         m.d.comb += [self.values.valid.eq(valid[-1]), self.values.payload.segment_end.eq(segment_end[-1])]
         return m

@@ -64,12 +64,12 @@ struct Pass {
     int64_t error;
 };
 
-void* create() { return new Design; }
+__attribute__((visibility("default"))) void* create() { return new Design; }
 
-void destroy(void* design) { delete static_cast<Design*>(design); }
+__attribute__((visibility("default"))) void destroy(void* design) { delete static_cast<Design*>(design); }
 
 // Runs passes in order; the weights of each are loaded while the one before works. Returns the cycles simulated.
-int64_t run(void* handle, Pass* passes, int64_t count) {
+__attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, int64_t count) {
     Design& d = *static_cast<Design*>(handle);
     const size_t weight_chunks = chunks_of(d.p_weights____payload);
     const size_t word_chunks = chunks_of(d.p_words____payload);

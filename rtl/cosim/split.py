@@ -1,7 +1,7 @@
 """Cut the generated simulation into functions that a compiler can digest.
 
 CXXRTL writes one function, ``eval``, for the whole design. Compilers take time that grows faster than its length
-(a core of 16 lanes: over ten minutes), so it is cut into pieces of some statements each. Its local variables, which are
+(a core of 16 lanes: many minutes), so it is cut into pieces of some statements each. Its local variables, which are
 all written before they are read, move to the file.
 """
 
@@ -11,6 +11,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 PIECE = 60  # statements
+# CXXRTL queues a write in every cycle, with an empty mask if the port is off; most ports are, most of the time.
+_WRITE_IF = """template<size_t Bits>
+static inline void write_if(cxxrtl::memory<Bits>& memory, size_t index, const cxxrtl::value<Bits>& value,
+                            const cxxrtl::value<Bits>& mask, int priority) {
+\tif (!mask.is_zero()) memory.update(index, value, mask, priority);
+}
+
+"""
+_WRITE = re.compile(r"\b(memory_\w+)\.update\(")
 _LOCAL = re.compile(r"\tvalue<\d+> \w+;")
 
 
@@ -23,7 +32,11 @@ def split_eval(text: str, design: str) -> str:
     assert lines[0] == "\tbool converged = true;" and lines[-1] == "\treturn converged;"
     assert "converged" not in "".join(lines[2:-1]), "the design has a combinational loop"
     variables = [line for line in lines[2:-1] if _LOCAL.fullmatch(line)]
-    statements = list(_statements([line for line in lines[2:-1] if not _LOCAL.fullmatch(line)]))
+    statements = list(
+        _statements(
+            [_WRITE.sub(r"write_if(\1, ", line) for line in lines[2:-1] if not _LOCAL.fullmatch(line)]
+        )
+    )
     pieces = [statements[i : i + PIECE] for i in range(0, len(statements), PIECE)]
     names = [f"eval_{i}(bool posedge_p_clk, performer *performer)" for i in range(len(pieces))]
 
@@ -37,6 +50,7 @@ def split_eval(text: str, design: str) -> str:
     return (
         before.replace(struct, struct + declared)
         + "".join(f"static {variable.strip()}\n" for variable in variables)
+        + _WRITE_IF
         + functions
         + head
         + f"{lines[1]}\n{calls}\treturn true;\n}}\n"

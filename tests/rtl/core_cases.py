@@ -227,7 +227,9 @@ def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, 
         words=counts.astype(np.int32),
         stream=stream,
     )
-    index = np.array(list(zip(out_counts.ravel(), nonzeros, strict=True)), [("words", "<u2"), ("nonzeros", "<u2")])
+    index = np.array(
+        list(zip(out_counts.ravel(), nonzeros, strict=True)), [("words", "<u2"), ("nonzeros", "<u2")]
+    )
     return stimulus, Expected(timing, out_data, out_last, index)
 
 

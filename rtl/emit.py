@@ -1,0 +1,131 @@
+"""The machine as Verilog, with what a user needs to build it into a system."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from amaranth.hdl import ShapeLike
+from amaranth.lib import data
+
+from hwsim.arch import Arch
+from rtl.core.geometry import check_arch
+from rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor
+from rtl.ports import ports
+from rtl.top import Top
+
+NAME = "hwsim_top"
+
+_CORE = """CAPI=2:
+name: hwsim:accelerator:{name}:0.1.0
+description: Zero-skipping accelerator with an Exp-Golomb codec, {cores} cores of {columns} columns
+
+filesets:
+  rtl:
+    files:
+      - {name}.v: {{file_type: verilogSource}}
+
+targets:
+  default: &default
+    filesets: [rtl]
+    toplevel: {name}
+  lint:
+    <<: *default
+    default_tool: verilator
+    tools:
+      verilator:
+        mode: lint-only
+        verilator_options: [-Wall]
+"""
+
+_NOTE = """# {name}: integration
+Made by `rtl.emit`; do not edit, emit it again.
+
+{cores} cores of {columns} columns, activations of up to {activation_bits} bits, weights of {weight_bits} bits.
+One clock `clk`, a synchronous reset `rst`, active high. All streams are AXI4-Stream: a transfer takes place in a cycle with
+`tvalid` and `tready` high. `tdata` is filled up to whole bytes with bits that are ignored (in) or zero (out).
+
+## Order of a pass of core N
+1. Load its weights on `s_axis_weights` and its channel scales on `s_axis_scales`, each in order from the first, `tlast` with the
+   last one, `tuser` the mask of the cores that take them. They go to the half of the memory that is idle.
+2. Send the configuration on `s_axis_passes_N`. It is taken when the pass starts: when the pass before is done and the loads are in.
+3. From then on: a row descriptor for each input row on `s_axis_rows_N`, each before the first value of its row is decoded, and the
+   segments on `s_axis_words_N`, `tlast` with the last word of each. Words of the next pass wait for its start.
+4. The output segments leave on `m_axis_coded_N`, `tlast` with the last word of each, and one index entry a segment on `m_axis_index_N`
+   (words in bits 15:0, non-zeros in 31:16). `done[N]` is high in the last cycle of the pass.
+   `error[N]` says that the words were no legal map.
+
+A weight word is {columns} weights, lane 0 in the lowest bits.
+
+## tdata of s_axis_passes_N
+{passes}
+
+## tdata of s_axis_rows_N
+{rows}
+
+## tdata of s_axis_scales
+{scales}
+"""
+
+
+def emit(arch: Arch, folder: str | Path) -> list[Path]:
+    """Write Verilog, a FuseSoC core file and an integration note.
+
+    Args:
+        arch: the machine.
+        folder: where to; made if it is not there. Files of the same names are replaced.
+
+    Returns:
+        The files: ``hwsim_top.v``, ``hwsim_top.core``, ``README.md``.
+
+    Raises:
+        ArchError: a machine that the RTL cannot be.
+    """
+    check_arch(arch)
+    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+    from amaranth.back import verilog
+
+    top = Top(arch)
+    text = verilog.convert(
+        top, name=NAME, ports=list(ports(top).values()), emit_src=False, strip_internal_attrs=True
+    )
+    names = {
+        "name": NAME,
+        **{field: getattr(arch, field) for field in ("cores", "columns", "activation_bits", "weight_bits")},
+    }
+    tables = {
+        "passes": _table(PassConfig(arch)),
+        "rows": _table(RowDescriptor),
+        "scales": _table(ChannelScale),
+    }
+    contents = {
+        f"{NAME}.v": text,
+        f"{NAME}.core": _CORE.format(**names),
+        "README.md": _NOTE.format(**names, **tables),
+    }
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    return [folder / name for name in contents]
+
+
+def _table(shape: ShapeLike) -> str:
+    """Bits and fields of a layout, nested ones by their path."""
+    rows = [f"| {low + width - 1}:{low} | {name} |" for name, low, width in _fields(shape, "", 0)]
+    return "\n".join(["| bits | field |", "|---|---|", *rows])
+
+
+def _fields(shape: ShapeLike, prefix: str, offset: int) -> list[tuple[str, int, int]]:
+    found = []
+    for name, field in data.Layout.cast(shape):
+        path = f"{prefix}.{name}" if prefix else name
+        if isinstance(field.shape, int) or not _is_layout(field.shape):
+            found.append((path, offset + field.offset, field.width))
+        else:
+            found += _fields(field.shape, path, offset + field.offset)
+    return found
+
+
+def _is_layout(shape: ShapeLike) -> bool:
+    return isinstance(shape, data.Layout) or (isinstance(shape, type) and issubclass(shape, data.Struct))
