@@ -158,7 +158,6 @@ def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, 
     """Stimulus and expectation of a pass."""
     layer, arch, geometry = case.layer, case.arch, case.geometry
     rng = np.random.default_rng(case.seed)
-    channels, height, _ = layer.in_shape
     values = rng.integers(1, 2**case.source.bits, layer.in_shape) >> rng.integers(
         0, case.source.bits, layer.in_shape
     )
@@ -231,6 +230,40 @@ def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, 
         list(zip(out_counts.ravel(), nonzeros, strict=True)), [("words", "<u2"), ("nonzeros", "<u2")]
     )
     return stimulus, Expected(timing, out_data, out_last, index)
+
+
+def handful(arch: Arch) -> list[Case]:
+    """Small passes of every kind, for simulators that are slow; the machine has four lanes or more."""
+
+    def case(kind, in_shape, out_shape, kernel=(1, 1), stride=1, padding=(0, 0), **changes) -> Case:
+        layer = Layer("l", kind, "x", in_shape, out_shape, kernel, stride, padding, changes.pop("relu", True))
+        fields = {
+            "arch": arch,
+            "owned": tuple(range(out_shape[1])),
+            "first": 0,
+            "out_channels": min(arch.columns, out_shape[0]),
+            "block": 4,
+            "out_block": 4,
+            "source": Code(8, 2),
+            "target": Code(8, 3),
+            "shift": 24,
+            "density": 0.5,
+            "stream": None,
+            "seed": 7,
+        }
+        return Case(layer=layer, **(fields | changes))
+
+    dense = arch.replace(skip_zeros=False)
+    return [
+        case("conv", (5, 6, 7), (4, 6, 7), (3, 3), padding=(1, 1)),
+        case("conv", (6, 5, 9), (3, 3, 5), (5, 2), 2, (2, 1), relu=False, target=Code(6, 0, True)),
+        case("depthwise", (4, 5, 6), (4, 5, 6), (3, 3), padding=(1, 1), source=Code(7, 1, True)),
+        case("depthwise", (3, 4, 8), (3, 2, 4), (2, 2), 2, out_block=2, arch=dense),
+        case("linear", (40, 1, 1), (4, 1, 1), density=0.1),
+        case("conv", (4, 9, 1), (4, 9, 1), (3, 1), padding=(1, 0), owned=(0, 2, 3, 7)),
+        case("conv", (3, 1, 20), (2, 1, 14), (1, 7), arch=dense, target=Code(5, 0), out_block=1),
+        case("conv", (4, 8, 8), (4, 8, 8), density=0.0),
+    ]
 
 
 def map_words(values: np.ndarray, block: int, code: Code, skip_zeros: bool) -> tuple[np.ndarray, np.ndarray]:

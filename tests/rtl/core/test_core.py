@@ -1,0 +1,26 @@
+"""The core under Icarus, and that it and compiled simulation agree."""
+
+import pytest
+from core_cases import handful, prepare
+from simulate import run_bench
+
+from hwsim.arch import Arch
+from rtl.core.core import Core
+from rtl.cosim import build
+
+FIELDS = {"columns": 4, "accumulators": 256, "weight_words": 640, "fifo_depth": 8}
+
+
+@pytest.mark.parametrize("stalls", [0, 0.4])
+def test_icarus_takes_the_cycles_of_the_model_and_makes_the_words_of_the_reference(stalls):
+    run_bench(Core(Arch(**FIELDS)), "core", arch=FIELDS, stalls=stalls)
+
+
+def test_compiled_simulation_of_the_same_passes_does_too():
+    arch = Arch(**FIELDS)
+    passes = [prepare(case) for case in handful(arch)]
+    outcomes = build(arch).run([stimulus for stimulus, _ in passes])
+    for outcome, (_, expected) in zip(outcomes, passes, strict=True):
+        assert outcome.cycles == expected.timing.cycles
+        assert outcome.words.tolist() == expected.words.tolist()
+        assert outcome.index.tolist() == expected.index.tolist()
