@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hwsim.cli import arch, compare, info, run, sweep, synth, verify
+from hwsim.cli import arch, compare, export, info, measure, run, sweep, synth, verify
 from hwsim.errors import HwsimError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -27,7 +27,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run.run, compare.compare, info.info, synth.synth, sweep.sweep, verify.verify, arch.arch):
+for command in (
+    run.run,
+    compare.compare,
+    info.info,
+    synth.synth,
+    sweep.sweep,
+    measure.measure,
+    export.export,
+    verify.verify,
+    arch.arch,
+):
     app.command(epilog=EPILOG)(command)
 
 

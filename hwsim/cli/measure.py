@@ -1,0 +1,71 @@
+"""``hwsim measure``: a trace's layers through the kernels of a real processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwsim.cli import console
+from hwsim.cli.options import ArchFile, Images, Quiet, choose_images, default_trace, read_arch
+
+
+def measure(
+    trace: Annotated[
+        str | None,
+        typer.Argument(metavar="TRACE", help="Folder, .zip or URL. Default: the shipped LeNet-5, sparse."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where the JSON goes.")
+    ] = None,
+    images: Images = None,
+    repeats: Annotated[int, typer.Option(min=3, help="Rounds of a kernel over all inputs.")] = 20,
+    threads: Annotated[int, typer.Option(min=1, help="Of the processor, for every kernel.")] = 1,
+    arch: ArchFile = None,
+    quiet: Quiet = False,
+) -> None:
+    """Time dense and sparse kernels on a trace's real maps, beside the ideal and the simulated speedup."""
+    from hwsim.measure import join
+    from hwsim.measure import measure as run
+    from hwsim.simulation import simulate
+    from hwsim.trace import open_trace
+
+    if device not in ("cpu", "cuda"):
+        raise typer.BadParameter(f"--device {device}: give cpu or cuda")
+    machine = read_arch(arch)
+    with open_trace(trace or default_trace()) as opened:
+        numbers = choose_images(images, opened)
+        with console.progress("measuring", quiet) as advance:
+            measured = run(opened, device, numbers, repeats=repeats, threads=threads, progress=advance)  # type: ignore[arg-type]
+        if output:
+            measured.to_json(output)
+        if not quiet:
+            _show(join(simulate(opened, machine, numbers), measured), device)
+            console.say(f"{measured.machine.name}, {threads} threads, fp32; times are medians.")
+            for note in measured.notes:
+                console.say(note, "dim")
+            console.say(f"The record: {output}" if output else "Add -o FILE to keep the record.", "dim")
+
+
+def _show(rows: list[dict[str, object]], device: str) -> None:
+    from hwsim.report import text
+    from hwsim.report.tables import Column
+
+    def microseconds(value: float | None) -> str:
+        return "not measured" if value is None else f"{value:,.1f} µs"
+
+    def factor(value: float | None) -> str:
+        return "not measured" if value is None else text.factor(value)
+
+    columns = [
+        Column("layer", "layer", "", text.label, 9),
+        Column("ideal_speedup", "ideal", "", text.factor, 8),
+        Column("simulated_speedup", "simulated", "", text.factor, 8),
+        Column(f"{device}_speedup", device, "dense kernel / sparse kernel", factor, 9),
+        Column(f"{device}_converted_speedup", "with conversion", "", factor, 6),
+        Column(f"{device}_dense_us", "dense", "the fastest dense kernel", microseconds, 5),
+        Column(f"{device}_sparse_us", "sparse", "the fastest sparse kernel", microseconds, 5),
+    ]
+    console.show_table(columns, rows)
