@@ -1,9 +1,9 @@
-"""Machines x networks a second of a sweep over ResNet-18 at 224x224, one image, on all cores of this computer.
+"""Machines a second of a sweep over ResNet-18 at 224x224, one image, on all cores of this computer.
 
     python benchmarks/sweep_resnet18.py [--points N]
 
-Two spaces: fields of timing alone, and fields that map every layer anew. Each with a tenth of the points and with
-all of them, so that the cost of a point can be seen to stay. The start of the workers, some seconds, is in it.
+Two spaces: fields of timing alone, and fields that map every layer anew. Each with a tenth of the points and
+with all of them, so that the cost of a point can be seen to stay. The start of the workers is in it.
 """
 
 from __future__ import annotations
