@@ -76,6 +76,25 @@ def test_run_writes_a_report_that_agrees_with_its_json(hwsim, tiny, tmp_path):
     assert (folder / "report.html").read_text().startswith("<!doctype html>")
 
 
+def test_measurements_stand_beside_the_simulation(hwsim, tmp_path):
+    record = shipped.shipped_trace().parent / "measured_cpu.json"
+    code, out, err = hwsim("run", "--measured", record, "--out", tmp_path)
+    assert (code, err) == (0, "")
+    assert "Beside real processors" in out
+    assert "not measured" in out
+    document = json.loads((tmp_path / "report.json").read_text())["measured"]
+    kernels = json.loads(record.read_text())["layers"][0]["timings"]
+    fastest = {
+        kind: min(t["median_us"] for t in kernels if t["kernel"] in names)
+        for kind, names in (
+            ("dense", ("numpy_fp32", "torch_fp32", "torch_fp32_nhwc")),
+            ("sparse", ("scipy_csr_fp32", "torch_csr_fp32")),
+        )
+    }
+    assert document["per_layer"][0]["cpu_speedup"] == fastest["dense"] / fastest["sparse"]
+    assert (tmp_path / "measured.png").exists()
+
+
 def test_quiet_prints_nothing(hwsim, tiny):
     assert hwsim("run", tiny, "--quiet") == (0, "", "")
 
@@ -253,6 +272,8 @@ FAILURES = {  # arguments, with files of the folder below, and what the line mus
     "wrong parameter": ("arch --arch wrong.toml", "cores"),
     "unknown parameter": ("arch --arch unknown.toml", "kernels"),
     "map too wide": ("run tiny.zarr.zip --arch narrow.toml", "activation_bits"),
+    "measurements of another trace": ("run tiny.zarr.zip --measured other.json", "network lenet5, not tiny"),
+    "no measurements": ("run tiny.zarr.zip --measured not.toml", "not JSON"),
     "output in the way": ("run tiny.zarr.zip --out in_the_way", "--out"),
     "missing image": ("run tiny.zarr.zip --images 3", "0 .. 1"),
     "unknown network": ("synth nonet -o x.zip", "lenet5"),
@@ -271,6 +292,8 @@ def folder(tiny, tmp_path, monkeypatch) -> Path:
     Path("unknown.toml").write_text("kernels = 3")
     Path("narrow.toml").write_text("activation_bits = 4")
     Path("in_the_way").touch()
+    record = shipped.shipped_trace().parent / "measured_cpu.json"
+    Path("other.json").write_bytes(record.read_bytes())
     Path("foreign.zip").write_text("no zip at all")
     damage(tiny, Path("damaged.zarr.zip"))
     return tmp_path

@@ -9,6 +9,7 @@ import typer
 
 from hwsim.cli import console
 from hwsim.cli.options import ArchFile, Images, Quiet, choose_images, default_trace, read_arch
+from hwsim.cli.run import show_measured
 
 
 def measure(
@@ -27,8 +28,9 @@ def measure(
     quiet: Quiet = False,
 ) -> None:
     """Time dense and sparse kernels on a trace's real maps, beside the ideal and the simulated speedup."""
-    from hwsim.measure import join
     from hwsim.measure import measure as run
+    from hwsim.report.measured import measured_rows
+    from hwsim.report.tables import total_row
     from hwsim.simulation import simulate
     from hwsim.trace import open_trace
 
@@ -42,30 +44,6 @@ def measure(
         if output:
             measured.to_json(output)
         if not quiet:
-            _show(join(simulate(opened, machine, numbers), measured), device)
-            console.say(f"{measured.machine.name}, {threads} threads, fp32; times are medians.")
-            for note in measured.notes:
-                console.say(note, "dim")
+            result = simulate(opened, machine, numbers)
+            show_measured(measured_rows(result, [measured]), total_row(result), [measured])
             console.say(f"The record: {output}" if output else "Add -o FILE to keep the record.", "dim")
-
-
-def _show(rows: list[dict[str, object]], device: str) -> None:
-    from hwsim.report import text
-    from hwsim.report.tables import Column
-
-    def microseconds(value: float | None) -> str:
-        return "not measured" if value is None else f"{value:,.1f} µs"
-
-    def factor(value: float | None) -> str:
-        return "not measured" if value is None else text.factor(value)
-
-    columns = [
-        Column("layer", "layer", "", text.label, 9),
-        Column("ideal_speedup", "ideal", "", text.factor, 8),
-        Column("simulated_speedup", "simulated", "", text.factor, 8),
-        Column(f"{device}_speedup", device, "dense kernel / sparse kernel", factor, 9),
-        Column(f"{device}_converted_speedup", "with conversion", "", factor, 6),
-        Column(f"{device}_dense_us", "dense", "the fastest dense kernel", microseconds, 5),
-        Column(f"{device}_sparse_us", "sparse", "the fastest sparse kernel", microseconds, 5),
-    ]
-    console.show_table(columns, rows)

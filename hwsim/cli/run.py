@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +21,7 @@ from hwsim.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from hwsim.measure.record import Measured
     from hwsim.result import Result
 
 
@@ -30,23 +33,31 @@ def run(
     arch: ArchFile = None,
     out: OutFolder = None,
     images: Images = None,
+    measured: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A record of 'hwsim measure' to put beside; once for each device."),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Cycles, DRAM bytes and energy of a trace, layer by layer, beside the dense baseline."""
+    from hwsim.report.measured import measured_rows
+    from hwsim.report.tables import total_row
     from hwsim.simulation import simulate
     from hwsim.trace import open_trace
 
     machine = read_arch(arch)
+    records = _read_records(measured or [])
     with open_trace(trace or default_trace()) as opened:
         numbers = choose_images(images, opened)
         with console.progress("simulating", quiet) as advance:
             result = simulate(opened, machine, numbers, advance)
+        rows = measured_rows(result, records)
         if out or json:
             from hwsim.report.contents import Report
 
             with console.progress("coding maps", quiet) as advance:
-                report = Report.of(opened, result, advance)
+                report = Report.of(opened, result, advance, records)
     written = None
     if out:
         from hwsim.report.write import write_report
@@ -58,10 +69,34 @@ def run(
         typer.echo(to_json(report.to_dict()), nl=False)
     elif not quiet:
         _show(result)
+        if records:
+            show_measured(rows, total_row(result), records)
         if written:
             console.say(f"The report: {written[-1]}")
         else:
             console.say("Add --out DIR for plots and a report.", "dim")
+
+
+def show_measured(rows: Sequence[dict[str, Any]], total: dict[str, Any], records: Sequence[Measured]) -> None:
+    """Ideal, simulated and measured speedups, and where they were measured."""
+    from hwsim.report.measured import DEVICES, MEANING, measured_columns, measured_total
+
+    console.say("Beside real processors", "bold")
+    devices = [record.machine.device for record in records]
+    console.show_table(measured_columns(devices), rows, measured_total(rows, total))
+    console.say(MEANING)
+    for record in records:
+        machine = record.machine
+        threads = f", threads: {machine.threads}" if machine.device == "cpu" else ""
+        console.say(f"{DEVICES[machine.device]}: {machine.name}{threads}; {record.date}", "dim")
+        for note in record.notes:
+            console.say(note, "dim")
+
+
+def _read_records(paths: Sequence[Path]) -> list[Measured]:
+    from hwsim.measure.record import read_measured
+
+    return [read_measured(path) for path in paths]
 
 
 def _show(result: Result) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import hwsim
 from hwsim.report import codecs
-from hwsim.report.tables import layer_rows
+from hwsim.report.measured import MEANING, PRECISION, measured_rows, measured_total, record_document
+from hwsim.report.tables import layer_rows, total_row
 from hwsim.result import Result
 
 if TYPE_CHECKING:
+    from hwsim.measure.record import Measured
     from hwsim.trace import Trace
 
 
@@ -25,16 +28,33 @@ class Report:
         result: of the simulation.
         maps: compression of the maps by every coder.
         metrics: of the trace, for example ``accuracy``.
+        measured: the same trace on real processors, at most one record a device.
     """
 
     result: Result
     maps: tuple[codecs.MapSizes, ...]
     metrics: dict[str, Any] = field(default_factory=dict)
+    measured: tuple[Measured, ...] = ()
 
     @classmethod
-    def of(cls, trace: Trace, result: Result, progress: Callable[[int, int], None] | None = None) -> Report:
+    def of(
+        cls,
+        trace: Trace,
+        result: Result,
+        progress: Callable[[int, int], None] | None = None,
+        measured: Sequence[Measured] = (),
+    ) -> Report:
         """Measure what the result does not hold; see :func:`hwsim.report.codecs.measure`."""
-        return cls(result, codecs.measure(trace, result, progress), dict(trace.metrics))
+        return cls(result, codecs.measure(trace, result, progress), dict(trace.metrics), tuple(measured))
+
+    @cached_property
+    def measured_rows(self) -> list[dict[str, Any]]:
+        """Ideal, simulated and measured speedups, one row a layer; empty if nothing was measured.
+
+        Raises:
+            MeasureError: the measurements are of another trace, or two are of one device.
+        """
+        return measured_rows(self.result, self.measured)
 
     def to_dict(self) -> dict[str, Any]:
         """The document of ``report.json``: the result, one row a layer, the coders, the tool."""
@@ -42,6 +62,18 @@ class Report:
             **result_document(self.result),
             "metrics": jsonable(self.metrics),
             "compression": _compression(self.maps, len(self.result.images)),
+            "measured": jsonable(self._measured()),
+        }
+
+    def _measured(self) -> dict[str, Any] | None:
+        if not self.measured:
+            return None
+        return {
+            "precision": PRECISION,
+            "meaning": MEANING,
+            "records": {record.machine.device: record_document(record) for record in self.measured},
+            "per_layer": self.measured_rows,
+            "total": measured_total(self.measured_rows, total_row(self.result)),
         }
 
 

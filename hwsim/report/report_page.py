@@ -8,6 +8,15 @@ from typing import Any
 from hwsim.arch import Arch
 from hwsim.report import codecs, html, text
 from hwsim.report.contents import Report
+from hwsim.report.measured import (
+    DEVICES,
+    MEANING,
+    kernel_columns,
+    kernel_rows,
+    measured_columns,
+    measured_total,
+    record_facts,
+)
 from hwsim.report.plots import Plot
 from hwsim.report.tables import (
     CAUSE_MEANINGS,
@@ -56,6 +65,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
                 "when dense, because the layers before it left less time to fetch. A click on a title sorts."
             ),
             html.table(LAYER_COLUMNS, rows, total, made_up),
+            *_measured(report, total),
             html.heading("What stalls each layer"),
             html.paragraph(
                 "Shares of the layer's core-cycles, which are "
@@ -78,6 +88,27 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
             html.facts((codecs.LABELS.get(c, c), codecs.MEANINGS.get(c, "")) for c in coders),
         ],
     )
+
+
+def _measured(report: Report, total: Mapping[str, Any]) -> list[str]:
+    """Speedups beside those of real processors, what every kernel took, and on what; nothing without them."""
+    if not report.measured:
+        return []
+    rows, made_up = report.measured_rows, report.result.synthetic
+    columns = measured_columns([record.machine.device for record in report.measured])
+    parts = [
+        html.heading("Beside real processors"),
+        html.paragraph(MEANING),
+        html.table(columns, rows, measured_total(rows, dict(total)), made_up),
+    ]
+    for record in report.measured:
+        parts += [
+            html.heading(f"What each kernel takes on the {DEVICES[record.machine.device]}"),
+            html.paragraph("Medians, an image. A column's title tells how the kernel computes a layer."),
+            html.table(kernel_columns(record), kernel_rows(record), synthetic=made_up),
+            html.facts(record_facts(record)),
+        ]
+    return parts
 
 
 def machine_facts(arch: Arch) -> list[tuple[str, Any]]:

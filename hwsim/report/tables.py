@@ -81,10 +81,19 @@ def layer_rows(result: Result) -> list[dict[str, Any]]:
     ]
 
 
-def layers_csv(result: Result) -> str:
-    """One row a layer: averages over the images, ratios of the sums."""
+def layers_csv(result: Result, measured: Sequence[Mapping[str, Any]] = ()) -> str:
+    """One row a layer: averages over the images, ratios of the sums.
+
+    Args:
+        result: of the simulation.
+        measured: rows of :func:`hwsim.report.measured.measured_rows`, in the same order, if there are any.
+    """
     marks = {"images": len(result.images), "synthetic": result.synthetic}
-    return to_csv([{**row, **marks} for row in layer_rows(result)])
+    rows = [{**row, **marks} for row in layer_rows(result)]
+    if measured:
+        for row, more in zip(rows, measured, strict=True):
+            row |= {k: text.NOT_MEASURED if v is None else v for k, v in more.items() if k not in row}
+    return to_csv(rows)
 
 
 def runs_csv(result: Result) -> str:

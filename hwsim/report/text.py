@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 TIMES = "\N{MULTIPLICATION SIGN}"
+NOT_MEASURED = "not measured"
 _LONG_LIST = 12
 _PREFIXES = ("", "k", "M", "G", "T", "P")
 
@@ -39,6 +40,11 @@ def energy(microjoules: float) -> str:
 def seconds(value: float) -> str:
     """A duration given in s: ``0.0012`` -> ``1.20 ms``."""
     return _scaled(value * 1e9, 1000, ["ns", "µs", "ms", "s"])
+
+
+def duration(microseconds: float) -> str:
+    """A duration given in us: ``0.5`` -> ``500 ns``."""
+    return seconds(microseconds / 1e6)
 
 
 def factor(value: float | None) -> str:

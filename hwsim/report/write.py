@@ -24,8 +24,10 @@ class OutputError(HwsimError):
 def draw_report(report: Report) -> list[Plot]:
     """All plots of a report, in the order of the page."""
     result = report.result
+    measured = [draw.measured(result, report.measured_rows)] if report.measured else []
     return [
         draw.speedup(result),
+        *measured,
         draw.breakdown(result),
         draw.density(result),
         draw.roofline(result),
@@ -39,13 +41,14 @@ def write_report(report: Report, folder: str | os.PathLike[str]) -> list[Path]:
 
     Raises:
         OutputError: the folder cannot be made or written.
+        MeasureError: the measurements are of another trace.
     """
     plots = draw_report(report)
     return write_files(
         folder,
         {
             "report.json": to_json(report.to_dict()),
-            "layers.csv": layers_csv(report.result),
+            "layers.csv": layers_csv(report.result, report.measured_rows),
             "runs.csv": runs_csv(report.result),
             **plot_files(plots),
             "report.html": report_page(report, plots),

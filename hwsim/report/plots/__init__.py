@@ -1,8 +1,9 @@
 """Plots of a report: functions from data to a finished :class:`Plot`; no state, no display."""
 
 from hwsim.report.plots.layers import breakdown, density, speedup
+from hwsim.report.plots.measured import measured
 from hwsim.report.plots.roofline import roofline
 from hwsim.report.plots.style import Plot
 from hwsim.report.plots.totals import compression, energy
 
-__all__ = ["Plot", "breakdown", "compression", "density", "energy", "roofline", "speedup"]
+__all__ = ["Plot", "breakdown", "compression", "density", "energy", "measured", "roofline", "speedup"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -83,10 +84,16 @@ def stack(
 
 def legend(axes: Axes, colours: Mapping[str, str], columns: int, below_ticks: bool = False) -> None:
     """Names of the colours, in a block below the axes."""
+    handles = [Patch(color=colour, label=name.replace("_", " ")) for name, colour in colours.items()]
+    place_legend(axes, handles, columns, below_ticks)
+
+
+def place_legend(axes: Axes, handles: Sequence[Artist], columns: int, below_ticks: bool = False) -> None:
+    """A legend of labelled artists, in a block below the axes."""
     height = axes.get_window_extent().height / axes.figure.dpi
     gap = (LEGEND_GAP + TICKS * below_ticks) / height
     axes.legend(
-        handles=[Patch(color=colour, label=name.replace("_", " ")) for name, colour in colours.items()],
+        handles=handles,
         loc="upper left",
         bbox_to_anchor=(0, -gap),
         ncols=columns,
