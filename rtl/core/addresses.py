@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -77,7 +77,7 @@ class TapAddresses(wiring.Component):
             kernel_row = Signal.like(tap.kernel_row, name=f"kernel_row{lane}")
             kernel_column = Signal.like(tap.kernel_column, name=f"kernel_column{lane}")
             met = Signal(name=f"met{lane}")
-            own = _own_tap(lane, arch.columns)[Cat(config.kernel_width, tap.step)]
+            own = _own_tap(lane, arch.columns, config.kernel_width, tap.step)
             with m.If(config.depthwise):
                 m.d.comb += [
                     Cat(kernel_column, kernel_row).eq(own),
@@ -106,16 +106,16 @@ class TapAddresses(wiring.Component):
         return m
 
 
-def _own_tap(lane: int, columns: int) -> Array:
-    """The tap of a depthwise lane, column below row, by kernel width and then step.
+def _own_tap(lane: int, columns: int, kernel_width: Signal, step: Signal) -> Value:
+    """The tap of a depthwise lane, column below row: number step * M + lane, looked up in a table of constants.
 
-    Tap number step * M + lane lies in row number // kernel_width. What lies below the largest kernel is given row 7,
-    which no mask has.
+    What lies below the largest kernel is given row 7, which no mask has.
     """
-    steps = range(-(-(MAX_KERNEL**2) // columns))
-    table = []
-    for step in steps:
-        for kernel_width in range(1 << KERNEL_BITS):
-            row, column = divmod(step * columns + lane, max(kernel_width, 1))
-            table.append(Const(min(row, MAX_KERNEL) << KERNEL_BITS | column, 2 * KERNEL_BITS))
-    return Array(table)
+    step_bits = (-(-(MAX_KERNEL**2) // columns) - 1).bit_length()
+    table = 0
+    for index in range(1 << (step_bits + KERNEL_BITS)):
+        number = (index >> KERNEL_BITS) * columns + lane
+        row, column = divmod(number, max(index % (1 << KERNEL_BITS), 1))
+        table |= (min(row, MAX_KERNEL) << KERNEL_BITS | column) << (2 * KERNEL_BITS * index)
+    bits = Const(table, 2 * KERNEL_BITS << (step_bits + KERNEL_BITS))
+    return bits.word_select(Cat(kernel_width, step[:step_bits]), 2 * KERNEL_BITS)

@@ -29,7 +29,7 @@ class AccumulatorBank(wiring.Component):
     Ports:
         access: In(BankAccess), in cycle t. product: In(signed 32), what is added, in t + 2. The drain may read the
             sum from t + 4 on.
-        drain: In(BankAccess), in cycle d. drained: Out(signed 32), in d + 2: the sum, or 0 if not ``valid``.
+        drain: In(BankAccess), in cycle d; ``access`` may come back to the sub-bank in d + 2. drained: Out(signed 32), in d + 2: the sum, or 0 if not ``valid``.
     """
 
     def __init__(self, arch: Arch) -> None:

@@ -109,6 +109,7 @@ class Core(wiring.Component):
             decoder.credit.eq(items.credit),
             position.weight_base.eq(weights.idle_base),
             items.spend.eq(position.makes_item),
+            items.clear.eq(self.start),
             self.error.eq(decoder.error),
         ]
 

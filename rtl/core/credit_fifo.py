@@ -24,6 +24,7 @@ class CreditFifo(wiring.Component):
         spend: In(1), an entry was sent on its way in the cycle before.
         entries: In(stream, always ready), what comes out of the pipeline.
         head: Out(stream), entries in order.
+        clear: In(1), drop everything, also what was spent in the cycle before; all credits are back in the next.
     """
 
     def __init__(self, shape: ShapeLike, depth: int) -> None:
@@ -37,6 +38,7 @@ class CreditFifo(wiring.Component):
                 "spend": In(1),
                 "entries": In(stream.Signature(shape, always_ready=True)),
                 "head": Out(stream.Signature(shape)),
+                "clear": In(1),
             }
         )
 
@@ -63,4 +65,6 @@ class CreditFifo(wiring.Component):
         for moves, pointer in ((self.entries.valid, write.addr), (leaves, read.addr)):
             with m.If(moves):
                 m.d.sync += pointer.eq(Mux(pointer == depth - 1, 0, pointer + 1))
+        with m.If(self.clear):
+            m.d.sync += [credits.eq(depth), level.eq(0), write.addr.eq(0), read.addr.eq(0)]
         return m

@@ -20,8 +20,8 @@ CHANNEL_WORDS_BITS = (MAX_KERNEL**2).bit_length()
 
 
 def sub_bank_depth(arch: Arch) -> int:
-    """Words of a sub-bank: ``accumulators`` / 8, up to a power of two, so that an address splits into bits."""
-    return 1 << (arch.accumulators // SUB_BANKS - 1).bit_length()
+    """Words of a sub-bank: ``accumulators`` / 8, up to a power of two (at least 2), so that an address is bits."""
+    return max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
 
 
 def bank_address_bits(arch: Arch) -> int:

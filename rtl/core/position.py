@@ -27,7 +27,7 @@ class PositionCounter(wiring.Component):
     Ports:
         symbols: In(stream of Symbol, always ready).
         config: In(PassConfig).
-        start: In(1), before the first symbol of a pass.
+        start: In(1), before the first symbol of a pass; drops what is under way.
         weight_base: In, address of the first weight word of the pass; read while ``start``.
         makes_item: Out(1), the symbol of this cycle makes an item; combinational.
         items: Out(stream of Placed, always ready).
@@ -64,9 +64,6 @@ class PositionCounter(wiring.Component):
                 m.d.sync += segment_base.eq(segment_base + config.segment_words)
             with m.If(symbol.row_end):
                 m.d.sync += segment_base.eq(pass_base)
-        with m.If(self.start):
-            m.d.sync += [passed.eq(0), pass_base.eq(self.weight_base), segment_base.eq(self.weight_base)]
-
         # What waits for the multiplications: a register a stage.
         stages = 5
         valid = [self.makes_item] + [Signal(name=f"valid{i}") for i in range(1, stages + 1)]
@@ -96,5 +93,8 @@ class PositionCounter(wiring.Component):
             item[5].weight.eq(item[4].weight + words),
             item[5].pixel.eq(pixel),
         ]
+        with m.If(self.start):  # after an error the decoder has gone on
+            m.d.sync += [signal.eq(0) for signal in valid[1:]]
+            m.d.sync += [passed.eq(0), pass_base.eq(self.weight_base), segment_base.eq(self.weight_base)]
         m.d.comb += [self.items.valid.eq(valid[-1]), self.items.payload.eq(item[-1])]
         return m

@@ -110,7 +110,7 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
             if (started && row < p.row_count && high(d.p_rows____ready)) row++;
             p.symbols += now(d.p_events).data[0] & 1;
             p.taps += now(d.p_events).data[0] >> 1 & 1;
-            p.error |= high(d.p_error);
+            p.error |= started && high(d.p_error);  // the error of a pass before lasts until the start
             bool overrun = false;
             if (high(d.p_coded____valid) && (p.ready[ready] & 1)) {
                 const auto& payload = now(d.p_coded____payload);

@@ -19,7 +19,7 @@ from rtl.cosim.simulator import CosimError, Simulator
 SOURCES = Path(__file__).resolve().parent.parent
 DRIVER = Path(__file__).with_name("driver.cc")
 COMPILER = "g++"
-FLAGS = ("-O2", "-DNDEBUG", "-std=c++17", "-shared", "-fPIC", "-fvisibility=hidden")
+FLAGS = ("-O3", "-DNDEBUG", "-std=c++17", "-shared", "-fPIC", "-fvisibility=hidden")
 # Fields of Arch that a core's netlist depends on.
 CORE_FIELDS = (
     "columns",
@@ -98,7 +98,8 @@ def _compile(arch: Arch, library: Path) -> None:
 def _run(tool: str, command: list[str], folder: Path) -> None:
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        first = (result.stderr.strip() or "no message").splitlines()[0]
+        lines = result.stderr.splitlines() or ["no message"]
+        first = next((line for line in lines if "rror" in line), lines[0])
         raise CosimError(f"{tool} cannot build the simulation: {first}")
 
 

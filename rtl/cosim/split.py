@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 PIECE = 60  # statements
 # CXXRTL queues a write in every cycle, with an empty mask if the port is off; most ports are, most of the time.
@@ -29,7 +30,8 @@ def split_eval(text: str, design: str) -> str:
     before, rest = text.split(head)
     body, after = rest.split("\n}\n", 1)
     lines = [line for line in body.split("\n") if not line.lstrip().startswith("//")]
-    assert lines[0] == "\tbool converged = true;" and lines[-1] == "\treturn converged;"
+    assert lines[0] == "\tbool converged = true;"
+    assert lines[-1] == "\treturn converged;"
     assert "converged" not in "".join(lines[2:-1]), "the design has a combinational loop"
     variables = [line for line in lines[2:-1] if _LOCAL.fullmatch(line)]
     statements = list(
@@ -43,7 +45,7 @@ def split_eval(text: str, design: str) -> str:
     struct = f"struct {design} : public module {{\n"
     declared = "".join(f"\tvoid {name};\n" for name in names)
     functions = "".join(
-        f"__attribute__((noinline)) void {design}::{name} {{\n" + "\n".join(sum(piece, [])) + "\n}\n\n"
+        f"__attribute__((noinline)) void {design}::{name} {{\n" + "\n".join(chain.from_iterable(piece)) + "\n}\n\n"
         for name, piece in zip(names, pieces, strict=True)
     )
     calls = "".join(f"\teval_{i}(posedge_p_clk, performer);\n" for i in range(len(pieces)))
@@ -59,10 +61,14 @@ def split_eval(text: str, design: str) -> str:
 
 
 def _statements(lines: Sequence[str]) -> Iterator[list[str]]:
-    """Lines of each statement of a function's body: one line, or a block that ends with a brace of its depth."""
+    """Lines of each statement of a body: one line, or a block up to the brace of its depth.
+
+    A read of a memory is one: its index, an assertion, and the block that uses them.
+    """
     block: list[str] = []
     for line in lines:
         block.append(line)
-        if line == "\t}" or (len(block) == 1 and line.endswith(";")):
+        simple = line.endswith(";") and not line.startswith(("\tauto ", "\tCXXRTL_ASSERT"))
+        if line == "\t}" or (len(block) == 1 and simple):
             yield block
             block = []

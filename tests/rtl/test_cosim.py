@@ -1,15 +1,30 @@
 """A core in compiled simulation equals the cycle model to the cycle and the integer reference to the bit."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
-from core_cases import cases, prepare
+from core_cases import Case, cases, handful, prepare
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hwsim.arch import Arch
-from rtl.cosim import build
+from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
+from hwsim.errors import ArchError
+from hwsim.layer import Layer
+from rtl.core.geometry import Code
+from rtl.cosim import CosimError, build
 
 MACHINES = {
     "four lanes": Arch(columns=4, accumulators=256, weight_words=640, fifo_depth=8),
+    "eight narrow lanes": Arch(
+        columns=8,
+        accumulators=264,
+        weight_words=600,
+        fifo_depth=11,
+        activation_bits=9,
+        weight_bits=5,
+        run_max=5,
+    ),
 }
 
 
@@ -35,3 +50,83 @@ def check(outcome, expected):
 def test_any_pass_takes_the_cycles_of_the_model_and_makes_the_words_of_the_reference(machine, data):
     stimulus, expected = prepare(data.draw(cases(machine.arch)))
     check(machine.run_pass(stimulus), expected)
+
+
+def test_a_long_1x1_layer_costs_one_cycle_for_each_non_zero_activation():
+    arch = MACHINES["four lanes"]
+    layer = Layer("l", "conv", "x", (64, 6, 60), (4, 6, 60))
+    case = Case(
+        layer=layer,
+        arch=arch,
+        owned=tuple(range(6)),
+        first=0,
+        out_channels=4,
+        block=4,
+        out_block=4,
+        source=Code(8, 2),
+        target=Code(8, 2),
+        shift=24,
+        density=0.5,
+        stream=None,
+        seed=3,
+    )
+    stimulus, expected = prepare(case)
+    outcome = build(arch).run_pass(stimulus)
+    check(outcome, expected)
+    start_up_and_last_row = DECODE_LATENCY + MAC_LATENCY + DRAIN_LATENCY + 4 * 60
+    assert outcome.taps <= outcome.cycles <= outcome.taps * 1.005 + start_up_and_last_row
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_passes_back_to_back_use_their_own_weights(machine, data):
+    passes = [prepare(data.draw(cases(machine.arch))) for _ in range(data.draw(st.integers(2, 5)))]
+    outcomes = machine.run([stimulus for stimulus, _ in passes])
+    for outcome, (_, expected) in zip(outcomes, passes, strict=True):
+        check(outcome, expected)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_output_that_is_not_taken_holds_the_pass_up_without_loss(machine, data):
+    ready = np.array(data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=40)) + [3], np.uint8)
+    stimulus, expected = prepare(data.draw(cases(machine.arch)), ready)
+    outcome = machine.run_pass(stimulus)
+    assert outcome.words.tolist() == expected.words.tolist()
+    assert outcome.last.tolist() == expected.last.tolist()
+    assert outcome.index.tolist() == expected.index.tolist()
+    assert outcome.cycles >= expected.timing.cycles
+
+
+def test_words_that_are_no_map_end_the_pass_with_an_error(machine):
+    case = next(case for case in handful(machine.arch) if case.layer.kind == "conv")
+    stimulus, _ = prepare(case)
+    outcome = machine.run_pass(replace(stimulus, words=np.zeros_like(stimulus.words)))
+    assert outcome.error
+    stimulus, expected = prepare(case)
+    check(machine.run_pass(stimulus), expected)
+
+
+def test_a_pass_that_starves_for_ever_is_reported(machine):
+    stimulus, expected = prepare(handful(machine.arch)[0])
+    short = replace(stimulus, words=stimulus.words[:-1], last=stimulus.last[:-1])
+    with pytest.raises(CosimError, match="pass 0 is not done"):
+        machine.run_pass(short)
+    check(machine.run_pass(stimulus), expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stride": 3}, "stride: the core takes 1 .. 2, this pass needs 3"),
+        ({"kernel": (8, 1)}, "kernel height: the core takes 1 .. 7"),
+        ({"out_width": 200, "width": 200}, "sub-banks of the ring"),
+        ({"channels": 500}, "weight words"),
+        ({"shift": 48}, "shift: the core takes 1 .. 47"),
+    ],
+)
+def test_a_pass_that_does_not_fit_is_refused(change, message):
+    arch = MACHINES["four lanes"]
+    geometry = replace(handful(arch)[0].geometry, **change)
+    with pytest.raises(ArchError, match=message):
+        geometry.config(arch)

@@ -1,0 +1,93 @@
+"""Bench of Scatter: the taps of random items, and the cycle of each."""
+
+import random
+
+import cocotb
+from cocotb.triggers import RisingEdge
+from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_clock, unpack
+
+from hwsim.arch import Arch
+from rtl.core.payloads import Item, PassConfig, RowDescriptor, Tap
+
+
+def bits_of(mask: int) -> list[int]:
+    return [i for i in range(7) if mask >> i & 1]
+
+
+@cocotb.test()
+async def taps_come_in_order_and_back_to_back(dut):
+    case = bench_case()
+    arch = Arch(**case["arch"])
+    layouts = Item(arch), RowDescriptor.as_shape(), Tap(arch)
+    coverage = Coverage()
+    await start_clock(dut, "items__valid", "rows__valid", "row_limit", "config")
+    items, rows = StreamPort(dut, "items", layouts[0]), StreamPort(dut, "rows", layouts[1])
+    seen, done = [], []
+
+    async def watch() -> None:
+        while True:
+            await RisingEdge(dut.clk)
+            if dut.taps__valid.value:
+                seen.append((now() - 2, unpack(layouts[2], int(dut.taps__payload.value))))
+            if int(dut.rows_done.value):
+                done.append((now() - 1, int(dut.rows_done.value)))
+
+    cocotb.start_soon(watch())
+    for depthwise in (False, True):
+        steps = random.randint(1, 4)
+        config = PassConfig(arch).const({"depthwise": int(depthwise), "channel_words": steps})
+        dut.config.value = config.as_value().value
+        seen.clear()
+        done.clear()
+        row_fields, item_fields, row_of = [], [], []
+        for number in range(case["rows"]):
+            row_fields.append(
+                {"taps": random.randint(1, 127), "slot": number % 8, "newest": number, "done": number % 4}
+            )
+            count = random.randint(1, 6)
+            for i in range(count):
+                fields = {name: random.getrandbits(field.width) for name, field in layouts[0]}
+                fields["columns"] = random.choice([0, 1 << random.randrange(7), random.randint(1, 127)])
+                fields["row_end"] = int(i == count - 1)
+                item_fields.append(fields)
+                row_of.append(number)
+        dut.row_limit.value = 0
+        item_task = cocotb.start_soon(items.put(item_fields, random_stalls(case["stalls"], 4)))
+        row_task = cocotb.start_soon(rows.put(row_fields))
+        opened = []  # cycle from which each row has a place
+        for number in range(case["rows"]):
+            for _ in range(random.choice([0, 0, 5, 40])):
+                await RisingEdge(dut.clk)
+            dut.row_limit.value = number + 1
+            opened.append(now())
+        times = await item_task
+        await row_task
+        for _ in range(60):
+            await RisingEdge(dut.clk)
+
+        expected, ends, free = [], [], 0
+        for fields, number, (valid_from, _) in zip(item_fields, row_of, times, strict=True):
+            row = row_fields[number]
+            taps = [(r, c) for r in bits_of(row["taps"]) for c in bits_of(fields["columns"])]
+            begin = max(valid_from, opened[number], free)
+            coverage.hit("waits for a place", opened[number] > max(valid_from, free))
+            coverage.hit("back to back", begin == free)
+            cost = (steps if depthwise else len(taps)) if fields["columns"] else 1
+            coverage.hit("cost", min(cost, 10))
+            for step in range(cost if fields["columns"] else 0):
+                where = {"step": step} if depthwise else dict(
+                    zip(("kernel_row", "kernel_column"), taps[step], strict=True)
+                )
+                carried = {name: fields[name] for name in ("value", "x", "weight", "pixel", "columns")}
+                expected.append((begin + step, where | carried | {"rows": row["taps"], "slot": row["slot"]}))
+            free = begin + cost
+            if fields["row_end"] and row["done"]:
+                ends.append((free - 1, row["done"]))
+        assert len(seen) == len(expected)
+        for (cycle, tap), (want_cycle, want) in zip(seen, expected, strict=True):
+            assert cycle == want_cycle
+            assert {name: tap[name] for name in want} == want
+        assert done == ends
+    coverage.require("cost", [1, 2, 3, 10])
+    coverage.require("waits for a place", [True, False])
+    coverage.require("back to back", [True, False])
