@@ -15,7 +15,7 @@ from rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_wo
 
 
 class Load(data.StructLayout):
-    """A load of weights or scales: ``entry``; ``cores``, mask of those that take it; ``last`` of their next pass."""
+    """A load: ``entry``; ``cores``, mask of those that take it; ``last`` of their next pass."""
 
     def __init__(self, entry: ShapeLike, arch: Arch) -> None:
         super().__init__({"entry": entry, "cores": arch.cores, "last": 1})
@@ -48,7 +48,8 @@ class CorePorts(wiring.Signature):
 class CoreArray(wiring.Component):
     """``arch.cores`` cores. Each starts its next pass by itself, see :class:`Launcher`.
 
-    A load is taken when all cores that it is for have room, so that cores that work on the same block share it.
+    A load is taken when all cores that it is for have room, so that cores that work on the same block share
+    it.
 
     Args:
         arch: the machine.

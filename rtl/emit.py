@@ -41,19 +41,23 @@ targets:
 _NOTE = """# {name}: integration
 Made by `rtl.emit`; do not edit, emit it again.
 
-{cores} cores of {columns} columns, activations of up to {activation_bits} bits, weights of {weight_bits} bits.
-One clock `clk`, a synchronous reset `rst`, active high. All streams are AXI4-Stream: a transfer takes place in a cycle with
-`tvalid` and `tready` high. `tdata` is filled up to whole bytes with bits that are ignored (in) or zero (out).
+{cores} cores of {columns} columns, activations of up to {activation_bits} bits, weights of {weight_bits}
+bits. One clock `clk`, a synchronous reset `rst`, active high. All streams are AXI4-Stream: a transfer takes
+place in a cycle with `tvalid` and `tready` high. `tdata` is filled up to whole bytes with bits that are
+ignored (in) or zero (out).
 
 ## Order of a pass of core N
-1. Load its weights on `s_axis_weights` and its channel scales on `s_axis_scales`, each in order from the first, `tlast` with the
-   last one, `tuser` the mask of the cores that take them. They go to the half of the memory that is idle.
-2. Send the configuration on `s_axis_passes_N`. It is taken when the pass starts: when the pass before is done and the loads are in.
-3. From then on: a row descriptor for each input row on `s_axis_rows_N`, each before the first value of its row is decoded, and the
-   segments on `s_axis_words_N`, `tlast` with the last word of each. Words of the next pass wait for its start.
-4. The output segments leave on `m_axis_coded_N`, `tlast` with the last word of each, and one index entry a segment on `m_axis_index_N`
-   (words in bits 15:0, non-zeros in 31:16). `done[N]` is high in the last cycle of the pass.
-   `error[N]` says that the words were no legal map.
+1. Load its weights on `s_axis_weights` and its channel scales on `s_axis_scales`, each in order from the
+   first, `tlast` with the last one, `tuser` the mask of the cores that take them. They go to the half of the
+   memory that is idle.
+2. Send the configuration on `s_axis_passes_N`. It is taken when the pass starts: when the pass before is
+   done and the loads are in.
+3. From then on: a row descriptor for each input row on `s_axis_rows_N`, each before the first value of its
+   row is decoded, and the segments on `s_axis_words_N`, `tlast` with the last word of each. Words of the
+   next pass wait for its start.
+4. The output segments leave on `m_axis_coded_N`, `tlast` with the last word of each, and one index entry a
+   segment on `m_axis_index_N` (words in bits 15:0, non-zeros in 31:16). `done[N]` is high in the last cycle
+   of the pass. `error[N]` says that the words were no legal map.
 
 A weight word is {columns} weights, lane 0 in the lowest bits.
 

@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 
 
 def ports(component: wiring.Component) -> dict[str, Signal]:
-    """Signals of a component's interface by name, without the constants (``ready`` of a stream always ready)."""
+    """Signals of a component's interface by name, without constants (``ready`` of a stream always ready)."""
     found = {}
     for path, _, port in component.signature.flatten(component):
         signal = Value.cast(port) if isinstance(port, ValueCastable) else port

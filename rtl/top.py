@@ -15,8 +15,9 @@ MASTERS = ("coded", "index")
 
 
 class Top(wiring.Component):
-    """The machine, every stream as AXI4-Stream: ``tdata`` in whole bytes, ``tvalid``, ``tready``, and where the
-    payload says ``last``, ``tlast``. No latency of its own.
+    """The machine, every stream as AXI4-Stream. No latency of its own.
+
+    ``tdata`` has whole bytes; ``tlast`` is there where the payload says ``last``.
 
     Args:
         arch: the machine.

@@ -12,7 +12,8 @@ from rtl.core.payloads import SUM_BITS
 class AdderTree(wiring.Component):
     """Add numbers up, wrapping to 32 bits.
 
-    Latency LATENCY = 3 cycles, whatever the width: each level adds up to four numbers, enough for 64. One sum a cycle.
+    Latency LATENCY = 3 cycles, whatever the width: each level adds up to four numbers, enough for 64. One
+    sum a cycle.
 
     Args:
         inputs: how many numbers, 1 .. 64.

@@ -22,8 +22,8 @@ from rtl.core.payloads import (
 class TapAddresses(wiring.Component):
     """Find the weight word and the accumulators of a tap.
 
-    Latency 1 cycle to ``weight``, 2 to ``value`` and ``accesses``; one tap a cycle. A convolution's lanes all take the tap's
-    own row and column; a depthwise lane l those of tap step * M + l.
+    Latency 1 cycle to ``weight``, 2 to ``value`` and ``accesses``; one tap a cycle. A convolution's lanes
+    all take the tap's own row and column; a depthwise lane l those of tap step * M + l.
 
     Args:
         arch: widths and number of lanes.
@@ -33,7 +33,8 @@ class TapAddresses(wiring.Component):
         config: In(PassConfig).
         weight: Out, address in the weight memory; reads: Out(1), there is a tap.
         value: Out, the activation code, a cycle after ``weight``: beside the word that the memory reads.
-        accesses: Out(array of BankAccess), one a lane; a lane that has no channel or no valid tap is not valid.
+        accesses: Out(array of BankAccess), one a lane; a lane that has no channel or no valid tap is not
+            valid.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -107,7 +108,7 @@ class TapAddresses(wiring.Component):
 
 
 def _own_tap(lane: int, columns: int, kernel_width: Signal, step: Signal) -> Value:
-    """The tap of a depthwise lane, column below row: number step * M + lane, looked up in a table of constants.
+    """The tap of a depthwise lane, column below row: number step * M + lane, from a table.
 
     What lies below the largest kernel is given row 7, which no mask has.
     """

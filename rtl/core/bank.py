@@ -16,8 +16,8 @@ from rtl.core.payloads import SUM_BITS, BankAccess, sub_bank_depth
 class AccumulatorBank(wiring.Component):
     """Add a product a cycle to any accumulator, while the drain reads and clears others.
 
-    Eight sub-banks of one read and one write port. The drain and the taps never work in the same sub-bank at the same time
-    (rows of the ring own whole sub-banks), so that each has the port that it needs.
+    Eight sub-banks of one read and one write port. The drain and the taps never work in the same sub-bank at
+    the same time (rows of the ring own whole sub-banks), so that each has the port that it needs.
     An addition takes four cycles from ``access`` to the write; sums younger than that are forwarded, so that
     an accumulator may be hit in every cycle.
     A word carries a bit that says whether it is in use, so that to clear it the drain writes that bit alone:
@@ -27,9 +27,10 @@ class AccumulatorBank(wiring.Component):
         arch: ``accumulators``.
 
     Ports:
-        access: In(BankAccess), in cycle t. product: In(signed 32), what is added, in t + 2. The drain may read the
-            sum from t + 4 on.
-        drain: In(BankAccess), in cycle d; ``access`` may come back to the sub-bank in d + 2. drained: Out(signed 32), in d + 2: the sum, or 0 if not ``valid``.
+        access: In(BankAccess), in cycle t. product: In(signed 32), what is added, in t + 2. The drain may
+            read the sum from t + 4 on.
+        drain: In(BankAccess), in cycle d; ``access`` may come back to the sub-bank in d + 2. drained:
+            Out(signed 32), in d + 2: the sum, or 0 if not ``valid``.
     """
 
     def __init__(self, arch: Arch) -> None:

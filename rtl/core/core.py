@@ -37,15 +37,18 @@ class Events(data.Struct):
 class Core(wiring.Component):
     """A pass: decode, scatter, multiply, accumulate, drain, encode, with the timing of docs/architecture.md.
 
-    ``start`` in cycle -1 begins a pass; ``done`` is high in its last cycle, ``cycles`` - 1, when output words and index
-    entries are taken at once; otherwise as much later as it takes. ``start`` may come again in the cycle of ``done``.
+    ``start`` in cycle -1 begins a pass; ``done`` is high in its last cycle, ``cycles`` - 1, when output
+    words and index entries are taken at once; otherwise as much later as it takes. ``start`` may come again
+    in the cycle of ``done``.
 
     Args:
         arch: all widths and depths.
 
     Ports:
-        start: In(1), only while not ``busy`` or with ``done``; swaps the weights. config: In(PassConfig), read with it.
-        busy: Out(1), a pass is under way. done: Out(1), one cycle. error: Out(1), the words read are no legal map.
+        start: In(1), only while not ``busy`` or with ``done``; swaps the weights. config: In(PassConfig),
+            read with it.
+        busy: Out(1), a pass is under way. done: Out(1), one cycle. error: Out(1), the words read are no
+            legal map.
         words: In(stream of Word), the segments of the pass; words of the next pass wait for its start.
         rows: In(stream of RowDescriptor), one for each input row, ahead of the row's first value.
         weights, scales: In(streams, always ready), loads for the next pass, see :class:`WeightMemory`.

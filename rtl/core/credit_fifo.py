@@ -12,8 +12,8 @@ from amaranth.lib.wiring import In, Out
 class CreditFifo(wiring.Component):
     """A FIFO in front of which a pipeline of any length may stand: entries under way are counted too.
 
-    What enters in cycle t is at the head in t + 1 at the earliest. A credit spent in cycle t - 1 counts in t; an entry
-    that leaves in t gives its credit back for t + 1.
+    What enters in cycle t is at the head in t + 1 at the earliest. A credit spent in cycle t - 1 counts in
+    t; an entry that leaves in t gives its credit back for t + 1.
 
     Args:
         shape: of an entry.
@@ -24,7 +24,8 @@ class CreditFifo(wiring.Component):
         spend: In(1), an entry was sent on its way in the cycle before.
         entries: In(stream, always ready), what comes out of the pipeline.
         head: Out(stream), entries in order.
-        clear: In(1), drop everything, also what was spent in the cycle before; all credits are back in the next.
+        clear: In(1), drop everything, also what was spent in the cycle before; all credits are back in the
+            next.
     """
 
     def __init__(self, shape: ShapeLike, depth: int) -> None:

@@ -27,7 +27,7 @@ def check_arch(arch: Arch) -> None:
 
 @dataclass(frozen=True)
 class Code:
-    """How a map is coded: ``bits`` of a value, ``order`` of SEG, whether codes went through the H.264 mapping."""
+    """How a map is coded: ``bits`` of a value, ``order`` of SEG, ``signed`` if by the H.264 mapping."""
 
     bits: int
     order: int

@@ -13,8 +13,8 @@ from rtl.core.payloads import SUM_BITS, weight_word
 class Multipliers(wiring.Component):
     """Multiply an activation code, taken back through the H.264 mapping if it is signed, by M weights.
 
-    Latency 2 cycles from ``value`` and from ``weights`` to ``products``; one activation a cycle. Products wrap to
-    32 bits, as the sums do.
+    Latency 2 cycles from ``value`` and from ``weights`` to ``products``; one activation a cycle. Products
+    wrap to 32 bits, as the sums do.
 
     Args:
         arch: widths and number of lanes.

@@ -20,7 +20,7 @@ CHANNEL_WORDS_BITS = (MAX_KERNEL**2).bit_length()
 
 
 def sub_bank_depth(arch: Arch) -> int:
-    """Words of a sub-bank: ``accumulators`` / 8, up to a power of two (at least 2), so that an address is bits."""
+    """Words of a sub-bank: ``accumulators`` / 8, up to a power of two, so that addresses are bits; at least 2."""
     return max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
 
 
@@ -62,7 +62,8 @@ class PassConfig(data.StructLayout):
         decoder, encoder, requantize: of those parts.
         depthwise: bank = tap. signed_input: codes went through the H.264 mapping.
         width: W of the input map; reciprocal: ceil(2^(16 + reciprocal_shift) / width), where
-            reciprocal_shift = ceil(log2(width)), so that it has 17 bits and is exact for positions below 2^16.
+            reciprocal_shift = ceil(log2(width)), so that it has 17 bits and is exact for positions below
+            2^16.
         padding: on the left. stride_two: stride is 2, not 1. kernel_width: Kw.
         column_limit: stride * (Wo - 1), the rightmost x + padding - kx that meets an output.
         channel_words: weight words of an input channel: Kh Kw, or ceil(Kh Kw / M) if depthwise.
@@ -101,9 +102,9 @@ class PassConfig(data.StructLayout):
 class RowDescriptor(data.Struct):
     """What an input row of the pass reaches.
 
-    ``taps``: mask of the kernel rows kh that lead to an owned output row; with kh ascending those rows descend
-    from number ``newest`` without a gap. ``slot``: ``newest`` modulo the ring. ``done``: owned rows that are
-    complete after this input row.
+    ``taps``: mask of the kernel rows kh that lead to an owned output row; with kh ascending those rows
+    descend from number ``newest`` without a gap. ``slot``: ``newest`` modulo the ring. ``done``: owned rows
+    that are complete after this input row.
     """
 
     taps: unsigned(MAX_KERNEL)
@@ -152,9 +153,9 @@ class Item(data.StructLayout):
 class Tap(data.StructLayout):
     """What the scatter unit issues in a cycle.
 
-    Members: ``kernel_row``, ``kernel_column``: the tap (unless depthwise); ``step``: which of the item's weight
-    words (depthwise); ``rows``, ``columns``: masks of the taps valid for the item; ``slot``: ring slot of the
-    first row in ``rows``. The rest as in :class:`Item`.
+    Members: ``kernel_row``, ``kernel_column``: the tap (unless depthwise); ``step``: which of the item's
+    weight words (depthwise); ``rows``, ``columns``: masks of the taps valid for the item; ``slot``: ring
+    slot of the first row in ``rows``. The rest as in :class:`Item`.
     """
 
     def __init__(self, arch: Arch) -> None:

@@ -25,7 +25,8 @@ class Requantizer(wiring.Component):
     """Bias, multiply, round, ReLU, clamp, H.264 mapping; the arithmetic of ``hwsim.quantize.Requantize``:
 
     a = wrap32(sum + bias); v = (a * multiplier + 2^(shift - 1)) >> shift; max(v, 0) if relu; clamped to
-    0 .. 2^bits - 1, or +-(2^(bits - 1) - 1) if signed; codes of signed values are 2v - 1 for v > 0 and -2v else.
+    0 .. 2^bits - 1, or +-(2^(bits - 1) - 1) if signed; codes of signed values are 2v - 1 for v > 0 and -2v
+    else.
 
     Latency LATENCY = 7 cycles; one value a cycle.
 

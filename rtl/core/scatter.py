@@ -14,17 +14,17 @@ from rtl.core.payloads import KERNEL_BITS, MAX_KERNEL, Item, PassConfig, RowDesc
 class Scatter(wiring.Component):
     """Issue one tap a cycle: of an item, the kernel rows that lead to an owned row times its kernel columns.
 
-    An item is taken in the cycle of its first tap, S(i) of docs/architecture.md, when the item before is through and its
-    newest row has a place in the ring. An item without a valid tap takes one cycle and issues nothing.
-    Items run back to back. ``taps`` comes from registers, one cycle after the tap's own.
+    An item is taken in the cycle of its first tap, S(i) of docs/architecture.md, when the item before is
+    through and its newest row has a place in the ring. An item without a valid tap takes one cycle and
+    issues nothing. Items run back to back. ``taps`` comes from registers, one cycle after the tap's own.
 
     Args:
         arch: widths.
 
     Ports:
         items: In(stream of Item).
-        rows: In(stream of RowDescriptor), one for each input row. The descriptor of a row must be there when its
-            first item is; it is taken with the row's last item.
+        rows: In(stream of RowDescriptor), one for each input row. The descriptor of a row must be there when
+            its first item is; it is taken with the row's last item.
         config: In(PassConfig).
         row_limit: In, owned rows below this number have a place in the ring.
         taps: Out(stream of Tap, always ready).

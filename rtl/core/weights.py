@@ -14,8 +14,9 @@ from rtl.core.payloads import ChannelScale, weight_address_bits, weight_word
 class WeightMemory(wiring.Component):
     """M-wide weight words, and the bias and multiplier of each channel, in two halves.
 
-    Loads go to the idle half, in order from its first word on, one a cycle. ``swap`` exchanges the halves, with the
-    load of its own cycle already in. Reads take one cycle and see the working half from the cycle after ``swap``.
+    Loads go to the idle half, in order from its first word on, one a cycle. ``swap`` exchanges the halves,
+    with the load of its own cycle already in. Reads take one cycle and see the working half from the cycle
+    after ``swap``.
 
     Args:
         arch: ``weight_words`` and widths.

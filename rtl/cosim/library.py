@@ -1,4 +1,4 @@
-"""A core as a shared library: Amaranth to C++ by CXXRTL, C++ to machine code by g++, kept in the user's cache."""
+"""A core as a shared library: to C++ by CXXRTL, to machine code by g++, kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def _compile(arch: Arch, library: Path) -> None:
     with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
         folder = Path(scratch)
         (folder / "core.il").write_text(_netlist(arch), encoding="utf-8")
-        # Amaranth's cxxrtl.convert pipes the netlist through standard input, which takes minutes at this size.
+        # Amaranth's cxxrtl.convert pipes the netlist through standard input, which takes minutes at this
+        # size.
         yosys = [
             sys.executable,
             "-m",

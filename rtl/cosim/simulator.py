@@ -11,7 +11,7 @@ from amaranth.lib import data
 
 from hwsim.arch import WORD_BITS, Arch
 from hwsim.errors import HwsimError
-from rtl.codec.symbol import IndexEntry, Word
+from rtl.codec.symbol import Word
 from rtl.core.geometry import PassGeometry
 from rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
 
@@ -34,8 +34,8 @@ class PassStimulus:
         weights: int (weight words, M), each lane's weight; lanes without a channel are 0.
         bias, multiplier: int (channels,), of the drain.
         arrival: int64 (n,), cycle of the pass from which a word is there; None: from the start.
-        ready: uint8 (cycles,), bit 0: coded words are taken, bit 1: index entries. Repeats over the cycles of the
-            pass, the start's first.
+        ready: uint8 (cycles,), bit 0: coded words are taken, bit 1: index entries. Repeats over the cycles
+            of the pass, the start's first.
     """
 
     geometry: PassGeometry
@@ -157,8 +157,8 @@ def lane_weights(weights: np.ndarray, columns: int, depthwise: bool) -> np.ndarr
     Args:
         weights: (output channels, C, Kh, Kw), or (channels, 1, Kh, Kw) if depthwise.
         columns: M.
-        depthwise: tap t of a channel is lane t mod M of its word t div M; else lane = output channel, and words
-            go by input channel, then kernel row, then kernel column.
+        depthwise: tap t of a channel is lane t mod M of its word t div M; else lane = output channel, and
+            words go by input channel, then kernel row, then kernel column.
     """
     taps = weights.shape[2] * weights.shape[3]
     if depthwise:

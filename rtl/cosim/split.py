@@ -1,8 +1,8 @@
 """Cut the generated simulation into functions that a compiler can digest.
 
-CXXRTL writes one function, ``eval``, for the whole design. Compilers take time that grows faster than its length
-(a core of 16 lanes: many minutes), so it is cut into pieces of some statements each. Its local variables, which are
-all written before they are read, move to the file.
+CXXRTL writes one function, ``eval``, for the whole design. Compilers take time that grows faster than its
+length (a core of 16 lanes: many minutes), so it is cut into pieces of some statements each. Its local
+variables, which are all written before they are read, move to the file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 PIECE = 60  # statements
-# CXXRTL queues a write in every cycle, with an empty mask if the port is off; most ports are, most of the time.
+# CXXRTL queues a write in every cycle, with an empty mask if the port is off; most ports are, most of the
+# time.
 _WRITE_IF = """template<size_t Bits>
 static inline void write_if(cxxrtl::memory<Bits>& memory, size_t index, const cxxrtl::value<Bits>& value,
                             const cxxrtl::value<Bits>& mask, int priority) {
@@ -45,7 +46,9 @@ def split_eval(text: str, design: str) -> str:
     struct = f"struct {design} : public module {{\n"
     declared = "".join(f"\tvoid {name};\n" for name in names)
     functions = "".join(
-        f"__attribute__((noinline)) void {design}::{name} {{\n" + "\n".join(chain.from_iterable(piece)) + "\n}\n\n"
+        f"__attribute__((noinline)) void {design}::{name} {{\n"
+        + "\n".join(chain.from_iterable(piece))
+        + "\n}\n\n"
         for name, piece in zip(names, pieces, strict=True)
     )
     calls = "".join(f"\teval_{i}(posedge_p_clk, performer);\n" for i in range(len(pieces)))

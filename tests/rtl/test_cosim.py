@@ -89,7 +89,7 @@ def test_passes_back_to_back_use_their_own_weights(machine, data):
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_output_that_is_not_taken_holds_the_pass_up_without_loss(machine, data):
-    ready = np.array(data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=40)) + [3], np.uint8)
+    ready = np.array([*data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=40)), 3], np.uint8)
     stimulus, expected = prepare(data.draw(cases(machine.arch)), ready)
     outcome = machine.run_pass(stimulus)
     assert outcome.words.tolist() == expected.words.tolist()

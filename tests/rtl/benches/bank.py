@@ -1,4 +1,4 @@
-"""Bench of AccumulatorBank: additions to few addresses, back to back, while the drain reads other sub-banks."""
+"""Bench of AccumulatorBank: additions to few addresses, while the drain reads other sub-banks."""
 
 import random
 

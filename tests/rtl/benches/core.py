@@ -3,11 +3,11 @@
 import random
 
 import cocotb
+from amaranth.lib import data
 from cocotb.triggers import RisingEdge, Timer
 from core_cases import handful, prepare
 from streams import StreamPort, bench_case, no_stalls, now, random_stalls, start_clock
 
-from amaranth.lib import data
 from hwsim.arch import Arch
 from rtl.codec.symbol import IndexEntry, Word
 from rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word

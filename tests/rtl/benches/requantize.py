@@ -55,6 +55,8 @@ async def codes_are_those_of_the_reference(dut):
                 code_bits = len(dut.values__payload) - 1
                 assert (got & ((1 << code_bits) - 1), got >> code_bits) == expected, config
                 coverage.hit("code", "none" if expected[0] == 0 else "some")
-                coverage.hit("clamped", (signed, expected[0] >= 2 * limit - 1 if signed else expected[0] == limit))
+                coverage.hit(
+                    "clamped", (signed, expected[0] >= 2 * limit - 1 if signed else expected[0] == limit)
+                )
     coverage.require("code", ["none", "some"], 50)
     coverage.require("clamped", [(s, c) for s in (True, False) for c in (True, False)], 20)

@@ -75,8 +75,10 @@ async def taps_come_in_order_and_back_to_back(dut):
             cost = (steps if depthwise else len(taps)) if fields["columns"] else 1
             coverage.hit("cost", min(cost, 10))
             for step in range(cost if fields["columns"] else 0):
-                where = {"step": step} if depthwise else dict(
-                    zip(("kernel_row", "kernel_column"), taps[step], strict=True)
+                where = (
+                    {"step": step}
+                    if depthwise
+                    else dict(zip(("kernel_row", "kernel_column"), taps[step], strict=True))
                 )
                 carried = {name: fields[name] for name in ("value", "x", "weight", "pixel", "columns")}
                 expected.append((begin + step, where | carried | {"rows": row["taps"], "slot": row["slot"]}))

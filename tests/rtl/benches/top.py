@@ -1,10 +1,11 @@
 """Bench of Top: two cores with the same weights, each with rows of its own; passes follow without a gap."""
 
+from dataclasses import replace
+
 import cocotb
-from benches.core import Pass, Raw
+from benches.core import Pass
 from cocotb.triggers import RisingEdge, Timer
 from core_cases import handful
-from dataclasses import replace
 from streams import bench_case, now, start_clock
 
 from hwsim.arch import Arch
@@ -48,7 +49,9 @@ async def feed_core(dut, core: int, passes: list[Pass], times: list[int]) -> Non
         await commands.put([{"data": one.config}])
         times.append(now())  # cycle 0 of the pass
         tasks = [
-            cocotb.start_soon(words.put([{"data": word["data"], "last": word["last"]} for word in one.words])),
+            cocotb.start_soon(
+                words.put([{"data": word["data"], "last": word["last"]} for word in one.words])
+            ),
             cocotb.start_soon(rows.put([{"data": row["bits"]} for row in one.rows])),
         ]
         for task in tasks:
@@ -109,9 +112,7 @@ async def both_cores_are_exact_and_share_their_loads(dut):
         cycles = [end + 1 - begin for begin, end in zip(begins[core], ends[core], strict=True)]
         assert cycles == [one.timing.cycles for one in expected]
         assert coded == [
-            (int(word), int(last))
-            for one in expected
-            for word, last in zip(one.words, one.last, strict=True)
+            (int(word), int(last)) for one in expected for word, last in zip(one.words, one.last, strict=True)
         ]
         assert index == [
             (int(entry["words"]) | int(entry["nonzeros"]) << 16,) for one in expected for entry in one.index

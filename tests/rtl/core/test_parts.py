@@ -43,7 +43,9 @@ class PlacedSymbols(wiring.Component):
 
 @pytest.mark.parametrize("accumulators", [8, 64])
 def test_bank_keeps_every_sum(accumulators):
-    run_bench(AccumulatorBank(Arch(accumulators=accumulators)), "bank", accumulators=accumulators, cycles=6000)
+    run_bench(
+        AccumulatorBank(Arch(accumulators=accumulators)), "bank", accumulators=accumulators, cycles=6000
+    )
 
 
 @pytest.mark.parametrize("activation_bits", [16, 9])

@@ -1,6 +1,7 @@
 """An array of two cores behind AXI4-Stream ports, and what is emitted of it."""
 
 import re
+from itertools import pairwise
 
 from simulate import run_bench
 
@@ -27,8 +28,10 @@ def test_emitted_verilog_has_axi_ports_and_a_note_of_every_field(tmp_path):
     assert {"s_axis_words_0_tlast", "m_axis_coded_0_tlast", "clk", "rst", "done", "error"} <= ports
     assert "toplevel: hwsim_top" in core.read_text()
     width = int(re.search(r"input \[(\d+):0\] s_axis_passes_0_tdata", text).group(1)) + 1
-    rows = re.findall(r"^\| (\d+):(\d+) \|", note.read_text().split("s_axis_passes_N\n")[1].split("##")[0], re.M)
+    rows = re.findall(
+        r"^\| (\d+):(\d+) \|", note.read_text().split("s_axis_passes_N\n")[1].split("##")[0], re.M
+    )
     covered = sorted((int(low), int(high)) for high, low in rows)
     assert covered[0][0] == 0
-    assert all(after[0] == before[1] + 1 for before, after in zip(covered, covered[1:], strict=False))
+    assert all(after[0] == before[1] + 1 for before, after in pairwise(covered))
     assert width - 8 < covered[-1][1] + 1 <= width
