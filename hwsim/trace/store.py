@@ -8,14 +8,16 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hwsim.errors import TraceError
+from hwsim.trace.archive import zip_folder
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
 ROOT = "zarr.json"
+Unfinished = Literal["discard", "keep", "resume"]
 COPY_AGAIN = "copy or capture the trace again"
 CHECK_PLACE = "check the path or URL, its permissions and free space"
 
@@ -96,18 +98,29 @@ def write(store: Store, key: str, data: bytes) -> None:
 class Target:
     """A place to write a trace to; what is there before :meth:`commit` is no trace.
 
-    A folder or zip file grows under the name ``NAME.partial`` beside its own and is renamed in the end.
+    A folder or zip file grows under the name ``NAME.partial`` beside its own and is renamed in the end. What
+    may be taken up again grows as a folder, and is zipped in the end.
 
     Attributes:
         store: the Zarr store to fill.
+        resumed: it goes on from what was there.
 
     Raises:
-        TraceError: something is there already and ``overwrite`` is not set, or it is not a trace.
+        TraceError: something is there already and ``overwrite`` is not set, or it is not a trace; or a trace
+            that is not local is to be kept unfinished.
     """
 
-    def __init__(self, place: str | os.PathLike[str], overwrite: bool) -> None:
+    def __init__(
+        self, place: str | os.PathLike[str], overwrite: bool, unfinished: Unfinished = "discard"
+    ) -> None:
         self.title = os.fspath(place)
         self.path = local_path(place)
+        self.resumed = False
+        self._unfinished = unfinished
+        if self.path is None and unfinished != "discard":
+            raise TraceError(
+                f"{self.title}: only a local trace can be taken up again: write it there, then copy it"
+            )
         with trouble(self.title, "writing", CHECK_PLACE):
             self.store = self._begin_remote(overwrite) if self.path is None else self._begin_local(overwrite)
 
@@ -143,18 +156,26 @@ class Target:
                 raise TraceError(
                     f"{self.title} exists and is not a trace, it is left alone: give another name"
                 )
+        if self.partial.is_dir() and self._unfinished == "resume":
+            self.resumed = True
+            return LocalStore(self.partial)
         if self.partial.exists():
             if not overwrite:
                 raise TraceError(
                     f"{self.partial} exists, another capture is under way or was interrupted: "
-                    "remove it or overwrite it"
+                    "resume it, remove it or overwrite it"
                 )
             _remove(self.partial)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.suffix.lower() == ".zip":
+        if self.zipped and self._unfinished == "discard":
             return sync(ZipStore.open(self.partial, mode="x"))
         self.partial.mkdir()
         return LocalStore(self.partial)
+
+    @property
+    def zipped(self) -> bool:
+        """Whether the trace is to be a zip file."""
+        return self.path is not None and self.path.suffix.lower() == ".zip"
 
     @property
     def partial(self) -> Path:
@@ -168,6 +189,11 @@ class Target:
         if self.path is None:
             return
         with trouble(self.title, "renaming", CHECK_PLACE):
+            if self.zipped and self.partial.is_dir():
+                whole = self.path.with_name(f"{self.path.name}.whole")
+                zip_folder(self.partial, whole)
+                _remove(self.partial)
+                whole.replace(self.partial)
             old = self.path.with_name(f"{self.path.name}.old")
             if self.path.exists() and (self.path.is_dir() or self.partial.is_dir()):
                 _remove(old)
@@ -176,8 +202,11 @@ class Target:
             _remove(old)
 
     def abort(self) -> None:
-        """Remove what was written."""
+        """Remove what was written, or leave it to be taken up again."""
         with suppress(Exception):  # the error that led here is the one to tell
+            if self._unfinished != "discard":
+                self.store.close()
+                return
             if self.path is None:
                 _remove_remote(self.store)
             self.store.close()

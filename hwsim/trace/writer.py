@@ -19,11 +19,13 @@ from hwsim.trace.header import (
     MapInfo,
     RequantizeInfo,
     WeightsInfo,
+    digest,
     dump,
     layer_path,
     map_path,
 )
-from hwsim.trace.store import CHECK_PLACE, ROOT, Target, trouble, write
+from hwsim.trace.journal import Journal
+from hwsim.trace.store import CHECK_PLACE, ROOT, Target, Unfinished, trouble, write
 
 if TYPE_CHECKING:
     import zarr
@@ -40,6 +42,9 @@ class TraceWriter:
             :class:`hwsim.trace.header.Header`. ``created_by`` is added to the provenance.
         maps: the maps that the layers read, or a mapping whose values they are.
         overwrite: whether a trace that is there already is replaced.
+        unfinished: what becomes of a trace that an error or interrupt leaves unfinished: ``discard`` removes
+            it, ``keep`` leaves it as ``NAME.partial``, and ``resume`` also goes on from one that was left so
+            with the same header; see :attr:`images_written`. The last two take a local path.
 
     Raises:
         TraceError: the parts do not fit each other, or the place is taken.
@@ -59,6 +64,7 @@ class TraceWriter:
         weight_bits: int = 8,
         metrics: Mapping[str, Any] | None = None,
         overwrite: bool = False,
+        unfinished: Unfinished = "discard",
     ) -> None:
         self.title = os.fspath(place)
         try:
@@ -76,7 +82,8 @@ class TraceWriter:
             dump(self._header)
         except ValueError as error:
             raise TraceError(f"{self.title}: {error}") from None
-        self._place, self._overwrite = place, overwrite
+        self._place, self._overwrite, self._unfinished = place, overwrite, unfinished
+        self._journal: Journal | None = None
         self._infos = {info.name: info for info in self._header.maps}
         self._layers = {layer.name: layer for layer in self._header.layers}
         self._crcs: dict[str, dict[int, int]] = {name: {} for name in self._infos}
@@ -85,9 +92,10 @@ class TraceWriter:
         self._arrays: dict[str, zarr.Array] = {}
 
     def __enter__(self) -> TraceWriter:
-        self._target = Target(self._place, self._overwrite)
+        self._target = Target(self._place, self._overwrite, self._unfinished)
         try:
             with trouble(self.title, "writing", CHECK_PLACE):
+                self._open_journal()
                 self._create_maps()
         except BaseException:
             self._target.abort()
@@ -109,6 +117,11 @@ class TraceWriter:
             self._target.abort()
             raise
 
+    @property
+    def images_written(self) -> frozenset[int]:
+        """Images of which every map is there, those of an earlier, interrupted writing among them."""
+        return frozenset.intersection(*(frozenset(crcs) for crcs in self._crcs.values()))
+
     def write_map(self, name: str, image: int, codes: np.ndarray) -> None:
         """Store one map of one image: unsigned codes of shape (C, H, W).
 
@@ -128,6 +141,8 @@ class TraceWriter:
         with trouble(where, "writing", CHECK_PLACE):
             self._arrays[name][image] = codes
         self._crcs[name][image] = arrays.crc32(codes)
+        if self._journal is not None and all(image in crcs for crcs in self._crcs.values()):
+            self._journal.add(image, {name: crcs[image] for name, crcs in self._crcs.items()})
 
     def write_weights(self, layer: Layer | str, weights: np.ndarray, scale: float | np.ndarray) -> None:
         """Store a layer's weights: integers of shape ``layer.weight_shape``; real value = integer * scale.
@@ -176,6 +191,19 @@ class TraceWriter:
             requantize.order,
             arrays.crc32(requantize.bias, requantize.multiplier),
         )
+
+    def _open_journal(self) -> None:
+        """Begin a journal, or take up the one that is there; none for a trace that is not kept unfinished."""
+        if self._unfinished == "discard":
+            return
+        self._journal = Journal(self._target.partial)
+        if not self._target.resumed:
+            self._journal.begin(digest(self._header))
+            return
+        self._journal.take_up(digest(self._header))
+        for image, crcs in self._journal.images.items():
+            for name, crc in crcs.items():
+                self._crcs[name][image] = crc
 
     def _create_maps(self) -> None:
         store = self._target.store
@@ -227,4 +255,6 @@ class TraceWriter:
         )
         with trouble(self.title, "sealing", CHECK_PLACE):
             write(self._target.store, ROOT, dump(sealed))
+            if self._journal is not None:
+                self._journal.remove()
         self._target.commit()

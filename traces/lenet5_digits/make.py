@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from hwsim.capture import digits, lenet5
-from hwsim.capture.archive import zip_folder
+from hwsim.trace.archive import zip_folder
 from hwsim.capture.chain import Chain, quantize_chain, write_chain
 from hwsim.errors import HwsimError
 

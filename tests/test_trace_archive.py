@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwsim.capture.archive import zip_folder
+from hwsim.trace.archive import zip_folder
 
 NAMES = st.text("abcdef0123456789", min_size=1, max_size=8)
 FILES = st.dictionaries(st.tuples(NAMES, NAMES), st.binary(max_size=200), min_size=1, max_size=6)
