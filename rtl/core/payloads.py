@@ -20,7 +20,7 @@ CHANNEL_WORDS_BITS = (MAX_KERNEL**2).bit_length()
 
 
 def sub_bank_depth(arch: Arch) -> int:
-    """Words of a sub-bank: ``accumulators`` / 8, up to a power of two, so that addresses are bits; at least 2."""
+    """Words of a sub-bank: ``accumulators`` / 8, up to a power of two, which splits addresses; at least 2."""
     return max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
 
 

@@ -7,12 +7,18 @@ from amaranth.lib.wiring import connect, flipped
 from simulate import run_bench
 
 from hwsim.arch import Arch
+from rtl.core.adder_tree import AdderTree
 from rtl.core.bank import AccumulatorBank
 from rtl.core.columns import ValidColumns
+from rtl.core.credit_fifo import CreditFifo
+from rtl.core.drain_control import DrainControl
+from rtl.core.multiply import Multipliers
 from rtl.core.position import PositionCounter
 from rtl.core.requantize import Requantizer
 from rtl.core.scatter import Scatter
+from rtl.core.weights import WeightMemory
 
+MULTIPLIER_INPUTS = ("value", "signed_input", "weights")
 FIELDS = {"columns": 4, "accumulators": 256, "weight_words": 640}
 
 
@@ -41,6 +47,22 @@ class PlacedSymbols(wiring.Component):
         return m
 
 
+class SummedProducts(wiring.Component):
+    """Multipliers and AdderTree in a chain."""
+
+    def __init__(self, arch: Arch) -> None:
+        self._multipliers, self._tree = Multipliers(arch), AdderTree(arch.columns)
+        ports = {name: self._multipliers.signature.members[name] for name in MULTIPLIER_INPUTS}
+        super().__init__({**ports, "sum": self._tree.signature.members["sum"]})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.multipliers, m.submodules.tree = multipliers, tree = self._multipliers, self._tree
+        m.d.comb += [getattr(multipliers, name).eq(getattr(self, name)) for name in MULTIPLIER_INPUTS]
+        m.d.comb += [tree.numbers.eq(multipliers.products), self.sum.eq(tree.sum)]
+        return m
+
+
 @pytest.mark.parametrize("accumulators", [8, 64])
 def test_bank_keeps_every_sum(accumulators):
     run_bench(
@@ -61,3 +83,23 @@ def test_scatter_issues_every_tap_in_its_cycle(stalls):
 
 def test_position_and_columns_of_every_symbol():
     run_bench(PlacedSymbols(Arch(**FIELDS)), "position", arch=FIELDS, passes=60)
+
+
+@pytest.mark.parametrize("depth", [1, 8, 11])
+def test_credit_fifo_counts_what_is_under_way(depth):
+    run_bench(CreditFifo(8, depth), "credit_fifo", depth=depth, cycles=3000)
+
+
+def test_weight_memory_swaps_its_halves():
+    fields = {**FIELDS, "weight_words": 12}
+    run_bench(WeightMemory(Arch(**fields)), "weights", arch=fields, passes=60)
+
+
+def test_drain_reads_every_row_in_its_cycle():
+    run_bench(DrainControl(Arch(**FIELDS)), "drain_control", arch=FIELDS, passes=40)
+
+
+@pytest.mark.parametrize(("lanes", "weight_bits", "activation_bits"), [(1, 8, 16), (8, 16, 16), (64, 5, 9)])
+def test_products_and_their_sum_wrap(lanes, weight_bits, activation_bits):
+    widths = {"weight_bits": weight_bits, "activation_bits": activation_bits}
+    run_bench(SummedProducts(Arch(columns=lanes, **widths)), "products", lanes=lanes, **widths)

@@ -1,0 +1,59 @@
+"""Bench of CreditFifo: a writer behind a pipeline of random length, which spends what credit it gets."""
+
+import random
+from collections import deque
+
+import cocotb
+from cocotb.triggers import RisingEdge, Timer
+from streams import Coverage, bench_case, start_clock
+
+
+@cocotb.test()
+async def entries_come_in_order_and_credits_are_exact(dut):
+    case = bench_case()
+    depth = case["depth"]
+    coverage = Coverage()
+    await start_clock(dut, "spend", "entries__valid", "head__ready", "clear")
+    under_way: deque[tuple[int, int]] = deque()  # (cycle in which it enters, entry)
+    fifo: deque[int] = deque()
+    spent_last = False
+    taken = 0  # entries that are under way or in the FIFO, as of this cycle
+    latency = 0
+    for cycle in range(case["cycles"]):
+        if not under_way and random.random() < 0.02:
+            latency = random.randint(1, 9)
+        enters = bool(under_way) and under_way[0][0] == cycle
+        ready = random.random() < (0.9 if cycle // 200 % 2 else 0.3)
+        clear = random.random() < 0.003
+        dut.spend.value = int(spent_last)
+        dut.entries__valid.value = int(enters)
+        dut.entries__payload.value = under_way[0][1] if enters else 0
+        dut.head__ready.value = int(ready)
+        dut.clear.value = int(clear)
+        await Timer(2, "ns")
+        credit = bool(dut.credit.value)
+        assert credit == (taken < depth), f"cycle {cycle}"
+        assert bool(dut.head__valid.value) == bool(fifo)
+        if fifo:
+            assert int(dut.head__payload.value) == fifo[0]
+        coverage.hit("credit", credit)
+        coverage.hit("level", len(fifo))
+        spends = credit and not clear and random.random() < 0.95
+        if ready and fifo:
+            fifo.popleft()
+            taken -= 1
+        if enters:
+            fifo.append(under_way.popleft()[1])
+        if spends:
+            under_way.append((cycle + 1 + latency, random.getrandbits(8)))
+            taken += 1
+        spent_last = spends
+        if clear:
+            under_way.clear()
+            fifo.clear()
+            taken, spent_last = 0, False
+            coverage.hit("clear")
+        await RisingEdge(dut.clk)
+    coverage.require("credit", [True, False], 50)
+    coverage.require("level", range(depth + 1))
+    coverage.require("clear")
