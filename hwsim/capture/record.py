@@ -1,0 +1,135 @@
+"""A network and pictures in, a trace out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Protocol
+
+import numpy as np
+
+from hwsim.capture.calibration import WEIGHT_BITS, calibrate_network
+from hwsim.capture.graph import CaptureError, RunningNetwork
+from hwsim.capture.plan import Plan, plan
+from hwsim.quantize import quantize_map
+from hwsim.trace import TraceWriter
+
+
+class Pictures(Protocol):
+    """Pictures as a network takes them: float32 (C, H, W) each."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, number: int, /) -> np.ndarray: ...
+
+
+def capture(
+    network: RunningNetwork,
+    pictures: Pictures | Sequence[np.ndarray],
+    calibration: Pictures | Sequence[np.ndarray],
+    place: str | os.PathLike[str],
+    *,
+    bits: int = 16,
+    percentile: float = 100.0,
+    variant: str = "baseline",
+    provenance: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    skip_unsupported: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Plan:
+    """Run a network on pictures, one at a time, and store the maps that enter its MAC layers.
+
+    Scales and code orders are chosen on the calibration pictures alone. A capture that is interrupted leaves
+    ``NAME.partial``, from which ``resume`` goes on: the calibration is done again, pictures that are there
+    are not.
+
+    Args:
+        network: what runs.
+        pictures: to be measured.
+        calibration: other pictures.
+        place: folder or ``.zip`` file of the trace.
+        bits: of the maps, 1 .. 16; weights have 8.
+        percentile: of the magnitudes of a map that its largest code stands for; 100 is the maximum.
+        variant, provenance, metrics: of the trace; what the capture itself knows is added to the provenance.
+        skip_unsupported: leave out layers that cannot be captured; their names go into the provenance.
+        resume, overwrite: what to do with a part of a trace, or a trace, that is there.
+        progress: called with (runs done, runs in all).
+
+    Returns:
+        What was captured.
+
+    Raises:
+        CaptureError: the network cannot be captured, or a picture is measured and used for calibration.
+        TraceError: the place cannot be written, or what is there is of another capture.
+    """
+    if not len(pictures):
+        raise CaptureError("there is no picture to measure: give 1 or more")
+    if not len(calibration):
+        raise CaptureError("calibration needs 1 picture or more: see --calibrate")
+    done, total = 0, 2 * len(calibration) + len(pictures)
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    planned = plan(network.graph(calibration[0]), skip_unsupported)
+    calibrated = calibrate_network(
+        network, planned, _Each(calibration), bits=bits, percentile=percentile, advance=advance
+    )
+    seen = {_digest(image) for image in _Each(calibration)}
+    facts = {
+        **network.provenance,
+        "calibration_pictures": len(calibration),
+        "calibration_percentile": percentile,
+        "left_out": list(planned.left_out),
+        **(provenance or {}),
+    }
+    with TraceWriter(
+        place,
+        network=network.name,
+        variant=variant,
+        synthetic=False,
+        provenance=facts,
+        layers=[known.layer for known in planned.layers],
+        maps=calibrated.maps,
+        images=len(pictures),
+        weight_bits=WEIGHT_BITS,
+        metrics=metrics,
+        overwrite=overwrite,
+        unfinished="resume" if resume else "keep",
+    ) as writer:
+        for name, layer in calibrated.layers.items():
+            writer.write_weights(name, layer.weights, layer.scales)
+            writer.write_requantize(name, layer.requantize)
+        for number in range(len(pictures)):
+            if number not in writer.images_written:
+                image = pictures[number]
+                if _digest(image) in seen:
+                    raise CaptureError(f"picture {number} is one of those of the calibration: measure others")
+                values = network.run(image, {known.value for known in planned.maps})
+                for known in planned.maps:
+                    info, real = calibrated.maps[known.name], values[known.value]
+                    if not np.isfinite(real).all():
+                        raise CaptureError(f"map {known.name} of picture {number} has a NaN or an infinity")
+                    codes = quantize_map(real, info.scale, info.bits, info.signed)
+                    writer.write_map(known.name, number, codes.reshape(known.shape))
+            advance()
+    return planned
+
+
+class _Each:
+    """Pictures one by one, as often as they are asked for."""
+
+    def __init__(self, pictures: Pictures | Sequence[np.ndarray]) -> None:
+        self._pictures = pictures
+
+    def __iter__(self) -> Any:
+        return (self._pictures[number] for number in range(len(self._pictures)))
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return sha256(np.ascontiguousarray(image).tobytes()).digest()

@@ -1,0 +1,186 @@
+"""A PyTorch network that runs picture by picture, seen operator by operator. Needs the ``train`` extra.
+
+A dispatch mode sees each ATen operator with its real tensors, whatever Python code called it: modules,
+functions, operations in place. Tensors are told apart by identity; hooks on modules lend layers their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from hwsim.capture.graph import CaptureError, Graph, Operator
+from hwsim.errors import HwsimError
+
+try:
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+except ModuleNotFoundError as missing:
+    raise HwsimError(
+        "capture from PyTorch needs torch, which is not installed: pip install 'hwsim[train]'"
+    ) from missing
+
+from hwsim.capture.aten import Call, describe, tensors_of
+
+FAILURES = (
+    RuntimeError,
+    TypeError,
+    ValueError,
+    IndexError,
+    AttributeError,
+    NotImplementedError,
+    AssertionError,
+)
+
+
+class TorchNetwork:
+    """A module, in evaluation mode, run on the CPU in float32.
+
+    Attributes:
+        name: of the network, for the trace.
+        provenance: what ran, and where its weights are from.
+
+    Raises:
+        CaptureError: it is no module.
+    """
+
+    def __init__(
+        self, module: torch.nn.Module, name: str, provenance: Mapping[str, Any] | None = None
+    ) -> None:
+        if not isinstance(module, torch.nn.Module):
+            raise CaptureError(f"{name} makes a {type(module).__name__}, not a torch.nn.Module")
+        self.module = module.eval().to("cpu", torch.float32)
+        self.name = name
+        self.provenance = {"torch": torch.__version__, **(provenance or {})}
+        self._operators: list[str] = []
+
+    def graph(self, image: np.ndarray) -> Graph:
+        """The operators of a run on a picture, float32 (C, H, W).
+
+        Raises:
+            CaptureError: the network does not run on such a picture.
+        """
+        recorder = self._record(image, ())
+        self._operators = recorder.names
+        return Graph(recorder.image, tuple(recorder.operators), recorder.shapes)
+
+    def run(self, image: np.ndarray, wanted: Collection[str]) -> dict[str, np.ndarray]:
+        """Values of the graph, float32 with the batch of 1 first, as they were when they were made.
+
+        Raises:
+            CaptureError: the network does not run on the picture, or runs other operators than in its graph.
+        """
+        recorder = self._record(image, wanted)
+        if self._operators != recorder.names:
+            raise CaptureError(
+                f"{self.name} runs other operators for this picture than for the first one: "
+                "a network whose layers depend on the picture cannot be captured"
+            )
+        return recorder.kept
+
+    def _record(self, image: np.ndarray, wanted: Collection[str]) -> _Recorder:
+        tensor = torch.from_numpy(np.array(image, np.float32))[None]
+        with torch.no_grad(), _layer_names(self.module) as path:
+            recorder = _Recorder(tensor, wanted, path)
+            try:
+                with recorder:
+                    self.module(tensor)
+            except FAILURES as error:
+                reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+                raise CaptureError(
+                    f"{self.name} does not run on a picture of shape {image.shape} ({reason}): "
+                    "check --size and --crop, and the network"
+                ) from error
+        return recorder
+
+
+class _Recorder(TorchDispatchMode):
+    """Follows what depends on the picture through a run, and keeps the values that are wanted."""
+
+    def __init__(self, image: torch.Tensor, wanted: Collection[str], path: list[str]) -> None:
+        super().__init__()
+        self.operators: list[Operator] = []
+        self.names: list[str] = []
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.kept: dict[str, np.ndarray] = {}
+        self._wanted, self._path = wanted, path
+        self._values: dict[int, tuple[torch.Tensor, str]] = {}  # by identity; they live as long as this
+        self._written: set[int] = set()  # addresses of memory that operations in place have changed
+        self.image = self._new_value(image)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        call = Call.of(func, args, kwargs or {})
+        read = tuple(dict.fromkeys(value for tensor in call.tensors if (value := self._value(tensor))))
+        result = func(*args, **(kwargs or {}))
+        if read:
+            self._note(call, result, read)
+        return result
+
+    def _value(self, tensor: torch.Tensor) -> str | None:
+        """The name of what depends on the picture; None for weights and other constants."""
+        if id(tensor) not in self._values and _address(tensor) in self._written:
+            self._add("view of memory that changed", Operator("other", (), self._new_value(tensor)))
+        return self._values[id(tensor)][1] if id(tensor) in self._values else None
+
+    def _note(self, call: Call, result: Any, read: tuple[str, ...]) -> None:
+        made = tensors_of(result)
+        values = [self._value(tensor) for tensor in call.tensors]
+        if call.in_place:
+            self._forget_views(made, read)
+        for tensor in made:
+            output = self._new_value(tensor)
+            details = describe(call, values, self.shapes[output], self._path[-1])
+            self._add(call.name, Operator(inputs=read, output=output, **details))
+            if details["kind"] != "other":
+                return  # what else it makes, such as the places of maxima, is not followed
+
+    def _new_value(self, tensor: torch.Tensor) -> str:
+        value = f"v{len(self.shapes)}"
+        self.shapes[value] = tuple(tensor.shape)
+        self._values[id(tensor)] = (tensor, value)
+        if value in self._wanted:
+            self.kept[value] = tensor.detach().to(torch.float32).contiguous().numpy().copy()
+        return value
+
+    def _add(self, name: str, operator: Operator) -> None:
+        self.names.append(name)
+        self.operators.append(operator)
+
+    def _forget_views(self, changed: list[torch.Tensor], read: tuple[str, ...]) -> None:
+        """What shares memory with a tensor that changes in place changes too; how, is not followed."""
+        addresses = {_address(tensor) for tensor in changed}
+        self._written |= addresses
+        own = {id(tensor) for tensor in changed}
+        for tensor, _ in list(self._values.values()):
+            if id(tensor) not in own and _address(tensor) in addresses:
+                self._add("view that changed", Operator("other", read, self._new_value(tensor)))
+
+
+def _address(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr() or -id(tensor)  # empty tensors share no memory
+
+
+@contextmanager
+def _layer_names(module: torch.nn.Module) -> Iterator[list[str]]:
+    """A list whose last entry names what runs: a layer's path, or a module's path with a dot behind."""
+    path, hooks = [""], []
+
+    def enter(name: str) -> Any:
+        return lambda *_: path.append(name)
+
+    def leave(*_: Any) -> None:
+        path.pop()
+
+    for name, part in module.named_modules():
+        if name:
+            leaf = isinstance(part, torch.nn.modules.conv._ConvNd | torch.nn.Linear)
+            hooks.append(part.register_forward_pre_hook(enter(name if leaf else f"{name}.")))
+            hooks.append(part.register_forward_hook(leave))
+    try:
+        yield path
+    finally:
+        for hook in hooks:
+            hook.remove()
