@@ -243,9 +243,10 @@ def _drain(
     rng = np.random.default_rng(crc32(layer.name.encode()))
     limit = 1 << (trace.weight_bits - 1)
     weights = rng.integers(-limit, limit, layer.weight_shape).astype(np.int16)
-    largest = max(1, int(np.abs(accumulate(layer, values, weights, signed).astype(np.int64)).max()))
+    sums = accumulate(layer, values, weights, signed).astype(np.int64)
     bits = min(16, arch.activation_bits)
-    out_scale = largest / code_limit(bits, not layer.relu)
+    top = code_limit(bits, not layer.relu)
+    out_scale = max(top, int(np.abs(sums).max())) / top
     drain = requantize_for(
         1.0,
         1.0,

@@ -1,0 +1,103 @@
+"""Real layers through the RTL: equal to model and reference, and a difference is noticed."""
+
+import pytest
+
+import hwsim
+from hwsim import cycles, verify
+from hwsim.arch import Arch
+from hwsim.cli.main import main
+from hwsim.errors import TraceError
+from hwsim.shipped import shipped_trace
+from hwsim.synth import synthetic_trace
+
+# The core of tests/rtl/test_cosim.py, compiled once; three of them, starved: words come late.
+SMALL = Arch(
+    cores=3, columns=4, accumulators=256, weight_words=640, fifo_depth=8, bytes_per_cycle=2, map_buffer=0
+)
+TOPOLOGY = """Layer, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,
+first, 9, 11, 3, 3, 5, 6, 2,
+deep_DP, 7, 7, 3, 3, 6, 1, 1,
+wide, 8, 8, 1, 1, 3, 9, 1,
+"""
+
+
+@pytest.fixture(scope="module")
+def lenet():
+    with hwsim.open_trace(shipped_trace()) as trace:
+        yield trace
+
+
+def test_every_layer_of_lenet_is_equal_in_cycles_and_bits(lenet):
+    checks = list(verify.verify(lenet, SMALL, images=(0, 5)))
+    assert [(c.layer, c.mode, c.image) for c in checks] == [
+        (layer, mode, image)
+        for image in (0, 5)
+        for mode in ("skipping", "dense")
+        for layer in ("conv1", "conv2", "fc1", "fc2", "fc3")
+    ]
+    assert all(check.equal for check in checks)
+    assert all(check.cycles == check.model_cycles > 0 for check in checks)
+    assert not any(check.made_up for check in checks)
+
+
+def test_the_cycles_are_those_that_simulate_reports(lenet):
+    (skipping, dense) = verify.verify(lenet, SMALL.replace(cores=1), ["conv2"])
+    (run,) = [
+        layer for layer in hwsim.simulate(lenet, SMALL.replace(cores=1), [0]).layers if layer.name == "conv2"
+    ]
+    for check, found in ((skipping, run.skipping), (dense, run.dense)):
+        waits = found.causes["weights"]  # between passes, of the only core
+        assert check.cycles == found.cycles - waits
+
+
+@pytest.mark.parametrize("density", [0.0, 0.4])
+def test_layers_without_weights_get_random_ones_and_are_equal(tmp_path, density):
+    path = tmp_path / "small.csv"
+    path.write_text(TOPOLOGY)
+    checks = list(verify.verify(synthetic_trace(str(path), density), SMALL))
+    assert len(checks) == 2 * 3
+    assert all(check.equal and check.made_up for check in checks)
+
+
+def test_another_sum_in_one_accumulator_is_noticed(lenet, monkeypatch):
+    accumulate = verify.accumulate
+
+    def one_off(layer, codes, weights, signed):
+        sums = accumulate(layer, codes, weights, signed)
+        sums.flat[sums.argmax()] //= 2  # a positive one, which ReLU lets through
+        return sums
+
+    monkeypatch.setattr(verify, "accumulate", one_off)
+    checks = list(verify.verify(lenet, SMALL, ["conv2"]))
+    assert all(check.wrong_words == 1 and not check.wrong_cycles for check in checks)
+
+
+def test_another_cycle_in_the_model_is_noticed(lenet, monkeypatch):
+    decode, mac, drain = cycles.LATENCIES
+    monkeypatch.setattr(cycles, "LATENCIES", (decode, mac, drain + 1))
+    checks = list(verify.verify(lenet, SMALL, ["fc3"]))
+    assert all(check.wrong_cycles == check.passes and not check.wrong_words for check in checks)
+
+
+def test_a_layer_that_is_not_there_is_refused(lenet):
+    with pytest.raises(TraceError, match="no layer conv9; it has conv1, conv2"):
+        list(verify.verify(lenet, SMALL, ["conv9"]))
+
+
+def test_the_command_ends_with_0_when_equal_and_with_1_when_not(tmp_path, monkeypatch, capsys):
+    machine = tmp_path / "small.toml"
+    machine.write_text(SMALL.to_toml())
+    arguments = ["verify", "--arch", str(machine), "--layer", "fc3"]
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 0
+    assert "equal" in capsys.readouterr().out
+    decode, mac, drain = cycles.LATENCIES
+    monkeypatch.setattr(cycles, "LATENCIES", (decode, mac + 1, drain))
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--json"])
+    captured = capsys.readouterr()
+    assert end.value.code == 1
+    assert '"equal": false' in captured.out
+    assert captured.err.startswith("hwsim: the RTL differs in 2 of 2 layers: first fc3, skipping, image 0")
+    assert captured.err.count("\n") == 1
