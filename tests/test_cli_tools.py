@@ -1,0 +1,122 @@
+"""The commands beside the simulator: sweep, measure, export; what they write, and what they refuse."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from hwsim.cli.main import main
+from traces import Tiny
+
+SPACE = """
+[machine]
+cores = 2
+columns = 4
+[space]
+fifo_depth = [16, 32]
+bytes_per_cycle = [2, 8]
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path) -> str:
+    return str(Tiny().write(tmp_path / "tiny.zarr.zip"))
+
+
+@pytest.fixture
+def space(tmp_path) -> str:
+    path = tmp_path / "space.toml"
+    path.write_text(SPACE)
+    return str(path)
+
+
+@pytest.fixture
+def hwsim(capsys):
+    """Run the program in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return end.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_sweep_writes_a_row_a_machine_and_names_the_fastest(hwsim, tiny, space, tmp_path):
+    code, out, err = hwsim("sweep", tiny, "--space", space, "-o", tmp_path / "out", "--workers", 1)
+    assert (code, err) == (0, "")
+    table = pq.read_table(tmp_path / "out" / "points.parquet").to_pylist()
+    assert len(table) == 4
+    fastest = min(table, key=lambda row: (row["cycles"], row["energy_uj"]))
+    first = next(line for line in out.splitlines() if line.split()[:1] == [str(fastest["point"])])
+    assert first.split()[1:3] == [str(fastest["fifo_depth"]), str(fastest["bytes_per_cycle"])]
+    assert "4 machines, 4 of them within the constraints" in out
+
+
+def test_sweep_over_another_one_is_refused_in_one_line(hwsim, tiny, space, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sweep.json").write_text("{}")
+    code, out, err = hwsim("sweep", tiny, "--space", space, "-o", tmp_path / "out")
+    assert (code, out) == (1, "")
+    assert "--resume" in err
+    assert err.count("\n") == 1
+
+
+def test_measure_writes_a_record_that_names_the_device_and_its_kernels(hwsim, tiny, tmp_path):
+    record = tmp_path / "measured.json"
+    code, out, err = hwsim("measure", tiny, "--repeats", 3, "-o", record)
+    assert (code, err) == (0, "")
+    document = json.loads(record.read_text())
+    assert [layer["name"] for layer in document["layers"]] == ["conv", "fc"]
+    assert "conv" in out
+    assert str(record.name) in out
+
+
+@pytest.mark.parametrize("arguments", [("--device", "tpu"), ("--repeats", "1"), ("--images", "9")])
+def test_measure_refuses_what_is_not_there_in_one_line(hwsim, tiny, arguments):
+    code, out, err = hwsim("measure", tiny, *arguments)
+    assert code in (1, 2)
+    assert out == ""
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("scalesim", "Layer name"),
+        ("ramulator2", "LD 0x"),
+        ("dramsim3", "0x"),
+        ("timeline", "{"),
+    ],
+)
+def test_export_writes_the_file_of_each_tool(hwsim, tiny, tmp_path, name, first):
+    code, out, err = hwsim("export", tiny, name, "-o", tmp_path / "out")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "out").read_text().startswith(first)
+    assert name in out
+
+
+def test_export_for_accelergy_writes_its_three_files(hwsim, tiny, tmp_path):
+    assert hwsim("export", tiny, "accelergy", "-o", tmp_path / "out", "--layer", "conv", "-q")[0] == 0
+    files = {path.name for path in Path(tmp_path / "out").iterdir()}
+    assert files == {"architecture.yaml", "ERT.yaml", "action_counts.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("verilog", "-o", "x"), 2, "scalesim"),
+        (("scalesim", "-o", "x", "--layer", "conv"), 2, "--layer is for accelergy and timeline"),
+        (("timeline", "-o", "x", "--layer", "conv9"), 1, "no layer conv9"),
+        (("timeline", "-o", "/nowhere/x"), 1, "/nowhere/x"),
+        (("timeline", "-o", "x", "--image", "7"), 1, "no image 7"),
+    ],
+)
+def test_export_refuses_in_one_line(hwsim, tiny, tmp_path, monkeypatch, arguments, code, message):
+    monkeypatch.chdir(tmp_path)
+    found, out, err = hwsim("export", tiny, *arguments)
+    assert (found, out) == (code, "")
+    assert message in err
+    assert err.count("\n") == 1
