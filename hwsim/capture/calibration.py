@@ -93,9 +93,10 @@ def calibrate_network(
     """Run the pictures twice: for the largest values, then for the histograms of the codes.
 
     The largest code of a map stands for its largest magnitude, or for the largest of the pictures'
-    percentiles of it (a little more, since scales have few digits). A map is signed if it has a negative value. The order of SEG is the exact optimum of
-    the histogram of all pictures together. Drains make the codes of the layer's output map where nothing but
-    pooling is between; else they have a scale of their own, from the layer's own results.
+    percentiles of it (or a little more, since scales have few digits). A map is signed if it has a negative
+    value. The order of SEG is the exact optimum of the histogram of all pictures together. Drains make the
+    codes of the layer's output map where nothing but pooling is between; else they have a scale of their own,
+    from the layer's own results.
 
     Args:
         network: what runs.

@@ -1,4 +1,4 @@
-"""An ONNX model that runs picture by picture in onnxruntime, with every value as an output. Needs ``onnx``."""
+"""An ONNX model that runs in onnxruntime picture by picture, any value an output. Extra ``onnx``."""
 
 from __future__ import annotations
 

@@ -134,7 +134,8 @@ def _convolution(node: Node, shape: tuple[int, ...]) -> Mac:
 
 
 def _gemm(node: Node, shape: tuple[int, ...]) -> Mac:
-    if node.attributes.get("transA") or (bias := node.constant(2)) is None and len(node.inputs) > 2:
+    bias = node.constant(2)
+    if node.attributes.get("transA") or (bias is None and len(node.inputs) > 2):
         raise ValueError("a product that is no linear layer")
     weights = _weights(node) * node.attributes.get("alpha", 1.0)
     weights = weights if node.attributes.get("transB") else weights.T

@@ -1,0 +1,199 @@
+"""What ``SOURCE`` means: an ONNX file, a torchvision name, ``package.module:factory``, one of ours."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwsim.capture.graph import CaptureError, RunningNetwork
+from hwsim.capture.preprocessing import Preprocessing
+from hwsim.errors import HwsimError
+
+if TYPE_CHECKING:
+    import torch
+
+TORCHVISION = "torchvision:"
+FORMS = "model.onnx, torchvision:NAME, package.module:factory, lenet5 or mobilenet_v1"
+
+
+def open_network(
+    source: str, weights: str | os.PathLike[str] | None = None
+) -> tuple[RunningNetwork, Preprocessing | None]:
+    """A network that runs, and the preprocessing that is known to go with it.
+
+    Args:
+        source: a path that ends in ``.onnx``; ``torchvision:NAME``; ``package.module:factory``, which is
+            imported and called without arguments; or a network of :mod:`hwsim.capture.modules`. A module may
+            have an attribute ``preprocessing``, a mapping of arguments of :class:`Preprocessing`.
+        weights: a checkpoint: ``.safetensors``, ``.pth`` or ``.pt`` (tensors only, no code is run), ``.npz``.
+            Without one, torchvision fetches its own default weights, and a factory's module stays as it is.
+
+    Raises:
+        CaptureError: the source is none of these, or cannot be loaded.
+        HwsimError: an extra is not installed.
+    """
+    if source.lower().endswith(".onnx"):
+        from hwsim.capture.onnx_network import OnnxNetwork
+
+        if weights is not None:
+            raise CaptureError("an ONNX model has its weights with it: leave --weights out")
+        return OnnxNetwork(source), None
+    from hwsim.capture.torch_network import TorchNetwork
+
+    if source.startswith(TORCHVISION):
+        name = source.removeprefix(TORCHVISION)
+        module, preprocessing = _torchvision(name, weights is None)
+    else:
+        module, name = _made(source)
+        known = getattr(module, "preprocessing", None)
+        preprocessing = Preprocessing(**_tuples(known)) if isinstance(known, Mapping) else None
+    provenance: dict[str, Any] = {"source": source}
+    network = TorchNetwork(module, name, provenance)
+    if weights is not None:
+        load_weights(network.module, Path(weights))
+        provenance = {
+            "weights": Path(weights).name,
+            "weights_sha256": sha256(Path(weights).read_bytes()).hexdigest(),
+        }
+    elif source.startswith(TORCHVISION):
+        provenance = {"weights": "torchvision's default"}
+    else:
+        provenance = {"weights": "as the source makes them"}
+    network.provenance = {**network.provenance, **provenance}
+    return network, preprocessing
+
+
+def load_weights(module: torch.nn.Module, path: Path) -> None:
+    """Fill a module from a checkpoint; what the checkpoint has besides is left alone.
+
+    Raises:
+        CaptureError: the file is missing, damaged or of another network.
+        HwsimError: safetensors is not installed.
+    """
+    if not path.is_file():
+        raise CaptureError(f"there is no file {path}: check the path of --weights")
+    stored = _read_checkpoint(path)
+    wanted = module.state_dict()
+    missing = [name for name in wanted if name not in stored and not name.endswith("num_batches_tracked")]
+    if missing:
+        raise CaptureError(
+            f"{path} lacks {len(missing)} of {len(wanted)} tensors, {missing[0]} first: "
+            "give the checkpoint of this very network"
+        )
+    fitting = {}
+    for name in wanted.keys() & stored.keys():
+        tensor, shape = stored[name], wanted[name].shape
+        if tensor.shape != shape and tuple(tensor.shape) != (
+            *shape,
+            1,
+            1,
+        ):  # a linear layer as a 1x1 convolution
+            raise CaptureError(
+                f"{path}: {name} is {tuple(tensor.shape)}, the network's {tuple(shape)}: "
+                "give the checkpoint of this very network"
+            )
+        fitting[name] = tensor.reshape(shape)
+    module.load_state_dict(fitting, strict=False)
+
+
+def _read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
+    import torch
+
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".safetensors":
+            stored = _safetensors()(path)
+        elif suffix in (".pth", ".pt", ".ckpt", ".tar"):
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+        elif suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                stored = {name: torch.from_numpy(arrays[name]) for name in arrays}
+        else:
+            raise CaptureError(f"{path} is no .safetensors, .pth, .pt or .npz: give a checkpoint of these")
+    except HwsimError:
+        raise
+    except Exception as error:  # each format raises its own for damaged data
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise CaptureError(f"{path} cannot be read as a checkpoint ({reason}): check the file") from error
+    for wrapper in ("state_dict", "model"):
+        if isinstance(stored, dict) and isinstance(stored.get(wrapper), dict):
+            stored = stored[wrapper]
+    if not isinstance(stored, dict):
+        raise CaptureError(f"{path} holds a {type(stored).__name__}, not tensors by name: save a state_dict")
+    return {
+        str(name).removeprefix("module."): tensor
+        for name, tensor in stored.items()
+        if isinstance(tensor, torch.Tensor)
+    }
+
+
+def _safetensors() -> Any:
+    try:
+        from safetensors.torch import load_file
+    except ModuleNotFoundError as missing:
+        raise HwsimError(
+            ".safetensors needs safetensors, which is not installed: pip install 'hwsim[train]'"
+        ) from missing
+    return load_file
+
+
+def _torchvision(name: str, fetch: bool) -> tuple[torch.nn.Module, Preprocessing]:
+    try:
+        from torchvision import models
+    except ModuleNotFoundError as missing:
+        raise HwsimError(
+            "torchvision's networks need torchvision, which is not installed: pip install 'hwsim[train]'"
+        ) from missing
+    except (RuntimeError, ImportError) as error:
+        raise HwsimError(
+            f"torchvision does not load beside this torch ({error}): install its match"
+        ) from error
+    if name not in models.list_models(module=models):
+        raise CaptureError(f"torchvision has no network {name!r}: see torchvision.models.list_models()")
+    transforms = models.get_model_weights(name).DEFAULT.transforms()
+    preprocessing = Preprocessing(
+        tuple(transforms.mean), tuple(transforms.std), transforms.resize_size[0], transforms.crop_size[0]
+    )
+    options: dict[str, Any] = {"weights": "DEFAULT" if fetch else None}
+    if name in ("inception_v3", "googlenet") and not fetch:
+        options |= {"init_weights": False, "transform_input": True}  # as their released weights ask for
+    try:
+        return models.get_model(name, **options), preprocessing
+    except Exception as error:  # of the network connection, mostly
+        raise CaptureError(
+            f"torchvision's weights of {name} cannot be fetched ({type(error).__name__}): give --weights FILE"
+        ) from error
+
+
+def _made(source: str) -> tuple[torch.nn.Module, str]:
+    """The module that a factory makes, and its name."""
+    place, _, factory = source.partition(":")
+    if not factory:
+        from hwsim.capture.modules import MODULES
+
+        if source not in MODULES:
+            raise CaptureError(f"{source!r} is no network: give {FORMS}")
+        return MODULES[source](), source
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        make = getattr(import_module(place), factory)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise CaptureError(f"{source} cannot be imported ({error}): give package.module:factory") from error
+    try:
+        return make(), factory
+    except HwsimError:
+        raise
+    except Exception as error:  # whatever the user's code raises
+        raise CaptureError(f"{source}() failed ({type(error).__name__}: {error})") from error
+
+
+def _tuples(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
