@@ -26,12 +26,13 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# The pictures of the README, from the shipped trace.
-pictures: $(VENV)/.base
+# The pictures of the README and of docs/, from the shipped trace and from the RTL.
+pictures: $(VENV)/.dev
 	$(BIN)/hwsim run --quiet --out build/pictures
 	mkdir -p docs/images
 	cp build/pictures/speedup.png docs/images/lenet5_speedup.png
 	cp build/pictures/breakdown.png docs/images/lenet5_breakdown.png
+	$(BIN)/python docs/pictures/rtl_timing.py
 
 setup: $(VENV)/.dev
 

@@ -1,0 +1,179 @@
+"""Draw docs/images/rtl_timing.svg: a small pass in the RTL, cycle by cycle, from a simulation of the core.
+
+python docs/pictures/rtl_timing.py
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from amaranth.sim import Simulator
+from matplotlib.figure import Figure
+
+from hwsim.arch import Arch
+from hwsim.codec.segments import encode_segments
+from rtl.core.core import Core
+from rtl.core.geometry import Code, PassGeometry
+from rtl.cosim import lane_weights
+
+OUT = Path(__file__).resolve().parents[1] / "images" / "rtl_timing.svg"
+ARCH = Arch(columns=2, accumulators=64, weight_words=64, fifo_depth=16)
+VALUES = np.array(
+    [
+        [[3, 0, 0, 5, 1, 0], [0, 0, 0, 0, 0, 0], [7, 2, 0, 0, 0, 4]],
+        [[0, 6, 0, 0, 0, 1], [2, 0, 0, 0, 0, 0], [0, 0, 9, 0, 1, 0]],
+    ],
+    np.uint16,
+)  # (C, H, W)
+GEOMETRY = PassGeometry(
+    depthwise=False,
+    channels=2,
+    height=3,
+    width=6,
+    kernel=(2, 1),
+    stride=1,
+    padding=(0, 0),
+    out_width=6,
+    owned=[0, 1],
+    out_channels=2,
+    block=2,
+    out_block=2,
+    source=Code(8, 2),
+    target=Code(8, 2),
+    shift=1,
+    relu=True,
+)
+# Title of a lane, and the signals of the dump that are all high in a cycle in which it happens.
+LANES = (
+    ("word enters the window", ("decoder.window.words__valid", "decoder.window.words__ready")),
+    ("symbol out of the decoder, T + 1", ("decoder.symbols__valid",)),
+    ("item enters the FIFO", ("items.entries__valid",)),
+    ("tap leaves the scatter unit, S + 1 ..", ("scatter.taps__valid",)),
+    ("weight word read", ("addresses.reads",)),
+    ("sum read by the drain, DS .. DE", ("reads__valid",)),
+    ("value into the encoder", ("encoder.values__valid", "encoder.values__ready")),
+    ("word out", ("coded__valid", "coded__ready")),
+    ("done", ("done",)),
+)
+COLOURS = ("#0072B2", "#56B4E9", "#56B4E9", "#009E73", "#009E73", "#D55E00", "#E69F00", "#0072B2", "#333333")
+
+
+def simulate() -> str:
+    """Run the pass; the value change dump."""
+    core = Core(ARCH)
+    data, index = encode_segments(VALUES, GEOMETRY.block, GEOMETRY.source.order)
+    words = [int(word) for word in data.view(">u8")]
+    ends = set(np.cumsum(index["words"].ravel()) - 1)
+    weights = lane_weights(np.arange(1, 9).reshape(2, 2, 2, 1), ARCH.columns, False)
+
+    async def loads(ctx):  # weights first, then the pass
+        for word in weights:
+            ctx.set(core.weights.payload, [int(lane) for lane in word])
+            ctx.set(core.weights.valid, 1)
+            await ctx.tick()
+        ctx.set(core.weights.valid, 0)
+        for _ in range(ARCH.columns):
+            ctx.set(core.scales.payload, {"bias": 0, "multiplier": 1})
+            ctx.set(core.scales.valid, 1)
+            await ctx.tick()
+        ctx.set(core.scales.valid, 0)
+        ctx.set(core.config, GEOMETRY.config(ARCH))
+        ctx.set(core.coded.ready, 1)
+        ctx.set(core.index.ready, 1)
+        ctx.set(core.start, 1)
+        await ctx.tick()
+        ctx.set(core.start, 0)
+        for number, word in enumerate(words):
+            await put(ctx, core.words, {"data": word, "last": number in ends})
+
+    async def rows(ctx):
+        await ctx.tick().until(core.start)
+        for row in GEOMETRY.row_descriptors():
+            await put(ctx, core.rows, row)
+
+    async def wait(ctx):
+        await ctx.tick().until(core.done)
+        await ctx.tick().repeat(2)
+
+    simulator = Simulator(core)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(loads)
+    simulator.add_testbench(rows)
+    simulator.add_testbench(wait)
+    dump = io.StringIO()
+    with simulator.write_vcd(vcd_file=dump):
+        simulator.run()
+    return dump.getvalue()
+
+
+async def put(ctx, stream, payload) -> None:
+    """Send one payload and wait until it is taken."""
+    ctx.set(stream.payload, payload)
+    ctx.set(stream.valid, 1)
+    await ctx.tick().until(stream.ready)
+    ctx.set(stream.valid, 0)
+
+
+def happenings(dump: str) -> list[list[int]]:
+    """Of every lane, the cycles in which it happens; cycle 0 is the first after ``start``."""
+    names: dict[str, str] = {}  # signal -> its mark in the dump
+    scope: list[str] = []
+    values: dict[str, bool] = {}
+    cycles: list[dict[str, bool]] = []  # values of all single bits at the end of each cycle
+    for line in dump.splitlines():
+        match line.split():
+            case ["$scope", _, name, "$end"]:
+                scope.append(name)
+            case ["$upscope", "$end"]:
+                scope.pop()
+            case ["$var", _, "1", mark, name, "$end"]:
+                names[".".join([*scope[2:], name])] = mark
+            case [change] if change[0] in "01":
+                high, mark = change[0] == "1", change[1:]
+                if high and mark == names["clk"]:
+                    cycles.append(dict(values))
+                values[mark] = high
+    start = next(n for n, now in enumerate(cycles) if now[names["start"]])
+    return [
+        [n - start - 1 for n, now in enumerate(cycles) if n > start and all(now[names[s]] for s in signals)]
+        for _, signals in LANES
+    ]
+
+
+def draw(lanes: list[list[int]]) -> Figure:
+    """One row a lane, one box a cycle."""
+    last = max(map(max, lanes)) + 1
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for row, (cycles, colour) in enumerate(zip(lanes, COLOURS, strict=True)):
+        axes.broken_barh([(cycle + 0.08, 0.84) for cycle in cycles], (-row - 0.35, 0.7), color=colour)
+    axes.set_yticks([-row for row in range(len(LANES))], [title for title, _ in LANES])
+    axes.set_xlim(0, last)
+    axes.set_xticks(range(0, last + 1, 5))
+    axes.set_xticks(range(last + 1), minor=True)
+    axes.grid(axis="x", which="minor", linewidth=0.3, color="#dddddd")
+    axes.grid(axis="x", which="major", linewidth=0.6, color="#bbbbbb")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("cycle of the pass")
+    axes.set_title(
+        "A pass in the RTL: 2 channels of 3 x 6, kernel 2 x 1, two output rows; from a simulation", loc="left"
+    )
+    return figure
+
+
+def main() -> None:
+    """Simulate and draw."""
+    import matplotlib
+
+    matplotlib.rcParams["svg.hashsalt"] = "hwsim"
+    OUT.parent.mkdir(exist_ok=True)
+    draw(happenings(simulate())).savefig(OUT, metadata={"Date": None})
+    print(OUT)
+
+
+if __name__ == "__main__":
+    main()
