@@ -191,9 +191,11 @@ def test_synth_writes_a_trace_that_is_labelled_everywhere(hwsim, tmp_path):
 
 def test_synth_takes_densities_by_layer(hwsim, tmp_path):
     (tmp_path / "densities.csv").write_text("layer,density\nc3,0.125\n")
-    hwsim("synth", "lenet5", "--per-layer", tmp_path / "densities.csv", "-o", tmp_path / "made.zarr")
+    layers = ("--per-layer", tmp_path / "densities.csv", "--density", "0.25")
+    hwsim("synth", "lenet5", *layers, "-o", tmp_path / "made.zarr")
     document = json.loads(hwsim("run", tmp_path / "made.zarr", "--json")[1])
-    assert {row["layer"]: round(row["density"], 2) for row in document["per_layer"]}["c3"] == 0.12
+    density = {row["layer"]: round(row["density"], 2) for row in document["per_layer"]}
+    assert (density["c3"], density["c5"]) == (0.12, 0.25)
 
 
 def test_the_default_is_the_shipped_trace(hwsim):
@@ -322,7 +324,6 @@ def test_a_failure_is_one_line_on_stderr_and_exit_code_1(hwsim, folder, case):
         (["compare", "TRACE"], "--arch-b"),
         (["synth", "lenet5"], "--output"),
         (["synth", "lenet5", "-o", "x", "--density", "1.5"], "--density"),
-        (["synth", "lenet5", "-o", "x", "--density", "0.5", "--per-layer", "x.csv"], "not both"),
     ],
 )
 def test_wrong_usage_is_one_line_on_stderr_and_exit_code_2(hwsim, tiny, arguments, told):

@@ -24,12 +24,15 @@ def synth(
     ],
     density: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Part of every map, but the first, that is not zero. Default: 0.5."),
+        typer.Option(
+            min=0, max=1, help="Part of every map that is not zero, but of the first. Default: 0.5."
+        ),
     ] = None,
     per_layer: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Densities by layer, a .csv of lines 'layer,density', .toml or .json."
+            metavar="FILE",
+            help="Densities by layer, before --density: a .csv of lines 'layer,density', .toml or .json.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same trace.")] = 0,
@@ -40,10 +43,12 @@ def synth(
 ) -> None:
     """Write a trace of made-up values, clustered and marked as synthetic, in a network's geometry."""
     from hwsim.synth import read_densities, synthesize
+    from hwsim.synth.densities import DEFAULT
 
-    if density is not None and per_layer is not None:
-        raise typer.BadParameter("give --density or --per-layer, not both")
-    wanted = read_densities(per_layer) if per_layer else 0.5 if density is None else density
+    wanted: float | dict[str, float] = 0.5 if density is None else density
+    if per_layer:
+        rest = {} if density is None else {DEFAULT: density}
+        wanted = rest | dict(read_densities(per_layer))
     with console.progress("making maps", quiet) as advance:
         synthesize(network, output, wanted, seed, images, bits, advance, force)
     if not quiet:
