@@ -198,6 +198,27 @@ def test_synth_takes_densities_by_layer(hwsim, tmp_path):
     assert (density["c3"], density["c5"]) == (0.12, 0.25)
 
 
+def test_a_sweep_writes_its_page_and_draws_it_again(hwsim, tiny, tmp_path):
+    (tmp_path / "space.toml").write_text("[space]\ncores = [1, 2]\n")
+    folder = tmp_path / "sweep"
+    code, out, err = hwsim("sweep", tiny, "--space", tmp_path / "space.toml", "-o", folder, "--workers", 1)
+    assert (code, err) == (0, "")
+    assert "2 machines, 2 of them feasible; the fastest:" in out
+    page = (folder / "sweep.html").read_bytes()
+    (folder / "sweep.html").unlink()
+    assert hwsim("sweep-report", folder, "--quiet") == (0, "", "")
+    assert (folder / "sweep.html").read_bytes() == page
+    summary = json.loads((folder / "summary.json").read_text())
+    machine = json.loads(hwsim("run", tiny, "--json", "--arch", one_core(tmp_path))[1])
+    slowest = summary["machines"]["metrics"]["all traces"]["cycles"][0]
+    assert slowest == machine["totals"]["skipping"]["cycles"] / 2
+
+
+def one_core(folder: Path) -> Path:
+    (folder / "one.toml").write_text("cores = 1\n")
+    return folder / "one.toml"
+
+
 def test_the_default_is_the_shipped_trace(hwsim):
     code, out, err = hwsim("run", "--images", "1", "--json")
     document = json.loads(out)
@@ -276,6 +297,7 @@ FAILURES = {  # arguments, with files of the folder below, and what the line mus
     "map too wide": ("run tiny.zarr.zip --arch narrow.toml", "activation_bits"),
     "measurements of another trace": ("run tiny.zarr.zip --measured other.json", "network lenet5, not tiny"),
     "no measurements": ("run tiny.zarr.zip --measured not.toml", "not JSON"),
+    "no sweep": ("sweep-report .", "holds no sweep"),
     "output in the way": ("run tiny.zarr.zip --out in_the_way", "--out"),
     "missing image": ("run tiny.zarr.zip --images 3", "0 .. 1"),
     "unknown network": ("synth nonet -o x.zip", "lenet5"),

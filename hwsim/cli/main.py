@@ -33,6 +33,7 @@ for command in (
     info.info,
     synth.synth,
     sweep.sweep,
+    sweep.sweep_report,
     measure.measure,
     export.export,
     verify.verify,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hwsim.cli import console
 from hwsim.cli.options import Images, Quiet, choose_images
+
+if TYPE_CHECKING:
+    from hwsim.report.sweep.summary import Summary
 
 SHOWN = 10
 
@@ -28,7 +31,7 @@ def sweep(
     workers: Annotated[int | None, typer.Option(min=1, help="Local processes. Default: all cores.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Simulate every machine of a space; results in Parquet, resumable."""
+    """Simulate every machine of a space; results in Parquet, resumable, with a page to explore them."""
     from hwsim.sweep import Space
     from hwsim.sweep import sweep as run
     from hwsim.trace import open_trace
@@ -49,34 +52,58 @@ def sweep(
             workers=workers,
             progress=advance,
         )
+    summary, files = _report(output)
     if not quiet:
-        _show_best(points, list(machines.space))
+        _show_best(summary)
         console.say(f"All machines: {points}; by layer: {layers}")
+        console.say(f"The page: {files[-1]}")
 
 
-def _show_best(path: Path, swept: list[str]) -> None:
-    """The fastest machines that keep the constraints, of all traces together."""
-    import pyarrow.parquet as pq
+def sweep_report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a finished sweep.")],
+    quiet: Quiet = False,
+) -> None:
+    """Draw the page, the plots and summary.json of a sweep again from its Parquet files."""
+    summary, files = _report(folder)
+    if not quiet:
+        _show_best(summary)
+        console.say(f"The page: {files[-1]}")
+
+
+def _report(folder: Path) -> tuple[Summary, list[Path]]:
+    from hwsim.report.sweep.write import write_sweep_report
+
+    return write_sweep_report(folder)
+
+
+def _show_best(summary: Summary) -> None:
+    """The fastest feasible machines, of all traces together, or why there is none."""
+    import numpy as np
 
     from hwsim.report import text
+    from hwsim.report.sweep.plots import SHOW
+    from hwsim.report.sweep.summary import TITLES
     from hwsim.report.tables import Column
 
-    rows = pq.read_table(path).to_pylist()
-    usable = [row for row in rows if row["feasible"]]
-    totals: dict[int, dict[str, float]] = {}
-    for row in usable:
-        total = totals.setdefault(row["point"], {**row, "cycles": 0.0, "energy_uj": 0.0, "dram_bytes": 0.0})
-        for name in ("cycles", "energy_uj", "dram_bytes"):
-            total[name] += row[name]
-    count = len({row["point"] for row in rows})
-    best = sorted(totals.values(), key=lambda row: (row["cycles"], row["energy_uj"]))[:SHOWN]
-    console.say(f"{count} machines, {len(totals)} of them within the constraints; the fastest:")
-    if best:
-        columns = [
-            Column("point", "point", "number of the machine", str, 3),
-            *(Column(name, name, "swept", text.value, 3) for name in swept),
-            Column("cycles", "cycles", "an image", text.count, 1),
-            Column("energy_uj", "energy", "an image", text.energy, 2),
-            Column("dram_bytes", "DRAM", "an image", text.size, 2),
-        ]
-        console.show_table(columns, best)
+    machines = summary.machines
+    fits = np.flatnonzero(machines.feasible)
+    console.say(
+        f"{len(machines.numbers)} machines, {len(fits)} of them feasible"
+        + ("; the fastest:" if len(fits) else ".")
+    )
+    if machines.synthetic:
+        console.say(console.SYNTHETIC, "yellow")
+    for reason, count in list(machines.refused.items())[: 0 if len(fits) else SHOWN]:
+        console.say(f"{count} machines: {reason}")
+    if not len(fits):
+        return
+    columns = [
+        Column("machine", "point", "number of the machine", str, 3),
+        *(Column(name, name, "swept", text.value, 3) for name in machines.fields),
+        *(
+            Column(metric, TITLES[metric], "an image", SHOW[metric], need)
+            for metric, need in ((machines.speed, 4), ("energy_uj", 2), ("dram_bytes", 2), ("sram_bytes", 1))
+        ),
+    ]
+    order = np.lexsort((machines.total["energy_uj"][fits], machines.total[machines.speed][fits]))
+    console.show_table(columns, [summary.machine(int(at)) for at in fits[order][:SHOWN]])

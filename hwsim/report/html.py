@@ -41,18 +41,30 @@ def escape(value: object, limit: int = 400) -> str:
     return _escape(text.label(value, limit))
 
 
-def page(title: str, body: Iterable[str]) -> str:
-    """A whole document that loads nothing from anywhere."""
-    assets = files("hwsim.report") / "assets"
-    names = ("page.html", "style.css", "sort.js")
-    read = {name: (assets / name).read_text(encoding="utf-8") for name in names}
-    return Template(read["page.html"]).substitute(
+def page(
+    title: str,
+    body: Iterable[str],
+    styles: Sequence[str] = ("style.css",),
+    scripts: Sequence[str] = ("sort.js",),
+) -> str:
+    """A whole document that loads nothing from anywhere; ``styles`` and ``scripts`` are assets put in it."""
+    return Template(_asset("page.html")).substitute(
         title=escape(title),
         version=escape(hwsim.__version__),
-        style=read["style.css"].strip(),
-        script=read["sort.js"].strip(),
+        style="\n".join(map(_asset, styles)),
+        script="\n".join(map(_asset, scripts)),
         body="\n".join(body),
     )
+
+
+def data(name: str, json: str) -> str:
+    """JSON for the page's script, under an id; no text in it can end the element."""
+    safe = json.replace("<", "\\u003c")
+    return f'<script type="application/json" id="{escape(name)}">{safe}</script>'
+
+
+def _asset(name: str) -> str:
+    return (files("hwsim.report") / "assets" / name).read_text(encoding="utf-8").strip()
 
 
 def badge(synthetic: bool) -> str:

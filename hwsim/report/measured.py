@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ def measured_rows(result: Result, records: Sequence[Measured]) -> list[dict[str,
     return join(result, records, PRECISION)
 
 
-def measured_total(rows: Sequence[dict[str, Any]], total: dict[str, Any]) -> dict[str, Any]:
+def measured_total(rows: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) -> dict[str, Any]:
     """The row of all layers, with the keys of :func:`measured_rows` that a total has.
 
     A device's times are sums over the layers; None if one of them was not measured.

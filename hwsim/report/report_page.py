@@ -99,7 +99,7 @@ def _measured(report: Report, total: Mapping[str, Any]) -> list[str]:
     parts = [
         html.heading("Beside real processors"),
         html.paragraph(MEANING),
-        html.table(columns, rows, measured_total(rows, dict(total)), made_up),
+        html.table(columns, rows, measured_total(rows, total), made_up),
     ]
     for record in report.measured:
         parts += [

@@ -88,10 +88,12 @@ def legend(axes: Axes, colours: Mapping[str, str], columns: int, below_ticks: bo
     place_legend(axes, handles, columns, below_ticks)
 
 
-def place_legend(axes: Axes, handles: Sequence[Artist], columns: int, below_ticks: bool = False) -> None:
+def place_legend(
+    axes: Axes, handles: Sequence[Artist], columns: int, below_ticks: bool = False, below_label: bool = False
+) -> None:
     """A legend of labelled artists, in a block below the axes."""
     height = axes.get_window_extent().height / axes.figure.dpi
-    gap = (LEGEND_GAP + TICKS * below_ticks) / height
+    gap = (LEGEND_GAP + TICKS * below_ticks + TICKS * below_label) / height
     axes.legend(
         handles=handles,
         loc="upper left",

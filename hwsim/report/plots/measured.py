@@ -13,7 +13,18 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from hwsim.report import text
 from hwsim.report.measured import DEVICES, PRECISION, measured_total
 from hwsim.report.plots import bars
-from hwsim.report.plots.style import INK, MUTED, ORANGE, PURPLE, RULE, SKIPPING, Plot, finish, styled
+from hwsim.report.plots.style import (
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    RULE,
+    SKIPPING,
+    Plot,
+    finish,
+    log_ticks,
+    styled,
+)
 from hwsim.report.tables import total_row
 from hwsim.result import Result
 
@@ -54,7 +65,7 @@ def measured(result: Result, rows: Sequence[Mapping[str, Any]]) -> Plot:
         axes.set_xlim(min(*known, 1) / 1.25, max(*known, 1) * 1.25)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xticks(_ticks(*axes.get_xlim()))
+        axes.set_xticks(log_ticks(*axes.get_xlim()))
         axes.axvline(1, color=MUTED, linewidth=0.8)
         crowded = len(lines) > 40
         for y, line in enumerate(lines):
@@ -76,13 +87,6 @@ def measured(result: Result, rows: Sequence[Mapping[str, Any]]) -> Plot:
 def _known(line: Mapping[str, Any], key: str) -> float | None:
     value = line[key]
     return value if value is not None and math.isfinite(value) else None
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5 and their powers of ten; only powers where there are many."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    digits = (1, 2, 5) if math.log10(high / low) < 2.2 else (1,)
-    return [tick for d in decades for digit in digits if low <= (tick := digit * 10.0**d) <= high]
 
 
 def _mark(axes: Axes, x: float, y: float, colour: str, marker: str, size: float) -> None:

@@ -6,6 +6,7 @@ Colours are those of Okabe and Ito (2008), which colour-blind people can tell ap
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Sequence
@@ -40,6 +41,8 @@ COMPONENT_COLOURS = {
     "map_buffer": GREEN,
     "dram": VERMILLION,
 }
+# An order of levels, low to high: lightness rises, and both ends stand out on white and on black.
+_RAMP = ("#4b62d6", "#9a4fd0", "#dc4f8d", "#ef7b4a", "#eeb121")
 
 WIDTH = 5.4  # inches; shown 360 to 570 pixels wide, so that 10 point letters are 9 to 14 pixels high
 PNG_DPI = 200
@@ -134,7 +137,7 @@ def canvas(
 def finish(figure: Figure, name: str, title: str) -> Plot:
     """Draw the figure."""
     svg, png = io.StringIO(), io.BytesIO()
-    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
+    figure.savefig(svg, format="svg", dpi=PNG_DPI, metadata={"Date": None, "Creator": None, "Title": title})
     figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None, "Title": title})
     return Plot(name, title, re.sub(r"[ \t]+\n", "\n", svg.getvalue()), png.getvalue())
 
@@ -143,3 +146,22 @@ def contrast(colour: str) -> str:
     """Black or white, whichever can be read on the colour."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "#101010"
+
+
+def ramp(count: int) -> list[str]:
+    """Colours for ``count`` levels in their order."""
+    return [_between(k * (len(_RAMP) - 1) / max(count - 1, 1)) for k in range(count)]
+
+
+def _between(place: float) -> str:
+    low = min(int(place), len(_RAMP) - 2)
+    ends = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in _RAMP[low : low + 2]]
+    mixed = [round(a + (b - a) * (place - low)) for a, b in zip(*ends, strict=True)]
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5 times powers of ten within the limits of an axis; only the powers where there are many."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    digits = (1, 2, 5) if math.log10(high / low) < 2.2 else (1,)
+    return [tick for d in decades for digit in digits if low <= (tick := digit * 10.0**d) <= high]

@@ -1,0 +1,36 @@
+"""A page in Debian's Chromium, without a window: what it became, and what went wrong in it."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+_WATCH = """<script>
+window.problems = [];
+addEventListener("error", (event) => window.problems.push(event.message));
+for (const kind of ["error", "warn"]) console[kind] = (...words) => window.problems.push(words.join(" "));
+</script>"""
+_TELL = """<script>
+try { %s } catch (error) { window.problems.push(String(error)); }
+document.body.dataset.problems = JSON.stringify(window.problems);
+</script></body>"""
+
+
+def document_after(page: Path, folder: Path, script: str = "", width: int = 1200) -> str:
+    """The document of a page once its scripts and then ``script`` have run.
+
+    ``data-problems`` of its body holds the errors and warnings, as JSON.
+    """
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert program, "the pages are tested in Chromium: apt-get install chromium"
+    text = page.read_text(encoding="utf-8").replace("<head>", "<head>" + _WATCH, 1)
+    watched = folder / "watched.html"
+    watched.write_text(text.replace("</body>", _TELL % script), encoding="utf-8")
+    done = subprocess.run(
+        [
+            program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+            "--no-first-run", f"--user-data-dir={folder / 'profile'}", f"--window-size={width},900",
+            "--virtual-time-budget=4000", "--dump-dom", watched.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return done.stdout
