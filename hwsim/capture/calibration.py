@@ -43,11 +43,18 @@ class Code:
 
 @dataclass(frozen=True, eq=False)
 class CalibratedLayer:
-    """A layer in integers: int16 weights, their scales float64 (M,), and what its drain does."""
+    """A layer in integers.
+
+    Attributes:
+        weights, scales: int16 of ``layer.weight_shape``; float64 (M,).
+        requantize: what its drain does.
+        out_scale: real result = integer that the drain makes * out_scale.
+    """
 
     weights: np.ndarray
     scales: np.ndarray
     requantize: Requantize
+    out_scale: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,4 +233,4 @@ def _in_integers(planned: PlannedLayer, in_scale: float, made: Code, reach: np.n
         )
     except ValueError as error:
         raise CaptureError(f"layer {layer.name}: {error}") from None
-    return CalibratedLayer(weights, scales, requantize)
+    return CalibratedLayer(weights, scales, requantize, made.scale)

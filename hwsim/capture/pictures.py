@@ -46,9 +46,9 @@ def open_pictures(place: str | os.PathLike[str]) -> RawPictures:
     """Pictures of a path.
 
     A folder: all pictures below it, in the order of their paths (Pillow reads them). A file: a picture,
-    MNIST's IDX (also ``.gz``), CIFAR-10's or CIFAR-100's binary version (``.bin``), ``.npy``, or ``.npz``, where
-    ``FILE.npz#NAME`` names the array if there are several. Arrays are (N, C, H, W), (N, H, W, C) with 1 or 3
-    channels, or (N, H, W).
+    MNIST's IDX (also ``.gz``), CIFAR-10's or CIFAR-100's binary version (``.bin``), ``.npy``, or ``.npz``,
+    where ``FILE.npz#NAME`` names the array if there are several. Arrays are (N, C, H, W),
+    (N, H, W, C) with 1 or 3 channels, or (N, H, W).
 
     Raises:
         CaptureError: there is nothing that could be read as pictures.

@@ -116,15 +116,14 @@ class _Planner:
 
     def _leave_out(self, name: str, reason: str) -> None:
         if not self.skip:
-            raise CaptureError(f"layer {name} is {reason}: leave it out with --skip-unsupported")
+            raise CaptureError(f"layer {name}: {reason}: leave it out with --skip-unsupported")
         self.left_out.append(f"{name}: {reason}")
 
     def _draft(self, operator: Operator, taken: set[str]) -> tuple[Operator, Layer, str, Mac, str, float]:
         """The layer without the names of its maps, the value it reads, and what is folded into it."""
         assert operator.mac is not None
         mac, result = operator.mac, operator.output
-        value, (top, left) = self._source(operator.inputs[0])
-        padding = (mac.padding[0] + top, mac.padding[1] + left)
+        value, padding = self._read(operator)
         in_shape, out_shape = self._map_shape(value, mac), self._map_shape(result, mac)
         while (follower := self._only_reader(result)) and follower.kind == "scale":
             factor, offset = (
@@ -146,14 +145,34 @@ class _Planner:
         )
         return operator, layer, value, mac, result, inf if ceiling is None else ceiling
 
-    def _source(self, value: str) -> tuple[str, tuple[int, int]]:
-        """The map behind a value that a layer reads, and the zeros that a pad puts above and left of it."""
-        top = left = 0
-        while (made := self.maker.get(value)) and made.kind in ("same", "pad"):
-            if made.kind == "pad":
-                top, left = top + made.padding[0], left + made.padding[1]
+    def _read(self, operator: Operator) -> tuple[str, tuple[int, int]]:
+        """The map that a layer reads, and the layer's padding, zeros of a pad before it among them.
+
+        A pad with more zeros than the kernel takes is left in the map.
+        """
+        mac, value = operator.mac, self._same(operator.inputs[0])
+        assert mac is not None
+        pad = self.maker.get(value)
+        if mac.kind == "linear" or pad is None or pad.kind != "pad":
+            return value, mac.padding
+        inner = self._same(pad.inputs[0])
+        padding = (mac.padding[0] + pad.padding[0], mac.padding[1] + pad.padding[1])
+        sizes = zip(
+            padding,
+            mac.weights.shape[2:],
+            self._map_shape(operator.output, mac)[1:],
+            self._map_shape(inner, mac)[1:],
+            strict=True,
+        )
+        if all(zeros < taps and (out - 1) * mac.stride - zeros < size for zeros, taps, out, size in sizes):
+            return inner, padding
+        return value, mac.padding
+
+    def _same(self, value: str) -> str:
+        """The value that this one is, perhaps in another shape."""
+        while (made := self.maker.get(value)) and made.kind == "same":
             value = made.inputs[0]
-        return value, (top, left)
+        return value
 
     def _map_shape(self, value: str, mac: Mac) -> Shape:
         """(C, H, W) of a value, flattened for a linear layer.
@@ -193,7 +212,7 @@ class _Planner:
             found = [
                 maker
                 for source in made.inputs
-                if self._source(source)[0] not in self.read
+                if self._same(source) not in self.read
                 for maker in self._makers(source, direct and keeps)
             ]
             if made.kind == "add" and found:
@@ -209,7 +228,7 @@ class _Planner:
         """A map bears the name of the last layer that makes it; if none does, of the first that reads it."""
         names: dict[tuple[str, Shape], str] = {}
         for key in read:
-            if self._source(key[0])[0] == self.graph.image:
+            if key[0] == self.graph.image:
                 name = "image"
             elif makers[key]:
                 name = layers[max(makers[key])].name

@@ -43,7 +43,7 @@ def capture(
 
     Scales and code orders are chosen on the calibration pictures alone. A capture that is interrupted leaves
     ``NAME.partial``, from which ``resume`` goes on: the calibration is done again, pictures that are there
-    are not.
+    are not. The provenance has, as ``drain_scales``, the scales of what the layers' drains make.
 
     Args:
         network: what runs.
@@ -86,6 +86,7 @@ def capture(
         "calibration_pictures": len(calibration),
         "calibration_percentile": percentile,
         "left_out": list(planned.left_out),
+        "drain_scales": {name: layer.out_scale for name, layer in calibrated.layers.items()},
         **(provenance or {}),
     }
     with TraceWriter(
