@@ -15,7 +15,7 @@ from rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_wo
 
 
 class Load(data.StructLayout):
-    """A load: ``entry``; ``cores``, mask of those that take it; ``last`` of their next pass."""
+    """A load: ``entry``; ``cores``, mask of those that take it; ``last`` of its pass."""
 
     def __init__(self, entry: ShapeLike, arch: Arch) -> None:
         super().__init__({"entry": entry, "cores": arch.cores, "last": 1})

@@ -8,7 +8,7 @@ from pathlib import Path
 from amaranth.hdl import ShapeLike
 from amaranth.lib import data
 
-from hwsim.arch import Arch
+from hwsim.arch import WEIGHT_PASSES, Arch
 from rtl.core.geometry import check_arch
 from rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor
 from rtl.ports import ports
@@ -48,8 +48,9 @@ ignored (in) or zero (out).
 
 ## Order of a pass of core N
 1. Load its weights on `s_axis_weights` and its channel scales on `s_axis_scales`, each in order from the
-   first, `tlast` with the last one, `tuser` the mask of the cores that take them. They go to the half of the
-   memory that is idle.
+   first, `tlast` with the last one, `tuser` the mask of the cores that take them. The memory is a
+   ring of {weight_words} words: loads may run ahead of the passes, by at most {passes_ahead}, and must not
+   overwrite words of a pass that is not done. Scales are always {columns} a pass.
 2. Send the configuration on `s_axis_passes_N`. It is taken when the pass starts: when the pass before is
    done and the loads are in.
 3. From then on: a row descriptor for each input row on `s_axis_rows_N`, each before the first value of its
@@ -95,7 +96,11 @@ def emit(arch: Arch, folder: str | Path) -> list[Path]:
     )
     names = {
         "name": NAME,
-        **{field: getattr(arch, field) for field in ("cores", "columns", "activation_bits", "weight_bits")},
+        **{
+            field: getattr(arch, field)
+            for field in ("cores", "columns", "activation_bits", "weight_bits", "weight_words")
+        },
+        "passes_ahead": WEIGHT_PASSES,
     }
     tables = {
         "passes": _table(PassConfig(arch)),

@@ -31,7 +31,7 @@ class TapAddresses(wiring.Component):
     Ports:
         taps: In(stream of Tap, always ready).
         config: In(PassConfig).
-        weight: Out, address in the weight memory; reads: Out(1), there is a tap.
+        weight: Out, weight word, counted through the pass; reads: Out(1), there is a tap.
         value: Out, the activation code, a cycle after ``weight``: beside the word that the memory reads.
         accesses: Out(array of BankAccess), one a lane; a lane that has no channel or no valid tap is not
             valid.

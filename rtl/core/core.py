@@ -45,8 +45,8 @@ class Core(wiring.Component):
         arch: all widths and depths.
 
     Ports:
-        start: In(1), only while not ``busy`` or with ``done``; swaps the weights. config: In(PassConfig),
-            read with it.
+        start: In(1), only while not ``busy`` or with ``done``; goes on to the next weights.
+        config: In(PassConfig), read with ``start``.
         busy: Out(1), a pass is under way. done: Out(1), one cycle. error: Out(1), the words read are no
             legal map.
         words: In(stream of Word), the segments of the pass; words of the next pass wait for its start.
@@ -110,7 +110,6 @@ class Core(wiring.Component):
         m.d.comb += [
             decoder.config.eq(Mux(self.start, self.config.decoder, config.decoder)),
             decoder.credit.eq(items.credit),
-            position.weight_base.eq(weights.idle_base),
             items.spend.eq(position.makes_item),
             items.clear.eq(self.start),
             self.error.eq(decoder.error),
@@ -123,7 +122,8 @@ class Core(wiring.Component):
         connect(m, flipped(self.weights), weights.load)
         connect(m, flipped(self.scales), weights.load_scales)
         m.d.comb += [
-            weights.swap.eq(self.start),
+            weights.start.eq(self.start),
+            weights.gone.eq(config.pass_words),
             weights.address.eq(addresses.weight),
             weights.read.eq(addresses.reads),
             multipliers.value.eq(addresses.value),

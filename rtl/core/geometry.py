@@ -150,6 +150,7 @@ class PassGeometry:
             "column_limit": self.stride * (self.out_width - 1),
             "channel_words": self._channel_words(arch),
             "segment_words": block * self._channel_words(arch),
+            "pass_words": self.channels * self._channel_words(arch),
             "out_width": self.out_width,
             "ring": self.ring,
             "row_sub_banks": self._row_sub_banks(arch, block if self.depthwise else 1),

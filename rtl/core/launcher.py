@@ -6,7 +6,7 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.arch import Arch
+from hwsim.arch import WEIGHT_PASSES, Arch
 from rtl.core.payloads import PassConfig
 
 
@@ -21,8 +21,9 @@ class Launcher(wiring.Component):
     Ports:
         passes: In(stream of PassConfig), taken in the cycle of ``start``.
         start: Out(1). config: Out(PassConfig), valid with it. busy, done: In(1), of the core.
-        weights_last, scales_last: In(1), the last load of the next pass takes place in this cycle.
-        weights_open, scales_open: Out(1), loads for the next pass may take place.
+        weights_last, scales_last: In(1), the last load of a pass takes place in this cycle.
+        weights_open, scales_open: Out(1), loads may take place: fewer than WEIGHT_PASSES passes are at work
+            or loaded. Whether the words of one have room is up to the host.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -42,16 +43,17 @@ class Launcher(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        weights_loaded, scales_loaded = Signal(), Signal()
+        # Passes whose loads are in and that have not started.
+        weights, scales = Signal(range(WEIGHT_PASSES + 1)), Signal(range(WEIGHT_PASSES + 1))
         m.d.comb += [
-            self.start.eq(self.passes.valid & weights_loaded & scales_loaded & (~self.busy | self.done)),
+            self.start.eq(self.passes.valid & (weights != 0) & (scales != 0) & (~self.busy | self.done)),
             self.passes.ready.eq(self.start),
             self.config.eq(self.passes.payload),
-            self.weights_open.eq(~weights_loaded),
-            self.scales_open.eq(~scales_loaded),
+            self.weights_open.eq(weights + self.busy < WEIGHT_PASSES),
+            self.scales_open.eq(scales + self.busy < WEIGHT_PASSES),
         ]
         m.d.sync += [
-            weights_loaded.eq((weights_loaded | self.weights_last) & ~self.start),
-            scales_loaded.eq((scales_loaded | self.scales_last) & ~self.start),
+            weights.eq(weights + self.weights_last - self.start),
+            scales.eq(scales + self.scales_last - self.start),
         ]
         return m

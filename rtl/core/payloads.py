@@ -30,8 +30,8 @@ def bank_address_bits(arch: Arch) -> int:
 
 
 def weight_address_bits(arch: Arch) -> int:
-    """Width of an address in the weight memory, both halves."""
-    return (2 * arch.weight_words - 1).bit_length()
+    """Width of an address in the weight memory."""
+    return (arch.weight_words - 1).bit_length()
 
 
 def weight_word(arch: Arch) -> data.ArrayLayout:
@@ -67,7 +67,7 @@ class PassConfig(data.StructLayout):
         padding: on the left. stride_two: stride is 2, not 1. kernel_width: Kw.
         column_limit: stride * (Wo - 1), the rightmost x + padding - kx that meets an output.
         channel_words: weight words of an input channel: Kh Kw, or ceil(Kh Kw / M) if depthwise.
-        segment_words: weight words of a whole segment.
+        segment_words: weight words of a whole segment; pass_words: of the pass.
         out_width: Wo. ring: Kh + 1 rows; row_sub_banks: that a row of the ring owns.
         owned: output rows of the pass. channels: that it drains; out_block: of an output segment.
     """
@@ -88,7 +88,8 @@ class PassConfig(data.StructLayout):
                 "kernel_width": KERNEL_BITS,
                 "column_limit": COUNT_BITS,
                 "channel_words": CHANNEL_WORDS_BITS,
-                "segment_words": weight_address_bits(arch),
+                "segment_words": range(arch.weight_words + 1),
+                "pass_words": range(arch.weight_words + 1),
                 "out_width": bank_address_bits(arch),
                 "ring": range(SUB_BANKS + 1),
                 "row_sub_banks": range(SUB_BANKS // 2 + 1),
@@ -117,7 +118,8 @@ class Placed(data.StructLayout):
     """An item whose position is known.
 
     Members: ``present``: it has a ``value``; ``x``: of the value, plus the padding on the left; ``weight``:
-    address of its channel's first weight word; ``pixel``: channel * Wo; ``row_end``: last of its input row.
+    its channel's first weight word, counted through the pass; ``pixel``: channel * Wo; ``row_end``: last of
+    its input row.
     """
 
     def __init__(self, arch: Arch) -> None:

@@ -28,7 +28,6 @@ class PositionCounter(wiring.Component):
         symbols: In(stream of Symbol, always ready).
         config: In(PassConfig).
         start: In(1), before the first symbol of a pass; drops what is under way.
-        weight_base: In, address of the first weight word of the pass; read while ``start``.
         makes_item: Out(1), the symbol of this cycle makes an item; combinational.
         items: Out(stream of Placed, always ready).
     """
@@ -40,7 +39,6 @@ class PositionCounter(wiring.Component):
                 "symbols": In(stream.Signature(Symbol(arch), always_ready=True)),
                 "config": In(PassConfig(arch)),
                 "start": In(1),
-                "weight_base": In(weight_address_bits(arch)),
                 "makes_item": Out(1),
                 "items": Out(stream.Signature(Placed(arch), always_ready=True)),
             }
@@ -49,7 +47,6 @@ class PositionCounter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         arch, config, symbol = self._arch, self.config, self.symbols.payload
-        pass_base = Signal(weight_address_bits(arch))
         segment_base = Signal(weight_address_bits(arch))
         passed = Signal(COUNT_BITS)  # values of the segment before this symbol
         position = Signal(COUNT_BITS)
@@ -63,7 +60,7 @@ class PositionCounter(wiring.Component):
                 m.d.sync += passed.eq(0)
                 m.d.sync += segment_base.eq(segment_base + config.segment_words)
             with m.If(symbol.row_end):
-                m.d.sync += segment_base.eq(pass_base)
+                m.d.sync += segment_base.eq(0)
         # What waits for the multiplications: a register a stage.
         stages = 5
         valid = [self.makes_item] + [Signal(name=f"valid{i}") for i in range(1, stages + 1)]
@@ -95,6 +92,6 @@ class PositionCounter(wiring.Component):
         ]
         with m.If(self.start):  # after an error the decoder has gone on
             m.d.sync += [signal.eq(0) for signal in valid[1:]]
-            m.d.sync += [passed.eq(0), pass_base.eq(self.weight_base), segment_base.eq(self.weight_base)]
+            m.d.sync += [passed.eq(0), segment_base.eq(0)]
         m.d.comb += [self.items.valid.eq(valid[-1]), self.items.payload.eq(item[-1])]
         return m

@@ -68,8 +68,9 @@ __attribute__((visibility("default"))) void* create() { return new Design; }
 
 __attribute__((visibility("default"))) void destroy(void* design) { delete static_cast<Design*>(design); }
 
-// Runs passes in order; the weights of each are loaded while the one before works. Returns the cycles simulated.
-__attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, int64_t count) {
+// Runs passes in order; the weights of each are loaded while the one before works, if the memory of
+// `weight_words` has room for both. Returns the cycles simulated, or -1.
+__attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, int64_t count, int64_t weight_words) {
     Design& d = *static_cast<Design*>(handle);
     const size_t weight_chunks = chunks_of(d.p_weights____payload);
     const size_t word_chunks = chunks_of(d.p_words____payload);
@@ -81,8 +82,9 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
         bool started = false;
         int64_t cycle = -1, word = 0, row = 0, ready = 0;
         while (true) {
-            // Weights go to the idle half: of this pass before its start, of the next one after it.
-            const bool loads = loading < count && (loading == n ? !started : loading == n + 1);
+            const bool loads =
+                loading < count &&
+                (loading == n || passes[n].weight_count + passes[loading].weight_count <= weight_words);
             const bool loads_weight = loads && weight < passes[loading].weight_count;
             const bool loads_scale = loads && scale < passes[loading].scale_count;
             const bool starts = !started && loading == n && !loads_weight && !loads_scale;

@@ -114,7 +114,7 @@ class Simulator:
         self._library = library
         library.create.restype = ctypes.c_void_p
         library.destroy.argtypes = [ctypes.c_void_p]
-        library.run.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Pass), ctypes.c_int64]
+        library.run.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Pass), ctypes.c_int64, ctypes.c_int64]
         library.run.restype = ctypes.c_int64
         self._design = library.create()
 
@@ -131,7 +131,8 @@ class Simulator:
         return self.run([stimulus])[0]
 
     def run(self, passes: Sequence[PassStimulus]) -> list[PassOutcome]:
-        """Run passes one after the other; the weights of each are loaded while the one before works.
+        """Run passes one after the other; the weights of each are loaded while the one before works,
+        if they fit beside its own.
 
         Raises:
             ArchError: a pass does not fit the machine.
@@ -139,7 +140,7 @@ class Simulator:
         """
         buffers = [_Buffers(stimulus, self.arch) for stimulus in passes]
         structs = (_Pass * len(passes))(*(buffer.struct() for buffer in buffers))
-        simulated = self._library.run(self._design, structs, len(passes))
+        simulated = self._library.run(self._design, structs, len(passes), self.arch.weight_words)
         if simulated < 0:
             self._library.destroy(self._design)
             self._design = self._library.create()
@@ -179,7 +180,7 @@ class _Buffers:
         self.arrival = np.ascontiguousarray(arrival, np.int64)
         self.rows = np.array([_chunks(RowDescriptor, row) for row in geometry.row_descriptors()], np.uint32)
         self.weights = _weight_chunks(stimulus.weights, arch)
-        self.scales = _scale_chunks(stimulus.bias, stimulus.multiplier)
+        self.scales = _scale_chunks(stimulus.bias, stimulus.multiplier, arch)
         self.ready = np.ascontiguousarray(stimulus.ready, np.uint8)
         values = len(geometry.owned) * geometry.out_channels * geometry.out_width
         segments = len(geometry.owned) * -(-geometry.out_channels // geometry.out_block)
@@ -248,8 +249,8 @@ def _weight_chunks(weights: np.ndarray, arch: Arch) -> np.ndarray:
     return np.packbits(padded, axis=1, bitorder="little").view("<u4")
 
 
-def _scale_chunks(bias: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
-    chunks = np.zeros((len(bias), -(-ChannelScale.as_shape().size // 32)), np.uint32)
-    chunks[:, 0] = np.asarray(bias, np.int32).view(np.uint32)
-    chunks[:, 1] = multiplier
+def _scale_chunks(bias: np.ndarray, multiplier: np.ndarray, arch: Arch) -> np.ndarray:
+    chunks = np.zeros((arch.columns, -(-ChannelScale.as_shape().size // 32)), np.uint32)
+    chunks[: len(bias), 0] = np.asarray(bias, np.int32).view(np.uint32)
+    chunks[: len(bias), 1] = multiplier
     return chunks

@@ -46,9 +46,10 @@ class Pass:
             bits(ChannelScale, {"bias": int(bias), "multiplier": int(multiplier)})
             for bias, multiplier in zip(stimulus.bias, stimulus.multiplier, strict=True)
         )
+        self.scales += raw([0] * (arch.columns - len(self.scales)))
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")  # 100,000 cycles
 async def passes_take_the_cycles_of_the_model_and_make_the_words_of_the_reference(dut):
     case = bench_case()
     arch = Arch(**case["arch"])

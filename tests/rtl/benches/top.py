@@ -67,7 +67,7 @@ async def watch_done(dut, ends: list[list[int]]) -> None:
         await RisingEdge(dut.clk)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")  # 100,000 cycles
 async def both_cores_are_exact_and_share_their_loads(dut):
     arch = Arch(**bench_case()["arch"])
     cores = range(arch.cores)

@@ -1,58 +1,65 @@
-"""Bench of WeightMemory: reads of one half while the other is loaded."""
+"""Bench of WeightMemory: reads of the pass at work while those to come are loaded, where there is room."""
 
 import random
 
 import cocotb
 from cocotb.triggers import RisingEdge, Timer
-from streams import bench_case, start_clock
+from streams import Coverage, bench_case, start_clock
 
-from hwsim.arch import Arch
+from hwsim.arch import WEIGHT_PASSES, Arch
 from rtl.core.payloads import weight_word
 
 
-@cocotb.test()
-async def reads_see_the_load_before_the_swap_and_no_other(dut):
+@cocotb.test(timeout_time=1, timeout_unit="ms")  # 100,000 cycles
+async def reads_see_the_pass_at_work_whatever_is_loaded(dut):
     arch = Arch(**bench_case()["arch"])
-    await start_clock(dut, "load__valid", "load_scales__valid", "swap", "read", "address", "channel")
-    working = None  # words and scales of the half that works
-    for _ in range(bench_case()["passes"]):
-        words = [
-            random.getrandbits(weight_word(arch).size) for _ in range(random.randint(1, arch.weight_words))
-        ]
-        scales = [random.getrandbits(48) for _ in range(random.randint(1, arch.columns))]
-        base = int(dut.idle_base.value)
-        left = [list(words), list(scales)]
-        while any(left) or random.random() < 0.9:
-            for name, loads in zip(("load", "load_scales"), left, strict=True):
-                valid = bool(loads) and random.random() < 0.8
-                getattr(dut, f"{name}__valid").value = int(valid)
-                if valid:
-                    getattr(dut, f"{name}__payload").value = loads.pop(0)
-            word = scale = None
-            if working is not None:
-                active, active_words, active_scales = working
-                word, scale = (
-                    random.choice(list(enumerate(active_words))),
-                    random.choice(list(enumerate(active_scales))),
-                )
-                dut.address.value = active + word[0]
-                dut.channel.value = scale[0]
-            dut.read.value = int(word is not None)
-            swap = not any(left) and random.random() < 0.5
-            dut.swap.value = int(swap)
-            await RisingEdge(dut.clk)
-            await Timer(2, "ns")
-            if word is not None:
-                assert int(dut.word.value) == word[1]
-                assert int(dut.scale.value) == scale[1]
-            if swap:
-                break
-        else:
-            dut.load__valid.value = dut.load_scales__valid.value = 0
-            dut.swap.value = 1
-            dut.read.value = 0
-            await RisingEdge(dut.clk)
-            await Timer(2, "ns")
-        dut.swap.value = 0
-        working = base, words, scales
-        assert int(dut.idle_base.value) != base
+    coverage = Coverage()
+    await start_clock(dut, "load__valid", "load_scales__valid", "start", "gone", "read", "address", "channel")
+    passes = [
+        (
+            [random.getrandbits(weight_word(arch).size) for _ in range(random.randint(1, arch.weight_words))],
+            [random.getrandbits(48) for _ in range(arch.columns)],
+        )
+        for _ in range(bench_case()["passes"])
+    ]
+    words = [(number, word) for number, one in enumerate(passes) for word in one[0]]
+    scales = [(number, scale) for number, one in enumerate(passes) for scale in one[1]]
+    held = 0  # words of the pass at work and of those that are loaded
+    working = -1
+    done = True  # the pass `working` no longer needs its words
+    while working + 1 < len(passes):
+        load = bool(words) and held < arch.weight_words and random.random() < 0.8
+        load_scale = bool(scales) and scales[0][0] - max(working, 0) < WEIGHT_PASSES and random.random() < 0.8
+        first_word = words[0][0] if words else len(passes)
+        first_scale = scales[0][0] if scales else len(passes)
+        start = min(first_word, first_scale) > working + 1 and done and random.random() < 0.5
+        dut.load__valid.value, dut.load_scales__valid.value = int(load), int(load_scale)
+        if load:
+            dut.load__payload.value = words.pop(0)[1]
+            held += 1
+        if load_scale:
+            dut.load_scales__payload.value = scales.pop(0)[1]
+        dut.start.value = int(start)
+        dut.gone.value = len(passes[working][0]) if working >= 0 else 0
+        read = not done and random.random() < 0.8
+        if not done:
+            address = random.randrange(len(passes[working][0]))
+            channel = random.randrange(arch.columns)
+            dut.address.value, dut.channel.value = address, channel
+        dut.read.value = int(read)
+        await RisingEdge(dut.clk)
+        await Timer(2, "ns")
+        if read:
+            assert int(dut.word.value) == passes[working][0][address]
+            coverage.hit("loaded while read", load)
+        if not done:
+            assert int(dut.scale.value) == passes[working][1][channel]
+        if not done and random.random() < 0.05:
+            done = True
+            held -= len(passes[working][0])
+        if start:
+            working += 1
+            done = False
+            coverage.hit("ahead", first_word - working > 1)
+    coverage.require("loaded while read", [True, False], 50)
+    coverage.require("ahead", [True, False])

@@ -41,7 +41,6 @@ class PlacedSymbols(wiring.Component):
             position.config.eq(self.config),
             columns.config.eq(self.config),
             position.start.eq(self.start),
-            position.weight_base.eq(self.weight_base),
             self.makes_item.eq(position.makes_item),
         ]
         return m
@@ -90,7 +89,7 @@ def test_credit_fifo_counts_what_is_under_way(depth):
     run_bench(CreditFifo(8, depth), "credit_fifo", depth=depth, cycles=3000)
 
 
-def test_weight_memory_swaps_its_halves():
+def test_weight_memory_is_a_ring_of_passes():
     fields = {**FIELDS, "weight_words": 12}
     run_bench(WeightMemory(Arch(**fields)), "weights", arch=fields, passes=60)
 
