@@ -95,6 +95,12 @@ def test_measurements_stand_beside_the_simulation(hwsim, tmp_path):
     assert (tmp_path / "measured.png").exists()
 
 
+def test_a_layer_in_time_is_a_plot_of_the_report(hwsim, tiny, tmp_path):
+    assert hwsim("run", tiny, "--timeline", "conv", "--out", tmp_path, "-q") == (0, "", "")
+    assert (tmp_path / "timeline.png").read_bytes().startswith(b"\x89PNG")
+    assert 'id="timeline"' in (tmp_path / "report.html").read_text()
+
+
 def test_quiet_prints_nothing(hwsim, tiny):
     assert hwsim("run", tiny, "--quiet") == (0, "", "")
 
@@ -297,6 +303,7 @@ FAILURES = {  # arguments, with files of the folder below, and what the line mus
     "map too wide": ("run tiny.zarr.zip --arch narrow.toml", "activation_bits"),
     "measurements of another trace": ("run tiny.zarr.zip --measured other.json", "network lenet5, not tiny"),
     "no measurements": ("run tiny.zarr.zip --measured not.toml", "not JSON"),
+    "no such layer": ("run tiny.zarr.zip --out new --timeline conv9", "it has conv, fc"),
     "no sweep": ("sweep-report .", "holds no sweep"),
     "output in the way": ("run tiny.zarr.zip --out in_the_way", "--out"),
     "missing image": ("run tiny.zarr.zip --images 3", "0 .. 1"),
@@ -342,6 +349,7 @@ def test_a_failure_is_one_line_on_stderr_and_exit_code_1(hwsim, folder, case):
         (["run", "TRACE", "--images", "many"], "0,3,7"),
         (["run", "TRACE", "--images", "0"], "1 image or more"),
         (["run", "TRACE", "--images", "1,1"], "each once"),
+        (["run", "TRACE", "--timeline", "conv"], "add --out"),
         (["info"], "TRACE"),
         (["compare", "TRACE"], "--arch-b"),
         (["synth", "lenet5"], "--output"),

@@ -37,6 +37,10 @@ def run(
         list[Path] | None,
         typer.Option(metavar="FILE", help="A record of 'hwsim measure' to put beside; once for each device."),
     ] = None,
+    timeline: Annotated[
+        str | None,
+        typer.Option(metavar="LAYER", help="With --out: draw this layer of the first image in time."),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -46,6 +50,8 @@ def run(
     from hwsim.simulation import simulate
     from hwsim.trace import open_trace
 
+    if timeline is not None and out is None:
+        raise typer.BadParameter("--timeline LAYER draws into a folder: add --out DIR")
     machine = read_arch(arch)
     records = _read_records(measured or [])
     with open_trace(trace or default_trace()) as opened:
@@ -55,9 +61,11 @@ def run(
         rows = measured_rows(result, records)
         if out or json:
             from hwsim.report.contents import Report
+            from hwsim.report.timeline import timeline as layer_in_time
 
+            lanes = None if timeline is None else layer_in_time(opened, machine, numbers[0], timeline)
             with console.progress("coding maps", quiet) as advance:
-                report = Report.of(opened, result, advance, records)
+                report = Report.of(opened, result, advance, records, lanes)
     written = None
     if out:
         from hwsim.report.write import write_report

@@ -17,6 +17,7 @@ from hwsim.result import Result
 
 if TYPE_CHECKING:
     from hwsim.measure.record import Measured
+    from hwsim.report.timeline import Timeline
     from hwsim.trace import Trace
 
 
@@ -29,12 +30,14 @@ class Report:
         maps: compression of the maps by every coder.
         metrics: of the trace, for example ``accuracy``.
         measured: the same trace on real processors, at most one record a device.
+        timeline: of one layer, for a plot of its own.
     """
 
     result: Result
     maps: tuple[codecs.MapSizes, ...]
     metrics: dict[str, Any] = field(default_factory=dict)
     measured: tuple[Measured, ...] = ()
+    timeline: Timeline | None = None
 
     @classmethod
     def of(
@@ -43,9 +46,11 @@ class Report:
         result: Result,
         progress: Callable[[int, int], None] | None = None,
         measured: Sequence[Measured] = (),
+        timeline: Timeline | None = None,
     ) -> Report:
         """Measure what the result does not hold; see :func:`hwsim.report.codecs.measure`."""
-        return cls(result, codecs.measure(trace, result, progress), dict(trace.metrics), tuple(measured))
+        maps = codecs.measure(trace, result, progress)
+        return cls(result, maps, dict(trace.metrics), tuple(measured), timeline)
 
     @cached_property
     def measured_rows(self) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ def draw_report(report: Report) -> list[Plot]:
         draw.roofline(result),
         draw.compression(report.maps, result),
         draw.energy(result),
+        *([draw.timeline_plot(report.timeline)] if report.timeline else []),
     ]
 
 

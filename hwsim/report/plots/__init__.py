@@ -4,6 +4,17 @@ from hwsim.report.plots.layers import breakdown, density, speedup
 from hwsim.report.plots.measured import measured
 from hwsim.report.plots.roofline import roofline
 from hwsim.report.plots.style import Plot
+from hwsim.report.plots.timeline import timeline_plot
 from hwsim.report.plots.totals import compression, energy
 
-__all__ = ["Plot", "breakdown", "compression", "density", "energy", "measured", "roofline", "speedup"]
+__all__ = [
+    "Plot",
+    "breakdown",
+    "compression",
+    "density",
+    "energy",
+    "measured",
+    "roofline",
+    "speedup",
+    "timeline_plot",
+]

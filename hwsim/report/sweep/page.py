@@ -20,7 +20,7 @@ _BEST = {
     "dram_bytes": "Least DRAM traffic",
 }
 _WORDS = {
-    "machine": "a point of the space; its number is its row in points.parquet",
+    "machine": "a point of the space; its number is its point in points.parquet",
     "feasible": "runs all traces, and keeps the constraints on each",
     "Pareto front": "the feasible machines that no other one beats in one of two measures without being "
     "worse in the other; of machines equal in both, the first",

@@ -134,17 +134,15 @@ def heat_plot(heat: HeatMap, summary: Summary) -> Plot:
             synthetic=summary.machines.synthetic,
         )
         shades = _shades(heat.best)
-        fit = columns <= 9
+        size = 7.5 if columns <= 9 else 6
         for y in range(rows):
             for x in range(columns):
                 value = heat.best[y, x]
                 if np.isnan(value):
                     continue
                 axes.barh(y, 1, 1, left=x - 0.5, color=shades[y][x], edgecolor="none", linewidth=0)
-                if fit:
-                    words = SHOW[heat.metric](value)
-                    ink = contrast(shades[y][x])
-                    axes.text(x, y, words, ha="center", va="center_baseline", size=7.5, color=ink)
+                words, ink = SHOW[heat.metric](value), contrast(shades[y][x])
+                axes.text(x, y, words, ha="center", va="center_baseline", size=size, color=ink)
         axes.set_xlim(-0.5, columns - 0.5)
         axes.set_ylim(-0.5, rows - 0.5)
         axes.set_xticks(range(columns), heat.x_labels, size=8.5)

@@ -1,0 +1,151 @@
+"""``hwsim rtl``: the machine as Verilog, and on an FPGA."""
+
+from __future__ import annotations
+
+import json as json_format
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwsim.cli import console
+from hwsim.cli.options import ArchFile, Quiet, read_arch
+from hwsim.errors import HwsimError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+rtl = typer.Typer(help="The machine as Verilog (emit), and what it takes on an ECP5 (synth, results).")
+
+
+@rtl.command()
+def emit(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder; made if missing, files replaced.")
+    ],
+    arch: ArchFile = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write the machine as Verilog with AXI4-Stream ports, a FuseSoC core file and an integration note."""
+    machine = read_arch(arch)
+    files = _import("rtl.emit").emit(machine, output)
+    if not quiet:
+        for file in files:
+            console.say(str(file))
+
+
+@rtl.command()
+def synth(
+    arch: ArchFile = None,
+    component: Annotated[
+        list[str] | None,
+        typer.Option("--component", metavar="NAME", help="Only this one; may be repeated. Default: all."),
+    ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Add the results to this file; those of the same machine go."
+        ),
+    ] = None,
+    count: Annotated[
+        bool, typer.Option("--count", help="Count cells only: do not place, no Fmax. Much faster.")
+    ] = False,
+    model: Annotated[
+        bool, typer.Option("--model", help="Count what the area model is fitted to, and nothing else.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Synthesise the components of a core, and the core, for a Lattice ECP5 with yosys and nextpnr.
+
+    A component takes half a minute or so, the core many minutes. The first use of the tools compiles them,
+    a minute or two more.
+    """
+    synthesis = _import("rtl.synth")
+    if model and (arch or component):
+        raise typer.BadParameter(
+            "--model has machines and components of its own: leave --arch and --component"
+        )
+    machine = read_arch(arch)
+    wanted = (
+        list(synthesis.model_points())
+        if model
+        else [(name, machine) for name in component or synthesis.COMPONENTS]
+    )
+    rows = []
+    for number, (name, each) in enumerate(wanted, 1):
+        if not quiet:
+            print(f"{number}/{len(wanted)} {name} ...", file=sys.stderr, flush=True)
+        run = synthesis.synthesize(name, each, placed=not (count or model))
+        if json:
+            synthesis.add_run(json, run)
+        rows.append(_row(run))
+    if not quiet:
+        _show(rows)
+
+
+@rtl.command()
+def results(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="Of 'hwsim rtl synth --json'. Default: the shipped one."),
+    ] = None,
+) -> None:
+    """Print results of synthesis as Markdown, as they stand in the docs."""
+    from hwsim.area import RESULTS
+
+    markdown = _import("rtl.synth.tables").markdown
+    path = file or RESULTS
+    try:
+        runs = json_format.loads(path.read_text(encoding="utf-8"))["runs"]
+        text = markdown(runs)
+    except (ValueError, KeyError, TypeError):
+        raise HwsimError(
+            f"{path}: not a file of synthesis results; make one with 'hwsim rtl synth'"
+        ) from None
+    typer.echo(text, nl=False)
+
+
+def _import(name: str) -> ModuleType:
+    """A module of the RTL, whose packages are an extra.
+
+    Raises:
+        HwsimError: they are not installed.
+    """
+    from importlib import import_module
+
+    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise HwsimError(f"hwsim rtl needs {error.name}: pip install 'hwsim[rtl]'") from None
+
+
+def _row(run: dict[str, Any]) -> dict[str, Any]:
+    words = _import("rtl.synth.reports").path_words
+    timing = run["timing"]
+    shown = {"fmax_mhz": timing["fmax_mhz"], "path": words(timing["path"])} if timing else {}
+    return {"component": run["component"], **run["machine"], **run["cells"], **shown}
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    from hwsim.report import text
+    from hwsim.report.tables import Column
+
+    columns = [
+        Column("component", "component", "", text.label, 9),
+        Column("columns", "columns", "", str, 3),
+        Column("activation_bits", "bits", "of an activation", str, 3),
+        Column("luts", "LUTs", "", text.whole, 8),
+        Column("ffs", "flip-flops", "", text.whole, 7),
+        Column("dsps", "DSPs", "", text.whole, 6),
+        Column("brams", "block RAMs", "", text.whole, 6),
+        Column("ram_bits", "distributed RAM", "bits", text.whole, 1),
+    ]
+    if all("fmax_mhz" in row for row in rows):
+        columns += [
+            Column("fmax_mhz", "Fmax", "MHz", lambda mhz: f"{mhz:.1f} MHz", 8),
+            Column("path", "slowest path", "", text.words, 2),
+        ]
+    console.show_table(columns, rows)

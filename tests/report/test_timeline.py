@@ -1,0 +1,100 @@
+"""A layer in time: the lanes hold the cycles that the schedule counts, each where it happens."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwsim.arch import Arch
+from hwsim.errors import TraceError
+from hwsim.report.plots import timeline_plot
+from hwsim.report.timeline import CORES, Busy, timeline
+from hwsim.schedule import schedule
+from hwsim.trace import open_trace
+from hwsim.workload import Workload
+from traces import Tiny
+
+MACHINES = [Arch(cores=2, columns=2), Arch(cores=3, columns=4, map_buffer=0, bytes_per_cycle=1, run_max=1)]
+spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12)), max_size=12)
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory):
+    with open_trace(Tiny().write(tmp_path_factory.mktemp("trace") / "tiny.zarr.zip")) as opened:
+        yield opened
+
+
+def busy(pairs) -> Busy:
+    return Busy.of((np.array([begin]), np.array([begin + length])) for begin, length in pairs)
+
+
+@given(spans, st.lists(st.integers(-5, 90), min_size=2, max_size=9, unique=True).map(sorted))
+def test_a_share_is_the_part_of_the_cycles_of_a_bin(pairs, edges):
+    cycles = {cycle for begin, length in pairs for cycle in range(begin, begin + length)}
+    found = busy(pairs)
+    assert found.cycles == len(cycles)
+    assert (found.begin[1:] >= found.end[:-1]).all()
+    expected = [len(cycles & set(range(low, high))) / (high - low) for low, high in itertools.pairwise(edges)]
+    assert found.share(np.array(edges)) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("arch", MACHINES, ids=["small", "starved"])
+@pytest.mark.parametrize("layer", ["conv", "fc"])
+def test_the_lanes_add_up_to_what_the_schedule_counts(trace, arch, layer):
+    shown = timeline(trace, arch, 1, layer)
+    plan = schedule(Workload(trace, 1).jobs(arch), arch)
+    span = next(span for span in plan.layers if span.job.layer.name == layer)
+    assert (shown.start, shown.end) == (span.start, span.end)
+    for lanes in shown.cores:
+        runs = [run for run in span.passes if run.core == lanes.core]
+        assert lanes.decode.cycles == sum(run.timing.symbols for run in runs)
+        assert lanes.compute.cycles == sum(run.timing.causes["compute"] for run in runs)
+        assert lanes.idle_taps.cycles == sum(run.timing.causes["taps"] for run in runs)
+        assert lanes.waits.cycles == sum(run.begin - run.free for run in runs)
+        width = span.job.layer.out_shape[2]
+        values = sum(
+            len(span.job.mapping.channels(run.unit, span.job.layer)) * width * len(run.timing.drained)
+            for run in runs
+        )
+        assert lanes.drain.cycles == values
+        for lane in (lanes.decode, lanes.compute, lanes.drain):
+            assert span.start <= lane.begin.min() < lane.end.max() <= span.end
+        assert lanes.drain.begin.min() > lanes.compute.begin.min() > lanes.decode.begin.min()
+
+
+def test_transfers_of_a_layer_stand_apart_from_those_of_others(trace):
+    arch = MACHINES[1]
+    shown = timeline(trace, arch, 1, "conv")
+    plan = schedule(Workload(trace, 1).jobs(arch), arch)
+    weights = [t for t in plan.transfers if (t.layer, t.kind) == ("conv", "weights")]
+    assert shown.dram["weights"].cycles == sum(t.end - t.begin for t in weights)
+    assert shown.dram["weights"].begin[0] == min(t.begin for t in weights)
+    assert shown.others.cycles > 0
+
+
+def test_a_few_cores_are_shown_the_first_and_last_done_among_them(trace):
+    arch = Arch(cores=8, columns=1)
+    shown = timeline(trace, arch, 1, "conv")
+    plan = schedule(Workload(trace, 1).jobs(arch), arch)
+    done = {}
+    for run in plan.layers[0].passes:
+        done[run.core] = max(done.get(run.core, 0), run.begin + run.timing.cycles)
+    assert shown.working == len(done) > CORES == len(shown.cores)
+    times = [done[lanes.core] for lanes in shown.cores]
+    assert (min(times), max(times)) == (min(done.values()), max(done.values()))
+
+
+def test_a_layer_that_is_not_there_is_one_clear_error(trace):
+    with pytest.raises(TraceError, match=r"no layer conv9; it has conv, fc"):
+        timeline(trace, Arch(), 0, "conv9")
+
+
+def test_the_plot_names_cores_lanes_and_layer_and_is_the_same_every_time(trace):
+    shown = timeline(trace, MACHINES[0], 1, "conv")
+    plot = timeline_plot(shown)
+    assert plot == timeline_plot(shown)
+    for word in ("Timeline of conv", "core 0", "core 1", "decode", "scatter", "drain", "maps in"):
+        assert word in plot.svg
+    assert "image 1 began" in plot.svg
