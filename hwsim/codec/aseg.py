@@ -3,12 +3,13 @@
 The bit format (docs/codes.md says why, and what it gains):
 
 - Values are cut into segments of ``segment`` values, the last one may be shorter; each is decodable alone.
-- *Header*: `1`: order k is the one given beside the data and run order r is 1; or `0`, k in 4 bits, r in 2.
+- *Header*: `1`: code table 0, the order k given beside the data, run order r = 1; or `0`, then the table in a
+  bit, k in 4, r in 2.
 - *Level* of a value, by the order: 0 for zero; 5 for k + 1 binary digits, 4 for k, 6 for k + 2 ... 2 for
   k - 2 and 8 for k + 4; 1 for fewer and 9 for more digits.
 - *State*: level of the value before, 8 instead of 9; 1 at the start of a segment.
-- A non-zero value is the code of its level in the present state (hwsim/codec/aseg_code.py), then its digits
-  without the first one; level 1: k - 3 digits; level 9: ``bits`` digits.
+- A non-zero value is the code of its level in the present state (tables: hwsim/codec/aseg_code.py), then its
+  digits without the first one; level 1: k - 3 digits; level 9: ``bits`` digits.
 - A run of n zeros, as long as it can be, is the code of level 0 in the present state, then EG_r(n - 1)
   (hwsim/codec/seg.py); the state behind it is 0, in which there is no code for level 0.
 
@@ -36,7 +37,7 @@ MAX_SEGMENT = 1 << 16
 class Aseg(Coder):
     """ASEG as a coder of the registry.
 
-    The order is that of the whole array: a segment takes it, with run order 1, or says its own best ones.
+    The order is that of the whole array: a segment takes it, with table 0 and run order 1, or says its own.
 
     Attributes:
         segment: values of a segment, 1 .. 65536.
@@ -121,19 +122,20 @@ class Aseg(Coder):
     def _most_values(self, bits: int) -> int:
         """That ``bits`` bits can hold: no segment is shorter than one that is a single run of zeros."""
         runs = aseg_code.run_costs(self.segment)[-1]
-        least = 1 + min(1 + runs[aseg_code.DEFAULT_RUN_ORDER], 7 + runs.min())
+        least = 1 + min(1 + runs[aseg_code.DEFAULT_RUN_ORDER], 8 + runs.min())
         return (bits // int(least) + 1) * self.segment
 
 
 @cache
 def cost_table(bits: int) -> np.ndarray:
-    """:func:`aseg_code.size_costs`, four orders to a uint64, the lowest in its lowest 16 bits; read-only."""
-    return _lanes(aseg_code.size_costs(bits))
+    """:func:`aseg_code.size_costs` of all tables, four numbers to a uint64, the first in the low 16 bits."""
+    costs = [aseg_code.size_costs(bits, lengths) for lengths in aseg_code.CODE_LENGTHS]
+    return _lanes(np.concatenate(costs, axis=2))
 
 
 @cache
 def run_cost_table(longest: int) -> np.ndarray:
-    """:func:`aseg_code.run_costs`, as in :func:`cost_table`; read-only."""
+    """:func:`aseg_code.run_costs`, as in :func:`cost_table`."""
     return _lanes(aseg_code.run_costs(longest))[:, 0].copy()
 
 

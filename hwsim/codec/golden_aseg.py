@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-# Bits of the code of level 0, 1 ... 9; a line for every state; `-`: no code.
+# Bits of the code of level 0, 1 ... 9; for each table a line for every state; `-`: no code.
 LENGTHS = [
-    "-542223677",
-    "1544334677",
-    "1643335788",
-    "2653224788",
-    "2654223788",
-    "3754313688",
-    "4765421488",
-    "4987532169",
-    "5887644214",
+    [
+        "-532224677",
+        "2643225788",
+        "2533234677",
+        "2643225788",
+        "3764125899",
+        "4865213799",
+        "4765421488",
+        "5876532158",
+        "5887644214",
+    ],
+    [
+        "-653124788",
+        "1544334677",
+        "1643335788",
+        "1653334788",
+        "1764235899",
+        "1765324899",
+        "2765322488",
+        "2875432268",
+        "2886543227",
+    ],
 ]
 
 
@@ -26,7 +39,7 @@ def canonical(lengths: str) -> dict[int, str]:
     return codes
 
 
-TABLE = [canonical(lengths) for lengths in LENGTHS]
+TABLES = [[canonical(lengths) for lengths in table] for table in LENGTHS]
 
 
 def binary(number: int, width: int) -> str:
@@ -46,7 +59,7 @@ def run_length(n: int, r: int) -> str:
     return "0" * (len(digits) - 1 - r) + digits
 
 
-def body(values: list[int], k: int, r: int, bits: int) -> str:
+def body(values: list[int], table: int, k: int, r: int, bits: int) -> str:
     """A segment without its header."""
     out, state, at = "", 1, 0
     while at < len(values):
@@ -54,11 +67,11 @@ def body(values: list[int], k: int, r: int, bits: int) -> str:
             n = 1
             while values[at + n : at + n + 1] == [0]:
                 n += 1
-            out += TABLE[state][0] + run_length(n, r)
+            out += TABLES[table][state][0] + run_length(n, r)
             at, state = at + n, 0
             continue
         level = level_of(values[at], k)
-        out += TABLE[state][level]
+        out += TABLES[table][state][level]
         if level == 1:
             out += binary(values[at], k - 3)
         elif level == 9:
@@ -70,13 +83,16 @@ def body(values: list[int], k: int, r: int, bits: int) -> str:
 
 
 def encode(values: list[int], order: int, bits: int, segment: int) -> str:
-    """The shortest form of every segment; of equals the one without orders, then the lowest k, then r."""
+    """The shortest form of every segment; of equals the one without orders, then the lowest table, k, r."""
     out = ""
     for start in range(0, len(values), segment):
         part = values[start : start + segment]
-        forms = ["1" + body(part, order, 1, bits)]
+        forms = ["1" + body(part, 0, order, 1, bits)]
         forms += [
-            "0" + binary(k, 4) + binary(r, 2) + body(part, k, r, bits) for k in range(16) for r in range(4)
+            "0" + binary(table, 1) + binary(k, 4) + binary(r, 2) + body(part, table, k, r, bits)
+            for table in range(2)
+            for k in range(16)
+            for r in range(4)
         ]
         out += min(forms, key=len)
     return out
@@ -100,10 +116,12 @@ def decode(stream: str, count: int, order: int, bits: int, segment: int) -> list
     values: list[int] = []
     while len(values) < count:
         stop = min(len(values) + segment, count)
-        k, r = (order, 1) if take(1) == "1" else (int(take(4), 2), int(take(2), 2))
+        table, k, r = 0, order, 1
+        if take(1) == "0":
+            table, k, r = int(take(1)), int(take(4), 2), int(take(2), 2)
         state = 1
         while len(values) < stop:
-            levels = {code: level for level, code in TABLE[state].items()}
+            levels = {code: level for level, code in TABLES[table][state].items()}
             code = take(1)
             while code not in levels:
                 code += take(1)

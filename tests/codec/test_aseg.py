@@ -31,16 +31,16 @@ def cases(draw):
 
 
 HAND_MADE = [
-    # start state: level 0 is `0`, level 5 `101`; EG_1(0) = `10`
+    # start: level 0 is `00`, level 5 `10`; EG_1(0) = `10`
     (8, 3, [], ""),
-    (8, 3, [0], "1" + "0" + "10"),
-    (8, 3, [0, 0, 0], "1" + "0" + "0100"),
-    # k = 3: 9 has four digits, so level 5, and `001` behind the code; again: state 5, level 5 is `0`
-    (8, 3, [9, 9], "1" + "101" + "001" + "0" + "001"),
-    # behind a run, state 0: level 5 is `10`
-    (8, 3, [0, 9], "1" + "0" + "10" + "10" + "001"),
-    # state 5: level 0 is `100`, then EG_1(0)
-    (8, 3, [9, 0], "1" + "101" + "001" + "100" + "10"),
+    (8, 3, [0], "1" + "00" + "10"),
+    (8, 3, [0, 0, 0], "1" + "00" + "0100"),
+    # k = 3: 9 has four digits, so level 5, and `001` behind the code; then, in state 5, level 5 is `0`
+    (8, 3, [9, 9], "1" + "10" + "001" + "0" + "001"),
+    # behind a run, in state 0, level 5 is `10`
+    (8, 3, [0, 9], "1" + "00" + "10" + "10" + "001"),
+    # state 5: level 0 is `1110`, then EG_1(0)
+    (8, 3, [9, 0], "1" + "10" + "001" + "1110" + "10"),
 ]
 
 
@@ -52,15 +52,21 @@ def test_streams_are_those_written_by_hand(bits, order, values, stream):
     assert coder.decode(golden.to_bytes(stream), len(values), order).tolist() == values
 
 
-def test_a_segment_that_its_order_does_not_suit_says_its_own():
-    # 200 has 8 digits: k = 7, level 5 `101` at first, then `0`; 7 raw digits each. Of equals r is the lowest.
-    stream = "0" + "0111" + "00" + "101" + "1001000" + ("0" + "1001000") * 5
+def test_a_segment_that_the_order_does_not_suit_says_its_own():
+    # 200 has 8 digits: k = 7, level 5 `10` at first, then `0`; 7 raw digits each. Of equals r is the lowest.
+    stream = "0" + "0" + "0111" + "00" + "10" + "1001000" + ("0" + "1001000") * 5
     assert golden.to_bits(Aseg(8).encode([200] * 6, 0).tobytes()).rstrip("0") == stream.rstrip("0")
     assert Aseg(8).encoded_bits([200] * 6, 0) == len(stream)
 
 
+def test_table_1_is_read_too():
+    # k = 3, r = 0. Start: level 0 is `0`, EG_0(1) = `010`. State 0: level 5 is `10`. State 5: level 0 is `0`.
+    stream = "0" + "1" + "0011" + "00" + "0" + "010" + "10" + "001" + "0" + "1"
+    assert Aseg(8).decode(golden.to_bytes(stream), 4).tolist() == [0, 0, 9, 0]
+
+
 def test_every_state_has_a_complete_prefix_code():
-    for lengths in aseg_code.CODE_LENGTHS:
+    for lengths in aseg_code.CODE_LENGTHS.reshape(-1, aseg_code.LEVELS):
         assert sum(2.0 ** -int(length) for length in lengths if length) == 1
 
 
@@ -91,10 +97,11 @@ def test_the_best_order_is_the_lowest_of_the_shortest(case):
     assert coder.best_order(values) == sizes.index(min(sizes))
 
 
-@given(cases(), st.integers(0, 15), st.integers(0, 3))
-def test_a_decoder_takes_every_order_that_a_header_can_say(case, k, r):
+@given(cases(), st.integers(0, 1), st.integers(0, 15), st.integers(0, 3))
+def test_a_decoder_takes_all_that_a_header_can_say(case, table, k, r):
     values, order, bits, _ = case
-    stream = "0" + f"{k:04b}{r:02b}" + golden_aseg.body(values, k, r, bits) if values else ""
+    header = f"0{table}{k:04b}{r:02b}"
+    stream = header + golden_aseg.body(values, table, k, r, bits) if values else ""
     coder = Aseg(bits, 65536)
     assert coder.decode(golden.to_bytes(stream), len(values), order).tolist() == values
     assert coder.encoded_bits(values, order) <= len(stream)
@@ -143,7 +150,8 @@ def test_costs_of_long_segments_do_not_overflow():
 
 
 def test_no_code_is_longer_than_its_lane_allows():
-    assert int(aseg_code.size_costs(16)[:, :17].max()) * aseg_loops._CHUNK < 1 << 16
+    for lengths in aseg_code.CODE_LENGTHS:
+        assert aseg_code.size_costs(16, lengths).max() * aseg_loops._CHUNK < 1 << 16
     assert aseg_code.run_costs(aseg_loops._CHUNK).max() * aseg_loops._CHUNK // 2 < 1 << 16
 
 
@@ -158,7 +166,7 @@ def test_no_segment_is_shorter_than_the_bound_that_refuses_large_counts(segment)
 
 
 def test_a_run_beyond_the_segment_is_illegal():
-    data = golden.to_bytes("1" + "0" + "0110")  # of 5
+    data = golden.to_bytes("1" + "00" + "0110")  # of 5
     assert Aseg(8).decode(data, 5).tolist() == [0] * 5
     for count, coder in ((4, Aseg(8)), (6, Aseg(8, segment=4))):
         with pytest.raises(CodecError, match=r"illegal prefix.* at bit 1 "):
@@ -177,7 +185,7 @@ def test_a_run_beyond_the_segment_is_illegal():
     ],
 )
 def test_a_code_that_stands_for_no_value_is_an_error(k, level, digits, message):
-    stream = "0" + f"{k:04b}" + "00" + golden_aseg.TABLE[1][level] + digits
+    stream = f"00{k:04b}00" + golden_aseg.TABLES[0][1][level] + digits
     bits = 8 if level == 9 else 7
     with pytest.raises(CodecError, match=message):
         Aseg(bits).decode(golden.to_bytes(stream), 1)
