@@ -1,5 +1,8 @@
 """A page in Debian's Chromium, without a window: what it became, and what went wrong in it."""
 
+import html
+import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,7 +21,7 @@ document.body.dataset.problems = JSON.stringify(window.problems);
 def document_after(page: Path, folder: Path, script: str = "", width: int = 1200) -> str:
     """The document of a page once its scripts and then ``script`` have run.
 
-    ``data-problems`` of its body holds the errors and warnings, as JSON.
+    See :func:`problems` for what went wrong meanwhile.
     """
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert program, "the pages are tested in Chromium: apt-get install chromium"
@@ -34,3 +37,8 @@ def document_after(page: Path, folder: Path, script: str = "", width: int = 1200
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     return done.stdout
+
+
+def problems(document: str) -> list[str]:
+    """Errors and warnings of a page, from its document."""
+    return json.loads(html.unescape(re.search(r'data-problems="([^"]*)"', document)[1]))

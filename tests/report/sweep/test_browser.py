@@ -1,11 +1,10 @@
 """The page of a sweep in a browser: its numbers are the summary's, and it sorts, filters and points."""
 
-import html
 import json
 import re
 
 import pytest
-from headless import document_after
+from headless import document_after, problems
 from sweeps import grid
 
 from hwsim.report.sweep.page import sweep_page
@@ -39,10 +38,6 @@ def visit(summary, tmp_path_factory):
     page = folder / "sweep.html"
     page.write_text(sweep_page(summary, draw_sweep(summary)), encoding="utf-8")
     return lambda script="", width=1200: document_after(page, folder, script, width)
-
-
-def problems(page: str) -> list[str]:
-    return json.loads(html.unescape(re.search(r'data-problems="([^"]*)"', page)[1]))
 
 
 def cells(page: str, table: str) -> list[list[str]]:

@@ -1,0 +1,58 @@
+"""``report.html`` in a browser: no complaint, the numbers of report.json, tables that sort."""
+
+import html
+import json
+import re
+
+import pytest
+from headless import document_after, problems
+
+from hwsim.report.tables import LAYER_COLUMNS
+from hwsim.report.write import write_report
+
+PRESS = "document.querySelectorAll('table')[0].querySelectorAll('th button')[5].click();"  # cycles
+
+
+@pytest.fixture(scope="module")
+def folder(report, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    write_report(report, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def visit(folder):
+    return lambda script="", width=1200: document_after(folder / "report.html", folder, script, width)
+
+
+def layers(page: str) -> list[list[str]]:
+    """Raw values of the per-layer table."""
+    body = re.search(r"<tbody>(.*?)</tbody>", page, re.DOTALL)[1]
+    return [
+        [html.unescape(v) for v in re.findall(r'<td[^>]*?data-value="([^"]*)"', row)]
+        for row in body.split("</tr>")[:-1]
+    ]
+
+
+def rows(folder, key=lambda row: 0) -> list[list[str]]:
+    per_layer = json.loads((folder / "report.json").read_text())["per_layer"]
+    return [[str(row[column.key]) for column in LAYER_COLUMNS] for row in sorted(per_layer, key=key)]
+
+
+def test_the_page_shows_the_numbers_of_the_json(visit, folder):
+    page = visit()
+    assert problems(page) == []
+    assert layers(page) == rows(folder)
+    assert page.count("<svg") == 6
+
+
+def test_a_click_on_a_title_sorts_and_another_turns_the_order(visit, folder):
+    assert layers(visit(PRESS)) == rows(folder, lambda row: -row["cycles"])
+    assert layers(visit(PRESS * 2)) == rows(folder, lambda row: row["cycles"])
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_nothing_is_wider_than_the_window(visit, width):
+    measure = "document.body.dataset.width = `${document.documentElement.scrollWidth} ${innerWidth}`;"
+    wide, window = map(int, re.search(r'data-width="(\d+) (\d+)"', visit(measure, width)).groups())
+    assert wide <= window
