@@ -73,6 +73,10 @@ def synth(
         if model
         else [(name, machine) for name in component or synthesis.COMPONENTS]
     )
+    unknown = {name for name, _ in wanted} - set(synthesis.COMPONENTS)
+    if unknown:
+        known = ", ".join(synthesis.COMPONENTS)
+        raise typer.BadParameter(f"--component {min(unknown)}: there are {known}")
     rows = []
     for number, (name, each) in enumerate(wanted, 1):
         if not quiet:
