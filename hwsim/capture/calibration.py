@@ -79,7 +79,9 @@ class _Range:
         self.negative = False
 
     def add(self, real: np.ndarray) -> None:
-        self.peaks.append(float(np.percentile(np.abs(real), self.percentile)))
+        magnitudes = np.abs(real)
+        peak = magnitudes.max() if self.percentile == 100 else np.percentile(magnitudes, self.percentile)
+        self.peaks.append(float(peak))
         self.negative |= bool((real < 0).any())
 
     def code(self, bits: int) -> Code:

@@ -100,8 +100,15 @@ class Graph:
 class RunningNetwork(Protocol):
     """A network that runs on pictures, float32 (C, H, W), one at a time."""
 
-    name: str
-    provenance: Mapping[str, Any]
+    @property
+    def name(self) -> str:
+        """Of the network, for the trace."""
+        ...
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What ran, and where its weights are from."""
+        ...
 
     def graph(self, image: np.ndarray) -> Graph:
         """What happens on a picture."""

@@ -31,9 +31,14 @@ class LeNet5(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (N, 10)."""
-        values = functional.max_pool2d(functional.relu(self.conv1(images)), 2)
-        values = functional.max_pool2d(functional.relu(self.conv2(values)), 2).flatten(1)
-        return self.fc3(functional.relu(self.fc2(functional.relu(self.fc1(values)))))
+        values = images
+        for name, layer in self.named_children():
+            values = layer(values.flatten(1) if isinstance(layer, nn.Linear) else values)
+            if name != "fc3":
+                values = functional.relu(values)
+            if name in lenet5_definition.POOL:
+                values = functional.max_pool2d(values, lenet5_definition.POOL[name])
+        return values
 
 
 class MobileNetV1(nn.Module):
@@ -68,8 +73,8 @@ class MobileNetV1(nn.Module):
             else:
                 self.conv0 = conv
         self.blocks = list(blocks)
-        for name, block in blocks.items():
-            self.add_module(name, block)
+        for name, module in blocks.items():
+            self.add_module(name, module)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (N, classes)."""

@@ -60,7 +60,7 @@ class OnnxNetwork:
             "onnxruntime": onnxruntime.__version__,
         }
         self._image = inputs[0]
-        self._sessions: dict[frozenset[str], onnxruntime.InferenceSession] = {}
+        self._session: tuple[frozenset[str], onnxruntime.InferenceSession] | None = None
 
     def graph(self, image: np.ndarray) -> Graph:
         """The nodes of the model, and the shapes of all values of a run on a picture, float32 (C, H, W).
@@ -99,7 +99,9 @@ class OnnxNetwork:
             operators.append(Operator(inputs=read, output=outputs[0], **details))
             if details["kind"] == "other":
                 operators += [Operator("other", read, output) for output in outputs[1:]]
-        shapes = {name: tuple(value.shape) for name, value in values.items()}
+        shapes = {
+            name: tuple(np.shape(value)) for name, value in values.items() if isinstance(value, np.ndarray)
+        }
         return Graph(self._image, tuple(operators), shapes)
 
     def run(self, image: np.ndarray, wanted: Collection[str]) -> dict[str, np.ndarray]:
@@ -111,7 +113,7 @@ class OnnxNetwork:
         given = np.ascontiguousarray(image[None], np.float32)
         names = [name for name in wanted if name != self._image]
         try:
-            session = self._session(frozenset(names))
+            session = self._session_of(frozenset(names))
             found = session.run(names, {self._image: given}) if names else []
         except Exception as error:  # onnxruntime's own, of any kind
             raise CaptureError(
@@ -121,19 +123,20 @@ class OnnxNetwork:
         values = dict(zip(names, found, strict=True))
         return {**values, self._image: given} if self._image in wanted else values
 
-    def _session(self, names: frozenset[str]) -> onnxruntime.InferenceSession:
-        """A session whose outputs are these values."""
-        if names not in self._sessions:
+    def _session_of(self, names: frozenset[str]) -> onnxruntime.InferenceSession:
+        """A session whose outputs are these values; the last one is kept."""
+        if self._session is None or self._session[0] != names:
             model = onnx.ModelProto()
             model.CopyFrom(self._model)
             del model.graph.output[:]
             model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names))
             options = onnxruntime.SessionOptions()
             options.log_severity_level = ONLY_ERRORS
-            self._sessions[names] = onnxruntime.InferenceSession(
+            session = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-        return self._sessions[names]
+            self._session = (names, session)
+        return self._session[1]
 
 
 def _constant_nodes(model: Any) -> Mapping[str, np.ndarray]:

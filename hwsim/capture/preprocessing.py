@@ -20,7 +20,7 @@ class Preprocessing:
 
     Attributes:
         mean, std: of every channel, or one for all: (x - mean) / std; 8-bit pictures are 0 .. 1 by then,
-            pictures of floats what they are.
+            pictures of floats what they are. A grey picture becomes RGB if there are three of either.
         size: the shorter side is resized to it, bilinear, 8-bit pictures only; None leaves it as it is.
         crop: a square of so many pixels is cut from the centre; None leaves all.
         bgr: the channels are turned round.
@@ -55,6 +55,8 @@ class Preprocessing:
             picture = _resize(picture, self.size, name)
         if self.crop is not None:
             picture = _crop(picture, self.crop, name)
+        if len(picture) == 1:
+            picture = np.repeat(picture, max(len(self.mean), len(self.std)), axis=0)
         real = picture.astype(np.float32)
         if picture.dtype == np.uint8:
             real = real / np.float32(WHITE)

@@ -50,24 +50,15 @@ def open_network(
     if source.startswith(TORCHVISION):
         name = source.removeprefix(TORCHVISION)
         module, preprocessing = _torchvision(name, weights is None)
+        origin = {"weights": "torchvision's default"}
     else:
         module, name = _made(source)
-        known = getattr(module, "preprocessing", None)
-        preprocessing = Preprocessing(**_tuples(known)) if isinstance(known, Mapping) else None
-    provenance: dict[str, Any] = {"source": source}
-    network = TorchNetwork(module, name, provenance)
+        preprocessing, origin = _own_preprocessing(module), {"weights": "as the source makes them"}
     if weights is not None:
-        load_weights(network.module, Path(weights))
-        provenance = {
-            "weights": Path(weights).name,
-            "weights_sha256": sha256(Path(weights).read_bytes()).hexdigest(),
-        }
-    elif source.startswith(TORCHVISION):
-        provenance = {"weights": "torchvision's default"}
-    else:
-        provenance = {"weights": "as the source makes them"}
-    network.provenance = {**network.provenance, **provenance}
-    return network, preprocessing
+        load_weights(module, Path(weights))
+        digest = sha256(Path(weights).read_bytes()).hexdigest()
+        origin = {"weights": Path(weights).name, "weights_sha256": digest}
+    return TorchNetwork(module, name, {"source": source, **origin}), preprocessing
 
 
 def load_weights(module: torch.nn.Module, path: Path) -> None:
@@ -77,6 +68,12 @@ def load_weights(module: torch.nn.Module, path: Path) -> None:
         CaptureError: the file is missing, damaged or of another network.
         HwsimError: safetensors is not installed.
     """
+    import torch
+
+    if not isinstance(module, torch.nn.Module):
+        raise CaptureError(
+            f"the source makes a {type(module).__name__}, not a torch.nn.Module: give no --weights"
+        )
     if not path.is_file():
         raise CaptureError(f"there is no file {path}: check the path of --weights")
     stored = _read_checkpoint(path)
@@ -144,7 +141,7 @@ def _safetensors() -> Any:
     return load_file
 
 
-def _torchvision(name: str, fetch: bool) -> tuple[torch.nn.Module, Preprocessing]:
+def _torchvision(name: str, fetch: bool) -> tuple[torch.nn.Module, Preprocessing | None]:
     try:
         from torchvision import models
     except ModuleNotFoundError as missing:
@@ -195,5 +192,15 @@ def _made(source: str) -> tuple[torch.nn.Module, str]:
         raise CaptureError(f"{source}() failed ({type(error).__name__}: {error})") from error
 
 
-def _tuples(known: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
+def _own_preprocessing(module: object) -> Preprocessing | None:
+    """What a module's attribute ``preprocessing`` says, if it has one."""
+    known = getattr(module, "preprocessing", None)
+    if not isinstance(known, Mapping):
+        return None
+    options: dict[str, Any] = {
+        str(name): tuple(value) if isinstance(value, list) else value for name, value in known.items()
+    }
+    try:
+        return Preprocessing(**options)
+    except TypeError as error:
+        raise CaptureError(f"the module's preprocessing {dict(known)} makes no sense ({error})") from None

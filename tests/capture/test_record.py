@@ -1,0 +1,125 @@
+"""A capture as a whole: what the trace holds, interrupting it and going on, and what is refused."""
+
+import numpy as np
+import pytest
+
+from hwsim import open_trace, simulate
+from hwsim.capture.graph import CaptureError
+from hwsim.capture.record import capture
+from hwsim.errors import TraceError
+from hwsim.quantize import dequantize
+
+torch = pytest.importorskip("torch")
+from small_networks import Everything, pictures, seen_by_hooks  # noqa: E402
+from torch import nn  # noqa: E402
+
+from hwsim.capture.torch_network import TorchNetwork  # noqa: E402
+
+IMAGES, OTHERS = pictures(4, 1), pictures(3, 2)
+
+
+class Counted:
+    """Pictures that count how often they are read, and stop at one of them."""
+
+    def __init__(self, images, stop=None):
+        self.images, self.stop, self.read = images, stop, []
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, number):
+        if number == self.stop:
+            raise KeyboardInterrupt
+        self.read.append(number)
+        return self.images[number]
+
+
+@pytest.fixture
+def network():
+    return TorchNetwork(Everything(), "everything", {"weights": "seed 0"})
+
+
+def test_the_trace_holds_what_entered_the_layers(network, tmp_path):
+    steps = []
+    capture(
+        network,
+        IMAGES,
+        OTHERS,
+        tmp_path / "t.zarr",
+        bits=12,
+        variant="dense",
+        provenance={"pictures": "random"},
+        metrics={"accuracy": 0.5},
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert steps == [(n, 10) for n in range(1, 11)]
+    with open_trace(tmp_path / "t.zarr") as trace:
+        trace.check()
+        assert (trace.network, trace.variant, trace.images) == ("everything", "dense", 4)
+        assert not trace.synthetic
+        assert trace.metrics == {"accuracy": 0.5}
+        assert {"weights": "seed 0", "pictures": "random", "left_out": []}.items() <= trace.provenance.items()
+        for number, image in enumerate(IMAGES):
+            entered, _ = seen_by_hooks(network.module, image)
+            for layer in trace.layers:
+                info = trace.maps[layer.input]
+                top = dequantize(np.array([(1 << 12) - 1 - info.signed]), info.scale, info.signed)[0]
+                real = np.clip(entered[layer.name], -abs(top), abs(top))
+                if layer.name == "depthwise":
+                    real = real[:, :-1, :-1]  # without the zeros of the pad before it
+                error = dequantize(trace.map(layer.input, number), info.scale, info.signed) - real
+                assert np.abs(error).max() <= 0.5001 * info.scale
+        assert simulate(trace, images=[0]).speedup > 1
+
+
+@pytest.mark.parametrize("name", ["t.zarr", "t.zarr.zip"])
+def test_an_interrupted_capture_goes_on_and_is_the_same(network, tmp_path, name):
+    capture(network, IMAGES, OTHERS, tmp_path / "whole.zip")
+    with pytest.raises(KeyboardInterrupt):
+        capture(network, Counted(IMAGES, stop=2), OTHERS, tmp_path / name)
+    assert not (tmp_path / name).exists()
+    rest = Counted(IMAGES)
+    capture(network, rest, OTHERS, tmp_path / name, resume=True)
+    assert rest.read == [2, 3]
+    with open_trace(tmp_path / name) as trace, open_trace(tmp_path / "whole.zip") as whole:
+        trace.check()
+        assert trace.digest == whole.digest
+
+
+def test_a_capture_with_other_options_is_not_gone_on_with(network, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        capture(network, Counted(IMAGES, stop=1), OTHERS, tmp_path / "t.zarr")
+    with pytest.raises(TraceError, match="of another capture"):
+        capture(network, IMAGES, OTHERS, tmp_path / "t.zarr", bits=8, resume=True)
+    with pytest.raises(TraceError, match="resume it"):
+        capture(network, IMAGES, OTHERS, tmp_path / "t.zarr")
+    capture(network, IMAGES, OTHERS, tmp_path / "t.zarr", resume=True)
+
+
+def test_a_picture_is_not_both_measured_and_used_for_calibration(network, tmp_path):
+    with pytest.raises(CaptureError, match="picture 1 is one of those of the calibration"):
+        capture(network, IMAGES, [OTHERS[0], IMAGES[1]], tmp_path / "t.zarr")
+    assert not (tmp_path / "t.zarr").exists()
+
+
+def test_no_pictures_are_refused(network, tmp_path):
+    with pytest.raises(CaptureError, match="no picture to measure"):
+        capture(network, [], OTHERS, tmp_path / "t.zarr")
+    with pytest.raises(CaptureError, match="calibration needs"):
+        capture(network, IMAGES, [], tmp_path / "t.zarr")
+
+
+def test_what_is_left_out_is_in_the_provenance(tmp_path):
+    network = TorchNetwork(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 2, 2)), "mixed")
+    capture(network, IMAGES, OTHERS, tmp_path / "t.zarr", skip_unsupported=True)
+    with open_trace(tmp_path / "t.zarr") as trace:
+        assert [layer.name for layer in trace.layers] == ["0"]
+        assert trace.provenance["left_out"] == ["1: a transposed convolution"]
+
+
+def test_drains_have_their_scales_in_the_provenance(network, tmp_path):
+    capture(network, IMAGES, OTHERS, tmp_path / "t.zarr")
+    with open_trace(tmp_path / "t.zarr") as trace:
+        scales = trace.provenance["drain_scales"]
+        assert scales.keys() == {layer.name for layer in trace.layers}
+        assert scales["depthwise"] == trace.maps["depthwise"].scale
