@@ -305,7 +305,7 @@ FAILURES = {  # arguments, with files of the folder below, and what the line mus
     "no measurements": ("run tiny.zarr.zip --measured not.toml", "not JSON"),
     "no such layer": ("run tiny.zarr.zip --out new --timeline conv9", "it has conv, fc"),
     "no sweep": ("sweep-report .", "holds no sweep"),
-    "output in the way": ("run tiny.zarr.zip --out in_the_way", "--out"),
+    "output in the way": ("run tiny.zarr.zip --out in_the_way", "name another folder"),
     "missing image": ("run tiny.zarr.zip --images 3", "0 .. 1"),
     "unknown network": ("synth nonet -o x.zip", "lenet5"),
     "missing densities": ("synth lenet5 -o x.zip --per-layer no.csv", "no.csv"),

@@ -110,6 +110,6 @@ def write_files(folder: str | os.PathLike[str], contents: Mapping[str, str | byt
                 os.replace(Path(staging) / name, target / name)
     except OSError as error:
         raise OutputError(
-            f"cannot write into {target}: {error.strerror}; give another folder with --out"
+            f"cannot write into {target}: {error.strerror}: make room, or name another folder"
         ) from None
     return [target / name for name in contents]

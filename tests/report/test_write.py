@@ -105,7 +105,7 @@ def test_a_failure_in_the_middle_leaves_the_old_files(tmp_path, monkeypatch):
         write_bytes(self, data)
 
     monkeypatch.setattr(write.Path, "write_bytes", full)
-    with pytest.raises(OutputError, match=r"No space left.*--out"):
+    with pytest.raises(OutputError, match=r"No space left.*: make room"):
         write_files(tmp_path, {"one": "new", "two": "new"})
     assert {name: (tmp_path / name).read_text() for name in os.listdir(tmp_path)} == {
         "one": "old",
@@ -116,5 +116,5 @@ def test_a_failure_in_the_middle_leaves_the_old_files(tmp_path, monkeypatch):
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path, place):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match=r"cannot write into .*file.*give another folder with --out"):
+    with pytest.raises(OutputError, match=r"cannot write into .*file.*name another folder"):
         write_files(tmp_path / place, {"one": "text"})

@@ -67,8 +67,10 @@ def explained(level: np.ndarray, values: np.ndarray) -> float | None:
     On a full grid this is the first-order Sobol index, but for the small correction.
 
     Returns:
-        0 .. 1; None if nothing varies, or there are no two values in any level.
+        0 .. 1; None if nothing varies, a value has no logarithm, or there are no two values in any level.
     """
+    if not (values > 0).all():
+        return None
     logs = np.log(values)
     n, k = len(logs), len(np.unique(level))
     whole = float(np.sum((logs - logs.mean()) ** 2)) if n else 0.0

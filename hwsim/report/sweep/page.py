@@ -109,9 +109,11 @@ def _lead(summary: Summary) -> str:
     first = summary.ranking[0]
     share = summary.sensitivity[first][machines.speed]
     matters = f" What matters most for speed is {first} ({text.percent(share)})." if share else ""
+    unit = " cycles" if machines.speed == "cycles" else ""
+    each = "an image" if len(machines.traces) == 1 else "an image of every trace, one after the other"
     return (
-        f"{words}{text.whole(fits)} feasible. The fastest takes {SHOW[machines.speed](fastest).strip()}"
-        f"{' cycles' if machines.speed == 'cycles' else ''} an image ({_fields(summary, best)}).{matters}"
+        f"{words}{text.whole(fits)} feasible. The fastest takes {SHOW[machines.speed](fastest)}{unit} "
+        f"for {each} ({_fields(summary, best)}).{matters}"
     )
 
 

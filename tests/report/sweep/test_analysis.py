@@ -78,6 +78,13 @@ def test_chance_explains_nothing():
     assert np.mean(shares) < plain / 3
 
 
+def test_nothing_is_explained_where_nothing_varies_or_a_value_is_zero():
+    level = np.array([0, 0, 1, 1])
+    assert explained(level, np.array([3.0, 3.0, 3.0, 3.0])) is None
+    assert explained(level, np.array([0.0, 1.0, 2.0, 3.0])) is None
+    assert explained(np.arange(4), np.array([1.0, 2.0, 3.0, 4.0])) is None  # every value a level of its own
+
+
 def test_one_swept_field_explains_all_that_varies():
     machines = grid({"cores": [1, 2, 4]}, lambda cores: 100.0 / cores)
     assert sensitivity(machines, ("cycles", "energy_uj")) == {"cores": {"cycles": 1.0, "energy_uj": None}}
