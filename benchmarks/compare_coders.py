@@ -14,7 +14,9 @@ with one order, and the sizes added up over the layers:
 - CSR with a row of the map as its row; zstd, level 3, on bytes (8 bits) or little-endian words (16 bits);
 - entropy: of each layer's histogram over all pictures, without a table; beside it how many samples there are
   for every value that occurs, in the layer where they are fewest. Where they are few, the entropy is too low
-  to be a bound.
+  to be a bound;
+- neighbour: what ASEG goes for: the entropy of the number of binary digits given that of the value before,
+  and the digits behind the first one as they are.
 """
 
 from __future__ import annotations
@@ -65,6 +67,17 @@ def thin(codes: np.ndarray, density: float | None) -> np.ndarray:
     return np.where(codes > least, codes, 0).astype(np.uint16)
 
 
+def neighbour_bits(codes: np.ndarray) -> float:
+    """Entropy of the number of digits given that of the value before (C order), and the digits themselves."""
+    digits = np.frexp(codes.reshape(-1).astype(np.float32))[1]
+    before = np.concatenate([[0], digits[:-1]])
+    pairs = np.bincount(before * 17 + digits, minlength=17 * 17).reshape(17, 17)
+    before_counts = np.broadcast_to(pairs.sum(1, keepdims=True), pairs.shape)
+    found = pairs > 0
+    raw = int(np.maximum(digits - 1, 0).sum())
+    return float(-(pairs[found] @ np.log2(pairs[found] / before_counts[found]))) + raw
+
+
 def sizes_of(codes: np.ndarray, bits: int, block: int) -> Counter[str]:
     """Bits of one layer's maps under every coder."""
     coders = {name: codec.get(name, bits=bits) for name in CODERS}
@@ -81,6 +94,7 @@ def sizes_of(codes: np.ndarray, bits: int, block: int) -> Counter[str]:
     assert np.array_equal(decoded, codes.reshape(-1))
     sizes["zstd"] = 8 * len(Zstd(level=3).encode(codes.astype(np.uint8 if bits <= 8 else "<u2")))
     sizes["entropy"] = Entropy(bits).encoded_bits(codes)
+    sizes["neighbour"] = neighbour_bits(codes)
     sizes["values"], sizes["zeros"] = codes.size, codes.size - np.count_nonzero(codes)
     return sizes
 
@@ -110,7 +124,7 @@ def main() -> None:
     rows = {
         source: compare(source, args.bits, args.images, args.block, args.density) for source in args.sources
     }
-    columns = ["aseg", *CODERS, "zstd", "entropy", "aseg_stored", "seg_stored"]
+    columns = ["aseg", *CODERS, "zstd", "entropy", "neighbour", "aseg_stored", "seg_stored"]
     print("source", "values", "density", "samples/value", *columns, "aseg/entropy", "aseg/seg", sep=" | ")
     for source, row in rows.items():
         name = source.split(":")[0] if ":" in source else "/".join(Path(source).parts[-2:])
