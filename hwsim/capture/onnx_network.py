@@ -23,6 +23,7 @@ except ModuleNotFoundError as missing:
 
 from hwsim.capture.onnx_operators import Node, describe
 
+SHAPES = {"Shape", "Size"}  # constants, since all pictures have one shape
 ONLY_ERRORS = 3  # onnxruntime's severity from which messages are shown
 
 
@@ -87,7 +88,7 @@ class OnnxNetwork:
                 for part in graph.node
                 for name in part.input
             }
-            if not read and not inner & varying:
+            if node.op_type in SHAPES or (not read and not inner & varying):
                 constants |= {name: values[name] for name in node.output if name}
                 continue
             varying |= set(node.output)

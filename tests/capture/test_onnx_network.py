@@ -178,6 +178,24 @@ def test_weights_that_nodes_make_of_constants_are_constants(tmp_path):
     np.testing.assert_array_equal(known.mac.weights, KERNEL)
 
 
+def test_what_is_computed_from_shapes_is_constant(tmp_path):
+    """As exporters write a flattening and a pad of Python arithmetic."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Shape", ["c"], ["s"]),
+        helper.make_node("Mul", ["s", "pads"], ["p"]),
+        helper.make_node("Concat", ["p", "p"], ["pp"], axis=0),
+        helper.make_node("Pad", ["r", "pp"], ["q"]),
+        helper.make_node("Conv", ["q", "v"], ["y"]),
+    ]
+    pads = np.array([0, 0, 0, 0])
+    second = RNG.standard_normal((2, 4, 3, 3)).astype(np.float32)
+    one, two = planned(tmp_path / "m.onnx", nodes, {"w": KERNEL, "v": second, "pads": pads}).layers
+    assert one.layer.relu
+    assert (one.layer.output, two.layer.input) == (one.layer.name, one.layer.name)
+
+
 @pytest.mark.parametrize(
     ("nodes", "words"),
     [

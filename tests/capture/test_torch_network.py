@@ -197,7 +197,7 @@ def test_a_pad_wider_than_the_kernel_stays_in_the_map():
 
 
 def test_a_pad_before_a_linear_layer_stays_in_the_map():
-    found = layers_of(lambda net, x: net.a(functional.pad(x, (1, 0)).flatten(1)), a=nn.Linear(3 * 12 * 11, 2))
+    found = layers_of(lambda net, x: net.a(functional.pad(x, (0, 1)).flatten(1)), a=nn.Linear(3 * 12 * 11, 2))
     assert found["a"].layer.in_shape == (3 * 12 * 11, 1, 1)
 
 
