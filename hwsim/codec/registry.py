@@ -35,6 +35,7 @@ class Codec(Protocol):
 
 _CODERS = {
     "seg": "Seg",
+    "aseg": "Aseg",
     "exp_golomb": "ExpGolomb",
     "zvc": "Zvc",
     "rle": "Rle",
