@@ -5,18 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test test-slow bench lint pictures setup simulator clean
+.PHONY: demo test test-slow bench lint pictures setup tools clean
 
 demo: $(VENV)/.base
 	$(BIN)/hwsim run --out $(OUT)
 	$(BIN)/hwsim compare traces/lenet5_digits/baseline.zarr.zip traces/lenet5_digits/sparse.zarr.zip
 	@echo "The report: $(OUT)/report.html"
 
-test: $(VENV)/.dev simulator
+test: $(VENV)/.dev tools
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(VENV)/.dev simulator
+test-slow: $(VENV)/.dev tools
 	$(BIN)/python -m pytest -m slow
 
 bench: $(VENV)/.dev
@@ -32,6 +32,8 @@ pictures: $(VENV)/.dev
 	mkdir -p docs/images
 	cp build/pictures/speedup.png docs/images/lenet5_speedup.png
 	cp build/pictures/breakdown.png docs/images/lenet5_breakdown.png
+	$(BIN)/hwsim run --quiet --timeline conv2 --out build/pictures
+	cp build/pictures/timeline.png docs/images/lenet5_conv2_timeline.png
 	$(BIN)/python docs/pictures/rtl_timing.py
 
 setup: $(VENV)/.dev
@@ -54,11 +56,13 @@ $(BIN)/python:
 	  || { echo "python3-venv is missing: run 'sudo apt-get install python3-venv', then make again"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# Icarus Verilog runs the RTL benches.
-simulator:
-	@command -v iverilog >/dev/null \
-	  || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq iverilog; } \
-	  || { echo "Icarus Verilog is missing: run 'sudo apt-get install iverilog', then make again"; exit 1; }
+# Icarus Verilog runs the RTL benches, g++ compiles the RTL for verify, Chromium opens the pages.
+tools:
+	@for tool in iverilog g++ chromium; do \
+	  command -v $$tool >/dev/null \
+	    || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq $$tool; } \
+	    || { echo "$$tool is missing: run 'sudo apt-get install $$tool', then make again"; exit 1; }; \
+	done
 
 clean:
 	rm -rf $(VENV) out build .pytest_cache .ruff_cache .mypy_cache .hypothesis

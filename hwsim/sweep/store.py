@@ -74,7 +74,7 @@ class Store:
         files = ((self._part(number, ".layers"), layers), (self._part(number), points))
         try:
             for path, rows in files:
-                table = pa.Table.from_pylist(rows) if rows else pa.table({"point": pa.array([], pa.int64())})
+                table = _table(rows) if rows else pa.table({"point": pa.array([], pa.int64())})
                 self._replace(path, lambda target, table=table: pq.write_table(table, target))
         except OSError as error:
             raise SweepError(
@@ -123,6 +123,14 @@ class Store:
         partial = path.with_name(path.name + ".partial")
         write(partial)
         os.replace(partial, path)
+
+
+def _table(rows: list[Row]) -> pa.Table:
+    """A table with the columns of all rows, not of the first one alone."""
+    import pyarrow as pa
+
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
 
 
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -22,6 +22,15 @@ def test_parts_join_in_the_order_of_the_points_and_lack_nothing(tmp_path):
     assert pq.read_table(layers).to_pylist() == [{"point": 2, "layer": "a"}]
 
 
+def test_a_part_keeps_columns_that_its_first_row_does_not_have(tmp_path):
+    store = Store(tmp_path, IDENTITY, resume=False)
+    store.put(0, [{"point": 0, "problem": "too small"}, {"point": 1, "cycles": 3.0, "problem": None}], [])
+    assert pq.read_table(store.join([0])[0]).to_pylist() == [
+        {"point": 0, "cycles": None, "problem": "too small"},
+        {"point": 1, "cycles": 3.0, "problem": None},
+    ]
+
+
 def test_a_part_counts_only_when_it_is_whole(tmp_path, monkeypatch):
     store = Store(tmp_path, IDENTITY, resume=False)
 
