@@ -90,9 +90,9 @@ def _run(tool: str, arguments: list[str], folder: Path) -> None:
 
 
 def first_error(output: str, code: int) -> str:
-    """The first line that says ERROR, else the last line, else the exit code."""
+    """The first line that says ERROR, else the last line, else that there is none."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     for line in lines:
         if "ERROR: " in line:
             return line.split("ERROR: ", 1)[1]
-    return lines[-1] if lines else f"ended with code {code}"
+    return lines[-1] if lines else f"crashed with code {code}, without a word"

@@ -14,7 +14,7 @@ LUTS = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4}
 NAMES_SHOWN = 6
 _CELL = re.compile(r"_(?:TRELLIS_FF|TRELLIS_DPR16X4|LUT4|CCU2C|DP16KD|MULT18X18D)_.*$")
 _INDEX = re.compile(r"(?:\.\d+)+$|\[\d+\]$")
-_NAMELESS = re.compile(rf"^{TOP}\d+\.|U\$\d+\.")  # the bench, submodules without a name
+_NAMELESS = re.compile(rf"^{TOP}\d+\.|^port__\d+__|U\$\d+\.")  # bench, submodules without a name
 
 
 @dataclass(frozen=True)
