@@ -64,7 +64,7 @@ def test_segments(benchmark, what):
     order = codec.best_order(values)
     if what == "decode_segments":
         stored = encode_segments(values, 16, order)
-        result, _ = measure(benchmark, values, decode_segments, *stored, SHAPE, 16, order)
+        result = measure(benchmark, values, decode_segments, *stored, SHAPE, 16, order)
         assert np.array_equal(result, values)
     else:
         call = segment_bits if what == "segment_bits" else encode_segments
@@ -79,7 +79,7 @@ def test_other_coders(benchmark, what, name):
     order = coder.best_order(values)
     if what == "decode":
         data = coder.encode(values, order)
-        result, _ = measure(benchmark, values, coder.decode, data, values.size, order)
+        result = measure(benchmark, values, coder.decode, data, values.size, order)
         assert np.array_equal(result, values.ravel())
     else:
         measure(benchmark, values, getattr(coder, what), values, order)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hwsim.cli import arch, compare, export, info, measure, run, sweep, synth, verify
+from hwsim.cli import arch, capture, compare, export, info, measure, rtl, run, sweep, synth, verify
 from hwsim.errors import HwsimError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -31,6 +31,7 @@ for command in (
     run.run,
     compare.compare,
     info.info,
+    capture.capture,
     synth.synth,
     sweep.sweep,
     sweep.sweep_report,
@@ -40,6 +41,7 @@ for command in (
     arch.arch,
 ):
     app.command(epilog=EPILOG)(command)
+app.add_typer(rtl.rtl, name="rtl", epilog=EPILOG)
 
 
 def _version(wanted: bool) -> None:
