@@ -192,6 +192,18 @@ def test_a_channel_of_tiny_or_no_weights_neither_overflows_nor_is_lost():
     np.testing.assert_allclose(result[:2].mean(axis=(1, 2)), [0.5, 0.25], rtol=0.01)
 
 
+def test_a_layer_whose_bias_is_far_above_its_weights_does_not_overflow():
+    conv = nn.Conv2d(3, 2, 1)
+    with torch.no_grad():
+        conv.weight *= 1e-12
+        conv.bias[:] = torch.tensor([0.5, -0.25])
+    images = pictures(1)
+    _, found, done = calibrated(conv, images)
+    codes = codes_of(images[0], done.maps["image"])
+    made = made_by_integers(found.layers[0].layer, done, codes)
+    np.testing.assert_allclose(made.mean(axis=(1, 2)), [0.5, -0.25], rtol=0.01)
+
+
 def test_a_layer_of_zeros_makes_zeros():
     conv = nn.Conv2d(3, 2, 1)
     nn.init.zeros_(conv.weight)
