@@ -2,60 +2,65 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import WINDOW_WORDS, WORD_BITS
+from rtl.bits.ring import CHUNK_BITS, CHUNKS, FINE, Marks, marks_of
 from rtl.codec.symbol import Word
 
 WORD_SHIFT = 6  # a word has 2^6 bits
-CHUNK_BITS = 16
-MAX_BITS = WORD_BITS - CHUNK_BITS + 1  # of a take: they and the offset in their first chunk fill a word
+MAX_BITS = WORD_BITS - CHUNK_BITS + 1  # of a take: they and what is gone of their first chunk fill a word
 
 
 class Window(wiring.Component):
-    """Four words, of which the next bits are shown left-aligned and consumed in any number.
+    """Four words, of which the next 49 bits or more are shown, and consumed in any number.
 
     Word i enters at E(i) = max(A(i), E(i-1) + 1, X(i-4) + 1), where A(i) is the first cycle in which it is
     valid and X(j) the cycle in which word j leaves (docs/architecture.md). Bits show from E + 1 on.
     One ``take`` a cycle.
 
+    The bits are not moved to a fixed place: they show as a ring of one word, in which each chunk of 16 bits
+    is that of the word at the head or, once it is gone, that of the word after it. So nothing is shifted, and
+    all that a take changes is a position. Of each chunk the window also knows where its first 0 is, and where
+    its bits first rise from 0 to 1; both are found when the word enters.
+
     Args:
-        max_bits: most bits of a ``take``, 1 .. 49.
-        taken_bits: width of ``taken``, 1 .. max_bits.
+        taken_bits: width of ``taken``, 1 .. 49.
 
     Ports:
         words: In(stream of Word).
-        bits: Out(max_bits), the next bits, first one most significant; what lies beyond the words that
-            are in is undefined.
+        bits: Out(64), the ring; bit 0 is the first one of a word. What lies beyond the words that are in is
+            undefined, in the marks too.
+        zeros: Out(Marks), the first 0 of each chunk of the ring.
+        rises: Out(Marks), the first 1 of each chunk that follows a 0, also one of the chunk before.
+        offset: Out(6), where in the ring the next bit is: bits of the word at the head that are gone.
         ready: Out(1), a symbol may start: its word is here, and the next one unless that word is the last.
-        offset: Out(6), bits of the word at the head that are gone.
         last, next_last: Out(1), ``last`` of the word at the head and of the one after it.
         take: In(1), consume in this cycle; only while ``ready``.
-        length: In, bits to consume, 0 .. max_bits.
-        rest: In(1), consume the rest of the segment instead: all words up to the next ``last``.
-        taken: Out(taken_bits), the last bits consumed, valid in the cycle after a ``take``.
-        clear: In(1), drop all words; no word enters in this cycle. ``bits`` are ones until a word does.
+        end: In(7), where the bits end that are consumed: ``offset`` and their number, at most 49.
+        rest: In(1), consume the rest of the segment too: all words up to the next ``last``.
+        taken: Out(taken_bits), the last bits before ``end``, valid in the cycle after a ``take``.
+        clear: In(1), drop all words; no word enters in this cycle.
     """
 
-    def __init__(self, max_bits: int, taken_bits: int) -> None:
-        if not 1 <= max_bits <= MAX_BITS:
-            raise ValueError(f"max_bits must be 1 .. {MAX_BITS}, not {max_bits}")
-        if not 1 <= taken_bits <= max_bits:
-            raise ValueError(f"taken_bits must be 1 .. {max_bits}, not {taken_bits}")
-        self._max_bits = max_bits
+    def __init__(self, taken_bits: int) -> None:
+        if not 1 <= taken_bits <= MAX_BITS:
+            raise ValueError(f"taken_bits must be 1 .. {MAX_BITS}, not {taken_bits}")
         self._taken_bits = taken_bits
         super().__init__(
             {
                 "words": In(stream.Signature(Word)),
-                "bits": Out(max_bits),
-                "ready": Out(1),
+                "bits": Out(WORD_BITS),
+                "zeros": Out(Marks),
+                "rises": Out(Marks),
                 "offset": Out(range(WORD_BITS)),
+                "ready": Out(1),
                 "last": Out(1),
                 "next_last": Out(1),
                 "take": In(1),
-                "length": In(range(max_bits + 1)),
+                "end": In(range(2 * WORD_BITS)),
                 "rest": In(1),
                 "taken": Out(taken_bits),
                 "clear": In(1),
@@ -64,12 +69,7 @@ class Window(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        width = self._max_bits
-        # Where the next bit is in the ring of words, and the first bit after `bits`.
-        position = Signal(range(WINDOW_WORDS * WORD_BITS))
-        after = Signal.like(position, init=width)
-        head = position[WORD_SHIFT:]
-        m.d.comb += self.offset.eq(position[:WORD_SHIFT])
+        head = Signal(range(WINDOW_WORDS))
         tail = Signal(range(WINDOW_WORDS))
         level = Signal(range(WINDOW_WORDS + 1))
         lasts = Signal(WINDOW_WORDS)
@@ -86,77 +86,84 @@ class Window(wiring.Component):
             m.d.sync += lasts.bit_select(tail, 1).eq(self.words.payload.last)
             m.d.sync += tail.eq(tail + 1)
 
-        # From here on, words are those of after this cycle: the slot at the tail shows the word that comes
-        # in, there or not, because a slot without a word does not matter.
-        ahead_last = [Signal(name=f"ahead_last{i}") for i in range(3)]
-        for i, last in enumerate(ahead_last):
-            slot = _slot(head + i)
-            m.d.comb += last.eq(
-                Mux((slot == tail) & room, self.words.payload.last, lasts.bit_select(slot, 1))
+        # Bits and marks: a bank for each chunk.
+        entering = Signal(WORD_BITS)  # first bit least significant
+        rising = Signal(WORD_BITS)
+        bit_before = Signal()  # the last one of the word before
+        m.d.comb += [
+            entering.eq(self.words.payload.data[::-1]),
+            rising.eq(entering & ~Cat(bit_before, entering[:-1])),
+        ]
+        with m.If(pushed):
+            m.d.sync += bit_before.eq(entering[-1])
+        zeros = marks_of(m, ~entering)
+        rises = marks_of(m, rising)
+        slots = [Signal(range(WINDOW_WORDS), name=f"slot{i}") for i in range(CHUNKS)]
+        for i, slot in enumerate(slots):
+            held, shown = (
+                Cat(
+                    bits.word_select(i, CHUNK_BITS),
+                    zero.word_select(i, FINE + 1),
+                    rise.word_select(i, FINE + 1),
+                )
+                for bits, zero, rise in (
+                    (entering, zeros, rises),
+                    (self.bits, self.zeros.as_value(), self.rises.as_value()),
+                )
             )
+            m.submodules[f"bank{i}"] = bank = memory.Memory(shape=len(held), depth=WINDOW_WORDS, init=[])
+            write = bank.write_port()
+            read = bank.read_port(domain="comb")
+            m.d.comb += [write.addr.eq(tail), write.data.eq(held), write.en.eq(pushed)]
+            m.d.comb += [read.addr.eq(slot), shown.eq(read.data)]
+
+        # `ready` looks at the words that stay, for each number of words that may leave. The slot at the tail
+        # shows the word that comes in, there or not, because a slot without a word does not matter.
+        left = level + pushed
+        ready_after = [Signal(name=f"ready_after{count}") for count in range(3)]
+        for count, stays in enumerate(ready_after):
+            slot = _slot(head + count)
+            last = Mux((slot == tail) & room, self.words.payload.last, lasts.bit_select(slot, 1))
+            m.d.comb += stays.eq((left >= count + 2) | ((left == count + 1) & last))
+
+        # What a take changes.
+        next_segment = Signal.like(head)
+        m.d.comb += next_segment.eq(head + 2 - self.last)
+        crosses = self.end[WORD_SHIFT]
+        with m.If((self.take & self.rest) | self.clear):
+            m.d.sync += [signal.eq(next_segment) for signal in (head, *slots)]
+            m.d.sync += [
+                self.offset.eq(0),
+                level.eq(left - 2 + self.last),
+                self.ready.eq(Mux(self.last, ready_after[1], ready_after[2])),
+            ]
+        with m.Elif(self.take):
+            for i, slot in enumerate(slots):  # the word that has chunk i after `end`
+                m.d.sync += slot.eq(head + (self.end[FINE:] + CHUNKS - 1 - i >> WORD_SHIFT - FINE))
+            m.d.sync += [
+                head.eq(head + crosses),
+                self.offset.eq(self.end),
+                level.eq(left - crosses),
+                self.ready.eq(Mux(crosses, ready_after[1], ready_after[0])),
+            ]
+        with m.Else():
+            m.d.sync += [level.eq(left), self.ready.eq(ready_after[0])]
         m.d.comb += self.last.eq(lasts.bit_select(head, 1))
         m.d.comb += self.next_last.eq(lasts.bit_select(_slot(head + 1), 1))
 
-        # `bits` is a register. While a symbol may start, the bits that follow it are fetched, so that only
-        # the shift by `length` comes after `length`; else `bits` itself is fetched. The words lie in banks of
-        # 16 bits, so that the 64 bits that hold a fetch are one read of each bank.
-        fetch = Signal.like(position)
-        m.d.comb += fetch.eq(Mux(self.ready, after, position))
-        fine, chunk, first_slot = fetch[:4], fetch[4:WORD_SHIFT], fetch[WORD_SHIFT:]
-        next_slot = _slot(head + 2 - self.last)
-        fetched, upcoming = [], []
-        for i in range(WORD_BITS // CHUNK_BITS):
-            bank = memory.Memory(shape=CHUNK_BITS, depth=WINDOW_WORDS, init=[])
-            m.submodules[f"bank{i}"] = bank
-            entering = self.words.payload.data[WORD_BITS - CHUNK_BITS * (i + 1) :][:CHUNK_BITS]
-            write = bank.write_port()
-            m.d.comb += [write.addr.eq(tail), write.data.eq(entering), write.en.eq(pushed)]
-            for slot, chunks in ((_slot(first_slot + (chunk > i)), fetched), (next_slot, upcoming)):
-                read = bank.read_port(domain="comb")
-                shown = Signal(CHUNK_BITS, name=f"shown{i}")
-                m.d.comb += read.addr.eq(slot)
-                m.d.comb += shown.eq(Mux((read.addr == tail) & room, entering, read.data))
-                chunks.insert(0, shown)
-        turned = Signal(WORD_BITS)
-        with m.Switch(chunk):
-            for i in range(WORD_BITS // CHUNK_BITS):
-                with m.Case(i):
-                    m.d.comb += turned.eq(Cat(fetched).rotate_left(CHUNK_BITS * i))
-        following = Signal(width)
-        m.d.comb += following.eq((turned << fine)[WORD_BITS - width : WORD_BITS])
-        shifted = Signal(2 * width + self._taken_bits)
-        m.d.comb += shifted.eq(Cat(following, self.bits) << self.length)
-        next_segment = Cat(upcoming)[WORD_BITS - width :]
-        with m.If(self.take & ~self.rest):
-            m.d.sync += self.bits.eq(shifted[width : 2 * width])
-        with m.Elif(self.take | ~self.ready):
-            m.d.sync += self.bits.eq(Mux(self.ready, next_segment, following))
-        m.d.sync += self.taken.eq(shifted[2 * width :])
-
-        # Bits out. `ready` looks at the words that stay, for each number of words that may leave.
-        end = Signal(range(2 * WORD_BITS))
-        popped = Signal(range(3))
-        m.d.comb += end.eq(self.offset + self.length)
-        with m.If(self.take):
-            with m.If(self.rest):
-                m.d.comb += popped.eq(2 - self.last)
-                m.d.sync += position.eq(Cat(Const(0, WORD_SHIFT), next_slot))
-                m.d.sync += after.eq(Cat(Const(width, WORD_SHIFT), next_slot))
-            with m.Else():
-                m.d.comb += popped.eq(end[-1])
-                m.d.sync += position.eq(position + self.length)
-                m.d.sync += after.eq(after + self.length)
-        left = level + pushed
-        with m.Switch(popped):
-            for count in range(3):
-                with m.Case(count):
-                    alone = (left == count + 1) & ahead_last[count]
-                    m.d.sync += self.ready.eq((left >= count + 2) | alone)
-        m.d.sync += level.eq(left - popped)
+        # The last bits taken, from the ring as it was: it is turned until they end it.
+        ring = Signal(WORD_BITS)
+        stop = Signal(range(WORD_BITS))
+        m.d.sync += [ring.eq(self.bits), stop.eq(self.end)]
+        turned = ring
+        for bit in reversed(range(WORD_SHIFT)):
+            stage = Signal(WORD_BITS, name=f"turned_{1 << bit}")
+            m.d.comb += stage.eq(Mux(stop[bit], turned.rotate_right(1 << bit), turned))
+            turned = stage
+        m.d.comb += self.taken.eq(turned[::-1])
 
         with m.If(self.clear):
-            m.d.sync += [position.eq(0), after.eq(width), tail.eq(0), level.eq(0), self.ready.eq(0)]
-            m.d.sync += self.bits.eq(-1)
+            m.d.sync += [tail.eq(next_segment), level.eq(0), self.ready.eq(0)]
         return m
 
 

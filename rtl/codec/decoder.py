@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import LONG_RUN, WORD_BITS, Arch
-from rtl.bits.leading import LeadingCount
+from rtl.bits.ring import CHUNK_BITS, FINE, Marks, RingFirst
 from rtl.bits.window import Window
 from rtl.codec.symbol import (
     COUNT_BITS,
@@ -16,7 +16,6 @@ from rtl.codec.symbol import (
     DecoderConfig,
     Symbol,
     Word,
-    longest_symbol,
     significant_bits,
 )
 
@@ -64,7 +63,7 @@ class SegDecoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         arch, config = self._arch, self.config
-        m.submodules.window = window = Window(longest_symbol(arch), significant_bits(arch.activation_bits))
+        m.submodules.window = window = Window(significant_bits(arch.activation_bits))
         order = Signal(ORDER_BITS)  # SEG_0 and SEG_1 are the same code
         m.d.comb += order.eq(Mux(config.order == 0, 1, config.order))
 
@@ -77,75 +76,99 @@ class SegDecoder(wiring.Component):
             window.clear.eq(~words_in),
         ]
 
-        # The symbol at the head. Its run is `ones` zeros, and a value follows unless that is more than
+        # The symbol at the head; places are counted from the begin of the word at the head. Bits of its chunk
+        # that are gone, and all bits after an error, read as ones.
+        start = window.offset
+        chunk, fine = start[FINE:], start[:FINE]
+        head = Signal(CHUNK_BITS)
+        head_rises = Signal(CHUNK_BITS)
+        gone = Cat(self.error | (fine > i) for i in range(CHUNK_BITS))
+        m.d.comb += head.eq(window.bits.word_select(chunk, CHUNK_BITS) | gone)
+        m.d.comb += head_rises.eq(head & ~Cat(1, head[:-1]))
+
+        # A run of ones, zeros of the map, goes up to the first 0; a value follows unless the run is more than
         # run_max. The value's code, of `2 prefix + order` bits, has its first one where the bits rise for the
         # first time, `prefix` bits after the run.
-        longest_run = LONG_RUN * arch.run_max
-        longest_edge = arch.run_max + arch.activation_bits
-        head = Signal(len(window.bits))  # first bit least significant; ones, so all zeros, after an error
-        value_follows = Signal()
-        m.submodules.ones = ones = LeadingCount(longest_run, of=1)
-        m.submodules.short = short = LeadingCount(arch.run_max, of=1)  # the same, where a value follows
-        m.submodules.edge = edge = LeadingCount(longest_edge)
+        m.submodules.first_zero = first_zero = RingFirst()
+        m.submodules.first_rise = first_rise = RingFirst()
+        zero, rise = first_zero.first, first_rise.first
         m.d.comb += [
-            head.eq(window.bits[::-1]),
-            ones.bits.eq(head[:longest_run][::-1]),
-            short.bits.eq(head[: arch.run_max][::-1]),
-            edge.bits.eq((head[1 : longest_edge + 1] & ~head[:longest_edge])[::-1]),
-            value_follows.eq(~head[: arch.run_max + 1].all()),
+            first_zero.head.eq(~head),
+            first_zero.marks.eq(window.zeros.as_value() | self.error.replicate(Marks.size)),
+            first_rise.head.eq(head_rises),
+            first_rise.marks.eq(window.rises),
+        ]
+        m.d.comb += [first_zero.chunk.eq(chunk), first_rise.chunk.eq(chunk)]
+        longest_run = LONG_RUN * arch.run_max
+        longest_end = Signal.like(window.end)
+        raw_end = Signal.like(window.end)
+        run_end = Signal.like(window.end)  # of the run alone, no longer than the longest
+        value_end = Signal.like(window.end)
+        value_follows = Signal()
+        m.d.comb += [
+            longest_end.eq(start + longest_run),
+            raw_end.eq(start + config.raw_bits),
+            run_end.eq(Mux(zero < longest_end, zero, longest_end)),
+            value_follows.eq(zero <= start + arch.run_max),
+            value_end.eq((rise << 1) - zero + order),
+            window.end.eq(Mux(config.skip_zeros, Mux(value_follows, value_end, run_end), raw_end)),
         ]
 
-        # What is consumed.
-        left = Signal(COUNT_BITS)  # values of the segment that are to come
-        values = Signal(range(longest_run + 1))  # of the symbol, but for the end of the segment
-        base = Signal(len(window.length))
-        m.d.comb += base.eq(order + 2 - short.count)
-        with m.If(config.skip_zeros):
-            m.d.comb += values.eq(ones.count + value_follows)
-            with m.If(value_follows):
-                m.d.comb += window.length.eq((edge.count << 1) + base)
-            with m.Else():
-                m.d.comb += window.length.eq(ones.count)
-        with m.Else():
-            m.d.comb += [values.eq(1), window.length.eq(config.raw_bits)]
+        # The segment ends with the symbol that holds its last value. What the symbol before took is
+        # subtracted here, a cycle late. `bound` is where the segment would end if all that is left of it were
+        # zeros; a value that follows is one more, so that its zeros need to reach one bit less far.
+        symbol = self.symbols.payload
+        before = Signal(COUNT_BITS)  # values of the segment from the symbol before on
+        left = Signal(COUNT_BITS)  # from this symbol on
+        pending = Signal()  # the symbol before is of the same segment
+        bound = Signal.like(zero)  # only while `near`
+        last_but_one = Signal.like(zero)
+        near = Signal()
+        run_ends_segment = Signal()  # at the run's end, or within it
+        dense_end = Signal()
+        passes_bound = Signal()
         m.d.comb += [
+            left.eq(before - Mux(pending, symbol.run + symbol.present, 0)),
+            near.eq(left <= longest_run),
+            bound.eq(left + start),
+            last_but_one.eq(bound - 1),
+            run_ends_segment.eq(near & (zero >= bound)),
+            dense_end.eq(~config.skip_zeros & (left == 1)),
+            passes_bound.eq(Mux(value_follows, zero >= last_but_one, zero >= bound)),
+            window.rest.eq((config.skip_zeros & near & passes_bound) | dense_end),
             window.take.eq((window.ready | self.error) & self.credit & ~self.start),
-            window.rest.eq(left <= values),
         ]
 
         # Values and segments to come.
         segments_left = Signal(COUNT_BITS)  # of the row
         row_ends = segments_left == 1
         tail_is_next = Mux(row_ends, config.segments == 1, segments_left == 2)
+        m.d.sync += [before.eq(left), pending.eq(window.take & ~window.rest)]
         with m.If(self.start):
             m.d.sync += segments_left.eq(config.segments)
-            m.d.sync += left.eq(Mux(config.segments == 1, config.tail_values, config.full_values))
+            m.d.sync += before.eq(Mux(config.segments == 1, config.tail_values, config.full_values))
         with m.Elif(window.take & window.rest):
             m.d.sync += segments_left.eq(Mux(row_ends, config.segments, segments_left - 1))
-            m.d.sync += left.eq(Mux(tail_is_next, config.tail_values, config.full_values))
-        with m.Elif(window.take):
-            m.d.sync += left.eq(left - values)
+            m.d.sync += before.eq(Mux(tail_is_next, config.tail_values, config.full_values))
 
         # The symbol, a cycle later.
-        symbol = self.symbols.payload
-        run = Mux(left <= ones.count, left, ones.count)
-        first_one = Signal(range(longest_edge + 2))
+        prefix = Signal.like(rise)
+        run = Signal.like(symbol.run)
+        m.d.comb += run.eq(Mux(run_ends_segment, left, run_end - start))
         m.d.sync += [
             self.symbols.valid.eq(window.take),
             symbol.run.eq(Mux(config.skip_zeros, run, 0)),
-            symbol.present.eq(~config.skip_zeros | (value_follows & (ones.count < left))),
+            symbol.present.eq(~config.skip_zeros | (value_follows & ~run_ends_segment)),
             symbol.segment_end.eq(window.rest),
             symbol.row_end.eq(window.rest & row_ends),
-            first_one.eq(edge.count + 1),
+            prefix.eq(rise - zero),
         ]
 
         # Its value is the last `prefix + order` bits that were consumed, less 2^order - 1.
-        prefix = Signal(range(longest_edge + 2))
-        significant = Signal(range(longest_edge + (1 << ORDER_BITS) + 1))
+        significant = Signal(range(WORD_BITS + (1 << ORDER_BITS)))
         code = Signal(len(window.taken))
         number = Signal(signed(len(code) + 1))
         m.d.comb += [
-            prefix.eq(first_one - symbol.run),
             significant.eq(Mux(config.skip_zeros, prefix + order, config.raw_bits)),
             code.eq(Cat(bit & (i < significant) for i, bit in enumerate(window.taken))),
             number.eq(code - Mux(config.skip_zeros, (1 << order) - 1, 0)),
@@ -154,11 +177,11 @@ class SegDecoder(wiring.Component):
 
         # Its faults: an illegal prefix, a value out of range, the end of the segment elsewhere.
         begin = Signal.like(window.offset)
-        length = Signal.like(window.length)
+        value_end_before = Signal.like(window.end)
         last, next_last = Signal(), Signal()
         m.d.sync += [
             begin.eq(window.offset),
-            length.eq(window.length),
+            value_end_before.eq(window.end),
             last.eq(window.last),
             next_last.eq(window.next_last),
         ]
@@ -166,7 +189,7 @@ class SegDecoder(wiring.Component):
         too_large = number[arch.activation_bits :].any()
         bad_code = symbol.present & config.skip_zeros & ((prefix > most_zeros) | too_large)
         end = Signal(range(2 * WORD_BITS))
-        m.d.comb += end.eq(begin + Mux(symbol.present, length, symbol.run))
+        m.d.comb += end.eq(Mux(symbol.present, value_end_before, begin + symbol.run))
         inside = Mux(symbol.segment_end, end <= WORD_BITS, end < WORD_BITS)
         closes = Mux(last, inside, ~symbol.segment_end | (next_last & (end > WORD_BITS)))
         with m.If(self.start):

@@ -13,7 +13,7 @@ from rtl.codec.symbol import Word
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def bits_and_times_equal_the_recurrence(dut):
     max_bits, taken_bits = bench_case()["max_bits"], bench_case()["taken_bits"]
-    await start_clock(dut, "words__valid", "take", "length", "rest", "clear")
+    await start_clock(dut, "words__valid", "take", "end", "rest", "clear")
     port = StreamPort(dut, "words", Word)
     cover = Coverage()
     for number in range(bench_case()["passes"]):
@@ -51,9 +51,13 @@ async def one_pass(dut, port, max_bits: int, taken_bits: int, number: int, cover
                 await RisingEdge(dut.clk)
                 await FallingEdge(dut.clk)
             ready_from.append((need, now()))
-            shown = f"{int(dut.bits.value):0{max_bits}b}"
-            known = min(max_bits, (need - start + 1) * WORD - bit)
+            ring = f"{int(dut.bits.value):0{WORD}b}"[::-1]  # bit 0 first
+            chunk_begin = bit % WORD // 16 * 16
+            shown = (ring[chunk_begin:] + ring[:chunk_begin])[bit % 16 :]
+            known = min(len(shown), (need - start + 1) * WORD - bit)
+            assert known >= min(49, len(string) - bit)
             assert shown[:known] == string[bit:][:known]
+            check_marks(dut, string, bit, known)
             assert int(dut.offset.value) == bit % WORD
             assert bool(dut.last.value) == (start + bit // WORD == last)
             if before is not None:
@@ -67,7 +71,7 @@ async def one_pass(dut, port, max_bits: int, taken_bits: int, number: int, cover
             length = most if hungry else random.randint(0, most)
             dut.take.value = int(take)
             dut.rest.value = int(ended)
-            dut.length.value = length
+            dut.end.value = bit % WORD + length
             before = None
             if take:
                 cover.hit("length", length)
@@ -94,3 +98,18 @@ async def one_pass(dut, port, max_bits: int, taken_bits: int, number: int, cover
             cover.hit("word waits for room")
     for (need, cycle), (_, previous) in zip(ready_from[1:], ready_from, strict=False):
         assert cycle == max(entered[need] + 1, previous + 1), f"ready for word {need}"
+
+
+def check_marks(dut, string: str, bit: int, known: int) -> None:
+    """Those of the chunks behind the head's, as far as their words are in."""
+    head = bit - bit % 16
+    for ahead in range(1, 4):
+        begin = head + 16 * ahead
+        if begin + 16 > bit + known:
+            break
+        chunk, before = string[begin : begin + 16], string[begin - 1]
+        shift = 5 * (begin % WORD // 16)
+        zero = (chunk + "0").index("0")
+        rise = (before + chunk + "01").index("01")
+        assert int(dut.zeros.value) >> shift & 31 == zero
+        assert int(dut.rises.value) >> shift & 31 == min(rise, 16)

@@ -8,10 +8,10 @@ from rtl.bits.window import Window
 
 @pytest.mark.parametrize(("max_bits", "taken_bits"), [(49, 17), (33, 16), (5, 5)])
 def test_bits_and_word_times_equal_the_recurrence(max_bits, taken_bits):
-    run_bench(Window(max_bits, taken_bits), "window", max_bits=max_bits, taken_bits=taken_bits, passes=12)
+    run_bench(Window(taken_bits), "window", max_bits=max_bits, taken_bits=taken_bits, passes=12)
 
 
-@pytest.mark.parametrize(("max_bits", "taken_bits"), [(0, 1), (50, 1), (4, 5), (4, 0)])
-def test_widths_out_of_range_are_refused(max_bits, taken_bits):
+@pytest.mark.parametrize("taken_bits", [0, 50])
+def test_widths_out_of_range_are_refused(taken_bits):
     with pytest.raises(ValueError, match="must be"):
-        Window(max_bits, taken_bits)
+        Window(taken_bits)
