@@ -77,7 +77,9 @@ class Aseg(Coder):
         kind, largest = largest_of(dtype, self.bits)
         out = np.zeros(as_count(count, self._most_values(8 * len(buffer))), np.uint16)
         tables = decoder_tables(self.bits)
-        problem, bit, done = aseg_loops.decode(buffer, self.segment, order, largest, *tables, out)
+        problem, bit, done = aseg_loops.decode(  # type: ignore[call-arg]
+            buffer, self.segment, order, largest, *tables, out
+        )
         check(problem, bit, f"value {done}", largest)
         check_padding(buffer, bit)
         return out.astype(kind, copy=False)

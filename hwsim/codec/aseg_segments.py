@@ -67,7 +67,7 @@ def encode_segments(
         for number, rows in enumerate(blocks):
             coded = _coder(rows, bits).encode(rows[y], order)
             parts.append(np.pad(coded, (0, -len(coded) % _WORD_BYTES)))
-            words, nonzeros = len(parts[-1]) // _WORD_BYTES, np.count_nonzero(rows[y])
+            words, nonzeros = len(parts[-1]) // _WORD_BYTES, int(np.count_nonzero(rows[y]))
             if max(words, nonzeros) > np.iinfo(np.uint16).max:
                 raise CodecError(f"{words} words, {nonzeros} non-zeros do not fit the index: lower block")
             index[y, number] = words, nonzeros

@@ -56,7 +56,7 @@ def get(name: str, **config: Any) -> Codec:
 
     Args:
         name: one of :func:`names`.
-        config: ``bits``, width of the values, 16 by default; ``csr`` has also ``columns``, ``aseg`` ``segment``.
+        config: ``bits``, width of the values, 16 by default; ``csr`` has ``columns``, ``aseg`` ``segment``.
 
     Raises:
         CodecError: no such coder, or a configuration that it does not have.

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from hwsim.capture import digits, lenet5
-from hwsim.trace.archive import zip_folder
 from hwsim.capture.chain import Chain, quantize_chain, write_chain
 from hwsim.errors import HwsimError
+from hwsim.trace.archive import zip_folder
 
 SEED = 0  # of the split, the first parameters and the order of the pictures
 BASELINE_EPOCHS = 100
