@@ -44,7 +44,7 @@ $(VENV)/.base: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[dev,rtl,dse,train]'
+	$(BIN)/python -m pip install --quiet -e '.[dev,rtl,dse,train,onnx]'
 	@touch $@ $(VENV)/.base
 
 # Debian ships python3 without ensurepip; python3-venv brings it.
