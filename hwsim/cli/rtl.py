@@ -77,16 +77,23 @@ def synth(
     if unknown:
         known = ", ".join(synthesis.COMPONENTS)
         raise typer.BadParameter(f"--component {min(unknown)}: there are {known}")
-    rows = []
+    synthesis.flow.versions()
+    rows, failed = [], []
     for number, (name, each) in enumerate(wanted, 1):
         if not quiet:
             print(f"{number}/{len(wanted)} {name} ...", file=sys.stderr, flush=True)
-        run = synthesis.synthesize(name, each, placed=not (count or model))
+        try:
+            run = synthesis.synthesize(name, each, placed=not (count or model))
+        except synthesis.SynthesisError as error:
+            failed.append(f"{name}, {each.columns} columns: {error}")
+            continue
         if json:
             synthesis.add_run(json, run)
         rows.append(_row(run))
-    if not quiet:
+    if rows and not quiet:
         _show(rows)
+    if failed:
+        raise HwsimError(f"{len(failed)} of {len(wanted)} failed: first {failed[0]}")
 
 
 @rtl.command()

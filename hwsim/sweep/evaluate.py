@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
 from hwsim.arch import Arch
+from hwsim.area import area
 from hwsim.energy import ACCUMULATOR_BITS
 from hwsim.errors import ArchError
 from hwsim.result import LayerResult
@@ -78,7 +79,8 @@ def _workloads(path: str, images: tuple[int, ...] | None) -> tuple[Trace, list[W
 def machine_row(arch: Arch) -> Row:
     """What is known of a machine without running it.
 
-    ``sram_bytes``: accumulators, weight memory, map buffer; ``bandwidth_gb_s``: 1e9 bytes/s.
+    ``sram_bytes``: accumulators, weight memory, map buffer; ``bandwidth_gb_s``: 1e9 bytes/s;
+    ``luts``, ``ffs``, ``dsps``, ``brams``: estimated cells of an ECP5 (:mod:`hwsim.area`).
     """
     lanes = arch.cores * arch.columns
     accumulators = lanes * arch.accumulators * ACCUMULATOR_BITS // 8
@@ -88,6 +90,7 @@ def machine_row(arch: Arch) -> Row:
         "peak_macs": arch.peak_macs,
         "sram_bytes": accumulators + weights + arch.map_buffer,
         "bandwidth_gb_s": arch.bytes_per_cycle * arch.clock_mhz / 1000,
+        **asdict(area(arch)),
     }
 
 

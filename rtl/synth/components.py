@@ -12,7 +12,7 @@ from hwsim.arch import Arch
 from rtl.bits.window import Window
 from rtl.codec.decoder import SegDecoder
 from rtl.codec.encoder import SegEncoder
-from rtl.codec.symbol import longest_symbol, significant_bits
+from rtl.codec.symbol import significant_bits
 from rtl.core.adder_tree import AdderTree
 from rtl.core.addresses import TapAddresses
 from rtl.core.bank import AccumulatorBank
@@ -31,7 +31,7 @@ TOP = "part"
 
 # The window is a part of the decoder; the others, down to the drain, make up the core.
 COMPONENTS: dict[str, Callable[[Arch], Sequence[Component]]] = {
-    "window": lambda arch: [Window(longest_symbol(arch), significant_bits(arch.activation_bits))],
+    "window": lambda arch: [Window(significant_bits(arch.activation_bits))],
     "decoder": lambda arch: [SegDecoder(arch)],
     "encoder": lambda arch: [SegEncoder(arch)],
     "position": lambda arch: [PositionCounter(arch), ValidColumns(arch)],

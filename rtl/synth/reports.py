@@ -12,7 +12,7 @@ from rtl.synth.components import TOP
 # Of one cell: LUTs that it takes. A 16 x 4 distributed RAM keeps its bits in four of them.
 LUTS = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4}
 NAMES_SHOWN = 6
-_CELL = re.compile(r"_(?:TRELLIS_FF|TRELLIS_DPR16X4|LUT4|CCU2C|DP16KD|MULT18X18D)_.*$")
+_CELL = re.compile(r"_(?:TRELLIS_FF|TRELLIS_DPR16X4|LUT4|CCU2C|DP16KD|MULT18X18D)_.*$|(?:\.\d+)+_DO\w*$")
 _INDEX = re.compile(r"(?:\.\d+)+$|\[\d+\]$")
 _NAMELESS = re.compile(rf"^{TOP}\d+\.|^port__\d+__|U\$\d+\.")  # bench, submodules without a name
 

@@ -12,16 +12,16 @@ CODEC = ("decoder", "encoder")
 
 
 def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Two tables of the placed runs, by machine: what each component takes, and its slowest path.
+    """Two tables a machine on which something was placed: what each component takes, and its slowest path.
 
     Args:
         runs: of a data file.
     """
     machines: dict[tuple[int, ...], list[Mapping[str, Any]]] = {}
     for run in runs:
-        if run["timing"]:
-            machines.setdefault(tuple(run["machine"].values()), []).append(run)
-    return "\n".join("\n".join(_machine(found)) for found in machines.values())
+        machines.setdefault(tuple(run["machine"].values()), []).append(run)
+    placed = [found for found in machines.values() if any(run["timing"] for run in found)]
+    return "\n".join("\n".join(_machine(found)) for found in placed)
 
 
 def _machine(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
@@ -34,7 +34,8 @@ def _machine(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         cells = run["cells"]
         numbers = " | ".join(f"{cells[key]:,}" for key in ("luts", "ffs", "dsps", "brams", "ram_bits"))
         name = run["component"]
-        yield f"| {name} | {MEANINGS[name]} | {numbers} | {run['timing']['fmax_mhz']:.1f} |"
+        fmax = f"{run['timing']['fmax_mhz']:.1f}" if run["timing"] else "not placed"
+        yield f"| {name} | {MEANINGS[name]} | {numbers} | {fmax} |"
     yield ""
     share = codec_share(runs)
     if share is not None:
@@ -44,6 +45,8 @@ def _machine(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     yield "|---|---:|---:|---:|---|"
     for run in runs:
         timing = run["timing"]
+        if timing is None:
+            continue
         numbers = f"{timing['delay_ns']:.1f} | {timing['logic_ns']:.1f} | {timing['levels']}"
         yield f"| {run['component']} | {numbers} | {path_words(timing['path'])} |"
     yield ""

