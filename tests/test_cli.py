@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hwsim import Arch, shipped, simulation
-from hwsim.cli import app, main
+from hwsim.cli import app
 from hwsim.errors import TraceError
 from traces import Tiny
 
@@ -25,19 +25,6 @@ def tiny(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("trace") / "tiny.zarr.zip"
     Tiny().write(path)
     return path
-
-
-@pytest.fixture
-def hwsim(capsys):
-    """Run the program in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return end.value.code, captured.out, captured.err
-
-    return run
 
 
 def start(*arguments: object, **options) -> subprocess.CompletedProcess:
