@@ -146,9 +146,10 @@ def _points() -> dict[str, Points]:
     parts = [name for name in FEATURES if name != "rest"]
     for arch, core in cores:
         counts = [_measured(name, arch, found[name]) for name in parts]
-        if None not in counts:
-            left = [whole - sum(part) for whole, *part in zip(core, *counts, strict=True)]
-            found["rest"].append((arch, left))
+        measured = [each for each in counts if each is not None]
+        if len(measured) == len(parts):
+            sums = (sum(column) for column in zip(*measured, strict=True))
+            found["rest"].append((arch, [whole - part for whole, part in zip(core, sums, strict=True)]))
     return found
 
 
