@@ -43,7 +43,7 @@ def test_sweep_writes_a_row_a_machine_and_names_the_fastest(hwsim, tiny, space, 
         str(fastest["fifo_depth"]),
         str(fastest["bytes_per_cycle"]),
     )
-    assert "4 machines, 4 of them within the constraints" in out
+    assert "4 machines, 4 of them feasible" in out
 
 
 def test_sweep_over_another_one_is_refused_in_one_line(hwsim, tiny, space, tmp_path):
