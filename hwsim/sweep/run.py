@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -60,10 +60,7 @@ def sweep(
     store = Store(folder, identity, resume)
     with ExitStack() as stack:
         pool = stack.enter_context(dask_pool(scheduler) if scheduler else local_pool(workers))
-        if space.search.method == "pareto":
-            count = _search(space, paths, chosen, store, pool, progress)
-        else:
-            count = _enumerate(space, paths, chosen, store, pool, progress)
+        count = _visit(space, paths, chosen, store, pool, progress)
     return store.join(range(count))
 
 
@@ -90,7 +87,7 @@ def _tasks(
     ]
 
 
-def _enumerate(
+def _visit(
     space: Space,
     traces: tuple[str, ...],
     images: tuple[int, ...] | None,
@@ -98,36 +95,29 @@ def _enumerate(
     pool: Pool,
     progress: Callable[[int, int], None] | None,
 ) -> int:
-    points = space.points()
-    tasks = _tasks(points, 0, 0, (space, traces, images))
-    for done in _compute(tasks, store, pool):
-        if progress is not None:
-            progress(done, len(points))
-    return len(tasks)
+    """Generation after generation, a single one unless the search is guided; returns the number of tasks.
 
-
-def _search(
-    space: Space,
-    traces: tuple[str, ...],
-    images: tuple[int, ...] | None,
-    store: Store,
-    pool: Pool,
-    progress: Callable[[int, int], None] | None,
-) -> int:
-    """Generation after generation; those already kept are told to the search instead of computed."""
+    Rows that are kept already are told to the search instead of computed.
+    """
+    guided = space.search.method == "pareto"
+    search = generations(space) if guided else _all_at_once(space)
     tasks_done = points_done = 0
-    search = generations(space)
     points = next(search)
     while points:
         tasks = _tasks(points, tasks_done, points_done, (space, traces, images))
         for done in _compute(tasks, store, pool):
             if progress is not None:
-                progress(points_done + done, space.search.points or 0)
-        rows: list[Row] = [row for task in tasks for row in store.points(task.number)]
+                progress(points_done + done, (space.search.points or 0) if guided else len(points))
+        rows: list[Row] = [row for task in tasks for row in store.points(task.number)] if guided else []
         tasks_done += len(tasks)
         points_done += len(points)
         points = search.send(rows)
     return tasks_done
+
+
+def _all_at_once(space: Space) -> Generator[list[dict[str, Any]], list[Row], None]:
+    yield space.points()
+    yield []
 
 
 def _compute(tasks: Sequence[Task], store: Store, pool: Pool) -> Iterator[int]:
