@@ -90,7 +90,7 @@ def simulate() -> str:
 
     async def rows(ctx):
         await ctx.tick().until(core.start)
-        for row in GEOMETRY.row_descriptors():
+        for row in GEOMETRY.row_descriptors(ARCH):
             await put(ctx, core.rows, row)
 
     async def wait(ctx):

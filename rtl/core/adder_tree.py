@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth import Module, Signal, signed
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.core.payloads import SUM_BITS
@@ -19,7 +19,7 @@ class AdderTree(wiring.Component):
         inputs: how many numbers, 1 .. 64.
 
     Ports:
-        numbers: In(array of signed 32 bits).
+        numbers: In(signed 32), an array.
         sum: Out(signed 32).
     """
 
@@ -31,15 +31,18 @@ class AdderTree(wiring.Component):
             raise ValueError(f"inputs must be 1 .. {self.RADIX**self.LATENCY}, not {inputs}")
         self._inputs = inputs
         super().__init__(
-            {"numbers": In(data.ArrayLayout(signed(SUM_BITS), inputs)), "sum": Out(signed(SUM_BITS))}
+            {"numbers": In(signed(SUM_BITS)).array(inputs), "sum": Out(signed(SUM_BITS))}
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        level = [self.numbers[i] for i in range(self._inputs)]
+        level = list(self.numbers)
         for depth in range(self.LATENCY):
             groups = [level[i : i + self.RADIX] for i in range(0, len(level), self.RADIX)]
-            level = [Signal(signed(SUM_BITS), name=f"level{depth}_{i}") for i in range(len(groups))]
+            level = [
+                Signal(signed(SUM_BITS), name=f"level{depth}_{i}", reset_less=True)
+                for i in range(len(groups))
+            ]
             m.d.sync += [total.eq(sum(group)) for total, group in zip(level, groups, strict=True)]
         m.d.comb += self.sum.eq(level[0])
         return m

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hwsim.arch import SUB_BANKS, Arch
+from hwsim.arch import Arch
 from rtl.core.payloads import (
     KERNEL_BITS,
     MAX_KERNEL,
+    SUB_BANK_BITS,
     BankAccess,
     PassConfig,
     Tap,
@@ -19,11 +21,17 @@ from rtl.core.payloads import (
 )
 
 
+KERNEL_TAP = data.StructLayout({"column": KERNEL_BITS, "row": KERNEL_BITS})
+# Where a lane's accumulator lies, if ``met``: ``step`` columns to the left, in the row that begins at ``sub_bank``.
+PLACE = data.StructLayout({"met": 1, "sub_bank": SUB_BANK_BITS, "step": KERNEL_BITS})
+
+
 class TapAddresses(wiring.Component):
     """Find the weight word and the accumulators of a tap.
 
-    Latency 1 cycle to ``weight``, 2 to ``value`` and ``accesses``; one tap a cycle. A convolution's lanes
-    all take the tap's own row and column; a depthwise lane l those of tap step * M + l.
+    Latency 1 cycle to ``weight``, 3 to ``value`` and ``accesses``; one tap a cycle. A convolution's lanes
+    all take the tap's own row and column, and share one address; a depthwise lane l takes those of tap
+    step * M + l, from a table.
 
     Args:
         arch: widths and number of lanes.
@@ -32,10 +40,11 @@ class TapAddresses(wiring.Component):
         taps: In(stream of Tap, always ready).
         config: In(PassConfig).
         weight: Out, weight word, counted through the pass; reads: Out(1), there is a tap.
-        value: Out, the activation code, a cycle after ``weight``: beside the word that the memory reads.
-        accesses: Out(array of BankAccess), one a lane; a lane that has no channel or no valid tap is not
-            valid.
+        value: Out, the activation code, beside ``accesses``.
+        accesses: Out(BankAccess), one a lane; a lane that has no channel or no valid tap is not valid.
     """
+
+    LATENCY = 3
 
     def __init__(self, arch: Arch) -> None:
         self._arch = arch
@@ -46,77 +55,88 @@ class TapAddresses(wiring.Component):
                 "weight": Out(weight_address_bits(arch)),
                 "reads": Out(1),
                 "value": Out(arch.activation_bits),
-                "accesses": Out(data.ArrayLayout(BankAccess(arch), arch.columns)),
+                "accesses": Out(BankAccess(arch)).array(arch.columns),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        arch, config, tap = self._arch, self.config, self.taps.payload
-        kernel_word = Mux(
-            config.depthwise, tap.step, tap.kernel_row * config.kernel_width + tap.kernel_column
-        )
-        value = Signal.like(tap.value)
+        arch, config = self._arch, self.config
+        depthwise = config.depthwise
+
+        # First cycle: the weight word; the taps of the lanes; x in columns of the output.
+        tap = self.taps.payload
+        m.submodules.own_taps = own_taps = _own_taps(arch.columns)
+        own = own_taps.read_port()
+        m.d.comb += [
+            own.addr.eq(Cat(config.kernel_width, tap.step)),
+            own.en.eq(self.taps.valid & depthwise),
+        ]
+        kernel_word = Mux(depthwise, tap.step, _times(tap.kernel_row, config.kernel_width, tap.kernel_column))
+        valid = Signal()
+        placed = Signal(Tap(arch))
+        base = Signal(bank_address_bits(arch), reset_less=True)
         m.d.sync += [
             self.weight.eq(tap.weight + kernel_word),
             self.reads.eq(self.taps.valid),
-            value.eq(tap.value),
-            self.value.eq(value),
+            valid.eq(self.taps.valid),
+            placed.eq(tap),
+            base.eq(Mux(depthwise, tap.pixel, 0) + (tap.x >> config.stride_two)),
         ]
 
-        # First sub-bank of the ring row that each kernel row leads to: one slot back a row.
-        sub_banks = Array(Signal(range(SUB_BANKS), name=f"sub_bank{row}") for row in range(MAX_KERNEL))
-        for row, sub_bank in enumerate(sub_banks):
-            back = sum((tap.rows[i] for i in range(row)), start=Const(0, 3))
-            slot = Signal(range(SUB_BANKS), name=f"slot{row}")
-            m.d.comb += slot.eq(Mux(tap.slot < back, tap.slot + config.ring, tap.slot) - back)
-            m.d.comb += sub_bank.eq(slot * config.row_sub_banks)
+        # Second cycle: the row's sub-bank. x and the tap's column are both odd or both even at stride 2.
+        def place(kernel_row: Value, kernel_column: Value, met: Value) -> Value:
+            sub_bank = placed.sub_banks.as_value().bit_select(
+                kernel_row + (kernel_row << 1), SUB_BANK_BITS
+            )
+            return Cat(met, sub_bank, (kernel_column >> config.stride_two)[:KERNEL_BITS])
 
-        pixel = Signal.like(tap.pixel)
-        m.d.sync += pixel.eq(Mux(config.depthwise, tap.pixel, 0))
-        for lane in range(arch.columns):
-            kernel_row = Signal.like(tap.kernel_row, name=f"kernel_row{lane}")
-            kernel_column = Signal.like(tap.kernel_column, name=f"kernel_column{lane}")
-            met = Signal(name=f"met{lane}")
-            own = _own_tap(lane, arch.columns, config.kernel_width, tap.step)
-            with m.If(config.depthwise):
-                m.d.comb += [
-                    Cat(kernel_column, kernel_row).eq(own),
-                    met.eq(tap.rows.bit_select(kernel_row, 1) & tap.columns.bit_select(kernel_column, 1)),
-                ]
-            with m.Else():
-                m.d.comb += [
-                    kernel_row.eq(tap.kernel_row),
-                    kernel_column.eq(tap.kernel_column),
-                    met.eq(lane < config.channels),
-                ]
-            valid = Signal(name=f"valid{lane}")
-            sub_bank = Signal(range(SUB_BANKS), name=f"lane_sub_bank{lane}")
-            x = Signal(bank_address_bits(arch), name=f"x{lane}")
-            strided = Signal.like(tap.x, name=f"strided{lane}")
-            m.d.comb += strided.eq(tap.x - kernel_column)
+        shared = Signal(PLACE, reset_less=True)
+        lanes = [Signal(PLACE, name=f"lane{lane}", reset_less=True) for lane in range(arch.columns)]
+        base_after = Signal.like(base, reset_less=True)
+        value = Signal.like(self.value, reset_less=True)
+        has_channel = Signal(arch.columns)  # of a convolution
+        m.d.sync += [
+            shared.as_value().eq(place(placed.kernel_row, placed.kernel_column, valid)),
+            base_after.eq(base),
+            value.eq(placed.value),
+            has_channel.eq((1 << config.channels) - 1),
+        ]
+        for lane, target in enumerate(lanes):
+            with m.If(depthwise):
+                row, column = own.data[lane].row, own.data[lane].column
+                met = placed.rows.bit_select(row, 1) & placed.columns.bit_select(column, 1)
+                m.d.sync += target.as_value().eq(place(row, column, valid & met))
+
+        # Third cycle: the addresses.
+        def address(place: Value) -> Value:
+            return (place.sub_bank << (sub_bank_depth(arch) - 1).bit_length()) + base_after - place.step
+
+        shared_address = Signal.like(base)
+        m.d.comb += shared_address.eq(address(shared))
+        m.d.sync += self.value.eq(value)
+        for lane, access in enumerate(self.accesses):
             m.d.sync += [
-                valid.eq(self.taps.valid & met),
-                sub_bank.eq(sub_banks[kernel_row]),
-                x.eq(Mux(config.stride_two, strided >> 1, strided)),
-            ]
-            m.d.sync += [
-                self.accesses[lane].valid.eq(valid),
-                self.accesses[lane].address.eq(sub_bank * sub_bank_depth(arch) + pixel + x),
+                access.valid.eq(Mux(depthwise, lanes[lane].met, shared.met & has_channel[lane])),
+                access.address.eq(Mux(depthwise, address(lanes[lane]), shared_address)),
             ]
         return m
 
 
-def _own_tap(lane: int, columns: int, kernel_width: Signal, step: Signal) -> Value:
-    """The tap of a depthwise lane, column below row: number step * M + lane, from a table.
+def _times(row: Value, width: Value, column: Value) -> Value:
+    """``row * width + column``, of 3 bits each: too small for a multiplier block, which yosys would take."""
+    return sum((Mux(bit, width << i, 0) for i, bit in enumerate(row)), start=column)
+
+
+def _own_taps(columns: int) -> Memory:
+    """The taps of all depthwise lanes, lane l's number step * M + l, by kernel width and, above it, step.
 
     What lies below the largest kernel is given row 7, which no mask has.
     """
-    step_bits = (-(-(MAX_KERNEL**2) // columns) - 1).bit_length()
-    table = 0
-    for index in range(1 << (step_bits + KERNEL_BITS)):
-        number = (index >> KERNEL_BITS) * columns + lane
-        row, column = divmod(number, max(index % (1 << KERNEL_BITS), 1))
-        table |= (min(row, MAX_KERNEL) << KERNEL_BITS | column) << (2 * KERNEL_BITS * index)
-    bits = Const(table, 2 * KERNEL_BITS << (step_bits + KERNEL_BITS))
-    return bits.word_select(Cat(kernel_width, step[:step_bits]), 2 * KERNEL_BITS)
+    steps = -(-(MAX_KERNEL**2) // columns)
+    table = []
+    for step in range(1 << (steps - 1).bit_length()):
+        for width in range(1 << KERNEL_BITS):
+            taps = (divmod(step * columns + lane, max(width, 1)) for lane in range(columns))
+            table.append([{"row": min(row, MAX_KERNEL), "column": column} for row, column in taps])
+    return Memory(shape=data.ArrayLayout(KERNEL_TAP, columns), depth=len(table), init=table)

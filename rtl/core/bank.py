@@ -4,41 +4,48 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from amaranth import Array, Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import wiring
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import SUB_BANKS, Arch
-from rtl.core.payloads import SUM_BITS, BankAccess, sub_bank_depth
+from rtl.core.payloads import SUM_BITS, BankAccess, product_bits, sub_bank_depth
+
+# No port reads what another one writes in the same cycle, unless the word is forwarded; see AccumulatorBank.
+ANY_ON_COLLISION = {"no_rw_check": 1}
 
 
 class AccumulatorBank(wiring.Component):
     """Add a product a cycle to any accumulator, while the drain reads and clears others.
 
-    Eight sub-banks of one read and one write port. The drain and the taps never work in the same sub-bank at
-    the same time (rows of the ring own whole sub-banks), so that each has the port that it needs.
+    The sums lie in a RAM that only the taps write, for one read port of theirs and one of the drain. Beside
+    each sum is a mark, and in a RAM that only the drain writes is the mark that the accumulator had when it
+    was last drained: one whose marks are equal is 0. The taps write the other mark; the drain copies the
+    mark that it reads, and so clears without a second write to the sums.
+
     An addition takes four cycles from ``access`` to the write; sums younger than that are forwarded, so that
-    an accumulator may be hit in every cycle.
-    A word carries a bit that says whether it is in use, so that to clear it the drain writes that bit alone:
-    the sum beside it is whatever the adder makes.
+    an accumulator may be hit in every cycle. The drain reads no accumulator before its last sum is written,
+    and the taps none before its mark is copied: no other read meets a write of its word.
 
     Args:
-        arch: ``accumulators``.
+        arch: ``accumulators`` and widths.
 
     Ports:
-        access: In(BankAccess), in cycle t. product: In(signed 32), what is added, in t + 2. The drain may
-            read the sum from t + 4 on.
-        drain: In(BankAccess), in cycle d; ``access`` may come back to the sub-bank in d + 2. drained:
-            Out(signed 32), in d + 2: the sum, or 0 if not ``valid``.
+        access: In(BankAccess), in cycle t. product: In(signed), what is added, in t + 2; sums wrap to 32
+            bits. The drain may read the sum from t + 4 on.
+        drain: In(BankAccess), in cycle d; ``access`` may come back to the accumulator in d + 3. drained:
+            Out(signed 32), in d + LATENCY: the sum, or 0 if not ``valid``.
     """
 
+    LATENCY = 2  # of the drain
+
     def __init__(self, arch: Arch) -> None:
-        self._arch = arch
+        self._depth = SUB_BANKS * sub_bank_depth(arch)
         super().__init__(
             {
                 "access": In(BankAccess(arch)),
-                "product": In(signed(SUM_BITS)),
+                "product": In(signed(product_bits(arch))),
                 "drain": In(BankAccess(arch)),
                 "drained": Out(signed(SUM_BITS)),
             }
@@ -46,49 +53,71 @@ class AccumulatorBank(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        depth_bits = (sub_bank_depth(self._arch) - 1).bit_length()
-        # The access in every cycle of its life: read, select, add, write, and one more for forwarding.
+        word = data.StructLayout({"sum": signed(SUM_BITS), "mark": 1})
+        m.submodules.sums = sums = Memory(shape=word, depth=self._depth, init=[], attrs=ANY_ON_COLLISION)
+        m.submodules.marks = marks = Memory(shape=1, depth=self._depth, init=[], attrs=ANY_ON_COLLISION)
+
+        # An access in every cycle of its life: read, wait, add, write, and one more for forwarding.
         accesses = [self.access, *(Signal.like(self.access, name=f"access{age}") for age in range(1, 5))]
-        m.d.sync += [after.eq(before) for before, after in pairwise(accesses)]
-        read, select, _, write = accesses[:4]
-        sums = [Signal(signed(SUM_BITS), name=f"sum{age}") for age in range(3, 6)]
-        m.d.sync += [after.eq(before) for before, after in pairwise(sums)]
-        clear = Signal.like(self.drain)
-        m.d.sync += clear.eq(self.drain)
+        drains = [self.drain, *(Signal.like(self.drain, name=f"drain{age}") for age in range(1, 3))]
+        for ages in (accesses, drains):
+            m.d.sync += [after.eq(before) for before, after in pairwise(ages)]
+        found, found_mark = sums.read_port(), marks.read_port()
+        drained, drained_mark = sums.read_port(), marks.read_port()
+        for port, access in (
+            (found, self.access),
+            (found_mark, self.access),
+            (drained, self.drain),
+            (drained_mark, self.drain),
+        ):
+            m.d.comb += [port.addr.eq(access.address), port.en.eq(access.valid)]
 
-        def sub_bank(access: BankAccess) -> Signal:
-            return access.address[depth_bits:]
+        # Taps. The sum so far: of an addition that the memory had not seen, youngest first, or of the memory.
+        stored = Signal(signed(SUM_BITS), reset_less=True)
+        in_use = Signal(reset_less=True)
+        marks_to_write = [Signal(name=f"mark{age}", reset_less=True) for age in (2, 3)]
+        totals = [Signal(signed(SUM_BITS), name=f"total{age}", reset_less=True) for age in (3, 4, 5)]
+        hits = [Signal(name=f"hit{age}", reset_less=True) for age in (2, 3, 4)]
+        hit_young = Signal(reset_less=True)  # one of the two youngest
+        same = [younger.valid & (younger.address == accesses[1].address) for younger in accesses[2:]]
+        so_far = Mux(
+            hit_young,
+            Mux(hits[0], totals[0], totals[1]),
+            Mux(hits[2], totals[2], Mux(in_use, stored, 0)),
+        )
+        m.d.sync += [
+            stored.eq(found.data.sum),
+            in_use.eq(found.data.mark != found_mark.data),
+            marks_to_write[0].eq(~found_mark.data),
+            marks_to_write[1].eq(marks_to_write[0]),
+            *(hit.eq(equal) for hit, equal in zip(hits, same, strict=True)),
+            hit_young.eq(same[0] | same[1]),
+            totals[0].eq(so_far + self.product),
+            totals[1].eq(totals[0]),
+            totals[2].eq(totals[1]),
+        ]
+        write = sums.write_port()
+        m.d.comb += [
+            write.en.eq(accesses[3].valid),
+            write.addr.eq(accesses[3].address),
+            write.data.sum.eq(totals[0]),
+            write.data.mark.eq(marks_to_write[1]),
+        ]
 
-        words = Array(Signal(SUM_BITS + 1, name=f"word{i}") for i in range(SUB_BANKS))
-        for i in range(SUB_BANKS):
-            m.submodules[f"sub_bank{i}"] = memory = Memory(
-                shape=SUM_BITS + 1, depth=sub_bank_depth(self._arch), init=[]
-            )
-            read_port, write_port = memory.read_port(), memory.write_port()
-            for port, drain, access in (
-                (read_port, self.drain, read),
-                (write_port, clear, write),
-            ):
-                drains = Signal(name=f"drains{i}" if port is read_port else f"clears{i}")
-                m.d.comb += [
-                    drains.eq(drain.valid & (sub_bank(drain) == i)),
-                    port.addr.eq(Mux(drains, drain.address, access.address)[:depth_bits]),
-                    port.en.eq(drains | (access.valid & (sub_bank(access) == i))),
-                ]
-            m.d.comb += write_port.data.eq(Cat(sums[0], ~drains))
-            m.d.comb += words[i].eq(read_port.data)
-
-        # The sum so far: of the memory, or of an addition that the memory had not seen.
-        stored = Signal(signed(SUM_BITS))
-        word = words[sub_bank(select)]
-        m.d.sync += stored.eq(Mux(word[-1], word[:SUM_BITS], 0))
-        so_far: Value = stored
-        for sum_, younger in reversed(list(zip(sums, accesses[2:], strict=True))):
-            hit = Signal(name=f"hit_{sum_.name}")
-            m.d.sync += hit.eq(younger.valid & (younger.address == select.address))
-            so_far = Mux(hit, sum_, so_far)
-        m.d.sync += sums[0].eq(so_far + self.product)
-
-        drained = words[sub_bank(clear)]
-        m.d.sync += self.drained.eq(Mux(clear.valid & drained[-1], drained[:SUM_BITS], 0))
+        # The drain.
+        sum_drained = Signal(signed(SUM_BITS), reset_less=True)
+        mark_drained = Signal(reset_less=True)
+        was_in_use = Signal(reset_less=True)
+        m.d.sync += [
+            sum_drained.eq(drained.data.sum),
+            mark_drained.eq(drained.data.mark),
+            was_in_use.eq(drains[1].valid & (drained.data.mark != drained_mark.data)),
+        ]
+        clear = marks.write_port()
+        m.d.comb += [
+            self.drained.eq(Mux(was_in_use, sum_drained, 0)),
+            clear.en.eq(drains[2].valid),
+            clear.addr.eq(drains[2].address),
+            clear.data.eq(mark_drained),
+        ]
         return m

@@ -17,14 +17,21 @@ from rtl.core.columns import ValidColumns
 from rtl.core.credit_fifo import CreditFifo
 from rtl.core.drain_control import DrainControl
 from rtl.core.multiply import Multipliers
-from rtl.core.payloads import ChannelScale, DrainRead, Item, PassConfig, RowDescriptor, weight_word
+from rtl.core.payloads import (
+    BankAccess,
+    ChannelScale,
+    DrainRead,
+    Item,
+    PassConfig,
+    RowDescriptor,
+    weight_word,
+)
 from rtl.core.position import PositionCounter
 from rtl.core.requantize import Requantizer
 from rtl.core.scatter import Scatter
 from rtl.core.weights import WeightMemory
 
-BANK_LATENCY = 2  # of a read by the drain
-DRAIN_DEPTH = 16  # values between a read and the encoder; more than the cycles that lie between
+DRAIN_DEPTH = 32  # values between a read and the encoder; more than the cycles that lie between
 
 
 class Events(data.Struct):
@@ -132,18 +139,20 @@ class Core(wiring.Component):
             scatter.row_limit.eq(drain.row_limit),
         ]
         for lane, bank in enumerate(banks):
+            read = Signal(BankAccess(arch), name=f"bank_read{lane}")
+            m.d.sync += [
+                read.valid.eq(drain.reads.valid & (config.depthwise | (drain.reads.payload.channel == lane))),
+                read.address.eq(drain.address),
+            ]
             m.d.comb += [
                 bank.access.eq(addresses.accesses[lane]),
                 bank.product.eq(multipliers.products[lane]),
-                bank.drain.valid.eq(
-                    drain.reads.valid & (config.depthwise | (drain.reads.payload.channel == lane))
-                ),
-                bank.drain.address.eq(drain.address),
+                bank.drain.eq(read),
                 tree.numbers[lane].eq(bank.drained),
             ]
 
         # Sums to words. What was read goes along with its sum.
-        delay = BANK_LATENCY + AdderTree.LATENCY
+        delay = 1 + AccumulatorBank.LATENCY + AdderTree.LATENCY
         read_valid = [drain.reads.valid, *(Signal(name=f"read_valid{i}") for i in range(1, delay + 1))]
         read = [drain.reads.payload, *(Signal(DrainRead(arch), name=f"read{i}") for i in range(1, delay + 1))]
         for wire in (read_valid, read):
@@ -152,7 +161,7 @@ class Core(wiring.Component):
             drain.rows_done.eq(scatter.rows_done),
             drain.credit.eq(values.credit),
             values.spend.eq(read_valid[1]),
-            weights.channel.eq(read[-2].channel),
+            weights.channel.eq(read[delay - WeightMemory.SCALE_LATENCY].channel),
             requantizer.config.eq(config.requantize),
             requantizer.scale.eq(weights.scale),
             requantizer.sums.valid.eq(read_valid[-1]),
@@ -174,8 +183,11 @@ class Core(wiring.Component):
             words_due.eq(words_due + segment_read - word_out),
             entries_due.eq(entries_due + segment_read - (self.index.valid & self.index.ready)),
         ]
-        m.d.comb += self.done.eq(self.busy & drain.finished & (words_due == 0) & (entries_due == 0))
-        m.d.sync += self.busy.eq(self.start | (self.busy & ~self.done))
+        over = self.busy & drain.finished & (words_due == 0) & (entries_due == 0)
+        m.d.sync += [
+            self.done.eq(over & ~self.done),
+            self.busy.eq(self.start | (self.busy & ~self.done)),
+        ]
 
         m.d.comb += [
             self.events.symbol.eq(decoder.symbols.valid),

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 class CreditFifo(wiring.Component):
     """A FIFO in front of which a pipeline of any length may stand: entries under way are counted too.
 
-    What enters in cycle t is at the head in t + 1 at the earliest. A credit spent in cycle t - 1 counts in
+    What enters in cycle t is at the head, a register, in t + 1 at the earliest. A credit spent in cycle t - 1 counts in
     t; an entry that leaves in t gives its credit back for t + 1.
 
     Args:
@@ -49,23 +49,29 @@ class CreditFifo(wiring.Component):
         m.submodules.memory = memory = Memory(shape=self._shape, depth=depth, init=[])
         write, read = memory.write_port(), memory.read_port(domain="comb")
         credits = Signal(range(depth + 1), init=depth)
-        level = Signal(range(depth + 1))
-        leaves = Signal()
+        waiting = Signal(range(depth + 1))  # entries behind the head
+        leaves, head_free, from_memory = Signal(), Signal(), Signal()
         m.d.comb += [
             self.credit.eq((credits > 1) | ((credits == 1) & ~self.spend)),
             leaves.eq(self.head.valid & self.head.ready),
-            write.en.eq(self.entries.valid),
+            head_free.eq(leaves | ~self.head.valid),
+            from_memory.eq(waiting != 0),
+            write.en.eq(self.entries.valid & (from_memory | ~head_free)),
             write.data.eq(self.entries.payload),
-            self.head.valid.eq(level != 0),
-            self.head.payload.eq(read.data),
         ]
         m.d.sync += [
             credits.eq(credits - self.spend + leaves),
-            level.eq(level + self.entries.valid - leaves),
+            waiting.eq(waiting + write.en - (head_free & from_memory)),
         ]
-        for moves, pointer in ((self.entries.valid, write.addr), (leaves, read.addr)):
+        with m.If(head_free):
+            m.d.sync += [
+                self.head.valid.eq(from_memory | self.entries.valid),
+                self.head.payload.eq(Mux(from_memory, read.data, self.entries.payload)),
+            ]
+        for moves, pointer in ((write.en, write.addr), (head_free & from_memory, read.addr)):
             with m.If(moves):
                 m.d.sync += pointer.eq(Mux(pointer == depth - 1, 0, pointer + 1))
         with m.If(self.clear):
-            m.d.sync += [credits.eq(depth), level.eq(0), write.addr.eq(0), read.addr.eq(0)]
+            m.d.sync += self.head.valid.eq(0)
+            m.d.sync += [credits.eq(depth), waiting.eq(0), write.addr.eq(0), read.addr.eq(0)]
         return m

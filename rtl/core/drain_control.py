@@ -17,6 +17,8 @@ class DrainControl(wiring.Component):
     """Read the owned rows one after the other, each channel-major, then x: one accumulator a cycle.
 
     The first read is MAC_LATENCY cycles after ``rows_done``, or follows the last read of the row before.
+    What the configuration alone makes is in registers; it may change with ``start``, and no row is complete
+    in the two cycles after that.
 
     Args:
         arch: widths.
@@ -27,7 +29,8 @@ class DrainControl(wiring.Component):
         start: In(1), before the first row of a pass.
         credit: In(1), a value may be read in this cycle.
         reads: Out(stream of DrainRead, always ready); ``address`` goes with it.
-        row_limit: Out, owned rows below this number have a place in the ring.
+        row_limit: Out, owned rows below this number have a place in the ring; from two cycles after
+            ``start`` on.
         finished: Out(1), all owned rows have been read.
     """
 
@@ -61,21 +64,33 @@ class DrainControl(wiring.Component):
         sub_bank = Signal(range(SUB_BANKS))
         row = Signal(COUNT_BITS)
 
+        # Constant in a pass: the last of each.
+        last_x, last_channel = Signal.like(x), Signal.like(channel)
+        last_block_channel, last_slot = Signal.like(block_channel), Signal.like(slot)
+        m.d.sync += [
+            last_x.eq(config.out_width - 1),
+            last_channel.eq(config.channels - 1),
+            last_block_channel.eq(config.out_block - 1),
+            last_slot.eq(config.ring - 1),
+        ]
+
         line_end = Signal()
         row_end = Signal()
         block_end = Signal()
+        row_read = Signal()
         m.d.comb += [
             self.reads.valid.eq((pending != 0) & self.credit),
-            self.address.eq(sub_bank * sub_bank_depth(arch) + offset),
-            line_end.eq(x + 1 == config.out_width),
-            row_end.eq(line_end & (channel + 1 == config.channels)),
-            block_end.eq(line_end & (block_channel + 1 == config.out_block)),
+            self.address.eq((sub_bank << (sub_bank_depth(arch) - 1).bit_length()) + offset),
+            line_end.eq(x == last_x),
+            row_end.eq(line_end & (channel == last_channel)),
+            block_end.eq(line_end & (block_channel == last_block_channel)),
+            row_read.eq(self.reads.valid & row_end),
             read.channel.eq(channel),
             read.segment_end.eq(row_end | block_end),
-            self.row_limit.eq(row + config.ring),
             self.finished.eq(row == config.owned),
         ]
-        m.d.sync += pending.eq(pending + waits[-1] - (self.reads.valid & row_end))
+        m.d.sync += self.row_limit.eq(row + config.ring + row_read)
+        m.d.sync += pending.eq(pending + waits[-1] - row_read)
         with m.If(self.reads.valid):
             m.d.sync += [x.eq(x + 1), offset.eq(offset + 1)]
             with m.If(line_end):
@@ -86,7 +101,7 @@ class DrainControl(wiring.Component):
             with m.If(row_end):
                 m.d.sync += [channel.eq(0), block_channel.eq(0), offset.eq(0), row.eq(row + 1)]
                 m.d.sync += [slot.eq(slot + 1), sub_bank.eq(sub_bank + config.row_sub_banks)]
-                with m.If(slot + 1 == config.ring):
+                with m.If(slot == last_slot):
                     m.d.sync += [slot.eq(0), sub_bank.eq(0)]
         with m.If(self.start):
             m.d.sync += [row.eq(0), slot.eq(0), sub_bank.eq(0)]

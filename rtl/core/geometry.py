@@ -80,7 +80,6 @@ class PassGeometry:
             ArchError: with the number and its range.
         """
         check_arch(arch)
-        bank_channels = self.block if self.depthwise else 1
         last_column = (self.out_width - 1) * self.stride - self.padding[1]
         ranges = {
             "kernel height": (self.kernel[0], 1, MAX_KERNEL),
@@ -96,7 +95,7 @@ class PassGeometry:
             "output channels": (self.out_channels, 1, arch.columns),
             "channels of an output segment": (self.out_block, 1, arch.columns),
             "owned rows": (len(self.owned), 1, (1 << COUNT_BITS) - 1),
-            "sub-banks of the ring": (self.ring * self._row_sub_banks(arch, bank_channels), 1, SUB_BANKS),
+            "sub-banks of the ring": (self.ring * self._row_sub_banks(arch), 1, SUB_BANKS),
             "weight words": (self.channels * self._channel_words(arch), 1, arch.weight_words),
             "bits of the input map": (self.source.bits, 1, arch.activation_bits),
             "bits of the output map": (self.target.bits, 1 + self.target.signed, arch.activation_bits),
@@ -153,14 +152,15 @@ class PassGeometry:
             "pass_words": self.channels * self._channel_words(arch),
             "out_width": self.out_width,
             "ring": self.ring,
-            "row_sub_banks": self._row_sub_banks(arch, block if self.depthwise else 1),
+            "row_sub_banks": self._row_sub_banks(arch),
             "owned": len(self.owned),
             "channels": self.out_channels,
             "out_block": self.out_block,
         }
 
-    def row_descriptors(self) -> list[dict]:
+    def row_descriptors(self, arch: Arch) -> list[dict]:
         """The fields of ``RowDescriptor`` of every input row that reaches an owned one, ascending."""
+        sub_banks = self._row_sub_banks(arch)
         number = {row: q for q, row in enumerate(self.owned)}
         reached: dict[int, dict[int, int]] = {}  # input row -> kernel row -> q
         for row, q in number.items():
@@ -173,7 +173,9 @@ class PassGeometry:
         return [
             {
                 "taps": sum(1 << kernel_row for kernel_row in reached[y]),
-                "slot": max(reached[y].values()) % self.ring,
+                "sub_banks": [
+                    reached[y].get(kernel_row, 0) % self.ring * sub_banks for kernel_row in range(MAX_KERNEL)
+                ],
                 "newest": max(reached[y].values()),
                 "done": complete.count(y),
             }
@@ -193,5 +195,6 @@ class PassGeometry:
         taps = self.kernel[0] * self.kernel[1]
         return -(-taps // arch.columns) if self.depthwise else taps
 
-    def _row_sub_banks(self, arch: Arch, bank_channels: int) -> int:
+    def _row_sub_banks(self, arch: Arch) -> int:
+        bank_channels = self.block if self.depthwise else 1
         return -(-bank_channels * self.out_width // sub_bank_depth(arch))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from amaranth import Module, Mux, Signal, signed
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
-from rtl.core.payloads import SUM_BITS, weight_word
+from rtl.core.payloads import product_bits, weight_word
 
 
 class Multipliers(wiring.Component):
     """Multiply an activation code, taken back through the H.264 mapping if it is signed, by M weights.
 
-    Latency 2 cycles from ``value`` and from ``weights`` to ``products``; one activation a cycle. Products
+    Latency 2 cycles from ``value`` and 1 from ``weights`` to ``products``; one activation a cycle. Products
     wrap to 32 bits, as the sums do.
 
     Args:
@@ -23,7 +23,7 @@ class Multipliers(wiring.Component):
         value: In, activation code.
         signed_input: In(1), codes are 2v - 1 for v > 0 and -2v else.
         weights: In, a weight word.
-        products: Out(array of signed 32 bits), one a lane.
+        products: Out(signed), one a lane.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -33,18 +33,15 @@ class Multipliers(wiring.Component):
                 "value": In(arch.activation_bits),
                 "signed_input": In(1),
                 "weights": In(weight_word(arch)),
-                "products": Out(data.ArrayLayout(signed(SUM_BITS), arch.columns)),
+                "products": Out(signed(product_bits(arch))).array(arch.columns),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        activation = Signal(signed(self._arch.activation_bits + 1))
-        weights = Signal(self.weights.shape())
+        activation = Signal(signed(self._arch.activation_bits + 1), reset_less=True)
         half = self.value >> 1
-        m.d.sync += [
-            activation.eq(Mux(self.signed_input, Mux(self.value[0], half + 1, -half), self.value)),
-            weights.eq(self.weights),
-        ]
-        m.d.sync += [self.products[lane].eq(activation * weights[lane]) for lane in range(self._arch.columns)]
+        m.d.sync += activation.eq(Mux(self.signed_input, Mux(self.value[0], half + 1, -half), self.value))
+        for lane, product in enumerate(self.products):
+            m.d.sync += product.eq(activation * self.weights[lane])
         return m

@@ -16,6 +16,7 @@ MULTIPLIER_BITS = 16
 MAX_SHIFT = 47
 RECIPROCAL_BITS = 17
 KERNEL_BITS = 3  # of a number of a kernel row or column, 0 .. 6
+SUB_BANK_BITS = (SUB_BANKS - 1).bit_length()
 CHANNEL_WORDS_BITS = (MAX_KERNEL**2).bit_length()
 
 
@@ -32,6 +33,11 @@ def bank_address_bits(arch: Arch) -> int:
 def weight_address_bits(arch: Arch) -> int:
     """Width of an address in the weight memory."""
     return (arch.weight_words - 1).bit_length()
+
+
+def product_bits(arch: Arch) -> int:
+    """Width of an activation, with a sign, times a weight; no wider than a sum, to which it wraps."""
+    return min(SUM_BITS, arch.activation_bits + 1 + arch.weight_bits)
 
 
 def weight_word(arch: Arch) -> data.ArrayLayout:
@@ -104,12 +110,13 @@ class RowDescriptor(data.Struct):
     """What an input row of the pass reaches.
 
     ``taps``: mask of the kernel rows kh that lead to an owned output row; with kh ascending those rows
-    descend from number ``newest`` without a gap. ``slot``: ``newest`` modulo the ring. ``done``: owned rows
-    that are complete after this input row.
+    descend from number ``newest`` without a gap. ``sub_banks``: for each kernel row, the first sub-bank of the
+    row that it leads to, which has place number modulo the ring; any, if it leads to none. ``done``: owned
+    rows that are complete after this input row.
     """
 
     taps: unsigned(MAX_KERNEL)
-    slot: unsigned((SUB_BANKS - 1).bit_length())
+    sub_banks: data.ArrayLayout(unsigned(SUB_BANK_BITS), MAX_KERNEL)
     newest: unsigned(COUNT_BITS)
     done: unsigned(KERNEL_BITS)
 
@@ -156,8 +163,8 @@ class Tap(data.StructLayout):
     """What the scatter unit issues in a cycle.
 
     Members: ``kernel_row``, ``kernel_column``: the tap (unless depthwise); ``step``: which of the item's
-    weight words (depthwise); ``rows``, ``columns``: masks of the taps valid for the item; ``slot``: ring
-    slot of the first row in ``rows``. The rest as in :class:`Item`.
+    weight words (depthwise); ``rows``, ``columns``: masks of the taps valid for the item; ``sub_banks``: as
+    in :class:`RowDescriptor`. The rest as in :class:`Item`.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -169,7 +176,7 @@ class Tap(data.StructLayout):
                 "step": CHANNEL_WORDS_BITS,
                 "rows": MAX_KERNEL,
                 "columns": MAX_KERNEL,
-                "slot": (SUB_BANKS - 1).bit_length(),
+                "sub_banks": data.ArrayLayout(unsigned(SUB_BANK_BITS), MAX_KERNEL),
                 "x": bank_address_bits(arch) + 1,
                 "weight": weight_address_bits(arch),
                 "pixel": bank_address_bits(arch),

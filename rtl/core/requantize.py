@@ -28,7 +28,8 @@ class Requantizer(wiring.Component):
     0 .. 2^bits - 1, or +-(2^(bits - 1) - 1) if signed; codes of signed values are 2v - 1 for v > 0 and -2v
     else.
 
-    Latency LATENCY = 7 cycles; one value a cycle.
+    Latency LATENCY = 7 cycles; one value a cycle. What the configuration alone makes is in registers, so that
+    it holds from the cycle after a change on, for sums that enter then.
 
     Args:
         arch: ``activation_bits``, of the codes.
@@ -61,12 +62,23 @@ class Requantizer(wiring.Component):
         for wire in (valid, segment_end):
             m.d.sync += [after.eq(before) for before, after in pairwise(wire)]
 
+        # Constant in a pass.
+        shift = Signal.like(config.shift)
+        limit = Signal(CODE_BITS)
+        least = Signal(signed(CODE_BITS + 1))
+        magnitude = (1 << (config.bits - config.signed)[: len(config.bits)]) - 1
+        m.d.sync += [
+            shift.eq(config.shift - 1),
+            limit.eq(magnitude),
+            least.eq(Mux(config.signed & ~config.relu, -magnitude, 0)),
+        ]
+
         # a * multiplier, from its two halves.
-        biased = Signal(signed(SUM_BITS))
-        multiplier = Signal(MULTIPLIER_BITS)
-        low = Signal(2 * MULTIPLIER_BITS)
-        high = Signal(signed(2 * MULTIPLIER_BITS))
-        product = Signal(signed(PRODUCT_BITS))
+        biased = Signal(signed(SUM_BITS), reset_less=True)
+        multiplier = Signal(MULTIPLIER_BITS, reset_less=True)
+        low = Signal(2 * MULTIPLIER_BITS, reset_less=True)
+        high = Signal(signed(2 * MULTIPLIER_BITS), reset_less=True)
+        product = Signal(signed(PRODUCT_BITS), reset_less=True)
         m.d.sync += [
             biased.eq(self.sums.payload.sum + self.scale.bias),
             multiplier.eq(self.scale.multiplier),
@@ -76,20 +88,11 @@ class Requantizer(wiring.Component):
         ]
 
         # Rounding half up: the last bit that is shifted out is added.
-        doubled = Signal(signed(PRODUCT_BITS))
-        rounded = Signal(signed(PRODUCT_BITS))
-        m.d.sync += [
-            doubled.eq(product >> (config.shift - 1)[: len(config.shift)]),
-            rounded.eq((doubled + 1) >> 1),
-        ]
+        doubled = Signal(signed(PRODUCT_BITS), reset_less=True)
+        rounded = Signal(signed(PRODUCT_BITS), reset_less=True)
+        m.d.sync += [doubled.eq(product >> shift), rounded.eq((doubled + 1) >> 1)]
 
-        limit = Signal(CODE_BITS)
-        least = Signal(signed(CODE_BITS + 1))
-        value = Signal(signed(CODE_BITS + 1))
-        m.d.comb += [
-            limit.eq((1 << (config.bits - config.signed)[: len(config.bits)]) - 1),
-            least.eq(Mux(config.signed & ~config.relu, -limit, 0)),
-        ]
+        value = Signal(signed(CODE_BITS + 1), reset_less=True)
         m.d.sync += [
             value.eq(Mux(rounded > limit, limit, Mux(rounded < least, least, rounded))),
             self.values.payload.code.eq(Mux(config.signed, Mux(value > 0, 2 * value - 1, -2 * value), value)),

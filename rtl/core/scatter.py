@@ -99,7 +99,7 @@ class Scatter(wiring.Component):
             tap.step.eq(step),
             tap.rows.eq(row.taps),
             tap.columns.eq(item.columns),
-            tap.slot.eq(row.slot),
+            tap.sub_banks.eq(row.sub_banks),
             tap.x.eq(item.x),
             tap.weight.eq(item.weight),
             tap.pixel.eq(item.pixel),

@@ -74,6 +74,7 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
     Design& d = *static_cast<Design*>(handle);
     const size_t weight_chunks = chunks_of(d.p_weights____payload);
     const size_t word_chunks = chunks_of(d.p_words____payload);
+    const size_t row_chunks = chunks_of(d.p_rows____payload);
     const size_t scale_chunks = chunks_of(d.p_scales____payload);
     int64_t simulated = 0;
     int64_t loading = 0, weight = 0, scale = 0;  // pass whose weights are loaded, and how far
@@ -100,7 +101,7 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
             d.p_words____valid.data[0] = word_there;
             if (word_there) put(d.p_words____payload, p.words + word * word_chunks);
             d.p_rows____valid.data[0] = started && row < p.row_count;
-            if (started && row < p.row_count) put(d.p_rows____payload, p.rows + row);
+            if (started && row < p.row_count) put(d.p_rows____payload, p.rows + row * row_chunks);
             d.p_coded____ready.data[0] = p.ready[ready] & 1;
             d.p_index____ready.data[0] = p.ready[ready] >> 1 & 1;
 

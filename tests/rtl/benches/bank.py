@@ -1,4 +1,4 @@
-"""Bench of AccumulatorBank: additions to few addresses, while the drain reads other sub-banks."""
+"""Bench of AccumulatorBank: additions to few addresses, while the drain reads and clears others."""
 
 import random
 
@@ -9,61 +9,64 @@ from streams import Coverage, bench_case, start_clock
 from hwsim.arch import SUB_BANKS, Arch
 from rtl.core.payloads import sub_bank_depth
 
+WRITTEN = 4  # cycles from an addition to the first cycle in which the drain may read the sum
+CLEARED = 3  # cycles from a read by the drain to the next use of the accumulator
+
 
 @cocotb.test()
 async def every_sum_is_drained_and_left_at_zero(dut):
     case = bench_case()
     arch = Arch(accumulators=case["accumulators"])
-    depth = sub_bank_depth(arch)
+    size = SUB_BANKS * sub_bank_depth(arch)
+    low = -(1 << arch.activation_bits + arch.weight_bits)
     coverage = Coverage()
     await start_clock(dut, "access", "drain", "product")
-    sums = [0] * (SUB_BANKS * depth)
+    sums = [0] * size
+    readable = [0] * size  # cycle from which the drain may read the accumulator
+    free = [0] * size  # cycle from which taps and drain may come back to it
+    last_hit: dict[int, int] = {}
+    drained_last: dict[int, int] = {}
     products = [0, 0]  # of the accesses one and two cycles ago
-    expected = [None, None]  # of the reads one and two cycles ago
-    busy = {}  # sub-bank -> cycle from which the drain may read it
-    cleared = {}  # sub-bank -> cycle from which taps may work in it again
-    last_hit = {}  # address -> cycle
-    draining = []  # addresses to come
-    row = 0  # sub-bank that the taps work in
+    expected = [0, 0]  # of the reads one and two cycles ago; 0 where there was none
+    working = [0]
 
     for cycle in range(case["cycles"]):
-        # Taps: in one sub-bank for a while, often at the same few addresses.
         if random.random() < 0.05:
-            row = random.randrange(SUB_BANKS)
-        owned_by_drain = {address // depth for address in draining}
-        access = 0
-        product = 0
-        if row not in owned_by_drain and cleared.get(row, 0) <= cycle and random.random() < 0.8:
-            address = row * depth + random.choice([0, 1, depth - 1, random.randrange(depth)])
-            access = 1 | address << 1
-            product = random.choice([1, -1, random.randrange(-(2**31), 2**31)])
+            working = random.sample(range(size), random.randint(1, 4))
+        address = random.choice(working)
+        hits = free[address] <= cycle and random.random() < 0.8
+        product = random.choice([1, -1, low, -low - 1, random.randint(low, -low - 1)]) if hits else 0
+        access = int(hits) | address << 1
+        if hits:
             sums[address] = (sums[address] + product) & 0xFFFFFFFF
             coverage.hit("distance", cycle - last_hit.get(address, -9))
+            coverage.hit("as soon as it is cleared", free[address] == cycle > 0)
             last_hit[address] = cycle
-            busy[row] = cycle + 4
-        # Drain: all of another sub-bank, when the last addition to it is in.
-        if not draining and random.random() < 0.3:
-            candidate = random.randrange(SUB_BANKS)
-            if candidate != row and busy.get(candidate, 0) <= cycle:
-                draining = list(range(candidate * depth, candidate * depth + depth))
-        drain = 0
+            readable[address] = cycle + WRITTEN
+
+        address = random.choice([random.randrange(size), *last_hit])
+        drains = max(readable[address], free[address]) <= cycle and random.random() < 0.8
+        drain = int(drains) | address << 1
         read = 0
-        if draining and random.random() < 0.8:
-            address = draining.pop(0)
-            drain = 1 | address << 1
+        if drains:
             read, sums[address] = sums[address], 0
-            cleared[address // depth] = cycle + 2
-            coverage.hit("drained while taps work", bool(access))
+            free[address] = cycle + CLEARED
+            coverage.hit("as soon as it is written", readable[address] == cycle > 0)
+            coverage.hit("drained while taps work", hits)
+            coverage.hit("drained again without a hit", drained_last.get(address, -1) > last_hit.get(address, 0))
+            drained_last[address] = cycle
             coverage.hit("sum", read != 0)
         dut.access.value = access
         dut.drain.value = drain
-        dut.product.value = products[0] & 0xFFFFFFFF
+        dut.product.value = products[0] % (1 << len(dut.product))
         products = [products[1], product]
         await RisingEdge(dut.clk)
-        if expected[0] is not None:
-            assert int(dut.drained.value) & 0xFFFFFFFF == expected[0], f"cycle {cycle}"
+        assert int(dut.drained.value) % (1 << 32) == expected[0], f"cycle {cycle}"
         expected = [expected[1], read]
 
     coverage.require("distance", [1, 2, 3, 4, 5], 5)
+    coverage.require("as soon as it is cleared", [True, False], 5)
+    coverage.require("as soon as it is written", [True, False], 5)
+    coverage.require("drained again without a hit", [True, False], 20)
     coverage.require("drained while taps work", [True, False], 20)
     coverage.require("sum", [True, False], 20)

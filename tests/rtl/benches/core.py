@@ -36,7 +36,7 @@ class Pass:
         stimulus, self.expected = prepare(case)
         geometry = stimulus.geometry
         self.config = bits(PassConfig(arch), geometry.config(arch))
-        self.rows = raw(bits(RowDescriptor, row) for row in geometry.row_descriptors())
+        self.rows = raw(bits(RowDescriptor, row) for row in geometry.row_descriptors(arch))
         self.words = [
             {"data": int(word), "last": int(last)}
             for word, last in zip(stimulus.words, stimulus.last, strict=True)

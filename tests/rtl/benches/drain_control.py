@@ -67,7 +67,7 @@ async def rows_are_read_in_order_and_in_their_cycle(dut):
             address, channel, segment_end, q = reads[at]
             reading = credit and q < len(ready_from) and ready_from[q] <= cycle
             assert bool(dut.reads__valid.value) == reading, f"cycle {cycle} of {fields}"
-            assert int(dut.row_limit.value) == q + ring
+            assert cycle == 0 or int(dut.row_limit.value) == q + ring
             assert not dut.finished.value
             if reading:
                 payload = int(dut.reads__payload.value)

@@ -7,7 +7,7 @@ from cocotb.triggers import RisingEdge
 from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_clock, unpack
 
 from hwsim.arch import Arch
-from rtl.core.payloads import Item, PassConfig, RowDescriptor, Tap
+from rtl.core.payloads import MAX_KERNEL, SUB_BANK_BITS, Item, PassConfig, RowDescriptor, Tap
 
 
 def bits_of(mask: int) -> list[int]:
@@ -42,7 +42,12 @@ async def taps_come_in_order_and_back_to_back(dut):
         row_fields, item_fields, row_of = [], [], []
         for number in range(case["rows"]):
             row_fields.append(
-                {"taps": random.randint(1, 127), "slot": number % 8, "newest": number, "done": number % 4}
+                {
+                    "taps": random.randint(1, 127),
+                    "sub_banks": random.getrandbits(SUB_BANK_BITS * MAX_KERNEL),
+                    "newest": number,
+                    "done": number % 4,
+                }
             )
             count = random.randint(1, 6)
             for i in range(count):
@@ -81,7 +86,8 @@ async def taps_come_in_order_and_back_to_back(dut):
                     else dict(zip(("kernel_row", "kernel_column"), taps[step], strict=True))
                 )
                 carried = {name: fields[name] for name in ("value", "x", "weight", "pixel", "columns")}
-                expected.append((begin + step, where | carried | {"rows": row["taps"], "slot": row["slot"]}))
+                carried |= {"rows": row["taps"], "sub_banks": row["sub_banks"]}
+                expected.append((begin + step, where | carried))
             free = begin + cost
             if fields["row_end"] and row["done"]:
                 ends.append((free - 1, row["done"]))

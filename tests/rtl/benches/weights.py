@@ -1,6 +1,7 @@
 """Bench of WeightMemory: reads of the pass at work while those to come are loaded, where there is room."""
 
 import random
+from collections import deque
 
 import cocotb
 from cocotb.triggers import RisingEdge, Timer
@@ -8,6 +9,8 @@ from streams import Coverage, bench_case, start_clock
 
 from hwsim.arch import WEIGHT_PASSES, Arch
 from rtl.core.payloads import weight_word
+
+WORD_LATENCY, SCALE_LATENCY = 3, 2
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")  # 100,000 cycles
@@ -26,7 +29,10 @@ async def reads_see_the_pass_at_work_whatever_is_loaded(dut):
     scales = [(number, scale) for number, one in enumerate(passes) for scale in one[1]]
     held = 0  # words of the pass at work and of those that are loaded
     working = -1
+    due_words = deque([None] * (WORD_LATENCY - 1))  # of the reads of the last cycles
+    due_scales = deque([None] * (SCALE_LATENCY - 1))
     done = True  # the pass `working` no longer needs its words
+    rest = 0  # cycles without a read before that
     while working + 1 < len(passes):
         load = bool(words) and held < arch.weight_words and random.random() < 0.8
         load_scale = bool(scales) and scales[0][0] - max(working, 0) < WEIGHT_PASSES and random.random() < 0.8
@@ -41,25 +47,35 @@ async def reads_see_the_pass_at_work_whatever_is_loaded(dut):
             dut.load_scales__payload.value = scales.pop(0)[1]
         dut.start.value = int(start)
         dut.gone.value = len(passes[working][0]) if working >= 0 else 0
-        read = not done and random.random() < 0.8
+        reading = not done and rest == 0
+        read = reading and random.random() < 0.8
         if not done:
             address = random.randrange(len(passes[working][0]))
             channel = random.randrange(arch.columns)
             dut.address.value, dut.channel.value = address, channel
         dut.read.value = int(read)
+        due_words.append(passes[working][0][address] if read else None)
+        due_scales.append(passes[working][1][channel] if reading else None)
         await RisingEdge(dut.clk)
         await Timer(2, "ns")
-        if read:
-            assert int(dut.word.value) == passes[working][0][address]
+        word, scale = due_words.popleft(), due_scales.popleft()
+        if word is not None:
+            assert int(dut.word.value) == word
             coverage.hit("loaded while read", load)
-        if not done:
-            assert int(dut.scale.value) == passes[working][1][channel]
-        if not done and random.random() < 0.05:
-            done = True
-            held -= len(passes[working][0])
+            coverage.hit("read after read", due_words[0] is not None)
+        if scale is not None:
+            assert int(dut.scale.value) == scale
+        if reading and random.random() < 0.05:
+            rest = WORD_LATENCY
+        elif rest:
+            rest -= 1
+            if rest == 0:
+                done = True
+                held -= len(passes[working][0])
         if start:
             working += 1
             done = False
             coverage.hit("ahead", first_word - working > 1)
     coverage.require("loaded while read", [True, False], 50)
+    coverage.require("read after read", [True, False], 50)
     coverage.require("ahead", [True, False])

@@ -58,7 +58,9 @@ class SummedProducts(wiring.Component):
         m = Module()
         m.submodules.multipliers, m.submodules.tree = multipliers, tree = self._multipliers, self._tree
         m.d.comb += [getattr(multipliers, name).eq(getattr(self, name)) for name in MULTIPLIER_INPUTS]
-        m.d.comb += [tree.numbers.eq(multipliers.products), self.sum.eq(tree.sum)]
+        for number, product in zip(tree.numbers, multipliers.products, strict=True):
+            m.d.comb += number.eq(product)
+        m.d.comb += self.sum.eq(tree.sum)
         return m
 
 
