@@ -18,7 +18,7 @@ SUB_BANKS = 8  # RAMs of an accumulator bank; a row of the ring owns whole ones
 WEIGHT_PASSES = 8  # passes for which a core holds weights: those at work and those to come
 LONG_RUN = 3  # a symbol without a value holds up to that many times run_max zeros: at most 48 bits
 DECODE_LATENCY = 7  # cycles from consuming a symbol to its item at the scatter unit
-MAC_LATENCY = 7  # cycles from issuing a tap to its sum being readable by the drain
+MAC_LATENCY = 8  # cycles from issuing a tap to its sum being readable by the drain
 DRAIN_LATENCY = 19  # cycles from reading the last accumulator to the last word out
 
 

@@ -29,7 +29,7 @@ PLACE = data.StructLayout({"met": 1, "sub_bank": SUB_BANK_BITS, "step": KERNEL_B
 class TapAddresses(wiring.Component):
     """Find the weight word and the accumulators of a tap.
 
-    Latency 1 cycle to ``weight``, 3 to ``value`` and ``accesses``; one tap a cycle. A convolution's lanes
+    Latency 1 cycle to ``weight``, LATENCY to ``value`` and ``accesses``; one tap a cycle. A convolution's lanes
     all take the tap's own row and column, and share one address; a depthwise lane l takes those of tap
     step * M + l, from a table.
 
@@ -44,7 +44,7 @@ class TapAddresses(wiring.Component):
         accesses: Out(BankAccess), one a lane; a lane that has no channel or no valid tap is not valid.
     """
 
-    LATENCY = 3
+    LATENCY = 4  # as many cycles as the weight memory takes and one
 
     def __init__(self, arch: Arch) -> None:
         self._arch = arch
@@ -64,27 +64,33 @@ class TapAddresses(wiring.Component):
         arch, config = self._arch, self.config
         depthwise = config.depthwise
 
-        # First cycle: the weight word; the taps of the lanes; x in columns of the output.
-        tap = self.taps.payload
+        # First cycle: the weight word.
+        kernel_row, kernel_column = self.taps.payload.kernel_row, self.taps.payload.kernel_column
+        kernel_word = _times(kernel_row, config.kernel_width, kernel_column)
+        has_tap, tap = Signal(), Signal(Tap(arch), reset_less=True)
+        m.d.sync += [
+            self.weight.eq(self.taps.payload.weight + Mux(depthwise, self.taps.payload.step, kernel_word)),
+            self.reads.eq(self.taps.valid),
+            has_tap.eq(self.taps.valid),
+            tap.eq(self.taps.payload),
+        ]
+
+        # Second cycle: the taps of the lanes; x in columns of the output.
         m.submodules.own_taps = own_taps = _own_taps(arch.columns)
         own = own_taps.read_port()
         m.d.comb += [
             own.addr.eq(Cat(config.kernel_width, tap.step)),
-            own.en.eq(self.taps.valid & depthwise),
+            own.en.eq(has_tap & depthwise),
         ]
-        kernel_word = Mux(depthwise, tap.step, _times(tap.kernel_row, config.kernel_width, tap.kernel_column))
-        valid = Signal()
-        placed = Signal(Tap(arch))
+        valid, placed = Signal(), Signal(Tap(arch), reset_less=True)
         base = Signal(bank_address_bits(arch), reset_less=True)
         m.d.sync += [
-            self.weight.eq(tap.weight + kernel_word),
-            self.reads.eq(self.taps.valid),
-            valid.eq(self.taps.valid),
+            valid.eq(has_tap),
             placed.eq(tap),
             base.eq(Mux(depthwise, tap.pixel, 0) + (tap.x >> config.stride_two)),
         ]
 
-        # Second cycle: the row's sub-bank. x and the tap's column are both odd or both even at stride 2.
+        # Third cycle: the row's sub-bank. x and the tap's column are both odd or both even at stride 2.
         def place(kernel_row: Value, kernel_column: Value, met: Value) -> Value:
             sub_bank = placed.sub_banks.as_value().bit_select(
                 kernel_row + (kernel_row << 1), SUB_BANK_BITS
@@ -108,7 +114,7 @@ class TapAddresses(wiring.Component):
                 met = placed.rows.bit_select(row, 1) & placed.columns.bit_select(column, 1)
                 m.d.sync += target.as_value().eq(place(row, column, valid & met))
 
-        # Third cycle: the addresses.
+        # Fourth cycle: the addresses.
         def address(place: Value) -> Value:
             return (place.sub_bank << (sub_bank_depth(arch) - 1).bit_length()) + base_after - place.step
 
@@ -116,10 +122,9 @@ class TapAddresses(wiring.Component):
         m.d.comb += shared_address.eq(address(shared))
         m.d.sync += self.value.eq(value)
         for lane, access in enumerate(self.accesses):
-            m.d.sync += [
-                access.valid.eq(Mux(depthwise, lanes[lane].met, shared.met & has_channel[lane])),
-                access.address.eq(Mux(depthwise, address(lanes[lane]), shared_address)),
-            ]
+            own_access = Cat(lanes[lane].met, address(lanes[lane]))
+            shared_access = Cat(shared.met & has_channel[lane], shared_address)
+            m.d.sync += access.eq(Mux(depthwise, own_access, shared_access))
         return m
 
 

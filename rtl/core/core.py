@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -17,15 +17,7 @@ from rtl.core.columns import ValidColumns
 from rtl.core.credit_fifo import CreditFifo
 from rtl.core.drain_control import DrainControl
 from rtl.core.multiply import Multipliers
-from rtl.core.payloads import (
-    BankAccess,
-    ChannelScale,
-    DrainRead,
-    Item,
-    PassConfig,
-    RowDescriptor,
-    weight_word,
-)
+from rtl.core.payloads import ChannelScale, DrainRead, Item, PassConfig, RowDescriptor, weight_word
 from rtl.core.position import PositionCounter
 from rtl.core.requantize import Requantizer
 from rtl.core.scatter import Scatter
@@ -138,16 +130,20 @@ class Core(wiring.Component):
             multipliers.weights.eq(weights.word),
             scatter.row_limit.eq(drain.row_limit),
         ]
+        lanes_read = Signal(arch.columns)
+        address_read = Signal.like(drain.address, reset_less=True)
+        with m.If(~drain.reads.valid):
+            m.d.sync += lanes_read.eq(0)
+        with m.Elif(config.depthwise):
+            m.d.sync += lanes_read.eq(-1)
+        with m.Else():
+            m.d.sync += lanes_read.eq(1 << drain.reads.payload.channel)
+        m.d.sync += address_read.eq(drain.address)
         for lane, bank in enumerate(banks):
-            read = Signal(BankAccess(arch), name=f"bank_read{lane}")
-            m.d.sync += [
-                read.valid.eq(drain.reads.valid & (config.depthwise | (drain.reads.payload.channel == lane))),
-                read.address.eq(drain.address),
-            ]
             m.d.comb += [
                 bank.access.eq(addresses.accesses[lane]),
                 bank.product.eq(multipliers.products[lane]),
-                bank.drain.eq(read),
+                bank.drain.eq(Cat(lanes_read[lane], address_read)),
                 tree.numbers[lane].eq(bank.drained),
             ]
 

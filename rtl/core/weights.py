@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from itertools import pairwise
+
+from amaranth import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,6 +12,8 @@ from amaranth.lib.wiring import In, Out
 from hwsim.arch import WEIGHT_PASSES, Arch
 from rtl.core.bank import ANY_ON_COLLISION
 from rtl.core.payloads import ChannelScale, weight_address_bits, weight_word
+
+RAM_BITS = 11  # of an address in one of the RAMs
 
 
 class WeightMemory(wiring.Component):
@@ -20,8 +24,9 @@ class WeightMemory(wiring.Component):
     overwritten before the pass is done, so that no read meets a write of its word. Reads see the next pass
     from the cycle after ``start`` on; one a cycle, latency WORD_LATENCY and SCALE_LATENCY.
 
-    The ring is one RAM of a power of two words, and one of the rest: a RAM that is deep and narrow needs no
-    choice among rows behind its slow output, so that one choice between two is left.
+    The ring is made of RAMs of 2048 words, each with a register behind its slow output, before the choice
+    among them; only the one that is read works. A block RAM of an ECP5 can be that deep, so that yosys puts
+    no choice of its own before the register.
 
     Args:
         arch: ``weight_words`` and widths.
@@ -35,7 +40,7 @@ class WeightMemory(wiring.Component):
         channel: In. scale: Out, of ``channel`` SCALE_LATENCY cycles before.
     """
 
-    WORD_LATENCY = 3
+    WORD_LATENCY = 4
     SCALE_LATENCY = 2
 
     def __init__(self, arch: Arch) -> None:
@@ -63,37 +68,39 @@ class WeightMemory(wiring.Component):
         with m.If(self.start):
             m.d.sync += [base.eq(_wrap(base + self.gone, depth)), group.eq(group + 1)]
 
-        # Words: in the large RAM below `split`, in the small one from there on.
-        split = 1 << (depth.bit_length() - 1)
+        # Words: the place in the ring; the RAM; its register; the choice.
         at = Signal(range(depth), reset_less=True)
-        reads, chosen = Signal(), Signal()
         load_at = Signal(range(depth))
-        in_rest = Signal(reset_less=True)
-        m.d.sync += [
-            at.eq(_wrap(base + self.address, depth)),
-            reads.eq(self.read),
-            chosen.eq(reads),
-            in_rest.eq(at >= split),
-        ]
+        reads = Signal()
+        m.d.sync += [at.eq(_wrap(base + self.address, depth)), reads.eq(self.read)]
         with m.If(self.load.valid):
             m.d.sync += load_at.eq(_wrap(load_at + 1, depth))
         outputs = []
-        for name, size, mine in (("low", split, 0), ("rest", depth - split, 1)):
-            if not size:
-                continue
-            ram = Memory(shape=weight_word(arch), depth=size, init=[], attrs=ANY_ON_COLLISION)
-            m.submodules[name] = ram
+        for number, first in enumerate(range(0, depth, 1 << RAM_BITS)):
+            ram = Memory(
+                shape=weight_word(arch),
+                depth=min(1 << RAM_BITS, depth - first),
+                init=[],
+                attrs=ANY_ON_COLLISION,
+            )
+            m.submodules[f"words{number}"] = ram
             read, write = ram.read_port(), ram.write_port()
+            read_before = Signal(name=f"read_before{number}")
+            output = Signal(weight_word(arch), name=f"output{number}", reset_less=True)
             m.d.comb += [
                 read.addr.eq(at[: len(read.addr)]),
-                read.en.eq(reads & ((at >= split) == mine)),
+                read.en.eq(reads & (at[RAM_BITS:] == number)),
                 write.addr.eq(load_at[: len(write.addr)]),
-                write.en.eq(self.load.valid & ((load_at >= split) == mine)),
+                write.en.eq(self.load.valid & (load_at[RAM_BITS:] == number)),
                 write.data.eq(self.load.payload),
             ]
-            outputs.append(read.data.as_value())
-        with m.If(chosen):
-            m.d.sync += self.word.as_value().eq(Mux(in_rest, outputs[-1], outputs[0]))
+            m.d.sync += read_before.eq(read.en)
+            with m.If(read_before):
+                m.d.sync += output.eq(read.data)
+            outputs.append(output)
+        choice = [at[RAM_BITS:], *(Signal(len(at[RAM_BITS:]), name=f"choice{i}") for i in range(2))]
+        m.d.sync += [after.eq(before) for before, after in pairwise(choice)]
+        m.d.sync += self.word.eq(Array(outputs)[choice[-1]] if len(outputs) > 1 else outputs[0])
 
         # Scales.
         m.submodules.scales = scales = Memory(

@@ -105,13 +105,17 @@ def _run(tool: str, command: list[str], folder: Path) -> None:
 
 
 def _netlist(arch: Arch) -> str:
+    """A core that is never reset: a simulation begins with the initial values."""
+    from amaranth import ClockDomain, Module
     from amaranth.back import rtlil
 
     from rtl.core.core import Core
     from rtl.ports import ports
 
-    core = Core(arch)
-    return rtlil.convert(core, name="core", ports=list(ports(core).values()), emit_src=False)
+    m = Module()
+    m.domains.sync = clock = ClockDomain(reset_less=True)
+    m.submodules.machine = core = Core(arch)
+    return rtlil.convert(m, name="core", ports=[clock.clk, *ports(core).values()], emit_src=False)
 
 
 def _runtime() -> Path:

@@ -22,11 +22,14 @@ static inline void write_if(cxxrtl::memory<Bits>& memory, size_t index, const cx
 
 """
 _WRITE = re.compile(r"\b(memory_\w+)\.update\(")
+# CXXRTL copies a register only if it changes, which no branch predictor foresees: to copy is cheaper.
+_COMMIT = re.compile(r"if \(((?!memory_)\w+)\.commit\(observer\)\) changed = true;")
 _LOCAL = re.compile(r"\tvalue<\d+> \w+;")
 
 
 def split_eval(text: str, design: str) -> str:
-    """The C++ that CXXRTL wrote for ``design``, with ``eval`` in pieces."""
+    """The C++ that CXXRTL wrote for ``design``, with ``eval`` in pieces, and ``commit`` without branches; what
+    it returns no longer means anything."""
     head = f"bool {design}::eval(performer *performer) {{\n"
     before, rest = text.split(head)
     body, after = rest.split("\n}\n", 1)
@@ -53,7 +56,7 @@ def split_eval(text: str, design: str) -> str:
     )
     calls = "".join(f"\teval_{i}(posedge_p_clk, performer);\n" for i in range(len(pieces)))
     return (
-        before.replace(struct, struct + declared)
+        _COMMIT.sub(r"\1.curr = \1.next;", before.replace(struct, struct + declared))
         + "".join(f"static {variable.strip()}\n" for variable in variables)
         + _WRITE_IF
         + functions

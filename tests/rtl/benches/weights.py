@@ -9,8 +9,9 @@ from streams import Coverage, bench_case, start_clock
 
 from hwsim.arch import WEIGHT_PASSES, Arch
 from rtl.core.payloads import weight_word
+from rtl.core.weights import RAM_BITS
 
-WORD_LATENCY, SCALE_LATENCY = 3, 2
+WORD_LATENCY, SCALE_LATENCY = 4, 2
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")  # 100,000 cycles
@@ -20,10 +21,10 @@ async def reads_see_the_pass_at_work_whatever_is_loaded(dut):
     await start_clock(dut, "load__valid", "load_scales__valid", "start", "gone", "read", "address", "channel")
     passes = [
         (
-            [random.getrandbits(weight_word(arch).size) for _ in range(random.randint(1, arch.weight_words))],
+            [random.getrandbits(weight_word(arch).size) for _ in range(random.randint(1, most))],
             [random.getrandbits(48) for _ in range(arch.columns)],
         )
-        for _ in range(bench_case()["passes"])
+        for most in random.choices([12, arch.weight_words], k=bench_case()["passes"])
     ]
     words = [(number, word) for number, one in enumerate(passes) for word in one[0]]
     scales = [(number, scale) for number, one in enumerate(passes) for scale in one[1]]
@@ -54,6 +55,11 @@ async def reads_see_the_pass_at_work_whatever_is_loaded(dut):
             channel = random.randrange(arch.columns)
             dut.address.value, dut.channel.value = address, channel
         dut.read.value = int(read)
+        if read:
+            coverage.hit("loaded while read", load)
+            place = sum(len(one) for one, _ in passes[:working]) + address
+            coverage.hit("RAM", place % arch.weight_words >> RAM_BITS)
+            coverage.hit("read after read", due_words[-1] is not None)
         due_words.append(passes[working][0][address] if read else None)
         due_scales.append(passes[working][1][channel] if reading else None)
         await RisingEdge(dut.clk)
@@ -61,11 +67,9 @@ async def reads_see_the_pass_at_work_whatever_is_loaded(dut):
         word, scale = due_words.popleft(), due_scales.popleft()
         if word is not None:
             assert int(dut.word.value) == word
-            coverage.hit("loaded while read", load)
-            coverage.hit("read after read", due_words[0] is not None)
         if scale is not None:
             assert int(dut.scale.value) == scale
-        if reading and random.random() < 0.05:
+        if reading and random.random() < 0.03:
             rest = WORD_LATENCY
         elif rest:
             rest -= 1
@@ -76,6 +80,7 @@ async def reads_see_the_pass_at_work_whatever_is_loaded(dut):
             working += 1
             done = False
             coverage.hit("ahead", first_word - working > 1)
-    coverage.require("loaded while read", [True, False], 50)
-    coverage.require("read after read", [True, False], 50)
+    coverage.require("loaded while read", [True, False], 20)
+    coverage.require("read after read", [True, False], 20)
+    coverage.require("RAM", range((arch.weight_words - 1 >> RAM_BITS) + 1))
     coverage.require("ahead", [True, False])

@@ -91,9 +91,10 @@ def test_credit_fifo_counts_what_is_under_way(depth):
     run_bench(CreditFifo(8, depth), "credit_fifo", depth=depth, cycles=3000)
 
 
-def test_weight_memory_is_a_ring_of_passes():
-    fields = {**FIELDS, "weight_words": 12}
-    run_bench(WeightMemory(Arch(**fields)), "weights", arch=fields, passes=60)
+@pytest.mark.parametrize(("weight_words", "passes"), [(12, 60), (2052, 6)])
+def test_weight_memory_is_a_ring_of_passes(weight_words, passes):
+    fields = {**FIELDS, "weight_words": weight_words}
+    run_bench(WeightMemory(Arch(**fields)), "weights", arch=fields, passes=passes)
 
 
 def test_drain_reads_every_row_in_its_cycle():
