@@ -30,9 +30,7 @@ class AdderTree(wiring.Component):
         if not 1 <= inputs <= self.RADIX**self.LATENCY:
             raise ValueError(f"inputs must be 1 .. {self.RADIX**self.LATENCY}, not {inputs}")
         self._inputs = inputs
-        super().__init__(
-            {"numbers": In(signed(SUM_BITS)).array(inputs), "sum": Out(signed(SUM_BITS))}
-        )
+        super().__init__({"numbers": In(signed(SUM_BITS)).array(inputs), "sum": Out(signed(SUM_BITS))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -20,17 +20,17 @@ from rtl.core.payloads import (
     weight_address_bits,
 )
 
-
 KERNEL_TAP = data.StructLayout({"column": KERNEL_BITS, "row": KERNEL_BITS})
-# Where a lane's accumulator lies, if ``met``: ``step`` columns to the left, in the row that begins at ``sub_bank``.
+# Where a lane's accumulator lies, if ``met``: ``step`` columns to the left, in the row that begins at
+# ``sub_bank``.
 PLACE = data.StructLayout({"met": 1, "sub_bank": SUB_BANK_BITS, "step": KERNEL_BITS})
 
 
 class TapAddresses(wiring.Component):
     """Find the weight word and the accumulators of a tap.
 
-    Latency 1 cycle to ``weight``, LATENCY to ``value`` and ``accesses``; one tap a cycle. A convolution's lanes
-    all take the tap's own row and column, and share one address; a depthwise lane l takes those of tap
+    Latency 1 cycle to ``weight``, LATENCY to ``value`` and ``accesses``; one tap a cycle. A convolution's
+    lanes all take the tap's own row and column, and share one address; a depthwise lane l takes those of tap
     step * M + l, from a table.
 
     Args:
@@ -44,7 +44,7 @@ class TapAddresses(wiring.Component):
         accesses: Out(BankAccess), one a lane; a lane that has no channel or no valid tap is not valid.
     """
 
-    LATENCY = 4  # as many cycles as the weight memory takes and one
+    LATENCY = 4  # so that a product meets its sum: the weight memory takes as long
 
     def __init__(self, arch: Arch) -> None:
         self._arch = arch
@@ -92,9 +92,7 @@ class TapAddresses(wiring.Component):
 
         # Third cycle: the row's sub-bank. x and the tap's column are both odd or both even at stride 2.
         def place(kernel_row: Value, kernel_column: Value, met: Value) -> Value:
-            sub_bank = placed.sub_banks.as_value().bit_select(
-                kernel_row + (kernel_row << 1), SUB_BANK_BITS
-            )
+            sub_bank = placed.sub_banks.as_value().bit_select(kernel_row + (kernel_row << 1), SUB_BANK_BITS)
             return Cat(met, sub_bank, (kernel_column >> config.stride_two)[:KERNEL_BITS])
 
         shared = Signal(PLACE, reset_less=True)

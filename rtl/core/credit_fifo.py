@@ -12,8 +12,8 @@ from amaranth.lib.wiring import In, Out
 class CreditFifo(wiring.Component):
     """A FIFO in front of which a pipeline of any length may stand: entries under way are counted too.
 
-    What enters in cycle t is at the head, a register, in t + 1 at the earliest. A credit spent in cycle t - 1 counts in
-    t; an entry that leaves in t gives its credit back for t + 1.
+    What enters in cycle t is at the head, a register, in t + 1 at the earliest. A credit spent in cycle
+    t - 1 counts in t; an entry that leaves in t gives its credit back for t + 1.
 
     Args:
         shape: of an entry.

@@ -110,9 +110,9 @@ class RowDescriptor(data.Struct):
     """What an input row of the pass reaches.
 
     ``taps``: mask of the kernel rows kh that lead to an owned output row; with kh ascending those rows
-    descend from number ``newest`` without a gap. ``sub_banks``: for each kernel row, the first sub-bank of the
-    row that it leads to, which has place number modulo the ring; any, if it leads to none. ``done``: owned
-    rows that are complete after this input row.
+    descend from number ``newest`` without a gap. ``sub_banks``: for each kernel row, the first sub-bank of
+    the owned row that it leads to, that row's number modulo the ring times ``row_sub_banks``; any, if it
+    leads to none. ``done``: owned rows that are complete after this input row.
     """
 
     taps: unsigned(MAX_KERNEL)

@@ -178,7 +178,9 @@ class _Buffers:
         self.words = _word_chunks(stimulus.words, stimulus.last)
         arrival = np.zeros(len(self.words)) if stimulus.arrival is None else stimulus.arrival
         self.arrival = np.ascontiguousarray(arrival, np.int64)
-        self.rows = np.array([_chunks(RowDescriptor, row) for row in geometry.row_descriptors(arch)], np.uint32)
+        self.rows = np.array(
+            [_chunks(RowDescriptor, row) for row in geometry.row_descriptors(arch)], np.uint32
+        )
         self.weights = _weight_chunks(stimulus.weights, arch)
         self.scales = _scale_chunks(stimulus.bias, stimulus.multiplier, arch)
         self.ready = np.ascontiguousarray(stimulus.ready, np.uint8)

@@ -28,8 +28,8 @@ _LOCAL = re.compile(r"\tvalue<\d+> \w+;")
 
 
 def split_eval(text: str, design: str) -> str:
-    """The C++ that CXXRTL wrote for ``design``, with ``eval`` in pieces, and ``commit`` without branches; what
-    it returns no longer means anything."""
+    """The C++ that CXXRTL wrote for ``design``, with ``eval`` in pieces, and ``commit`` without branches (what
+    that returns means nothing)."""
     head = f"bool {design}::eval(performer *performer) {{\n"
     before, rest = text.split(head)
     body, after = rest.split("\n}\n", 1)

@@ -53,7 +53,9 @@ async def every_sum_is_drained_and_left_at_zero(dut):
             free[address] = cycle + CLEARED
             coverage.hit("as soon as it is written", readable[address] == cycle > 0)
             coverage.hit("drained while taps work", hits)
-            coverage.hit("drained again without a hit", drained_last.get(address, -1) > last_hit.get(address, 0))
+            coverage.hit(
+                "drained again without a hit", drained_last.get(address, -1) > last_hit.get(address, 0)
+            )
             drained_last[address] = cycle
             coverage.hit("sum", read != 0)
         dut.access.value = access

@@ -8,10 +8,12 @@ from simulate import run_bench
 
 from hwsim.arch import Arch
 from rtl.core.adder_tree import AdderTree
+from rtl.core.addresses import TapAddresses
 from rtl.core.bank import AccumulatorBank
 from rtl.core.columns import ValidColumns
 from rtl.core.credit_fifo import CreditFifo
 from rtl.core.drain_control import DrainControl
+from rtl.core.launcher import Launcher
 from rtl.core.multiply import Multipliers
 from rtl.core.position import PositionCounter
 from rtl.core.requantize import Requantizer
@@ -80,6 +82,16 @@ def test_requantizer_is_the_reference_bit_for_bit(activation_bits):
 @pytest.mark.parametrize("stalls", [0, 0.5])
 def test_scatter_issues_every_tap_in_its_cycle(stalls):
     run_bench(Scatter(Arch(**FIELDS)), "scatter", arch=FIELDS, rows=60, stalls=stalls)
+
+
+@pytest.mark.parametrize("columns", [1, 4, 64])
+def test_addresses_of_every_lane(columns):
+    fields = {**FIELDS, "columns": columns}
+    run_bench(TapAddresses(Arch(**fields)), "addresses", arch=fields, passes=16, taps=60)
+
+
+def test_launcher_starts_every_pass_in_its_cycle():
+    run_bench(Launcher(Arch(**FIELDS)), "launcher", cycles=6000)
 
 
 def test_position_and_columns_of_every_symbol():

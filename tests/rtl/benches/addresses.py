@@ -1,0 +1,103 @@
+"""Bench of TapAddresses: where random taps lead, lane by lane."""
+
+import random
+
+import cocotb
+from cocotb.triggers import RisingEdge
+from streams import Coverage, bench_case, pack, start_clock, unpack
+
+from hwsim.arch import SUB_BANKS, Arch
+from rtl.core.payloads import MAX_KERNEL, SUB_BANK_BITS, BankAccess, PassConfig, Tap, sub_bank_depth
+
+WEIGHT_LATENCY, LATENCY = 1, 4
+
+
+def random_tap(arch: Arch, width: int, stride: int, depthwise: bool) -> dict:
+    """A tap of an item whose columns all meet an output, in fields of ``Tap``; ``sub_banks`` is a list."""
+    out = random.randrange(sub_bank_depth(arch))
+    first = random.randrange(stride if width >= stride else 1)
+    x = out * stride + first  # to the output `out` by column `first`, to outputs before by the ones after
+    met = [column for column in range(first, width, stride) if column <= x]
+    columns = random.sample(met, random.randint(1, len(met)))
+    rows = random.sample(range(MAX_KERNEL), random.randint(1, MAX_KERNEL))
+    size = SUB_BANKS * sub_bank_depth(arch)
+    steps = -(-MAX_KERNEL * width // arch.columns)
+    return {
+        "value": random.getrandbits(arch.activation_bits),
+        "kernel_row": random.choice(rows),
+        "kernel_column": random.choice(columns),
+        "step": random.randrange(steps) if depthwise else random.getrandbits(6),
+        "rows": sum(1 << row for row in rows),
+        "columns": sum(1 << column for column in columns),
+        "sub_banks": [random.randrange(SUB_BANKS - 1) for _ in range(MAX_KERNEL)],
+        "x": x,
+        "weight": random.randrange(arch.weight_words - MAX_KERNEL**2),
+        "pixel": random.randrange(sub_bank_depth(arch)) if depthwise else random.randrange(size),
+    }
+
+
+def lane_access(arch: Arch, config: dict, stride: int, tap: dict, lane: int) -> int | None:
+    """The accumulator that a lane adds to, or None."""
+    row, column = tap["kernel_row"], tap["kernel_column"]
+    if config["depthwise"]:
+        row, column = divmod(tap["step"] * arch.columns + lane, config["kernel_width"])
+        if row >= MAX_KERNEL or not (tap["rows"] >> row & 1 and tap["columns"] >> column & 1):
+            return None
+    elif lane >= config["channels"]:
+        return None
+    channel = tap["pixel"] if config["depthwise"] else 0
+    assert (tap["x"] - column) % stride == 0
+    return tap["sub_banks"][row] * sub_bank_depth(arch) + channel + (tap["x"] - column) // stride
+
+
+@cocotb.test()
+async def every_lane_gets_its_accumulator_and_the_tap_its_weight(dut):
+    case = bench_case()
+    arch = Arch(**case["arch"])
+    coverage = Coverage()
+    await start_clock(dut, "taps__valid", "config")
+    for number in range(case["passes"]):
+        depthwise, stride = number % 2, random.randint(1, 2)
+        config = {
+            "depthwise": depthwise,
+            "stride_two": stride - 1,
+            "kernel_width": random.randint(1, MAX_KERNEL),
+            "channels": random.choice([arch.columns, random.randint(1, arch.columns)]),
+        }
+        width = config["kernel_width"]
+        dut.config.value = PassConfig(arch).const(config).as_value().value
+        dut.taps__valid.value = 0
+        await RisingEdge(dut.clk)
+        await RisingEdge(dut.clk)
+        sent: list[dict | None] = []  # by cycle
+        for _ in range(case["taps"] + LATENCY):
+            tap = None
+            if len(sent) < case["taps"] and random.random() < 0.8:
+                tap = random_tap(arch, width, stride, bool(depthwise))
+                packed = sum(bank << SUB_BANK_BITS * row for row, bank in enumerate(tap["sub_banks"]))
+                dut.taps__payload.value = pack(Tap(arch), tap | {"sub_banks": packed})
+            dut.taps__valid.value = int(tap is not None)
+            sent.append(tap)
+            await RisingEdge(dut.clk)
+            if len(sent) > WEIGHT_LATENCY:
+                before = sent[-1 - WEIGHT_LATENCY]
+                assert bool(dut.reads.value) == (before is not None)
+                if before:
+                    word = before["kernel_row"] * width + before["kernel_column"]
+                    word = before["step"] if depthwise else word
+                    assert int(dut.weight.value) == before["weight"] + word, config
+            if len(sent) > LATENCY:
+                before = sent[-1 - LATENCY]
+                assert before is None or int(dut.value.value) == before["value"]
+                for lane in range(arch.columns):
+                    access = unpack(BankAccess(arch), int(getattr(dut, f"accesses__{lane}").value))
+                    expected = before and lane_access(arch, config, stride, before, lane)
+                    assert bool(access["valid"]) == (expected is not None), (config, before, lane)
+                    if expected is not None:
+                        assert access["address"] == expected, (config, before, lane)
+                        coverage.hit("lane", (depthwise, lane))
+                        coverage.hit("stride", (depthwise, stride))
+                    coverage.hit("idle lane", (depthwise, before is not None and expected is None))
+    coverage.require("lane", [(kind, lane) for kind in (0, 1) for lane in range(arch.columns)], 10)
+    coverage.require("stride", [(kind, stride) for kind in (0, 1) for stride in (1, 2)], 20)
+    coverage.require("idle lane", [(1, True)] + [(0, True)] * (arch.columns > 1), 20)

@@ -1,0 +1,56 @@
+"""Bench of Launcher: passes of a core of any length, loads that run ahead of them as far as they may."""
+
+import random
+
+import cocotb
+from cocotb.triggers import RisingEdge, Timer
+from streams import Coverage, bench_case, start_clock
+
+from hwsim.arch import WEIGHT_PASSES
+
+
+@cocotb.test()
+async def a_pass_starts_as_soon_as_its_loads_are_in_and_the_core_is_free(dut):
+    case = bench_case()
+    coverage = Coverage()
+    inputs = ("passes__valid", "busy", "done", "weights_last", "scales_last")
+    await start_clock(dut, *inputs)
+    started = 0
+    loaded = {"weights": 0, "scales": 0}  # passes, with what was loaded in the cycles before
+    loaded_at = {"weights": [], "scales": []}  # cycle of the last load of each pass
+    left = 0  # cycles of the pass at work, with this one
+    offered = False
+    config = 0
+    for cycle in range(case["cycles"]):
+        slow = cycle // 300 % 3  # the core, the loads, or neither
+        busy, done = left > 0, left == 1
+        if not offered and random.random() < 0.7:
+            offered, config = True, random.getrandbits(len(dut.config))
+        room = {name: loaded[name] - started + busy < WEIGHT_PASSES for name in loaded}
+        loads = {name: room[name] and random.random() < (0.1 if slow == 1 else 0.8) for name in loaded}
+        dut.passes__valid.value = int(offered)
+        dut.passes__payload.value = config
+        dut.busy.value, dut.done.value = int(busy), int(done)
+        dut.weights_last.value, dut.scales_last.value = int(loads["weights"]), int(loads["scales"])
+        await Timer(2, "ns")
+        starts = offered and min(loaded.values()) > started and (not busy or done)
+        assert bool(dut.start.value) == starts, f"cycle {cycle}"
+        assert bool(dut.passes__ready.value) == starts
+        assert bool(dut.weights_open.value) == room["weights"]
+        assert bool(dut.scales_open.value) == room["scales"]
+        coverage.hit("open", (room["weights"], room["scales"]))
+        if starts:
+            assert int(dut.config.value) == config
+            last_load = max(times[started] for times in loaded_at.values())
+            coverage.hit("in the cycle after the last load", last_load == cycle - 1)
+            coverage.hit("in the cycle in which the one before is done", done)
+            offered = False
+            started += 1
+        left = random.choice([1, 2, 40 if slow == 0 else 5]) if starts else max(0, left - 1)
+        for name, load in loads.items():
+            loaded[name] += load
+            loaded_at[name] += [cycle] * load
+        await RisingEdge(dut.clk)
+    for event in ("in the cycle after the last load", "in the cycle in which the one before is done"):
+        coverage.require(event, [True, False], 20)
+    coverage.require("open", [(w, s) for w in (True, False) for s in (True, False)], 20)
