@@ -10,6 +10,7 @@ import griffe
 
 _ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):`([\w.]+)`")
 _PORTS = re.compile(r"^(Ports|Members):$", re.MULTILINE)  # of an Amaranth component, and of a signature
+_NEXT_PORT = re.compile(r"[.;] (\w+(?:, \w+)*):\s+(?=In\b|Out\b)")  # several on a line
 _SHARED = re.compile(r"^( +)(\w+(?:, \w+)+)(: .+(?:\n\1 +.+)*)", re.MULTILINE)  # "height, width: in pixels"
 
 logger = griffe.get_logger("hwsim.docstrings")
@@ -49,6 +50,7 @@ class Docstrings(griffe.Extension):
             return "\n".join(f"{shared[1]}{name}{shared[3]}" for name in shared[2].split(", "))
 
         text = _PORTS.sub(r"Attributes: \1", obj.docstring.value)
+        text = _NEXT_PORT.sub(r".\n    \1: ", text)
         obj.docstring.value = _ROLE.sub(link, _SHARED.sub(apart, text))
 
 

@@ -1,21 +1,21 @@
 """The space file: which machines a sweep visits.
 
-[machine]                 # fixed fields, as in a machine's TOML
-cores = 16
+    [machine]                 # fixed fields, as in a machine's TOML
+    cores = 16
 
-[space]                   # swept fields of hwsim.Arch
-columns = [8, 16, 32]
-bytes_per_cycle = { low = 4, high = 64, steps = 5, scale = "log" }
+    [space]                   # swept fields of hwsim.Arch
+    columns = [8, 16, 32]
+    bytes_per_cycle = { low = 4, high = 64, steps = 5, scale = "log" }
 
-[search]                  # optional; the full grid if left out
-method = "sobol"          # grid, latin, sobol or pareto
-points = 1000
-seed = 0
-objectives = ["cycles", "energy_uj"]   # pareto: what to make small
+    [search]                  # optional; the full grid if left out
+    method = "sobol"          # grid, latin, sobol or pareto
+    points = 1000
+    seed = 0
+    objectives = ["cycles", "energy_uj"]   # pareto: what to make small
 
-[constraints]             # optional; bounds on columns of the result
-sram_bytes = { max = 4e6 }
-bandwidth_gb_s = { max = 25.6 }
+    [constraints]             # optional; bounds on columns of the result
+    sram_bytes = { max = 4e6 }
+    bandwidth_gb_s = { max = 25.6 }
 """
 
 from __future__ import annotations
