@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from hwsim.cli import (
+    accuracy,
     arch,
     capture,
     compare,

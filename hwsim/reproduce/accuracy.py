@@ -110,3 +110,11 @@ def measure_accuracy(
                 progress(done, total)
         correct[FLOATS if bits is None else str(bits)] = right
     return Accuracy(len(pictures), correct, len(chosen), round(time.perf_counter() - began, 1))
+
+
+def loop_note(found: Accuracy) -> str:
+    """How an accuracy came about, in a sentence."""
+    return (
+        f"In the loop: {found.pictures:,} pictures, scales from {found.calibration_pictures} others, "
+        f"{found.seconds:.0f} s on one core."
+    )

@@ -20,9 +20,9 @@ from hwsim.report.plots.style import (
     finish,
     styled,
 )
-from hwsim.reproduce.entry import Entry, MapSizes
+from hwsim.reproduce.entry import Entry
 from hwsim.reproduce.sizes import SEG
-from hwsim.reproduce.tables import ratio
+from hwsim.reproduce.tables import own_width, ratio
 
 COLOURS = (GREY, BLUE, GREEN, ORANGE, PURPLE, VERMILLION)  # baseline, then the others
 PANEL, GAP, NAMES_BELOW = 1.5, 0.45, 0.95  # inches
@@ -37,13 +37,13 @@ def layer_plots(entries: Sequence[Entry]) -> list[Plot]:
 def _plot(entries: Sequence[Entry]) -> Plot:
     first = entries[0]
     found = [entry.simulated for entry in entries if entry.simulated]
-    bits = str(min(simulated.bits for simulated in found))
     names = [known.name for known in found[0].maps]
+    bits = " or ".join(sorted({own_width(known)[0] for one in found for known in one.maps}, key=int))
     title = f"{text.label(first.network)}, {text.label(first.data)}: maps, layer by layer"
     with styled():
         subtitle = [
-            "Above: non-zero values in %. Below: times smaller in SEG",
-            f"than raw {bits}-bit words. First map to last, the picture first.",
+            "Above: non-zero values in %. Below: times smaller in SEG than",
+            f"raw words, {bits}-bit. First map to last, the picture first.",
         ]
         figure, lower = canvas(title, subtitle, 2 * PANEL + GAP, 0.55, 0.2, NAMES_BELOW)
         left, bottom, width, height = lower.get_position().bounds
@@ -54,8 +54,10 @@ def _plot(entries: Sequence[Entry]) -> Plot:
             maps = {known.name: known for known in simulated.maps}
             there = [maps[name] for name in names if name in maps]
             label = text.label(entry.variant)
-            _line(upper, [100 * _density(known, bits) for known in there], colour, label)
-            _line(lower, [ratio([known.widths[bits]], SEG) for known in there], colour, label)
+            _line(
+                upper, [100 * own_width(known)[1].nonzeros / known.values for known in there], colour, label
+            )
+            _line(lower, [ratio([own_width(known)[1]], SEG) for known in there], colour, label)
         for axes in (upper, lower):
             axes.set_facecolor("none")
             axes.set_xlim(-0.5, len(names) - 0.5)
@@ -75,10 +77,6 @@ def plot_name(entry: Entry) -> str:
     """Of the file, without suffix."""
     plain = "".join(c if c.isalnum() else "_" for c in f"{entry.network}_{entry.data}").lower()
     return f"reproduce_{plain}"
-
-
-def _density(known: MapSizes, bits: str) -> float:
-    return known.widths[bits].nonzeros / known.values
 
 
 def _line(axes: Axes, values: Sequence[float], colour: str, label: str) -> None:

@@ -14,7 +14,7 @@ from hwsim.capture.pictures import RawPictures
 from hwsim.capture.preprocessing import Prepared
 from hwsim.capture.record import Pictures, capture
 from hwsim.errors import HwsimError, TraceError
-from hwsim.reproduce.accuracy import FLOATS, Accuracy, measure_accuracy
+from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
 from hwsim.reproduce.entry import Entry, Score, Simulated, read_tables
 from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
 from hwsim.shipped import SUFFIX, shipped_traces
@@ -187,14 +187,6 @@ def _run_entry(folder: Path, run: Run, variant: str, labelled: Labelled | None, 
     width = about.get("width", 1)
     name = about["network"] if width == 1 else f"{about['network']}, width {width:g}"
     return Entry(name, about["data"]["name"], variant, accuracy, simulated, tuple(notes))
-
-
-def loop_note(found: Accuracy) -> str:
-    """How an accuracy came about, in a sentence."""
-    return (
-        f"In the loop: {found.pictures:,} pictures, scales from {found.calibration_pictures} others, "
-        f"{found.seconds:.0f} s on one core."
-    )
 
 
 def _captured(network: TorchNetwork, variant: str, labelled: Labelled, images: int) -> Simulated:

@@ -163,6 +163,12 @@ def hidden_maps(found: Simulated) -> tuple[MapSizes, ...]:
     return tuple(known for known in found.maps if not known.picture)
 
 
+def own_width(known: MapSizes) -> tuple[str, Width]:
+    """The width at which a map was captured: bits as text, and its sizes."""
+    bits = max(known.widths, key=int)
+    return bits, known.widths[bits]
+
+
 def ratio(widths: Iterable[Width], coder: str, values: int | None = None) -> float:
     """How many times smaller than raw words of the width; with ``values``, than so many floats."""
     widths = list(widths)
@@ -202,8 +208,7 @@ def _cycles(found: Simulated) -> int:
 def _density(found: Simulated) -> float:
     """Of the maps at the width at which they were captured."""
     maps = hidden_maps(found) or found.maps
-    widest = [known.widths[max(known.widths, key=int)] for known in maps]
-    return sum(width.nonzeros for width in widest) / sum(known.values for known in maps)
+    return sum(own_width(known)[1].nonzeros for known in maps) / sum(known.values for known in maps)
 
 
 def _baseline(entry: Entry, entries: Sequence[Entry]) -> Simulated | None:
