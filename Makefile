@@ -36,9 +36,9 @@ pictures: $(VENV)/.dev
 	cp build/pictures/timeline.png docs/images/lenet5_conv2_timeline.png
 	$(BIN)/python docs/pictures/rtl_timing.py
 
-# The variable silences an advertisement that mkdocs-material prints.
+# The variable silences an advertisement that mkdocs-material prints. (--quiet would silence --strict.)
 docs: $(VENV)/.dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "The site: build/site/index.html. Its search needs a server: python3 -m http.server -d build/site"
 
 # Runs the notebook anew and keeps what it prints; a test compares.
