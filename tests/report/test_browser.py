@@ -43,7 +43,7 @@ def test_the_page_shows_the_numbers_of_the_json(visit, folder):
     page = visit()
     assert problems(page) == []
     assert layers(page) == rows(folder)
-    assert page.count("<svg") == 6
+    assert page.count("<svg") == 7
 
 
 def test_a_click_on_a_title_sorts_and_another_turns_the_order(visit, folder):
