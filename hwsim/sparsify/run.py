@@ -41,7 +41,6 @@ class Settings:
         trials: of the search, at most.
         rate: highest learning rate of the baseline's training.
         trial_rate: of every fine-tuning.
-        first_alpha: where the search starts.
         seed: of everything that is random.
         bfloat16: train in bfloat16 (automatic mixed precision).
     """
@@ -55,7 +54,6 @@ class Settings:
     trials: int = 8
     rate: float = 0.1
     trial_rate: float = 0.03
-    first_alpha: float = 0.25
     seed: int = 0
     bfloat16: bool = False
 
@@ -64,7 +62,7 @@ class Settings:
             raise HwsimError(f"method {self.method!r}: give {', '.join(METHODS)}")
         if min(self.epochs, self.trial_epochs, self.trials) < 1:
             raise HwsimError("epochs and trials are 1 or more")
-        if min(self.rate, self.trial_rate, self.first_alpha, self.width) <= 0 or (self.alpha or 0) < 0:
+        if min(self.rate, self.trial_rate, self.width) <= 0 or (self.alpha or 0) < 0:
             raise HwsimError("learning rates, alpha and width are above 0")
 
 
@@ -160,6 +158,7 @@ class _Running:
             self.tell(f"{name}: test {facts['test']['accuracy']:.2%}, MAC density {facts['mac_density']:.3f}")
         self.about["finished"] = True
         self._write()
+        draw_curves(self.about, self.folder / "curves.png")
         return self.about
 
     def _methods(self) -> tuple[str, ...]:
@@ -168,9 +167,7 @@ class _Running:
     def _fine_tune(self, baseline: Stage) -> list[Trial]:
         settings = self.settings
         if settings.alpha is None:
-            trials = search_alpha(
-                self.stages, baseline, self.short, trials=settings.trials, alpha=settings.first_alpha
-            )
+            trials = search_alpha(self.stages, baseline, self.short, settings.trials)
         else:
             trials = [fixed_alpha(self.stages, baseline, self.short, settings.alpha)]
         self._note([trial.stage for trial in trials])
@@ -216,7 +213,6 @@ class _Running:
         epochs = [epoch for stage in self.about["history"].values() for epoch in stage]
         self.about["training_seconds"] = round(sum(epoch["seconds"] for epoch in epochs), 1)
         write_about(self.folder, self.about)
-        draw_curves(self.about, self.folder / "curves.png")
 
 
 def densities(score: Score, maps: tuple[Map, ...]) -> dict[str, float]:

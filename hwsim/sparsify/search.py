@@ -73,10 +73,11 @@ def plain_training(stages: Stages, baseline: Stage, schedule: Schedule) -> list[
 
 
 def search_alpha(
-    stages: Stages, baseline: Stage, schedule: Schedule, *, trials: int, alpha: float, factor: float = 2.0
+    stages: Stages, baseline: Stage, schedule: Schedule, trials: int, factor: float = 2.0
 ) -> list[Trial]:
     """Fine-tune with ever heavier L1 norms, from the best network so far.
 
+    The first alpha is the baseline's cross-entropy, so that the term starts at the cost's part of it.
     A trial is kept if no fewer validation answers are right than the baseline gives and the cost is lower
     than before. As long as validation holds, alpha is multiplied by ``factor``. If it falls, the factor
     becomes its square root and alpha is that much above the last that held; before any did, alpha is divided
@@ -87,11 +88,10 @@ def search_alpha(
         baseline: where the search starts, and what validation accuracy must not fall below.
         schedule: of one trial; every trial has its own seed.
         trials: at most so many.
-        alpha: of the first trial.
         factor: by which alpha rises at first.
     """
     done: list[Trial] = []
-    best, held = baseline, None
+    best, held, alpha = baseline, None, baseline.score.loss
     for number in range(1, trials + 1):
         weights = weights_of(alpha, best.score, stages.maps)
         seeded = replace(schedule, seed=schedule.seed + MOST_PLAIN + number)

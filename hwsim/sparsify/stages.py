@@ -131,9 +131,13 @@ def read_state(file: Path) -> tuple[State, list[dict[str, float]], Score | None]
         ) from error
 
 
-def initial(module: nn.Module, make_seed: int) -> Tensors:
-    """The tensors of a module as its layers make them, from a seed."""
-    torch.manual_seed(make_seed)
+def initial(module: nn.Module, seed: int) -> Tensors:
+    """The tensors of a module as its layers make them, from a seed.
+
+    Weights of convolutions are normal with variance 2 / fan-in (He et al., ICCV 2015).
+    """
+    module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload] # else the layout counts
+    torch.manual_seed(seed)
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

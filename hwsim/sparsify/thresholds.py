@@ -22,7 +22,7 @@ from hwsim.sparsify.search import accepted, cost
 from hwsim.sparsify.training import Score, Tensors, evaluate
 
 LEVELS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # of a map's non-zero elements, what a threshold takes away
-SENSED = 1000  # training pictures for what every threshold does alone
+SENSED = 500  # training pictures for what every threshold does alone
 SAMPLED = 100  # training pictures for the distribution of values
 PRICES = 8  # bisections of the price of cost, in nats, between these
 LOWEST_PRICE, HIGHEST_PRICE = 1e-3, 1e2
@@ -123,10 +123,16 @@ def _alone(
     tell: Callable[[str], None],
 ) -> dict[str, list[tuple[float, float]]]:
     """(cross-entropy, cost) of the network with one threshold, for every level of every ReLU."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    for relu, values in levels.items():
-        scores = [evaluate(module, with_thresholds(network, {relu: value}), data, maps) for value in values]
-        found[relu] = [(score.loss, cost(score.density, maps)) for score in scores]
+
+    def measured(changed: Tensors) -> tuple[float, float]:
+        score = evaluate(module, changed, data, maps)
+        return score.loss, cost(score.density, maps)
+
+    plain = measured(network)
+    found = {
+        relu: [plain, *(measured(with_thresholds(network, {relu: value})) for value in values[1:])]
+        for relu, values in levels.items()
+    }
     tell(
         f"thresholds: {len(levels)} ReLUs, {len(LEVELS)} levels each, measured alone on {len(data)} pictures"
     )

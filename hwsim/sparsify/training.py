@@ -118,7 +118,7 @@ def train_epoch(
     """
     weights = alpha or {}
     weighed = [one for one in maps if one.name in weights]
-    with deterministic():
+    with deterministic(), _norms_held(module, bool(weighed)):
         optimizer = _restore(module, state, schedule)
         module.train()
         random = np.random.default_rng([schedule.seed, state.epoch])
@@ -210,6 +210,27 @@ def augmented(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 @contextmanager
+def _norms_held(module: nn.Module, held: bool) -> Iterator[None]:
+    """The factors of batch normalization stand still under an L1 term.
+
+    Else a map can escape the term by getting smaller instead of sparser, and the normalization behind the
+    layers that read it makes good for that.
+    """
+    factors = [
+        part.weight
+        for part in module.modules()
+        if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.affine and held
+    ]
+    for factor in factors:
+        factor.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for factor in factors:
+            factor.requires_grad_(True)
+
+
+@contextmanager
 def deterministic() -> Iterator[None]:
     """The same bits in every run on one machine: deterministic kernels, one thread."""
     before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
@@ -240,5 +261,9 @@ def _state(module: nn.Module, optimizer: torch.optim.SGD, epoch: int) -> State:
         return tensor.detach().clone(memory_format=torch.contiguous_format)
 
     network = {name: kept(tensor) for name, tensor in module.state_dict().items()}
-    momentum = {name: kept(optimizer.state[p]["momentum_buffer"]) for name, p in module.named_parameters()}
+    momentum = {
+        name: kept(optimizer.state[parameter]["momentum_buffer"])
+        for name, parameter in module.named_parameters()
+        if optimizer.state[parameter]
+    }
     return State(epoch, network, momentum)
