@@ -48,7 +48,7 @@ class Table:
 def all_tables(entries: Sequence[Entry]) -> list[Table]:
     """Accuracy, speed, sizes at every width, and the paper's own figures."""
     sizes = [_sizes(entries, bits) for bits in CODED_WIDTHS]
-    return [_accuracy(entries), _speed(entries), *(table for table in sizes if table.rows), _paper()]
+    return [_accuracy(entries), _speed(entries), *sizes, _paper()]
 
 
 def _accuracy(entries: Sequence[Entry]) -> Table:
@@ -112,6 +112,7 @@ def _sizes(entries: Sequence[Entry], bits: int) -> Table:
         maps = hidden_maps(entry.simulated) if entry.simulated else ()
         widths = [known.widths[str(bits)] for known in maps if str(bits) in known.widths]
         if not maps or len(widths) < len(maps):
+            rows.append((*_names(entry), *[MISSING] * (len(NAMES) + 2)))
             continue
         values = sum(known.values for known in maps)
         least = min(known.values / known.widths[str(bits)].distinct for known in maps)
@@ -129,7 +130,7 @@ def _sizes(entries: Sequence[Entry], bits: int) -> Table:
         "all maps together, without the picture. Entropy: zeroth-order, of each map's histogram over all "
         "pictures: a bound for codes of single values, not a code. Samples: values in all, and values for "
         "each distinct one in the map where they are fewest; where these are few, the entropy is too low to "
-        "be a bound.",
+        "be a bound. Of a trace, no width above its own can be measured.",
         ("network", "data", "variant", "density", *NAMES.values(), "samples"),
         tuple(rows),
     )
