@@ -16,6 +16,7 @@ BUILD = Path(__file__).parents[2] / "build" / "rtl"
 DEFAULT_SEED = 2019
 ENVIRONMENT = {
     "COCOTB_LOG_LEVEL": "WARNING",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # of no use to cocotb, and slow
     # Rewriting the assertions of all that a bench imports takes longer than most simulations.
     "COCOTB_REWRITE_ASSERTION_FILES": "tests/rtl/*.py",
 }

@@ -1,5 +1,6 @@
 """An array of two cores behind AXI4-Stream ports, in the Verilog that is emitted of it."""
 
+import pytest
 from simulate import run_verilog
 
 from hwsim.arch import Arch
@@ -8,5 +9,6 @@ from rtl.emit import NAME, verilog
 FIELDS = {"cores": 2, "columns": 4, "accumulators": 256, "weight_words": 640, "fifo_depth": 8}
 
 
-def test_two_cores_take_the_cycles_of_the_model_and_share_their_loads():
-    run_verilog(verilog(Arch(**FIELDS)), NAME, "top", arch=FIELDS)
+@pytest.mark.parametrize("stalls", [False, True])
+def test_two_cores_take_the_cycles_of_the_model_and_make_the_words_of_the_reference(stalls):
+    run_verilog(verilog(Arch(**FIELDS)), NAME, "top", arch=FIELDS, stalls=stalls)
