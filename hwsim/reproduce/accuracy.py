@@ -13,6 +13,7 @@ from hwsim.capture.calibration import calibrate_network
 from hwsim.capture.graph import CaptureError, RunningNetwork
 from hwsim.capture.plan import plan
 from hwsim.capture.record import Pictures
+from hwsim.reproduce.remembered import Remembered
 from hwsim.reproduce.rounding import Rounding, rounding_of
 
 WIDTHS = (16, 12, 10, 8, 6, 4)  # bits of the maps, as in the tables
@@ -96,9 +97,10 @@ def measure_accuracy(
     loop, graph = open_loop(network, example), network.graph(example)
     planned = plan(graph)
     chosen = [calibration[number] for number in range(len(calibration))]
+    remembered = Remembered(network, chosen)
     correct = {}
     for bits in (None, *widths):
-        rounding = bits and rounding_of(graph, planned, calibrate_network(network, planned, chosen, bits))
+        rounding = bits and rounding_of(graph, planned, calibrate_network(remembered, planned, chosen, bits))
         right = 0
         for start in range(0, len(pictures), batch):
             numbers = range(start, min(start + batch, len(pictures)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -75,7 +76,7 @@ def _plot(entries: Sequence[Entry]) -> Plot:
 
 def plot_name(entry: Entry) -> str:
     """Of the file, without suffix."""
-    plain = "".join(c if c.isalnum() else "_" for c in f"{entry.network}_{entry.data}").lower()
+    plain = re.sub("[^a-z0-9]+", "_", f"{entry.network}_{entry.data}".lower()).strip("_")
     return f"reproduce_{plain}"
 
 

@@ -151,7 +151,7 @@ class Labelled:
 
         about = run.about["data"]
         parts = open_dataset(data, seed=about["split_seed"])
-        if (len(parts.train.labels), len(parts.test.labels)) != (about["train"], about["test"]):
+        if parts.digest() != about["sha256"]:
             raise HwsimError(f"{data} is not the data set {about['name']} of the run: give the one it names")
 
         def prepared(images: np.ndarray) -> Pictures:
@@ -169,8 +169,8 @@ def _run_entry(folder: Path, run: Run, variant: str, labelled: Labelled | None, 
     test, epochs = known["test"], known["epochs"]
     accuracy = {FLOATS: Score(test["correct"], test["images"])}
     notes = [
-        f"Trained {epochs} epochs in all on {about['machine']}; in floats {test['correct']:,} of "
-        f"{test['images']:,} test pictures right."
+        f"Trained {epochs} epochs on {about['machine']}; all variants and trials of the run took "
+        f"{about['training_seconds']:,.0f} s. In floats {test['correct']:,} of {test['images']:,} right."
     ]
     place, simulated = folder / f"{variant}{SUFFIX}", None
     if place.is_file():

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.capture.graph import CaptureError
+from hwsim.capture.plan import plan
 from hwsim.reproduce.labels import open_labels
 
 torch = pytest.importorskip("torch")
@@ -16,6 +17,7 @@ from torch import nn  # noqa: E402
 
 from hwsim.capture.torch_network import TorchNetwork  # noqa: E402
 from hwsim.reproduce.accuracy import measure_accuracy  # noqa: E402
+from hwsim.reproduce.remembered import Remembered  # noqa: E402
 
 
 class Sign(nn.Module):
@@ -71,6 +73,25 @@ def test_every_picture_is_counted_once_whatever_the_batch():
         )
         assert found.correct["float"] == 6
     assert steps[-1] == (14, 14)
+
+
+def test_a_network_remembers_the_pictures_that_there_is_room_for():
+    images, runs = pictures(3), []
+    network = TorchNetwork(Everything(), "everything")
+    names = [known.value for known in plan(network.graph(images[0])).maps]
+    own = network.run
+    network.run = lambda image, wanted: runs.append(1) or own(image, wanted)
+    size = sum(value.nbytes for value in network.run(images[0], names).values())
+    remembered = Remembered(network, images, 2 * size + 1)
+    for wanted in (names, names[:2], names):
+        for image in images:
+            found, expected = remembered.run(image, wanted), own(image, wanted)
+            assert found.keys() == expected.keys()
+            for name in wanted:
+                np.testing.assert_array_equal(found[name], expected[name])
+    assert len(runs) == 1 + 2 + 3  # two pictures once, one every time
+    remembered.run(images[0].copy(), names)  # equal, but perhaps not for long
+    assert len(runs) == 7
 
 
 def test_labels_that_are_not_one_a_picture_are_refused():

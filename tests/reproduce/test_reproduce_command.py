@@ -22,7 +22,7 @@ def test_a_trace_gives_tables_as_json_markdown_and_plots(hwsim, tmp_path):
     assert "Density and speedup" in out
     assert "measuring" in err
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["reproduce_tiny__.png", "tables.json", "tables.md"]
+    assert names == ["reproduce_tiny.png", "tables.json", "tables.md"]
     (found,) = read_tables(tmp_path / "out" / "tables.json").entries
     with open_trace(tmp_path / "tiny.zarr") as trace:
         assert found.simulated.digest == trace.digest
