@@ -121,6 +121,23 @@ def test_an_interrupted_sweep_goes_on_and_ends_like_an_uninterrupted_one(
     assert sorted(computed) == [0, 1, 2, 3]  # none twice
 
 
+def test_a_full_disk_is_one_clear_line_and_the_sweep_goes_on_once_there_is_room(
+    trace, tmp_path, monkeypatch, small_tasks
+):
+    in_this_process(monkeypatch)
+    space, folder = Space.parse(FIELDS), tmp_path / "out"
+    (folder / "parts").mkdir(parents=True)
+    full = folder / "parts" / "000002.parquet.partial"
+    full.symlink_to("/dev/full")  # every write to it fails as on a full disk
+    with pytest.raises(SweepError, match=r"out: .*No space left on device.*--resume") as error:
+        sweep([trace], space, folder)
+    assert "\n" not in str(error.value)
+    assert (folder / "parts" / "000001.parquet").exists()
+    full.unlink(missing_ok=True)
+    resumed = [rows(path) for path in sweep([trace], space, folder, resume=True)]
+    assert resumed == [rows(path) for path in sweep([trace], space, tmp_path / "whole")]
+
+
 def test_another_trace_is_not_taken_for_the_one_that_was_swept(trace, tmp_path, monkeypatch):
     in_this_process(monkeypatch)
     sweep([trace], Space.parse(FIELDS), tmp_path / "out")
