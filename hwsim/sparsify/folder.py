@@ -6,14 +6,14 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from hwsim.capture.preprocessing import Preprocessing
 from hwsim.capture.sources import load_weights
 from hwsim.errors import HwsimError
-from hwsim.sparsify.networks import make_network
+
+if TYPE_CHECKING:
+    import torch
 
 FORMAT, VERSION = "hwsim sparsify run", 1
 ABOUT = ("run.json", "metrics.json")  # the second where a run is shipped
@@ -54,6 +54,8 @@ class Run:
         Raises:
             HwsimError: there is no such variant, or its checkpoint is missing or damaged.
         """
+        from hwsim.sparsify.networks import make_network
+
         module = make_network(self.about["network"], self.about["classes"], self.about["width"])
         load_weights(module, self.checkpoint(variant))
         return module.eval()

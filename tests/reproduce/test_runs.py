@@ -1,6 +1,7 @@
 """Rows of a run of ``hwsim sparsify``: what it says, what its traces say, what is measured in the loop."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -76,6 +77,15 @@ def test_without_pictures_a_row_says_what_the_run_says(run):
     assert list(sparse.accuracy) == ["float"]
     assert sparse.simulated is None
     assert "Trained 4 epochs on 1 CPU core" in sparse.notes[0]
+
+
+def test_what_a_run_says_takes_no_torch(run, data, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith(("hwsim.sparsify", "hwsim.capture"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert [row.variant for row in entries_of(str(run), Wanted())] == ["baseline", "l1"]
+    with pytest.raises(HwsimError, match="torch, which is not installed: pip install"):
+        entries_of(str(run), Wanted(data=data))
 
 
 def test_with_pictures_a_row_is_measured_in_the_loop_and_from_a_trace(run, data):
