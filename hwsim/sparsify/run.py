@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from hwsim.sparsify.maps import Map, find_maps
 from hwsim.sparsify.networks import make_network, preprocessing_of
 from hwsim.sparsify.search import Trial, fixed_alpha, plain_training, search_alpha
 from hwsim.sparsify.stages import Stage, Stages, initial, write_tensors
-from hwsim.sparsify.thresholds import Thresholded, raise_thresholds
+from hwsim.sparsify.thresholds import raise_thresholds, sense, thresholds_of, with_thresholds
 from hwsim.sparsify.training import Schedule, Score, Tensors, evaluate, rounded
 
 METHODS = ("l1", "fatrelu", "both")
@@ -34,7 +35,7 @@ class Settings:
     Attributes:
         network: as :func:`hwsim.sparsify.networks.make_network` takes it.
         width: factor on the filters.
-        method: ``l1``, ``fatrelu``, or ``both``: each alone, and thresholds behind L1.
+        method: ``l1``, ``fatrelu``, or ``both``: each alone, and then together.
         alpha: weight of the L1 term, or None to search it.
         epochs: of the baseline's training.
         trial_epochs: of every fine-tuning.
@@ -119,92 +120,111 @@ class _Running:
         )
         self.short = replace(self.long, epochs=settings.trial_epochs, rate=settings.trial_rate)
         self.found: dict[str, tuple[Tensors, dict[str, Any]]] = {}
+        self.epochs_of: dict[str, int] = {}  # of training in all, by the name of the stage
 
     def baseline(self, weights: Path | None) -> Stage:
         """The network that all else is compared with."""
         if weights is None:
             start = initial(self.module, self.settings.seed)
-            trained = self.stages.run("baseline", start, self.long)
+            trained = self.stages.run("baseline", partial(dict, start), self.long)
         else:
             load_weights(self.module, weights)
             network = rounded(self.module.state_dict())
             score = evaluate(self.module, network, self.data.validation, self.maps)
             trained = Stage("baseline", network, score, [])
         stages = [trained]
-        if "l1" in self._methods():
+        if self.settings.method != "fatrelu":
             stages = plain_training(self.stages, trained, self.short)
         best = max(stages, key=lambda stage: stage.score.correct)
         kept = stages[: stages.index(best) + 1]
         self._note(stages)
-        self._add("baseline", best.network, best.score, {"epochs": sum(len(stage.history) for stage in kept)})
+        self._add("baseline", best, {"epochs": sum(len(stage.history) for stage in kept)})
         return best
 
     def finish(self, baseline: Stage) -> dict[str, Any]:
         """All variants but the baseline; then everything is measured on the test part."""
-        networks = {"": (baseline.network, baseline.score)}
-        if "l1" in self._methods():
-            trials = self._fine_tune(baseline)
-            if kept := [trial for trial in trials if trial.kept]:
-                networks["l1"] = kept[-1].stage.network, kept[-1].stage.score
-        if "fatrelu" in self._methods():
-            for name, (network, _) in networks.items():
-                found = raise_thresholds(
-                    self.module, network, baseline.score, self.data, self.maps, self.tell
-                )
-                self._add_thresholds(f"{name}_fatrelu".strip("_"), name or "baseline", found)
+        method, best = self.settings.method, baseline
+        if method in ("l1", "both"):
+            trials = self._l1(baseline)
+            best = self._keep("l1", baseline, trials)
+        if method in ("fatrelu", "both"):
+            self._fatrelu(baseline)
+        if method == "both":
+            alpha = next((trial.alpha for trial in reversed(trials) if trial.kept), None)
+            self._keep("l1_fatrelu", best, self._l1_with_thresholds(baseline, best, alpha))
         for name, (network, facts) in self.found.items():
-            facts["test"], density = self._measured(network, self.data.test)
-            facts |= density
-            self.tell(f"{name}: test {facts['test']['accuracy']:.2%}, MAC density {facts['mac_density']:.3f}")
+            score = evaluate(self.module, network, self.data.test, self.maps)
+            facts |= {"test": _right(score), "density": score.density, **densities(score, self.maps)}
+            self.tell(f"{name}: test {score.accuracy:.2%}, MAC density {facts['mac_density']:.3f}")
         self.about["finished"] = True
         self._write()
         draw_curves(self.about, self.folder / "curves.png")
         return self.about
 
-    def _methods(self) -> tuple[str, ...]:
-        return ("l1", "fatrelu") if self.settings.method == "both" else (self.settings.method,)
-
-    def _fine_tune(self, baseline: Stage) -> list[Trial]:
+    def _l1(self, baseline: Stage) -> list[Trial]:
         settings = self.settings
-        if settings.alpha is None:
-            trials = search_alpha(self.stages, baseline, self.short, settings.trials)
-        else:
-            trials = [fixed_alpha(self.stages, baseline, self.short, settings.alpha)]
+        if settings.alpha is not None:
+            return [fixed_alpha(self.stages, baseline, self.short, settings.alpha)]
+        return search_alpha(self.stages, baseline, self.short, settings.trials)
+
+    def _l1_with_thresholds(self, baseline: Stage, start: Stage, alpha: float | None) -> list[Trial]:
+        """Trials that raise thresholds at the price alpha, then fine-tune with them and the L1 term."""
+
+        def prepare(network: Tensors, price: float) -> Tensors:
+            sensed = sense(self.module, network, self.data.train, self.maps)
+            return with_thresholds(network, sensed.thresholds(price))
+
+        return search_alpha(
+            self.stages,
+            baseline,
+            replace(self.short, seed=self.short.seed + 100),
+            self.settings.trials,
+            name="l1_fatrelu",
+            start=start,
+            alpha=alpha,
+            prepare=prepare,
+        )
+
+    def _keep(self, name: str, start: Stage, trials: list[Trial]) -> Stage:
+        """Note trials; the last that was kept is a variant. Returns it, or what they started from."""
         self._note([trial.stage for trial in trials])
-        self.about["trials"] = [
+        self.about["trials"] += [
             {"stage": trial.stage.name, "alpha": trial.alpha, "weights": trial.weights, "kept": trial.kept}
             | _right(trial.stage.score)
             | densities(trial.stage.score, self.maps)
             for trial in trials
         ]
         kept = [trial for trial in trials if trial.kept]
-        if kept:
-            epochs = self.found["baseline"][1]["epochs"] + sum(len(trial.stage.history) for trial in kept)
-            facts = {"epochs": epochs, "alpha": kept[-1].weights}
-            self._add("l1", kept[-1].stage.network, kept[-1].stage.score, facts)
-        else:
-            self.tell("no trial kept validation accuracy: there is no sparse network; try more --epochs")
-        return trials
+        if not kept:
+            self.tell(f"{name}: no trial kept validation accuracy; try more --trial-epochs, or more --epochs")
+            return start
+        last = kept[-1].stage
+        epochs = sum(len(trial.stage.history) for trial in kept)
+        facts = {"epochs": self.epochs_of[start.name] + epochs, "alpha": kept[-1].weights}
+        self._add(name, last, facts)
+        return last
 
-    def _add_thresholds(self, name: str, source: str, found: Thresholded) -> None:
-        facts = {"epochs": self.found[source][1]["epochs"], "thresholds": found.thresholds}
-        self.about["threshold_prices"][name] = [
+    def _fatrelu(self, baseline: Stage) -> None:
+        found = raise_thresholds(
+            self.module, baseline.network, baseline.score, self.data, self.maps, self.tell
+        )
+        self.about["threshold_prices"] = [
             dict(zip(("price", "cost", "correct", "kept"), tried, strict=True)) for tried in found.tried
         ]
-        self._add(name, found.network, found.score, facts)
+        stage = Stage("fatrelu", found.network, found.score, [])
+        self._add("fatrelu", stage, {"epochs": self.epochs_of[baseline.name]})
 
-    def _add(self, name: str, network: Tensors, score: Score, facts: dict[str, Any]) -> None:
+    def _add(self, name: str, stage: Stage, facts: dict[str, Any]) -> None:
         """A variant: its checkpoint, and what validation says of it."""
-        file = f"{name}.safetensors"
+        file, network = f"{name}.safetensors", stage.network
         write_tensors(self.folder / file, {key: t.half() if t.ndim > 1 else t for key, t in network.items()})
-        facts = {"checkpoint": file, **facts, "validation": _right(score)}
+        if thresholds := thresholds_of(network):
+            facts["thresholds"] = thresholds
+        facts = {"checkpoint": file, **facts, "validation": _right(stage.score)}
+        self.epochs_of[stage.name] = facts["epochs"]
         self.found[name] = network, facts
         self.about["variants"][name] = facts
         self._write()
-
-    def _measured(self, network: Tensors, part: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        score = evaluate(self.module, network, part, self.maps)
-        return _right(score), {"density": score.density, **densities(score, self.maps)}
 
     def _note(self, stages: list[Stage]) -> None:
         self.about["history"] |= {stage.name: stage.history for stage in stages if stage.history}
@@ -251,7 +271,7 @@ def _about(settings: Settings, data: DataSet, module: nn.Module, maps: tuple[Map
         "maps": [asdict(one) for one in maps],
         "variants": {},
         "trials": [],
-        "threshold_prices": {},
+        "threshold_prices": [],
         "history": {},
     }
 

@@ -12,7 +12,7 @@ from hwsim.sparsify.maps import find_maps  # noqa: E402
 from hwsim.sparsify.networks import FatReLU  # noqa: E402
 from hwsim.sparsify.search import cost  # noqa: E402
 from hwsim.sparsify.stages import Stages, initial  # noqa: E402
-from hwsim.sparsify.thresholds import raise_thresholds, with_thresholds  # noqa: E402
+from hwsim.sparsify.thresholds import LEVELS, raise_thresholds, sense, thresholds_of, with_thresholds  # noqa: E402
 from hwsim.sparsify.training import Schedule, evaluate  # noqa: E402
 
 MAPS = find_maps(Tiny(), (1, 8, 8))
@@ -20,14 +20,14 @@ MAPS = find_maps(Tiny(), (1, 8, 8))
 
 @pytest.fixture(scope="module")
 def data():
-    return bars_data()
+    return bars_data(noise=180)
 
 
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stages")
     stages = Stages(folder, Tiny(), data, MAPS, lambda _: None)
-    return stages.run("baseline", initial(Tiny(), 0), Schedule(6, batch=32))
+    return stages.run("baseline", lambda: initial(Tiny(), 0), Schedule(6, batch=32))
 
 
 def test_a_threshold_takes_what_is_not_above_it_and_leaves_the_rest():
@@ -49,7 +49,7 @@ def test_gradients_pass_what_is_above_the_threshold_alone():
 def test_thresholds_are_raised_as_far_as_validation_holds(data, trained):
     floor = trained.score
     found = raise_thresholds(Tiny(), trained.network, floor, data, MAPS, lambda _: None)
-    assert found.thresholds
+    assert thresholds_of(found.network)
     assert found.score == evaluate(Tiny(), found.network, data.validation, MAPS)
     assert found.score.correct >= floor.correct
     assert cost(found.score.density, MAPS) < cost(floor.density, MAPS)
@@ -69,7 +69,7 @@ def test_a_map_has_no_value_between_zero_and_its_threshold(data, trained):
             part.register_forward_hook(lambda _, __, made, name=name: seen.update({name: made.numpy()}))
     with torch.no_grad():
         module(torch.from_numpy(data.test.images / np.float32(255)))
-    for name, threshold in found.thresholds.items():
+    for name, threshold in thresholds_of(found.network).items():
         assert seen[name][seen[name] > 0].min() > threshold > 0
 
 
@@ -78,7 +78,7 @@ def test_a_floor_that_nothing_reaches_leaves_the_network_as_it_is(data, trained)
     perfect = evaluate(module, trained.network, data.validation, MAPS)
     unreachable = type(perfect)(**{**vars(perfect), "correct": perfect.images + 1})
     found = raise_thresholds(module, trained.network, unreachable, data, MAPS, lambda _: None)
-    assert found.thresholds == {}
+    assert thresholds_of(found.network) == {}
     assert all(torch.equal(found.network[name], tensor) for name, tensor in trained.network.items())
 
 
@@ -94,3 +94,28 @@ def test_thresholds_are_tensors_of_the_network():
     assert changed["relu1.threshold"] == 0.25
     assert changed["relu2.threshold"] == 0
     assert changed.keys() == network.keys()
+    assert thresholds_of(changed) == {"relu1": 0.25}
+
+
+def test_a_higher_price_takes_no_lower_thresholds(data, trained):
+    sensed = sense(Tiny(), trained.network, data.train, MAPS)
+    assert sensed.thresholds(0.0).keys() <= {"relu1", "relu2"}
+    costs = []
+    for price in (0.0, 0.03, 1.0, 30.0, 1e6):
+        network = with_thresholds(trained.network, sensed.thresholds(price))
+        costs.append(cost(evaluate(Tiny(), network, data.train[:300], MAPS).density, MAPS))
+    assert costs == sorted(costs, reverse=True)
+    highest = {relu: levels[-1] for relu, levels in sensed.levels.items()}
+    assert sensed.thresholds(1e6) == highest
+
+
+def test_levels_take_away_the_share_of_values_that_they_say(data, trained):
+    sensed = sense(Tiny(), trained.network, data.train, MAPS)
+    module = Tiny()
+    module.load_state_dict(trained.network)
+    module.eval()
+    with torch.no_grad():
+        values = module.relu1(module.bn1(module.conv1(torch.from_numpy(data.train.images[:100]) / 255)))
+    values = values[values > 0]
+    for level, threshold in zip(LEVELS, sensed.levels["relu1"], strict=True):
+        assert float((values <= threshold).float().mean()) == pytest.approx(level, abs=0.01)
