@@ -79,12 +79,11 @@ class Waits:
         """A pass begins."""
         self._before = self._count()
 
-    def check(self, cycles: int, expected: int) -> None:
-        """A pass is done: each of those cycles has cost it one cycle at most."""
+    def check(self, cycles: int, expected: int, done: bool) -> None:
+        """After so many cycles a pass is done, or not yet: each of those waits cost it one cycle at most."""
         waited = self._count() - self._before
-        assert expected <= cycles <= expected + waited, (
-            f"{cycles} cycles, not {expected} and {waited} at most"
-        )
+        assert cycles <= expected + waited, f"{cycles} cycles, not {expected} and {waited} of waiting at most"
+        assert not done or cycles >= expected, f"{cycles} cycles, not {expected}"
 
 
 def stalls_of(name: str, stalled: set[str]) -> Stalls:
