@@ -15,7 +15,7 @@ from hwsim.capture.preprocessing import Prepared
 from hwsim.capture.record import Pictures, capture
 from hwsim.errors import HwsimError, TraceError
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
-from hwsim.reproduce.entry import Entry, Score, Simulated, read_tables
+from hwsim.reproduce.entry import Entry, ReproduceError, Score, Simulated, read_tables
 from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
 from hwsim.shipped import SUFFIX, shipped_traces
 from hwsim.trace import Trace, open_trace
@@ -123,13 +123,19 @@ def run_entries(folder: Path, wanted: Wanted) -> list[Entry]:
     """A row for each variant of a run: what the run says, its traces, and the rest if there are pictures.
 
     Raises:
-        HwsimError: the run is damaged, or the pictures are not those of the run.
+        HwsimError: the run is unfinished or damaged, or the pictures are not those of the run.
     """
     from hwsim.sparsify.folder import open_run
 
     run = open_run(folder)
-    labelled = None if wanted.data is None else Labelled.of_run(run, wanted.data, wanted.pictures)
-    return [_run_entry(folder, run, variant, labelled, wanted) for variant in run.about["variants"]]
+    if not run.about.get("finished"):
+        raise ReproduceError(f"{folder} is not finished: go on with 'hwsim sparsify --resume'")
+    try:
+        labelled = None if wanted.data is None else Labelled.of_run(run, wanted.data, wanted.pictures)
+        return [_run_entry(folder, run, variant, labelled, wanted) for variant in run.about["variants"]]
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ReproduceError(f"{folder} is damaged ({reason}): run 'hwsim sparsify' anew") from error
 
 
 @dataclass(frozen=True)

@@ -126,8 +126,20 @@ def test_other_pictures_than_those_of_the_run_are_refused(run, tmp_path):
         entries_of(str(run), Wanted(data=tmp_path / "x.npz"))
 
 
-def test_a_damaged_run_is_one_clear_line(hwsim, run, tmp_path):
-    (run / "run.json").write_text('{"format": "hwsim sparsify run"}')
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda about: about.pop("version"), "cannot be read"),
+        (lambda about: about.update(finished=False), "is not finished: go on with 'hwsim sparsify --resume'"),
+        (lambda about: about["variants"]["l1"].pop("test"), "is damaged (KeyError: 'test')"),
+        (lambda about: about["variants"]["l1"]["test"].update(correct=99), "99 right of 12 pictures"),
+        (lambda about: about.update(variants={"l1": None}), "is damaged (TypeError"),
+    ],
+)
+def test_an_unfinished_or_damaged_run_is_one_clear_line(hwsim, run, tmp_path, change, reason):
+    about = json.loads((run / "run.json").read_text())
+    change(about)
+    (run / "run.json").write_text(json.dumps(about))
     code, _, err = hwsim("reproduce", run, "-o", tmp_path / "out", "-q")
     assert (code, err.count("\n")) == (1, 1)
-    assert "cannot be read" in err
+    assert reason in err
