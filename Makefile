@@ -39,7 +39,7 @@ pictures: $(VENV)/.dev
 # The variable silences an advertisement that mkdocs-material prints. (--quiet would silence --strict.)
 docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-	@echo "The site: build/site/index.html. Its search needs a server: python3 -m http.server -d build/site"
+	@echo "The site: build/site/index.html"
 
 # Runs the notebook anew and keeps what it prints; a test compares.
 tutorial: $(VENV)/.dev

@@ -123,6 +123,20 @@ def test_a_page_opens_from_a_disk_without_errors_and_fits_the_window(site, page,
     assert int(re.search(r'data-wide="(-?\d+)"', document)[1]) <= 0
 
 
+def test_search_works_in_a_page_opened_from_a_disk(site):
+    script = """
+    const search = document.querySelector("[data-md-component=search-query]");
+    setTimeout(() => {
+        search.focus();
+        search.value = "requantizer";
+        search.dispatchEvent(new Event("keyup"));
+    }, 500);
+    """
+    document = document_after(site / "index.html", site, script)
+    found = re.findall(r'href="([^"]*)" class="md-search-result__link"', document)
+    assert any(url.endswith("#rtl.core.requantize.Requantizer") for url in found), found
+
+
 def test_links_between_pages_lead_to_files_of_the_repository():
     pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "rtl" / "README.md"]
     broken = []
