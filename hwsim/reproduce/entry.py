@@ -152,14 +152,17 @@ class Tables:
 
 
 def merged(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """One entry for each network, data set and variant; where two have a figure, the first one's counts."""
+    """One entry for each network, data set and variant: what the first one lacks is the next one's.
+
+    Accuracy is taken whole, from the entry that has it at the most widths: so it is of the same pictures.
+    """
     found: dict[tuple[str, str, str], Entry] = {}
     for entry in entries:
         known = found.setdefault(entry.key, entry)
         if known is not entry:
             found[entry.key] = replace(
                 known,
-                accuracy={**entry.accuracy, **known.accuracy},
+                accuracy=max(known.accuracy, entry.accuracy, key=len),
                 simulated=known.simulated or entry.simulated,
                 notes=tuple(dict.fromkeys((*known.notes, *entry.notes))),
             )

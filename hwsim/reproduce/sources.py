@@ -148,7 +148,7 @@ class Labelled:
 
     @staticmethod
     def of_run(run: Run, data: Path, pictures: int) -> Labelled:
-        """The first pictures of the test part that the run was tested with.
+        """Pictures spread over the test part that the run was tested with, since it may be sorted by class.
 
         Raises:
             HwsimError: the data set cannot be read, or is another one.
@@ -165,8 +165,9 @@ class Labelled:
             raw = RawPictures(str(data), "array", names, lambda number: images[number])
             return Prepared(raw, range(len(images)), run.preprocessing())
 
-        test, calibration = parts.test.images[:pictures], parts.train.images[:CALIBRATION]
-        return Labelled(prepared(test), parts.test.labels[:pictures], prepared(calibration))
+        chosen = slice(None, None, max(len(parts.test) // pictures, 1))
+        test, labels = parts.test.images[chosen][:pictures], parts.test.labels[chosen][:pictures]
+        return Labelled(prepared(test), labels, prepared(parts.train.images[:CALIBRATION]))
 
 
 def _run_entry(folder: Path, run: Run, variant: str, labelled: Labelled | None, wanted: Wanted) -> Entry:

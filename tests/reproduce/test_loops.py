@@ -11,7 +11,7 @@ from hwsim.capture.graph import CaptureError
 from hwsim.capture.plan import plan
 from hwsim.quantize import dequantize, integers, quantize_map
 from hwsim.reference import accumulate, run_layer
-from hwsim.reproduce.rounding import rounding_of
+from hwsim.reproduce.rounding import Rounding, rounding_of
 
 torch = pytest.importorskip("torch")
 from small_networks import SHAPE, Everything, pictures  # noqa: E402
@@ -262,6 +262,27 @@ def test_onnx_and_torch_give_the_same_answers(model, bits):
     np.testing.assert_allclose(theirs, ours, atol=FLIP * np.abs(ours).max())
     rounded = np.median(np.abs(ours - own))
     assert np.median(np.abs(theirs - ours)) < rounded / 10
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_nodes_round_and_clamp_as_codes_do(signed):
+    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    from hwsim.reproduce.onnx_loop import rounded_model
+
+    def value(name):
+        return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None])
+
+    steps = [onnx.helper.make_node("Identity", [a], [b]) for a, b in (("in", "x"), ("x", "out"))]
+    graph = onnx.helper.make_graph(steps, "graph", [value("in")], [value("out")])
+    opset = [onnx.helper.make_opsetid("", 17)]
+    code = Code(4, signed, 0.375)
+    changed = rounded_model(
+        onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), Rounding({"x": code}, {})
+    )
+    values = np.linspace(-9, 9, 200, dtype=np.float32)
+    session = runtime.InferenceSession(changed.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"in": values})
+    np.testing.assert_allclose(found, dequantize(code.of(values), code.scale, signed))
 
 
 def test_a_model_of_one_picture_at_a_time_is_run_so(model, tmp_path):

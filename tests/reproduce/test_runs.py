@@ -8,13 +8,14 @@ import pytest
 
 from hwsim.capture.record import capture
 from hwsim.errors import HwsimError
-from hwsim.reproduce.sources import Wanted, entries_of, is_run
+from hwsim.reproduce.sources import Labelled, Wanted, entries_of, is_run
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
 
 from hwsim.capture.torch_network import TorchNetwork  # noqa: E402
 from hwsim.sparsify.datasets import open_dataset  # noqa: E402
+from hwsim.sparsify.folder import open_run  # noqa: E402
 from hwsim.sparsify.networks import make_network  # noqa: E402
 
 TEST, RIGHT = 12, 9
@@ -101,6 +102,16 @@ def test_with_pictures_a_row_is_measured_in_the_loop_and_from_a_trace(run, data)
     assert list(baseline.accuracy) == ["float", "16", "12", "10", "8", "6", "4"]
     assert (baseline.simulated.images, baseline.simulated.bits) == (2, 16)
     assert "In the loop: 10 pictures" in baseline.notes[1]
+
+
+def test_few_pictures_are_spread_over_the_test_part(run, data):
+    """A data set may be sorted by class."""
+    parts = open_dataset(data, seed=3)
+    chosen = Labelled.of_run(open_run(run), data, 4)
+    assert chosen.labels.tolist() == parts.test.labels[[0, 3, 6, 9]].tolist()
+    for number, place in enumerate((0, 3, 6, 9)):
+        expected = parts.test.images[place].astype(np.float32) / 255
+        np.testing.assert_allclose(chosen.test[number], expected, atol=1e-6)
 
 
 def test_a_trace_in_the_folder_is_taken_as_it_is(run):

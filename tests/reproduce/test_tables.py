@@ -136,13 +136,13 @@ def test_a_missing_file_of_tables_is_one_clear_line(tmp_path):
         read_tables(tmp_path / "none.json")
 
 
-def test_entries_of_the_same_network_complete_each_other_and_the_first_counts():
+def test_entries_of_the_same_network_complete_each_other():
     trace = entry(accuracy={"float": (1, 2)}, found=simulated(), notes=("a",))
     loop = entry(accuracy={"float": (2, 2), "8": (1, 2)}, notes=("b", "a"))
     other = entry("sparse")
     found = merged([trace, other, loop])
     assert [one.variant for one in found] == ["baseline", "sparse"]
-    assert found[0].accuracy == {"float": Score(1, 2), "8": Score(1, 2)}
+    assert found[0].accuracy == {"float": Score(2, 2), "8": Score(1, 2)}  # of the same pictures
     assert found[0].simulated == trace.simulated
     assert found[0].notes == ("a", "b")
     assert merged([loop, trace])[0].simulated == trace.simulated
