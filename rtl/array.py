@@ -30,7 +30,8 @@ class CorePorts(wiring.Signature):
 
     Members:
         passes: In(stream of PassConfig), taken when a pass starts.
-        words, rows: In(streams), as in :class:`Core`. coded, index: Out(streams), as there.
+        words, rows: In(streams), as in :class:`Core`.
+        coded, index: Out(streams), as there.
         busy, done, error: Out(1), as there.
     """
 

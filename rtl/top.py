@@ -26,7 +26,8 @@ class Top(wiring.Component):
 
     Ports:
         s_axis_weights, s_axis_scales: loads; ``tuser`` is the mask of the cores that take them.
-        s_axis_<passes, words, rows>_<core>, m_axis_<coded, index>_<core>: as in :class:`rtl.array.CorePorts`.
+        s_axis_<port>_<core>: of a core, ``passes``, ``words`` and ``rows`` of :class:`rtl.array.CorePorts`.
+        m_axis_<port>_<core>: of a core, ``coded`` and ``index``.
         busy, done, error: Out(cores), one bit a core.
     """
 
