@@ -66,6 +66,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
                 "Fetching runs ahead of the layers: one that waits for its weights can take longer than "
                 "when dense, because the layers before it left less time to fetch. A click on a title sorts."
             ),
+            html.layer_filter(),
             html.table(LAYER_COLUMNS, rows, total, made_up),
             *_measured(report, total),
             html.heading("What stalls each layer"),

@@ -9,7 +9,18 @@ from matplotlib.axes import Axes
 
 from hwsim.report import text
 from hwsim.report.plots import bars
-from hwsim.report.plots.style import CAUSE_COLOURS, INK, MUTED, RULE, WIDTH, Plot, canvas, finish, styled
+from hwsim.report.plots.style import (
+    CAUSE_COLOURS,
+    INK,
+    MUTED,
+    RULE,
+    WIDTH,
+    Plot,
+    canvas,
+    finish,
+    hint,
+    styled,
+)
 from hwsim.report.waterfall import GAINS, LOSSES, waterfall_rows
 from hwsim.result import Result
 
@@ -66,7 +77,7 @@ def _panel(axes: Axes, row: Mapping[str, Any], left: float, floor: float, limit:
     """One waterfall above the line ``floor``; the y axis points down."""
     spans = _spans(row)
     scale = _BARS / max(top for _, top in spans)
-    axes.bar(
+    drawn = axes.bar(
         [left + n for n in range(len(spans))],
         [(top - bottom) * scale for bottom, top in spans],
         0.86,
@@ -74,6 +85,8 @@ def _panel(axes: Axes, row: Mapping[str, Any], left: float, floor: float, limit:
         color=list(_COLOURS.values()),
         linewidth=0,
     )
+    for bar, name, (bottom, top) in zip(drawn, _COLOURS, spans, strict=True):
+        hint(bar, f"{text.label(row['layer'])}: {name}, {text.whole(top - bottom)} cycles")
     axes.plot([left - 0.5, left + len(spans) - 0.5], [floor, floor], color=RULE, linewidth=0.6)
     words = (
         f"{text.count(row['dense_cycles'])} to {text.count(row['cycles'])}: "
