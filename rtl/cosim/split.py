@@ -28,8 +28,10 @@ _LOCAL = re.compile(r"\tvalue<\d+> \w+;")
 
 
 def split_eval(text: str, design: str) -> str:
-    """The C++ that CXXRTL wrote for ``design``, with ``eval`` in pieces, and ``commit`` without branches (what
-    that returns means nothing)."""
+    """The C++ that CXXRTL wrote for ``design``: ``eval`` in pieces, ``commit`` without branches.
+
+    What ``commit`` returns means nothing then.
+    """
     head = f"bool {design}::eval(performer *performer) {{\n"
     before, rest = text.split(head)
     body, after = rest.split("\n}\n", 1)

@@ -1,5 +1,6 @@
 """Proofs: streams keep their rules, and no word is lost or overwritten."""
 
+import pytest
 from amaranth import Assert, Assume, Module, Mux, Signal
 from amaranth.hdl import Elaboratable
 from formal.prove import inputs, prove
@@ -8,6 +9,7 @@ from hwsim.arch import WINDOW_WORDS, Arch
 from rtl.bits.packer import Packer
 from rtl.bits.window import Window
 from rtl.codec.encoder import SegEncoder
+from rtl.core.credit_fifo import CreditFifo
 
 
 class Holds(Elaboratable):
@@ -62,6 +64,48 @@ class Occupied(Elaboratable):
         return m
 
 
+class PaidInAdvance(Elaboratable):
+    """A FIFO whose writer pays as it may never overflows, and gives what it got in order.
+
+    One entry, any one of the first seven, has a mark; no other has it.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.fifo = CreditFifo(1, depth)
+        self.sends = Signal()  # a credit is used if there is one
+        self.arrives = Signal()  # what is under way comes out if there is anything
+        self.marked = Signal(3)
+        self.free = [self.sends, self.arrives, self.marked, self.fifo.head.ready]
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.fifo = fifo = self.fifo
+        under_way, held = Signal(range(self.depth + 2)), Signal(range(self.depth + 2))
+        entered, left = Signal(3), Signal(3)
+        leaves = fifo.head.valid & fifo.head.ready
+        m.d.comb += [
+            fifo.entries.valid.eq(self.arrives & (under_way != 0)),
+            fifo.entries.payload.eq(entered == self.marked),
+        ]
+        m.d.sync += [
+            fifo.spend.eq(self.sends & fifo.credit),
+            under_way.eq(under_way + fifo.spend - fifo.entries.valid),
+            held.eq(held + fifo.entries.valid - leaves),
+            entered.eq(entered + fifo.entries.valid),
+            left.eq(left + leaves),
+        ]
+        before = Signal(3)
+        m.d.sync += before.eq(self.marked)
+        m.d.comb += [
+            Assume((entered == 0) & (under_way == 0) | (before == self.marked)),
+            Assert(held + under_way + fifo.spend <= self.depth),
+            Assert(fifo.head.valid == (held != 0)),
+            Assert(~fifo.head.valid | (fifo.head.payload == (left == self.marked))),
+        ]
+        return m
+
+
 def test_packer_words_hold_until_they_are_taken():
     packer = Packer(33, 17)
     prove(Holds(packer, "words"), inputs(packer), "packer_words", mode="prove", depth=2)
@@ -76,3 +120,9 @@ def test_encoder_words_and_entries_hold_until_they_are_taken():
 def test_the_window_neither_overflows_nor_runs_dry():
     window = Window(17)
     prove(Occupied(window), inputs(window), "window_words", mode="bmc", depth=9)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_fifo_that_is_paid_in_advance_never_overflows(depth):
+    harness = PaidInAdvance(depth)
+    prove(harness, harness.free, f"credit_fifo_{depth}", mode="bmc", depth=9)
