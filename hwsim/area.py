@@ -26,13 +26,14 @@ RESULTS = Path(__file__).parent / "data" / "ecp5_synthesis.json"
 FITTED = ("luts", "ffs", "dsps")
 DEVICE = {"luts": 83640, "ffs": 83640, "dsps": 156, "brams": 208}  # what an LFE5U-85F has
 SCALE_BITS = 48  # of a channel: bias 32, multiplier 16
-IN_USE_BITS = 1  # an accumulator beside its sum
+MARK_BITS = 1  # of an accumulator, beside its sum and for the drain (docs/architecture.md)
+READERS = 2  # of accumulators, taps and drain: each has a copy
 RAM_ROWS = 16  # a distributed RAM is 16 x 4 bits
 RAM_COLUMNS = 4
 BLOCKS = ((512, 36), (1024, 18), (2048, 9))  # shapes of a block RAM: words, bits
 BYTE = 9  # bits that a block RAM writes together
 BLOCK_COST = 20  # distributed RAMs for which yosys takes a block RAM instead: it is between 18 and 24
-BLOCK_WORDS = 1024
+WEIGHT_RAM = 2048  # words of a RAM of the weight memory
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ FEATURES: dict[str, Callable[[Arch], tuple[float, ...]]] = {
     "position": lambda a: (1, a.activation_bits, math.log2(a.columns)),
     "items": lambda a: (1, _fifo_rows(a), _fifo_rows(a) * a.activation_bits),
     "scatter": lambda a: (1, a.activation_bits, a.columns),
-    "weights": lambda a: (1, _word(a), _word(a) * _blocks(a.weight_words, BLOCK_WORDS)),
+    "weights": lambda a: (1, _word(a), _word(a) * _blocks(a.weight_words, WEIGHT_RAM)),
     "columns": lambda a: (1, a.columns, a.columns * a.activation_bits, _word(a)),
     "drain": lambda a: (1, a.activation_bits, a.columns),
     "rest": lambda a: (1, a.columns),
@@ -73,15 +74,19 @@ def area(arch: Arch) -> Area:
 
 
 def core_brams(arch: Arch) -> int:
-    """Block RAMs of a core: sub-banks, weight memory, channel scales, item FIFO."""
-    sub_bank = max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
-    bank_address = (SUB_BANKS * sub_bank - 1).bit_length()
+    """Block RAMs of a core: accumulators and their marks, weight memory, channel scales, item FIFO."""
+    accumulators = SUB_BANKS * max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
+    bank_address = (accumulators - 1).bit_length()
+    full, rest = divmod(arch.weight_words, WEIGHT_RAM)
     weight_address = (arch.weight_words - 1).bit_length()
     # Value, kernel columns, x, weight address, pixel, end of the row.
     item = arch.activation_bits + 7 + (bank_address + 1) + weight_address + bank_address + 1
     return (
-        arch.columns * SUB_BANKS * block_rams(sub_bank, ACCUMULATOR_BITS + IN_USE_BITS)
-        + block_rams(arch.weight_words, _word(arch))
+        arch.columns
+        * READERS
+        * (block_rams(accumulators, ACCUMULATOR_BITS + MARK_BITS) + block_rams(accumulators, MARK_BITS))
+        + full * block_rams(WEIGHT_RAM, _word(arch))
+        + block_rams(rest, _word(arch))
         + block_rams(WEIGHT_PASSES * arch.columns, SCALE_BITS)
         + block_rams(arch.fifo_depth, item)
     )

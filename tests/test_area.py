@@ -68,9 +68,10 @@ def test_twice_the_columns_take_more_of_everything(arch):
 
 
 def test_memories_count_exactly():
-    # 16 banks of 8 sub-banks of 128 x 33 bits, one block RAM each; 9 rows of 128 bits, filled up to 135, in
-    # RAMs of 18: 67.5; channel scales 128 x 48, filled up to 54, in RAMs of 36: 1.5.
-    assert core_brams(Arch()) == 16 * 8 + 68 + 2
+    # 16 banks of two copies of 1024 x 33 bits, two block RAMs each, and of 1024 x 1, one each; weights of 128
+    # bits, filled up to 135, 4 x 2048 in RAMs of 9, 15 each, and 1024 in RAMs of 18, 7.5; channel scales
+    # 128 x 48, filled up to 54, in RAMs of 36: 1.5.
+    assert core_brams(Arch()) == 16 * (2 * 2 + 2 * 1) + 4 * 15 + 8 + 2
     # An item of 59 bits in a FIFO of 64.
     assert core_brams(Arch(fifo_depth=64)) == core_brams(Arch()) + 2
 
