@@ -16,13 +16,11 @@ from rtl.core.payloads import (
     PassConfig,
     Tap,
     bank_address_bits,
-    sub_bank_depth,
     weight_address_bits,
 )
 
 KERNEL_TAP = data.StructLayout({"column": KERNEL_BITS, "row": KERNEL_BITS})
-# Where a lane's accumulator lies, if ``met``: ``step`` columns to the left, in the row that begins at
-# ``sub_bank``.
+# Where a lane's accumulator lies, if ``met``: ``step`` columns to the left of x, which is in ``sub_bank``.
 PLACE = data.StructLayout({"met": 1, "sub_bank": SUB_BANK_BITS, "step": KERNEL_BITS})
 
 
@@ -78,10 +76,7 @@ class TapAddresses(wiring.Component):
         # Second cycle: the taps of the lanes; x in columns of the output.
         m.submodules.own_taps = own_taps = _own_taps(arch.columns)
         own = own_taps.read_port()
-        m.d.comb += [
-            own.addr.eq(Cat(config.kernel_width, tap.step)),
-            own.en.eq(has_tap & depthwise),
-        ]
+        m.d.comb += own.addr.eq(Cat(config.kernel_width, tap.step))
         valid, placed = Signal(), Signal(Tap(arch), reset_less=True)
         base = Signal(bank_address_bits(arch), reset_less=True)
         m.d.sync += [
@@ -90,19 +85,23 @@ class TapAddresses(wiring.Component):
             base.eq(Mux(depthwise, tap.pixel, 0) + (tap.x >> config.stride_two)),
         ]
 
-        # Third cycle: the row's sub-bank. x and the tap's column are both odd or both even at stride 2.
+        # Third cycle: the sub-bank, from where the row begins: it may have several. x and the tap's column are
+        # both odd or both even at stride 2.
+        low_bits = len(base) - SUB_BANK_BITS
+
         def place(kernel_row: Value, kernel_column: Value, met: Value) -> Value:
-            sub_bank = placed.sub_banks.as_value().bit_select(kernel_row + (kernel_row << 1), SUB_BANK_BITS)
+            begin = placed.sub_banks.as_value().bit_select(kernel_row + (kernel_row << 1), SUB_BANK_BITS)
+            sub_bank = (begin + base[low_bits:])[:SUB_BANK_BITS]
             return Cat(met, sub_bank, (kernel_column >> config.stride_two)[:KERNEL_BITS])
 
         shared = Signal(PLACE, reset_less=True)
         lanes = [Signal(PLACE, name=f"lane{lane}", reset_less=True) for lane in range(arch.columns)]
-        base_after = Signal.like(base, reset_less=True)
+        base_low = Signal(low_bits, reset_less=True)
         value = Signal.like(self.value, reset_less=True)
         has_channel = Signal(arch.columns)  # of a convolution
         m.d.sync += [
             shared.as_value().eq(place(placed.kernel_row, placed.kernel_column, valid)),
-            base_after.eq(base),
+            base_low.eq(base),
             value.eq(placed.value),
             has_channel.eq((1 << config.channels) - 1),
         ]
@@ -114,7 +113,7 @@ class TapAddresses(wiring.Component):
 
         # Fourth cycle: the addresses.
         def address(place: Value) -> Value:
-            return (place.sub_bank << (sub_bank_depth(arch) - 1).bit_length()) + base_after - place.step
+            return Cat(base_low, place.sub_bank) - place.step
 
         shared_address = Signal.like(base)
         m.d.comb += shared_address.eq(address(shared))

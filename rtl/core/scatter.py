@@ -47,41 +47,49 @@ class Scatter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, row, tap = self.config, self.rows.payload, self.taps.payload
-        busy = Signal()  # with an item that was taken before
-        held = Signal(Item(self._arch))
-        held_rows = Signal(MAX_KERNEL)  # taps of it that are still to be issued
-        held_columns = Signal(MAX_KERNEL)
-        held_step = Signal.like(tap.step)
+        busy = Signal()  # with an item that was taken before, and that has taps
+        held = Signal(Item(self._arch), reset_less=True)
+        held_rows = Signal(MAX_KERNEL, reset_less=True)  # taps of it that are still to be issued
+        held_columns = Signal(MAX_KERNEL, reset_less=True)
+        held_step = Signal.like(tap.step, reset_less=True)
+        at_last_step = Signal(reset_less=True)
 
         take = Signal()
         item = Signal(Item(self._arch))
         rows = Signal(MAX_KERNEL)
         columns = Signal(MAX_KERNEL)
         step = Signal.like(tap.step)
+        useful = Signal()
         m.d.comb += [
             take.eq(~busy & self.items.valid & self.rows.valid & (row.newest < self.row_limit)),
             self.items.ready.eq(take),
             item.eq(Mux(busy, held, self.items.payload)),
             rows.eq(Mux(busy, held_rows, row.taps)),
-            columns.eq(Mux(busy, held_columns, item.columns)),
+            columns.eq(Mux(busy, held_columns, self.items.payload.columns)),
             step.eq(Mux(busy, held_step, 0)),
+            useful.eq(busy | self.items.payload.columns.any()),
         ]
 
         # The lowest tap goes first; then the columns after it; then the next row.
-        later_rows = rows & (rows - 1)
-        later_columns = columns & (columns - 1)
-        useful = item.columns.any()
-        last = Signal()
-        with m.If(~useful):
-            m.d.comb += last.eq(1)
-        with m.Elif(config.depthwise):
-            m.d.comb += last.eq(step + 1 == config.channel_words)
-        with m.Else():
-            m.d.comb += last.eq((later_rows == 0) & (later_columns == 0))
+        later_rows, later_columns = Signal(MAX_KERNEL), Signal(MAX_KERNEL)
+        last_step, last = Signal(), Signal()
+        one_step = Signal()  # constant in a pass
+        m.d.sync += one_step.eq(config.channel_words == 1)
+        m.d.comb += [
+            later_rows.eq(_without_lowest(rows)),
+            later_columns.eq(_without_lowest(columns)),
+            last_step.eq(Mux(busy, at_last_step, one_step)),
+            last.eq(~useful | Mux(config.depthwise, last_step, ~(later_rows | later_columns).any())),
+        ]
         active = Signal()
         m.d.comb += active.eq(busy | take)
         with m.If(active):
-            m.d.sync += [busy.eq(~last), held.eq(item), held_step.eq(step + 1)]
+            m.d.sync += [
+                busy.eq(~last),
+                held.eq(item),
+                held_step.eq(step + 1),
+                at_last_step.eq(step + 2 == config.channel_words),
+            ]
             with m.If(later_columns == 0):
                 m.d.sync += [held_columns.eq(item.columns), held_rows.eq(later_rows)]
             with m.Else():
@@ -105,6 +113,11 @@ class Scatter(wiring.Component):
             tap.pixel.eq(item.pixel),
         ]
         return m
+
+
+def _without_lowest(mask: Value) -> Value:
+    """The mask less its lowest 1."""
+    return Cat(bit & mask[:i].any() for i, bit in enumerate(mask))
 
 
 def _lowest(mask: Value) -> Value:
