@@ -65,7 +65,7 @@ class TapAddresses(wiring.Component):
         # First cycle: the weight word.
         kernel_row, kernel_column = self.taps.payload.kernel_row, self.taps.payload.kernel_column
         kernel_word = _times(kernel_row, config.kernel_width, kernel_column)
-        has_tap, tap = Signal(), Signal(Tap(arch), reset_less=True)
+        has_tap, tap = Signal(), Signal(Tap(arch))
         m.d.sync += [
             self.weight.eq(self.taps.payload.weight + Mux(depthwise, self.taps.payload.step, kernel_word)),
             self.reads.eq(self.taps.valid),
@@ -77,7 +77,7 @@ class TapAddresses(wiring.Component):
         m.submodules.own_taps = own_taps = _own_taps(arch.columns)
         own = own_taps.read_port()
         m.d.comb += own.addr.eq(Cat(config.kernel_width, tap.step))
-        valid, placed = Signal(), Signal(Tap(arch), reset_less=True)
+        valid, placed = Signal(), Signal(Tap(arch))
         base = Signal(bank_address_bits(arch), reset_less=True)
         m.d.sync += [
             valid.eq(has_tap),
@@ -85,8 +85,8 @@ class TapAddresses(wiring.Component):
             base.eq(Mux(depthwise, tap.pixel, 0) + (tap.x >> config.stride_two)),
         ]
 
-        # Third cycle: the sub-bank, from where the row begins: it may have several. x and the tap's column are
-        # both odd or both even at stride 2.
+        # Third cycle: the sub-bank; a row may have several. x and the tap's column are both odd or both even
+        # at stride 2.
         low_bits = len(base) - SUB_BANK_BITS
 
         def place(kernel_row: Value, kernel_column: Value, met: Value) -> Value:

@@ -25,7 +25,7 @@ async def reads_see_the_pass_at_work_whatever_is_loaded(dut):
             [random.getrandbits(48) for _ in range(arch.columns)],
         )
         for number in range(bench_case()["passes"])
-        for most in [12 if number % 2 else arch.weight_words]
+        for most in [12 if number % 3 else arch.weight_words]
     ]
     words = [(number, word) for number, one in enumerate(passes) for word in one[0]]
     scales = [(number, scale) for number, one in enumerate(passes) for scale in one[1]]
