@@ -14,6 +14,7 @@ from hwsim.capture.pictures import RawPictures
 from hwsim.capture.preprocessing import Prepared
 from hwsim.capture.record import Pictures, capture
 from hwsim.errors import HwsimError, TraceError
+from hwsim.report import text
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
 from hwsim.reproduce.entry import Entry, ReproduceError, Score, Simulated, read_tables
 from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
@@ -110,8 +111,9 @@ def trace_entry(place: str, wanted: Wanted) -> Entry:
             )
         folder = Path(place).absolute().parent
         accuracy = stored_accuracy(trace)
-        notes = ("Accuracy as the trace says.",) if accuracy else ()
-        if folder.name == DIGITS:
+        of = trace.metrics.get("accuracy_pictures", "its own test pictures")
+        notes = (f"Accuracy as the trace says: {text.words(of)}.",) if accuracy else ()
+        if folder.name == DIGITS and (folder / f"{trace.variant}.npz").is_file():
             measured, note = _digits_accuracy(folder, trace.variant)
             accuracy, notes = measured or accuracy, (note,)
         simulated = measure_trace(trace, wanted.images)
