@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test test-slow bench lint pictures setup tools clean
+.PHONY: demo test test-slow bench lint pictures docs tutorial setup tools clean
 
 demo: $(VENV)/.base
 	$(BIN)/hwsim run --out $(OUT)
@@ -36,6 +36,15 @@ pictures: $(VENV)/.dev
 	cp build/pictures/timeline.png docs/images/lenet5_conv2_timeline.png
 	$(BIN)/python docs/pictures/rtl_timing.py
 
+# The variable silences an advertisement that mkdocs-material prints. (--quiet would silence --strict.)
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "The site: build/site/index.html"
+
+# Runs the notebook anew and keeps what it prints; a test compares.
+tutorial: $(VENV)/.dev
+	$(BIN)/python docs/site/execute.py docs/tutorial.ipynb
+
 setup: $(VENV)/.dev
 
 # A stamp is newer than pyproject.toml once its packages are in.
@@ -44,7 +53,7 @@ $(VENV)/.base: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[dev,rtl,dse,train,onnx]'
+	$(BIN)/python -m pip install --quiet -e '.[dev,rtl,dse,train,onnx,docs]'
 	@touch $@ $(VENV)/.base
 
 # Debian ships python3 without ensurepip; python3-venv brings it.

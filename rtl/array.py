@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from amaranth import Cat, Module
 from amaranth.hdl import ShapeLike
 from amaranth.lib import data, stream, wiring
@@ -12,6 +14,8 @@ from rtl.codec.symbol import IndexEntry, Word
 from rtl.core.core import Core
 from rtl.core.launcher import Launcher
 from rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
+
+MakeCore = Callable[[Arch], wiring.Component]
 
 
 class Load(data.StructLayout):
@@ -26,7 +30,8 @@ class CorePorts(wiring.Signature):
 
     Members:
         passes: In(stream of PassConfig), taken when a pass starts.
-        words, rows: In(streams), as in :class:`Core`. coded, index: Out(streams), as there.
+        words, rows: In(streams), as in :class:`Core`.
+        coded, index: Out(streams), as there.
         busy, done, error: Out(1), as there.
     """
 
@@ -53,14 +58,15 @@ class CoreArray(wiring.Component):
 
     Args:
         arch: the machine.
+        core: makes a core.
 
     Ports:
         weights: In(stream of Load of weight words). scales: In(stream of Load of ChannelScale).
         cores: Out(CorePorts), an array.
     """
 
-    def __init__(self, arch: Arch) -> None:
-        self._arch = arch
+    def __init__(self, arch: Arch, core: MakeCore = Core) -> None:
+        self._arch, self._make_core = arch, core
         super().__init__(
             {
                 "weights": In(stream.Signature(Load(weight_word(arch), arch))),
@@ -73,7 +79,7 @@ class CoreArray(wiring.Component):
         m = Module()
         launchers = [Launcher(self._arch) for _ in self.cores]
         for number, (ports, launcher) in enumerate(zip(self.cores, launchers, strict=True)):
-            core = Core(self._arch)
+            core = self._make_core(self._arch)
             m.submodules[f"core{number}"] = core
             m.submodules[f"launcher{number}"] = launcher
             connect(m, flipped(ports.passes), launcher.passes)

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from amaranth.hdl import ShapeLike
-from amaranth.lib import data
+from amaranth.hdl import ClockSignal, Instance, ResetSignal, ShapeLike
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In
 
 from hwsim.arch import WEIGHT_PASSES, Arch
+from rtl.core.core import Core
 from rtl.core.geometry import check_arch
 from rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor
 from rtl.ports import ports
 from rtl.top import Top
+from rtl.verilog import to_verilog
 
 NAME = "hwsim_top"
+CORE_NAME = "hwsim_core"
+
+# Warnings of `verilator -Wall`, all from the way in which Amaranth writes Verilog, and why they are waived.
+WAIVERS = {
+    "UNUSEDSIGNAL": "Every value between two operators has a name, submodules use some fields of the structs "
+    "that they get, and tdata is filled up to bytes.",
+    "WIDTHEXPAND": "An operand has the bits of its value; Verilog extends it to the width of the result.",
+    "WIDTHTRUNC": "The lowest bit of a shifted word is kept, and ! of a number asks whether it is 0.",
+    "PROCASSINIT": "Registers have their initial value beside their declaration, as FPGAs load it.",
+    "CASEINCOMPLETE": "What is assigned has a value before the case, so that no latch can arise.",
+    "UNSIGNED": "The first turn of an unrolled loop compares with 0.",
+    "CMPCONST": "The last turn of an unrolled loop compares with the largest number.",
+    "VARHIDDEN": "An instance and a signal of its module have the same name.",
+    "DECLFILENAME": "All modules are in one file.",
+}
 
 _CORE = """CAPI=2:
 name: hwsim:accelerator:{name}:0.1.0
@@ -24,10 +41,13 @@ filesets:
   rtl:
     files:
       - {name}.v: {{file_type: verilogSource}}
+  waivers:
+    files:
+      - {name}.vlt: {{file_type: vlt}}
 
 targets:
   default: &default
-    filesets: [rtl]
+    filesets: [rtl, "tool_verilator? (waivers)"]
     toplevel: {name}
   lint:
     <<: *default
@@ -70,32 +90,55 @@ A weight word is {columns} weights, lane 0 in the lowest bits.
 
 ## tdata of s_axis_scales
 {scales}
+
+## Lint and simulation
+`verilator --lint-only -Wall {name}.vlt {name}.v` is clean (5.048); the first file has the waivers and their
+reasons. `{core_name}` is one core, of which `{name}` has {cores}. A module that is instantiated more than
+once is there once.
 """
 
 
+class _CoreByName(wiring.Component):
+    """An instance of the module of a core, which is written once."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core.signature)
+
+    def elaborate(self, platform: object) -> Instance:
+        members = {"__".join(map(str, path)): member for path, member, _ in self.signature.flatten(self)}
+        connections = {
+            f"{'i' if members[name].flow == In else 'o'}_{name}": port for name, port in ports(self).items()
+        }
+        return Instance(CORE_NAME, i_clk=ClockSignal(), i_rst=ResetSignal(), **connections)
+
+
+def verilog(arch: Arch) -> str:
+    """The machine as Verilog; the top module is ``hwsim_top``.
+
+    Raises:
+        ArchError: a machine that the RTL cannot be.
+    """
+    check_arch(arch)
+    core = Core(arch)
+    return to_verilog((Top(arch, lambda _: _CoreByName(core)), NAME), (core, CORE_NAME))
+
+
 def emit(arch: Arch, folder: str | Path) -> list[Path]:
-    """Write Verilog, a FuseSoC core file and an integration note.
+    """Write Verilog, waivers for Verilator, a FuseSoC core file and an integration note.
 
     Args:
         arch: the machine.
         folder: where to; made if it is not there. Files of the same names are replaced.
 
     Returns:
-        The files: ``hwsim_top.v``, ``hwsim_top.core``, ``README.md``.
+        The files: ``hwsim_top.v``, ``hwsim_top.vlt``, ``hwsim_top.core``, ``README.md``.
 
     Raises:
         ArchError: a machine that the RTL cannot be.
     """
-    check_arch(arch)
-    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-    from amaranth.back import verilog
-
-    top = Top(arch)
-    text = verilog.convert(
-        top, name=NAME, ports=list(ports(top).values()), emit_src=False, strip_internal_attrs=True
-    )
     names = {
         "name": NAME,
+        "core_name": CORE_NAME,
         **{
             field: getattr(arch, field)
             for field in ("cores", "columns", "activation_bits", "weight_bits", "weight_words")
@@ -108,7 +151,8 @@ def emit(arch: Arch, folder: str | Path) -> list[Path]:
         "scales": _table(ChannelScale),
     }
     contents = {
-        f"{NAME}.v": text,
+        f"{NAME}.v": verilog(arch),
+        f"{NAME}.vlt": _waivers(),
         f"{NAME}.core": _CORE.format(**names),
         "README.md": _NOTE.format(**names, **tables),
     }
@@ -117,6 +161,11 @@ def emit(arch: Arch, folder: str | Path) -> list[Path]:
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
     return [folder / name for name in contents]
+
+
+def _waivers() -> str:
+    rules = (f'// {reason}\nlint_off -rule {rule} -file "*{NAME}.v"\n' for rule, reason in WAIVERS.items())
+    return "\n".join(["`verilator_config\n", *rules])
 
 
 def _table(shape: ShapeLike) -> str:

@@ -8,7 +8,8 @@ from amaranth.lib.data import Layout
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
-from rtl.array import CoreArray
+from rtl.array import CoreArray, MakeCore
+from rtl.core.core import Core
 
 SLAVES = ("passes", "words", "rows")  # of each core, into the machine
 MASTERS = ("coded", "index")
@@ -21,15 +22,17 @@ class Top(wiring.Component):
 
     Args:
         arch: the machine.
+        core: makes a core.
 
     Ports:
         s_axis_weights, s_axis_scales: loads; ``tuser`` is the mask of the cores that take them.
-        s_axis_<passes, words, rows>_<core>, m_axis_<coded, index>_<core>: as in :class:`rtl.array.CorePorts`.
+        s_axis_<port>_<core>: of a core, ``passes``, ``words`` and ``rows`` of :class:`rtl.array.CorePorts`.
+        m_axis_<port>_<core>: of a core, ``coded`` and ``index``.
         busy, done, error: Out(cores), one bit a core.
     """
 
-    def __init__(self, arch: Arch) -> None:
-        self._array = CoreArray(arch)
+    def __init__(self, arch: Arch, core: MakeCore = Core) -> None:
+        self._array = CoreArray(arch, core)
         members = {"busy": Out(arch.cores), "done": Out(arch.cores), "error": Out(arch.cores)}
         self._streams = []  # name of the port, stream of the array, whether it goes in
         for name in ("weights", "scales"):

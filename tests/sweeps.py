@@ -8,7 +8,8 @@ from hwsim.sweep.space import Space
 
 def row(point: int, trace: str | None, fields: dict, **results) -> dict:
     """A machine on a trace; without ``cycles`` it was not simulated."""
-    known = {"point": point, "trace": trace, "sram_bytes": 1000, "feasible": True, "problem": None, **fields}
+    area = {"luts": 20_000, "dsps": 30, "brams": 40, "sram_bytes": 1000}
+    known = {"point": point, "trace": trace, **area, "feasible": True, "problem": None, **fields}
     if "cycles" in results:
         cycles = results["cycles"]
         known |= {

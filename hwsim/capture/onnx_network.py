@@ -33,6 +33,7 @@ class OnnxNetwork:
     Attributes:
         name: of the network, for the trace.
         provenance: what ran, and the digest of the file.
+        model: as the file has it.
 
     Raises:
         CaptureError: the file is missing or no model, or the model has another number of inputs.
@@ -43,13 +44,13 @@ class OnnxNetwork:
         if not path.is_file():
             raise CaptureError(f"there is no file {path}: check the path of the model")
         try:
-            self._model = onnx.load(path)
+            self.model = onnx.load(path)
         except Exception as error:  # protobuf's and onnx's own, of any kind
             raise CaptureError(
                 f"{path} is not an ONNX model ({_one_line(error)}): export it again"
             ) from error
-        constants = {tensor.name for tensor in self._model.graph.initializer}
-        inputs = [value.name for value in self._model.graph.input if value.name not in constants]
+        constants = {tensor.name for tensor in self.model.graph.initializer}
+        inputs = [value.name for value in self.model.graph.input if value.name not in constants]
         if len(inputs) != 1:
             raise CaptureError(
                 f"{path} has {len(inputs)} inputs; a network with one, the picture, is captured"
@@ -69,12 +70,12 @@ class OnnxNetwork:
         Raises:
             CaptureError: the model does not run on such a picture.
         """
-        nodes = [node for node in self._model.graph.node if node.op_type != "Constant"]
+        nodes = [node for node in self.model.graph.node if node.op_type != "Constant"]
         made = {name for node in nodes for name in node.output if name}
         constants = {
-            tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in self._model.graph.initializer
+            tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in self.model.graph.initializer
         }
-        constants |= _constant_nodes(self._model)
+        constants |= _constant_nodes(self.model)
         values = {self._image: image[None], **self.run(image, made)}
         varying = {self._image}
         operators: list[Operator] = []
@@ -128,7 +129,7 @@ class OnnxNetwork:
         """A session whose outputs are these values; the last one is kept."""
         if self._session is None or self._session[0] != names:
             model = onnx.ModelProto()
-            model.CopyFrom(self._model)
+            model.CopyFrom(self.model)
             del model.graph.output[:]
             model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names))
             options = onnxruntime.SessionOptions()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,14 @@ FAILURES = (
     AttributeError,
     AssertionError,
 )
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call of an operator: its name, and the names of the values that it makes, those of the graph."""
+
+    name: str
+    made: tuple[str, ...]
 
 
 class TorchNetwork:
@@ -80,6 +89,15 @@ class TorchNetwork:
             )
         return recorder.kept
 
+    def steps(self, image: np.ndarray) -> tuple[str, tuple[Step, ...]]:
+        """The name of the picture's value, and every call of a run on it, those on constants too.
+
+        Raises:
+            CaptureError: the network does not run on such a picture.
+        """
+        recorder = self._record(image, ())
+        return recorder.image, tuple(recorder.steps)
+
     def _record(self, image: np.ndarray, wanted: Collection[str]) -> _Recorder:
         tensor = torch.from_numpy(np.array(image, np.float32))[None]
         with torch.no_grad(), _layer_names(self.module) as path:
@@ -103,6 +121,7 @@ class _Recorder(TorchDispatchMode):
         super().__init__()
         self.operators: list[Operator] = []
         self.names: list[str] = []
+        self.steps: list[Step] = []
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.kept: dict[str, np.ndarray] = {}
         self._wanted, self._path = wanted, path
@@ -114,8 +133,7 @@ class _Recorder(TorchDispatchMode):
         call = Call.of(func, args, kwargs or {})
         read = tuple(dict.fromkeys(value for tensor in call.tensors if (value := self._value(tensor))))
         result = func(*args, **(kwargs or {}))
-        if read:
-            self._note(call, result, read)
+        self.steps.append(Step(call.name, self._note(call, result, read) if read else ()))
         return result
 
     def _value(self, tensor: torch.Tensor) -> str | None:
@@ -124,17 +142,20 @@ class _Recorder(TorchDispatchMode):
             self._add("view of memory that changed", Operator("other", (), self._new_value(tensor)))
         return self._values[id(tensor)][1] if id(tensor) in self._values else None
 
-    def _note(self, call: Call, result: Any, read: tuple[str, ...]) -> None:
-        made = tensors_of(result)
+    def _note(self, call: Call, result: Any, read: tuple[str, ...]) -> tuple[str, ...]:
+        """The names of what a call makes."""
+        made, outputs = tensors_of(result), []
         values = [self._value(tensor) for tensor in call.tensors]
         if call.in_place:
             self._forget_views(made, read)
         for tensor in made:
             output = self._new_value(tensor)
+            outputs.append(output)
             details = describe(call, values, self.shapes[output], self._path[-1])
             self._add(call.name, Operator(inputs=read, output=output, **details))
             if details["kind"] != "other":
-                return  # what else it makes, such as the places of maxima, is not followed
+                break  # what else it makes, such as the places of maxima, is not followed
+        return tuple(outputs)
 
     def _new_value(self, tensor: torch.Tensor) -> str:
         value = f"v{len(self.shapes)}"

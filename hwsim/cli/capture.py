@@ -77,7 +77,7 @@ def capture(
     from hwsim.capture.sources import open_network
 
     network, known = open_network(source, weights)
-    preprocessing = _with_options(known or Preprocessing(), mean, std, size, crop, bgr)
+    preprocessing = with_options(known or Preprocessing(), mean, std, size, crop, bgr)
     measured, calibration = _choose(images, calibrate, count, preprocessing)
     facts: dict[str, Any] = {
         "images": Path(measured.pictures.title).name,
@@ -141,9 +141,15 @@ def _choose(
     return Prepared(pictures, measured, preprocessing), Prepared(others, numbers, preprocessing)
 
 
-def _with_options(
+def with_options(
     known: Preprocessing, mean: str | None, std: str | None, size: int | None, crop: int | None, bgr: bool
 ) -> Preprocessing:
+    """What the source is known to need, with what the options change; 0 pixels means none.
+
+    Raises:
+        typer.BadParameter: --mean or --std are no numbers.
+        CaptureError: they make no sense.
+    """
     changes: dict[str, Any] = {"bgr": known.bgr or bgr}
     for name, text in (("mean", mean), ("std", std)):
         if text is not None:

@@ -8,7 +8,22 @@ from typing import Annotated, Any
 
 import typer
 
-from hwsim.cli import arch, capture, compare, export, info, measure, rtl, run, sweep, synth, verify
+from hwsim.cli import (
+    accuracy,
+    arch,
+    capture,
+    compare,
+    export,
+    info,
+    measure,
+    reproduce,
+    rtl,
+    run,
+    sparsify,
+    sweep,
+    synth,
+    verify,
+)
 from hwsim.errors import HwsimError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -32,10 +47,13 @@ for command in (
     compare.compare,
     info.info,
     capture.capture,
+    sparsify.sparsify,
     synth.synth,
     sweep.sweep,
     sweep.sweep_report,
     measure.measure,
+    accuracy.accuracy,
+    reproduce.reproduce,
     export.export,
     verify.verify,
     arch.arch,

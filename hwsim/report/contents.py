@@ -13,6 +13,7 @@ import hwsim
 from hwsim.report import codecs
 from hwsim.report.measured import MEANING, PRECISION, measured_rows, measured_total, record_document
 from hwsim.report.tables import layer_rows, total_row
+from hwsim.report.waterfall import waterfall_rows
 from hwsim.result import Result
 
 if TYPE_CHECKING:
@@ -65,10 +66,15 @@ class Report:
         """The document of ``report.json``: the result, one row a layer, the coders, the tool."""
         return {
             **result_document(self.result),
+            "waterfall": self._waterfall(),
             "metrics": jsonable(self.metrics),
             "compression": _compression(self.maps, len(self.result.images)),
             "measured": jsonable(self._measured()),
         }
+
+    def _waterfall(self) -> dict[str, Any]:
+        total, layers = waterfall_rows(self.result)
+        return {"total": total, "per_layer": layers}
 
     def _measured(self) -> dict[str, Any] | None:
         if not self.measured:

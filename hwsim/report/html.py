@@ -45,7 +45,7 @@ def page(
     title: str,
     body: Iterable[str],
     styles: Sequence[str] = ("style.css",),
-    scripts: Sequence[str] = ("sort.js",),
+    scripts: Sequence[str] = ("sort.js", "filter.js"),
 ) -> str:
     """A whole document that loads nothing from anywhere; ``styles`` and ``scripts`` are assets put in it."""
     return Template(_asset("page.html")).substitute(
@@ -90,6 +90,14 @@ def tiles(entries: Sequence[Tile]) -> str:
 def plots(entries: Iterable[Plot]) -> str:
     """Plots in columns."""
     return '<div class="plots">' + "\n".join(_figure(entry) for entry in entries) + "</div>"
+
+
+def layer_filter() -> str:
+    """A field that leaves, in all tables whose first column is the layer, the rows that hold its words."""
+    return (
+        '<p class="filter" hidden><label>Layers with <input type="search" autocomplete="off" '
+        'placeholder="part of a name"></label> <output></output></p>'
+    )
 
 
 def table(

@@ -27,6 +27,7 @@ from hwsim.report.tables import (
     title,
     total_row,
 )
+from hwsim.report.waterfall import WATERFALL_COLUMNS, waterfall_rows
 from hwsim.result import CAUSES, Result
 
 WORDS = {
@@ -46,6 +47,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
     result = report.result
     made_up = result.synthetic
     rows, total = layer_rows(result), total_row(result)
+    total_waterfall, layers_waterfall = waterfall_rows(result)
     coders = codecs.total_bits(report.maps)
     return html.page(
         f"{title(result)} - hwsim",
@@ -64,6 +66,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
                 "Fetching runs ahead of the layers: one that waits for its weights can take longer than "
                 "when dense, because the layers before it left less time to fetch. A click on a title sorts."
             ),
+            html.layer_filter(),
             html.table(LAYER_COLUMNS, rows, total, made_up),
             *_measured(report, total),
             html.heading("What stalls each layer"),
@@ -72,6 +75,12 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
                 f"cycles {text.TIMES} {result.arch.cores} cores in all."
             ),
             html.table(_STALL_COLUMNS, [_stalls(row) for row in rows], _stalls(total), made_up),
+            html.heading("From dense to skipping"),
+            html.paragraph(
+                f"Core-cycles of an image / {result.arch.cores} cores: the dense baseline, less its own "
+                "stalls, less the zeros, is the work that is left; with what is lost beside it, the machine."
+            ),
+            html.table(WATERFALL_COLUMNS, layers_waterfall, total_waterfall, made_up),
             html.heading("How small each map becomes"),
             html.paragraph(f"Times smaller than {codecs.base(report.maps)}; the bound is no code."),
             html.table(_map_columns(report), _map_rows(report), _map_total(report), made_up),

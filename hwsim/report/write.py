@@ -29,6 +29,7 @@ def draw_report(report: Report) -> list[Plot]:
         draw.speedup(result),
         *measured,
         draw.breakdown(result),
+        draw.waterfall(result),
         draw.density(result),
         draw.roofline(result),
         draw.compression(report.maps, result),

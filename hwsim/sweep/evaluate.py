@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict, get_type_hints
 
 from hwsim.arch import Arch
 from hwsim.area import area
@@ -13,11 +13,31 @@ from hwsim.energy import ACCUMULATOR_BITS
 from hwsim.errors import ArchError
 from hwsim.result import LayerResult
 from hwsim.simulation import check_widths, simulate_image
-from hwsim.sweep.space import Space, Value, mapping_key
+from hwsim.sweep.space import Space, SweepError, Value, mapping_key
 from hwsim.trace import Trace, open_trace
 from hwsim.workload import Workload
 
 Row = dict[str, Any]
+
+
+class Totals(TypedDict):
+    """A network on a machine: counts are means of the images, ratios those of the sums."""
+
+    network: str
+    variant: str
+    synthetic: bool
+    images: int
+    cycles: float
+    dense_cycles: float
+    seconds: float
+    speedup: float
+    ideal_speedup: float | None
+    efficiency: float | None
+    utilization: float
+    dram_bytes: float
+    dense_dram_bytes: float
+    energy_uj: float
+    dense_energy_uj: float
 
 
 @dataclass(frozen=True)
@@ -94,8 +114,24 @@ def machine_row(arch: Arch) -> Row:
     }
 
 
-def trace_row(trace: Trace, images: Sequence[Sequence[LayerResult]], arch: Arch) -> Row:
-    """A network on a machine: counts are means of the images, ratios those of the sums."""
+def check_columns(space: Space) -> None:
+    """Refuse bounds and objectives on what is no number of a point's row.
+
+    Raises:
+        SweepError: names the column.
+    """
+    numbers = [name for name, value in machine_row(Arch()).items() if not isinstance(value, str | bool)]
+    numbers += [name for name, kind in get_type_hints(Totals).items() if kind not in (str, bool)]
+    asked = [("constraints", name) for name in space.constraints]
+    if space.search.method == "pareto":
+        asked += [("search.objectives", name) for name in space.search.objectives]
+    for where, name in asked:
+        if name not in numbers:
+            raise SweepError(f"{where}: {name} is no number of the result: {', '.join(numbers)}")
+
+
+def trace_row(trace: Trace, images: Sequence[Sequence[LayerResult]], arch: Arch) -> Totals:
+    """A network on a machine."""
     count = len(images)
     skipping = [layer.skipping for image in images for layer in image]
     dense = [layer.dense for image in images for layer in image]

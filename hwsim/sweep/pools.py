@@ -6,7 +6,9 @@ One interface: a pool takes tasks and yields each with its result as it finishes
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -30,7 +32,7 @@ def local_pool(workers: int | None = None) -> Iterator[Pool]:
     def renew() -> ProcessPoolExecutor:
         for executor in executors:
             executor.shutdown(wait=False, cancel_futures=True)
-        executors[:] = [ProcessPoolExecutor(count, mp_context=context)]
+        executors[:] = [ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_the_client)]
         return executors[0]
 
     def run(tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
@@ -60,6 +62,21 @@ def local_pool(workers: int | None = None) -> Iterator[Pool]:
     finally:
         for executor in executors:
             executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_the_client() -> None:
+    """Ends this worker as soon as the process that started it is gone, killed or not.
+
+    A worker that waits for its next task would wait forever: it holds the other end of its queue too.
+    """
+    client = multiprocessing.parent_process()
+    assert client is not None
+
+    def watch() -> None:
+        multiprocessing.connection.wait([client.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hwsim
-from hwsim.sweep.evaluate import Row, Task
+from hwsim.sweep.evaluate import Row, Task, check_columns
 from hwsim.sweep.pareto import generations
 from hwsim.sweep.pools import Pool, dask_pool, local_pool
 from hwsim.sweep.space import Space, SweepError
@@ -48,6 +48,7 @@ def sweep(
         SweepError: the space, the folder or the cluster cannot be used.
         TraceError: a trace cannot be read.
     """
+    check_columns(space)
     paths = tuple(_shared(trace) for trace in traces)
     chosen = None if images is None else tuple(images)
     identity = {

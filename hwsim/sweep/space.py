@@ -29,16 +29,17 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from hwsim.arch import Arch
+from hwsim.arch import SUB_BANKS, Arch
 from hwsim.errors import ArchError, HwsimError
 
-MAPPING_FIELDS = (
-    "cores",
-    "columns",
-    "accumulators",
-    "weight_words",
-    "row_split",
-)  # slow to change: mapped anew
+# Slow to change: layers are mapped anew.
+MAPPING_FIELDS = ("cores", "columns", "accumulators", "weight_words", "row_split")
+# What no sweep varies, and why.
+FIXED = {
+    "skip_zeros": "every row has both: cycles and dense_cycles",
+    "energy": "a table; give it in [machine.energy]",
+    "codec": "the machine's decoder takes SEG alone; docs/codes.md compares coders",
+}
 MAX_GRID = 10_000_000
 Value = float | int | str | bool
 
@@ -48,7 +49,7 @@ class SweepError(HwsimError):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Range(_Strict):
@@ -78,8 +79,10 @@ class Bound(_Strict):
     min: float | None = None
     max: float | None = None
 
-    def holds(self, value: float) -> bool:
-        """Whether a value is inside."""
+    def holds(self, value: float | None) -> bool:
+        """Whether a value is inside; none is not."""
+        if value is None:
+            return False
         return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
 
 
@@ -158,7 +161,16 @@ class Space(_Strict):
         twice = sorted(set(self.machine) & set(self.space))
         if twice:
             raise ValueError(f"{twice[0]} is both fixed in [machine] and swept in [space]")
+        if "skip_zeros" in self.machine:
+            raise ValueError(f"machine.skip_zeros: {FIXED['skip_zeros']}")
         for name, choices in self.space.items():
+            if name in FIXED:
+                raise ValueError(f"space.{name} cannot be swept: {FIXED[name]}")
+            if name not in Arch.model_fields:
+                raise ValueError(
+                    f"space.{name} is no field of the machine: "
+                    + ", ".join(field for field in Arch.model_fields if field not in FIXED)
+                )
             if isinstance(choices, list):
                 values = choices
             else:
@@ -230,11 +242,13 @@ class Space(_Strict):
 
 
 def _typed(name: str, value: Value) -> Value:
-    """A number as the field wants it: whole numbers for whole fields."""
-    field = Arch.model_fields.get(name)
-    if field is not None and field.annotation is int and isinstance(value, float):
-        return round(value)
-    return value
+    """The value nearest to a point of a range that the field takes: a whole number, a power of two ..."""
+    if not isinstance(value, float) or Arch.model_fields[name].annotation is not int:
+        return value
+    if name == "columns":
+        return 1 << round(np.log2(max(value, 1)))
+    step = SUB_BANKS if name == "accumulators" else 1
+    return round(value / step) * step
 
 
 def mapping_key(point: dict[str, Value]) -> list[Any]:

@@ -54,7 +54,8 @@ class PassOutcome:
 
     Attributes:
         cycles: from start to done.
-        words: uint64, the output segments. last: bool, whether a word ends its segment.
+        words: uint64, the output segments.
+        last: bool, whether a word ends its segment.
         index: of the output segments, dtype ``words``, ``nonzeros`` (uint16).
         symbols, taps, words_read: symbols decoded, cycles in which a weight word was read, words taken.
         error: whether the decoder met something illegal.

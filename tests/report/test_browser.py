@@ -43,12 +43,38 @@ def test_the_page_shows_the_numbers_of_the_json(visit, folder):
     page = visit()
     assert problems(page) == []
     assert layers(page) == rows(folder)
-    assert page.count("<svg") == 6
+    assert page.count("<svg") == 7
 
 
 def test_a_click_on_a_title_sorts_and_another_turns_the_order(visit, folder):
     assert layers(visit(PRESS)) == rows(folder, lambda row: -row["cycles"])
     assert layers(visit(PRESS * 2)) == rows(folder, lambda row: row["cycles"])
+
+
+@pytest.mark.parametrize(("words", "left"), [("SEC", ["second"]), (" ", ["first", "second"]), ("third", [])])
+def test_words_in_the_filter_leave_the_layers_that_hold_them(visit, words, left):
+    page = visit(
+        f"""const field = document.querySelector('.filter input');
+    field.value = '{words}'; field.dispatchEvent(new Event('input'));"""
+    )
+    assert problems(page) == []
+    tables = re.findall(r"<tbody>(.*?)</tbody>", page, re.DOTALL)
+    for body in (tables[0], tables[1], tables[2]):  # layers, stalls, waterfall
+        shown = re.findall(r'<tr(?: hidden="")?><td[^>]*data-value="([^"]*)"', body)
+        hidden = re.findall(r'<tr hidden=""><td[^>]*data-value="([^"]*)"', body)
+        assert [name for name in shown if name not in hidden] == left
+    told = re.search(r"<output>([^<]*)</output>", page)[1]
+    assert told == (f"{len(left)} of 2; totals are of all layers" if words.strip() else "")
+
+
+def test_bars_of_the_waterfall_tell_the_cycles_of_the_json(visit, folder):
+    document = json.loads((folder / "report.json").read_text())["waterfall"]
+    told = re.findall(r"<title>(\w+|all layers): ([\w ]+), ([\d,]+) cycles</title>", visit())
+    keys = {"dense": "dense_cycles", "dense stalls": "dense_stalls", "skipping": "cycles"}
+    assert len(told) == 3 * 11
+    for row in (document["total"], *document["per_layer"]):
+        own = {keys.get(name, name): cycles for layer, name, cycles in told if layer == row["layer"]}
+        assert own == {key: f"{value:,.0f}" for key, value in row.items() if key != "layer"}
 
 
 @pytest.mark.parametrize("width", [360, 1200])

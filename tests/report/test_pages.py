@@ -11,6 +11,7 @@ from hwsim.report.comparison import Comparison
 from hwsim.report.comparison_page import comparison_page
 from hwsim.report.report_page import report_page
 from hwsim.report.tables import LAYER_COLUMNS, layer_rows
+from hwsim.report.waterfall import WATERFALL_COLUMNS
 from hwsim.report.write import draw_comparison, draw_report
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -86,6 +87,18 @@ def test_the_layer_table_holds_the_numbers_of_the_result(page, report):
             assert shown == column.show(row[column.key])
 
 
+def test_the_waterfall_table_holds_the_numbers_of_report_json(page, report):
+    document = report.to_dict()["waterfall"]
+    (start,) = [
+        n for n, (value, _) in enumerate(page.cells)
+        if value == "first" and page.cells[n + 3][0] == str(document["per_layer"][0]["zeros"])
+    ]  # fmt: skip
+    values = [value for value, _ in page.cells[start:]]
+    for row in (*document["per_layer"], document["total"]):
+        for column in WATERFALL_COLUMNS:
+            assert values.pop(0) == str(row[column.key])
+
+
 def test_the_headline_is_speedup_cycles_and_accuracy(page):
     words = " ".join(page.text)
     for shown in ("1.56×", "98.76 %", "4 cores × 8 multipliers"):  # noqa: RUF001
@@ -124,8 +137,8 @@ def test_markup_in_a_comparison_stays_text(hostile, report):
 def test_a_synthetic_trace_is_labelled_in_header_tables_and_plots(synthetic, page):
     made_up = "Synthetic trace: generated values, not measured ones."
     shown = Page(report_page(synthetic, draw_report(synthetic))).text
-    tables = 3
-    assert sum(made_up in words for words in shown) == 1 + tables + 6
+    tables, plots = 4, 7
+    assert sum(made_up in words for words in shown) == 1 + tables + plots
     assert not any(made_up in words for words in page.text)
 
 
@@ -139,7 +152,7 @@ def test_plots_take_the_colours_of_the_page(report):
 
 def test_ninety_five_layers_have_a_row_each(many):
     page = Page(report_page(many, []))
-    assert sum(value.startswith("block7.") for value, _ in page.cells) == 2  # layers, stalls
+    assert sum(value.startswith("block7.") for value, _ in page.cells) == 3  # layers, stalls, waterfall
     assert "tall" in " ".join(value for name, value in page.attributes if name == "class")
 
 

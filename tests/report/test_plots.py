@@ -13,7 +13,7 @@ from hwsim.report.text import TIMES
 from hwsim.report.write import draw_comparison, draw_report
 from hwsim.result import CAUSES, LayerResult
 
-NAMES = {"speedup", "breakdown", "density", "roofline", "compression", "energy"}
+NAMES = {"speedup", "breakdown", "waterfall", "density", "roofline", "compression", "energy"}
 MADE_UP = "Synthetic trace: generated values, not measured ones."
 
 

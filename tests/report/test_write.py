@@ -13,7 +13,7 @@ from hwsim.report.tables import total_row
 from hwsim.report.write import OutputError, write_comparison, write_files, write_report
 from hwsim.result import CAUSES
 
-PLOTS = {"speedup", "breakdown", "density", "roofline", "compression", "energy"}
+PLOTS = {"speedup", "breakdown", "waterfall", "density", "roofline", "compression", "energy"}
 TABLES = {"report.json", "layers.csv", "runs.csv", "report.html"}
 
 

@@ -1,6 +1,6 @@
 """Random passes of a core: what goes in, and what model and reference say must come out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from hypothesis import strategies as st
@@ -20,11 +20,21 @@ DENSITIES = (0.0, 0.02, 0.2, 0.6, 1.0)
 
 
 @dataclass(frozen=True)
+class Operands:
+    """What a layer computes with: its map, uint16 (C, H, W), its weights and its drain."""
+
+    values: np.ndarray
+    weights: np.ndarray
+    requantize: Requantize
+
+
+@dataclass(frozen=True)
 class Case:
     """A pass: everything that its cycles and its bits depend on.
 
     ``first``: of the output channels (channels if depthwise) that the pass makes, ``out_channels`` of them.
     ``stream``: request, latency, bytes a cycle; None: all words are there.
+    ``given``: real operands; None: random ones, with that ``density`` and ``seed``.
     """
 
     layer: Layer
@@ -40,6 +50,7 @@ class Case:
     density: float
     stream: tuple[int, int, int] | None
     seed: int
+    given: Operands | None = field(default=None, repr=False, compare=False)
 
     @property
     def depthwise(self) -> bool:
@@ -106,6 +117,7 @@ def layers(max_width: int = 24):
 
 
 def codes(arch: Arch):
+    """Codes of maps that a machine takes."""
     return st.builds(
         Code, bits=st.integers(4, arch.activation_bits), order=st.integers(0, 15), signed=st.booleans()
     )
@@ -154,15 +166,17 @@ def _fits(row: int, layer: Layer, arch: Arch) -> bool:
     return (layer.kernel[0] + 1) * -(-row // (arch.accumulators // SUB_BANKS)) <= SUB_BANKS
 
 
-def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, Expected]:
-    """Stimulus and expectation of a pass."""
-    layer, arch, geometry = case.layer, case.arch, case.geometry
+def operands(case: Case) -> Operands:
+    """What the layer of a pass computes with."""
+    if case.given is not None:
+        return case.given
+    layer = case.layer
     rng = np.random.default_rng(case.seed)
     values = rng.integers(1, 2**case.source.bits, layer.in_shape) >> rng.integers(
         0, case.source.bits, layer.in_shape
     )
     values = np.where(rng.random(values.shape) < case.density, np.maximum(values, 1), 0).astype(np.uint16)
-    weight_limit = 2 ** (arch.weight_bits - 1)
+    weight_limit = 2 ** (case.arch.weight_bits - 1)
     weights = rng.integers(-weight_limit, weight_limit, layer.weight_shape).astype(np.int16)
     filters = layer.out_shape[0]
     requantize = Requantize(
@@ -174,6 +188,14 @@ def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, 
         case.target.signed,
         case.target.order,
     )
+    return Operands(values, weights, requantize)
+
+
+def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, Expected]:
+    """Stimulus and expectation of a pass."""
+    layer, arch, geometry = case.layer, case.arch, case.geometry
+    given = operands(case)
+    values, weights, requantize = given.values, given.weights, given.requantize
     made = slice(case.first, case.first + case.out_channels)
 
     # Words in.
@@ -263,6 +285,7 @@ def handful(arch: Arch) -> list[Case]:
         case("conv", (4, 9, 1), (4, 9, 1), (3, 1), padding=(1, 0), owned=(0, 2, 3, 7)),
         case("conv", (3, 1, 20), (2, 1, 14), (1, 7), arch=dense, target=Code(5, 0), out_block=1),
         case("conv", (4, 8, 8), (4, 8, 8), density=0.0),
+        case("conv", (1, 5, 10), (4, 5, 10), density=1.0),  # sums wait for the drain of those before
     ]
 
 

@@ -6,45 +6,40 @@ import os
 from pathlib import Path
 
 import pytest
-from amaranth.back import verilog
-from amaranth.hdl import Const, ValueCastable
 from amaranth.lib import wiring
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
+from rtl.verilog import to_verilog
+
 BUILD = Path(__file__).parents[2] / "build" / "rtl"
 DEFAULT_SEED = 2019
-
-
-def ports(component: wiring.Component) -> dict:
-    """The ports of a component by their Verilog names, without the constant ones (``always_ready``)."""
-    found = {}
-    for path, _, value in component.signature.flatten(component):
-        value = value.as_value() if isinstance(value, ValueCastable) else value
-        if not isinstance(value, Const):
-            found["__".join(map(str, path))] = (value, None)
-    return found
-
-
-def to_verilog(component: wiring.Component, name: str) -> str:
-    """The component as a Verilog module called ``name``."""
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    return verilog.convert(component, name=name, ports=ports(component), emit_src=False)
+ENVIRONMENT = {
+    "COCOTB_LOG_LEVEL": "WARNING",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # of no use to cocotb, and slow
+    # Rewriting the assertions of all that a bench imports takes longer than most simulations.
+    "COCOTB_REWRITE_ASSERTION_FILES": "tests/rtl/*.py",
+}
 
 
 def run_bench(component: wiring.Component, bench: str, **case: object) -> None:
-    """Compile ``component`` and run the module ``benches.<bench>`` on it.
+    """Run the module ``benches.<bench>`` on a component, as :func:`run_verilog` does."""
+    name = type(component).__name__
+    run_verilog(to_verilog((component, name)), name, bench, **case)
+
+
+def run_verilog(text: str, name: str, bench: str, **case: object) -> None:
+    """Compile the Verilog ``text`` and run the module ``benches.<bench>`` on its module ``name``.
 
     The bench gets ``case`` from :func:`bench_case` and a seed from cocotb; HWSIM_SEED replaces the seed.
     A failing bench is run again with a waveform, and the command that repeats it is printed.
 
     Args:
-        component: the device under test; compiled once for the same Verilog.
+        text: with the device under test; compiled once for the same Verilog.
+        name: of the device.
         bench: name of the module with the ``@cocotb.test()`` functions.
         case: parameters, as JSON can hold them.
     """
-    name = type(component).__name__
-    text = to_verilog(component, name)
     folder = BUILD / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / f"{name}.v"
@@ -68,7 +63,7 @@ def run_bench(component: wiring.Component, bench: str, **case: object) -> None:
             hdl_toplevel=name,
             build_dir=folder,
             seed=seed,
-            extra_env={"BENCH_CASE": json.dumps(case), "COCOTB_LOG_LEVEL": "WARNING"},
+            extra_env={**ENVIRONMENT, "BENCH_CASE": json.dumps(case)},
             results_xml=str(folder / f"{bench}.xml"),
             log_file=folder / f"{bench}.log",
             waves=waves,

@@ -9,6 +9,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import repeat
 
 from amaranth.lib import data
 from cocotb.clock import Clock
@@ -54,29 +55,52 @@ def random_stalls(rate: float, longest: int = 6) -> Stalls:
     return lambda: source.randint(1, longest) if source.random() < rate else 0
 
 
-class StreamPort:
-    """A stream among a device's ports: ``<name>__valid``, ``__ready`` (if not constant), ``__payload``."""
+class Handshake:
+    """A stream with ``valid`` and ``ready`` among a device's ports.
 
-    def __init__(self, dut: SimHandleBase, name: str, layout: data.Layout | type[data.Struct]) -> None:
-        self.name = name
-        self.clk = dut.clk
-        self.valid = getattr(dut, f"{name}__valid")
-        self.ready = getattr(dut, f"{name}__ready", None)
-        self.payload = getattr(dut, f"{name}__payload")
-        self._layout = layout if isinstance(layout, data.Layout) else layout.as_shape()
+    ``late`` counts the cycles in which it offered nothing though more was to come, ``held`` those in which
+    something waited to be taken, ``got`` what was taken by :meth:`get`.
+    """
 
-    async def put(self, payloads: Iterable[dict], stalls: Stalls = no_stalls) -> list[tuple[int, int]]:
-        """Send ``payloads``; returns the cycle from which each was valid, and the one it was taken in."""
+    def __init__(
+        self, clk: SimHandleBase, name: str, valid: SimHandleBase, ready: SimHandleBase | None
+    ) -> None:
+        self.clk, self.name, self.valid, self.ready = clk, name, valid, ready
+        self.late = self.held = self.got = 0
+        self.is_late = False
+
+    def offer(self, payload: dict) -> None:
+        """Drive the payload."""
+        raise NotImplementedError
+
+    def seen(self) -> dict:
+        """The payload on the wires."""
+        raise NotImplementedError
+
+    async def put(
+        self, payloads: Iterable[dict], stalls: Stalls = no_stalls, begins: Iterable[int] = repeat(0)
+    ) -> list[tuple[int, int]]:
+        """Send ``payloads``, each after its stalls and not before its cycle of ``begins``.
+
+        Returns:
+            The cycle from which each was valid, and the one it was taken in.
+        """
         times = []
-        for payload in payloads:
-            for _ in range(stalls()):
+        for payload, first in zip(payloads, begins, strict=False):
+            waits = stalls()
+            while waits > 0 or now() < first:
                 self.valid.value = 0
+                self.is_late = True
                 await RisingEdge(self.clk)
+                waits -= 1
+                self.late += 1
+            self.is_late = False
             self.valid.value = 1
-            self.payload.value = pack(self._layout, payload)
+            self.offer(payload)
             begin = now()
             await RisingEdge(self.clk)
-            while not self.ready.value:
+            while self.ready is not None and not self.ready.value:
+                self.held += 1
                 await RisingEdge(self.clk)
             times.append((begin, now() - 1))
         self.valid.value = 0
@@ -91,19 +115,51 @@ class StreamPort:
             if self.ready is not None:
                 self.ready.value = int(waits == 0)
             await RisingEdge(self.clk)
-            valid = bool(self.valid.value)
-            raw = int(self.payload.value) if valid else None
-            assert held is None or raw == held, f"{self.name}: payload or valid changed while not ready"
-            if valid and (waits == 0 or self.ready is None):
-                taken.append((now() - 1, unpack(self._layout, raw)))
+            payload = self.seen() if self.valid.value else None
+            assert held is None or payload == held, f"{self.name}: payload or valid changed while not ready"
+            if payload is not None and (waits == 0 or self.ready is None):
+                taken.append((now() - 1, payload))
+                self.got += 1
                 held = None
                 waits = stalls()
             else:
-                held = raw
+                held = payload
+                self.held += held is not None
                 waits = max(0, waits - 1)
         if self.ready is not None:
             self.ready.value = 0
         return taken
+
+
+class StreamPort(Handshake):
+    """A stream of Amaranth: ``<name>__valid``, ``__ready`` (if not constant), ``__payload``."""
+
+    def __init__(self, dut: SimHandleBase, name: str, layout: data.Layout | type[data.Struct]) -> None:
+        ready = getattr(dut, f"{name}__ready", None)
+        super().__init__(dut.clk, name, getattr(dut, f"{name}__valid"), ready)
+        self._payload = getattr(dut, f"{name}__payload")
+        self._layout = layout if isinstance(layout, data.Layout) else layout.as_shape()
+
+    def offer(self, payload: dict) -> None:
+        self._payload.value = pack(self._layout, payload)
+
+    def seen(self) -> dict:
+        return unpack(self._layout, int(self._payload.value))
+
+
+class AxiStream(Handshake):
+    """An AXI4-Stream port; a payload has what is called ``t<name>``: ``data``, ``last``, ``user``."""
+
+    def __init__(self, dut: SimHandleBase, name: str, *parts: str) -> None:
+        super().__init__(dut.clk, name, getattr(dut, f"{name}_tvalid"), getattr(dut, f"{name}_tready"))
+        self._parts = {part: getattr(dut, f"{name}_t{part}") for part in parts}
+
+    def offer(self, payload: dict) -> None:
+        for part, port in self._parts.items():
+            port.value = payload[part]
+
+    def seen(self) -> dict:
+        return {part: int(port.value) for part, port in self._parts.items()}
 
 
 def pack(layout: data.Layout, fields: dict) -> int:

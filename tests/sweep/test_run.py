@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import hwsim
+from hwsim.area import area
+from hwsim.errors import ArchError
 from hwsim.sweep import Space, SweepError, sweep
 from hwsim.sweep import run as sweep_run
 from hwsim.sweep.evaluate import run_task
@@ -48,18 +50,40 @@ def in_this_process(monkeypatch, run=run_task):
     monkeypatch.setattr(sweep_run, "local_pool", pool)
 
 
-def test_every_row_is_what_simulate_gives(trace, tmp_path, monkeypatch, small_tasks):
+OTHERS = {
+    "space": {
+        "cores": {"low": 1, "high": 4},
+        "columns": {"low": 2, "high": 8, "steps": 3, "scale": "log"},
+        "row_split": ["balanced", "contiguous"],
+        "run_max": {"low": 1, "high": 16, "scale": "log"},
+        "activation_bits": [15, 16, 16],
+        "weight_bits": {"low": 8, "high": 16},
+        "weight_words": {"low": 100, "high": 9216, "scale": "log"},
+        "map_buffer": {"low": 1, "high": 1e4, "scale": "log"},
+        "dram_latency": {"low": 1, "high": 100},
+        "clock_mhz": {"low": 50, "high": 500},
+    },
+    "search": {"method": "latin", "points": 12},
+}
+
+
+@pytest.mark.parametrize("fields", [FIELDS, OTHERS], ids=["a grid", "all other fields"])
+def test_every_row_is_what_simulate_gives(trace, tmp_path, monkeypatch, small_tasks, fields):
     in_this_process(monkeypatch)
-    space = Space.parse(FIELDS)
+    space = Space.parse(fields)
     points, layers = sweep([trace], space, tmp_path / "out")
     table = rows(points)
     assert [row["point"] for row in table] == list(range(12))
     for row in table:
-        if row["accumulators"] == 8:
-            assert "raise accumulators" in row["problem"]
-            assert not row["feasible"]
+        arch = space.arch({k: row[k] for k in fields["space"]})
+        if not row["feasible"]:
+            with pytest.raises(ArchError) as refused:
+                hwsim.simulate(hwsim.open_trace(trace), arch)
+            assert row["problem"] == str(refused.value)
             continue
-        result = hwsim.simulate(hwsim.open_trace(trace), space.arch({k: row[k] for k in FIELDS["space"]}))
+        result = hwsim.simulate(hwsim.open_trace(trace), arch)
+        assert row["luts"] == area(arch).luts
+        assert row["seconds"] == pytest.approx(row["cycles"] / arch.clock_mhz / 1e6)
         assert row["cycles"] == result.total("skipping") / 2
         assert row["dense_cycles"] == result.total("dense") / 2
         assert row["dram_bytes"] == result.dram_bytes("skipping") / 2
@@ -68,6 +92,7 @@ def test_every_row_is_what_simulate_gives(trace, tmp_path, monkeypatch, small_ta
         parts = [layer for layer in rows(layers) if layer["point"] == row["point"]]
         assert sum(layer["cycles"] for layer in parts) == row["cycles"]
         assert [layer["layer"] for layer in parts] == ["conv", "fc"]
+    assert {row["feasible"] for row in table} == {True, False}
 
 
 def test_an_interrupted_sweep_goes_on_and_ends_like_an_uninterrupted_one(
@@ -94,6 +119,23 @@ def test_an_interrupted_sweep_goes_on_and_ends_like_an_uninterrupted_one(
     resumed = [rows(path) for path in sweep([trace], space, tmp_path / "cut", resume=True)]
     assert resumed == whole
     assert sorted(computed) == [0, 1, 2, 3]  # none twice
+
+
+def test_a_full_disk_is_one_clear_line_and_the_sweep_goes_on_once_there_is_room(
+    trace, tmp_path, monkeypatch, small_tasks
+):
+    in_this_process(monkeypatch)
+    space, folder = Space.parse(FIELDS), tmp_path / "out"
+    (folder / "parts").mkdir(parents=True)
+    full = folder / "parts" / "000002.parquet.partial"
+    full.symlink_to("/dev/full")  # every write to it fails as on a full disk
+    with pytest.raises(SweepError, match=r"out: .*No space left on device.*--resume") as error:
+        sweep([trace], space, folder)
+    assert "\n" not in str(error.value)
+    assert (folder / "parts" / "000001.parquet").exists()
+    full.unlink(missing_ok=True)
+    resumed = [rows(path) for path in sweep([trace], space, folder, resume=True)]
+    assert resumed == [rows(path) for path in sweep([trace], space, tmp_path / "whole")]
 
 
 def test_another_trace_is_not_taken_for_the_one_that_was_swept(trace, tmp_path, monkeypatch):
@@ -130,17 +172,22 @@ def test_a_pareto_search_is_repeatable_resumable_and_finds_the_front(trace, tmp_
     assert late < early
 
 
-SCRIPT = """
+MANY = {
+    "machine": {"cores": 2, "columns": 4},
+    "space": {"bytes_per_cycle": list(range(1, 33)), "fifo_depth": list(range(16, 48))},
+}
+SCRIPT = f"""
 import sys
 from hwsim.sweep import Space, sweep
 if __name__ == "__main__":
     trace, folder, resume, scheduler = sys.argv[1:]
-    fields = {
-        "machine": {"cores": 2, "columns": 4},
-        "space": {"bytes_per_cycle": list(range(1, 33)), "fifo_depth": list(range(16, 48))},
-    }
-    sweep([trace], Space.parse(fields), folder, resume=resume == "resume",
-          scheduler=scheduler or None, workers=2, progress=lambda done, total: print(done, flush=True))
+
+    def progress(done, total):
+        print(done, flush=True)
+        sys.stdin.readline()  # as fast as the test lets it, or at once where there is no input
+
+    sweep([trace], Space.parse({MANY}), folder, resume=resume == "resume",
+          scheduler=scheduler or None, workers=1, progress=progress)
 """
 
 
@@ -148,8 +195,29 @@ def start(tmp_path: Path, *arguments: str) -> subprocess.Popen:
     script = tmp_path / "go.py"
     script.write_text(SCRIPT)
     return subprocess.Popen(
-        [sys.executable, str(script), *arguments], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+        [sys.executable, str(script), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
     )
+
+
+def reach(client: subprocess.Popen, points: int) -> None:
+    """Let the client go on until so many points are done; there it stands still."""
+    while int(client.stdout.readline()) < points:
+        go_on(client)
+
+
+def go_on(client: subprocess.Popen) -> None:
+    client.stdin.write("\n")
+    client.stdin.flush()
+
+
+def finish(client: subprocess.Popen) -> int:
+    """Let the client go on to its end: its exit code."""
+    client.communicate(timeout=120)
+    return client.returncode
 
 
 def children(pid: int) -> list[int]:
@@ -166,23 +234,39 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def test_killed_workers_and_a_killed_client_lose_no_point(trace, tmp_path):
+def ended(processes: list[int]) -> bool:
+    """Whether all of them end within some seconds."""
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in processes):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_a_killed_worker_and_a_killed_client_lose_no_point(trace, tmp_path, monkeypatch):
     folder = tmp_path / "out"
     client = start(tmp_path, trace, str(folder), "", "")
-    while int(client.stdout.readline()) < 100:
-        pass
-    for worker in children(client.pid):
-        os.kill(worker, signal.SIGKILL)
-    while int(client.stdout.readline()) < 400:
-        pass
+    reach(client, 100)
+    (worker,) = children(client.pid)
+    os.kill(worker, signal.SIGKILL)
+    go_on(client)
+    reach(client, 400)
+    orphans = children(client.pid)
     client.kill()
-    client.wait()
+    client.communicate()
+    assert orphans
+    assert ended(orphans)
     kept = len(list((folder / "parts").glob("*.parquet")))
-    assert kept >= 2 * 8
-    assert start(tmp_path, trace, str(folder), "resume", "").wait() == 0
+    assert 2 * 8 <= kept < 2 * 20
+    assert not (folder / "points.parquet").exists()
+    assert finish(start(tmp_path, trace, str(folder), "resume", "")) == 0
     table = rows(folder / "points.parquet")
     assert [row["point"] for row in table] == list(range(32 * 32))
     assert all(row["feasible"] for row in table)
+    in_this_process(monkeypatch)
+    for whole in sweep([trace], Space.parse(MANY), tmp_path / "whole"):
+        assert rows(folder / whole.name) == rows(whole)
 
 
 @pytest.fixture
@@ -201,15 +285,15 @@ def cluster(tmp_path):
         process.wait()
 
 
-def test_a_dask_cluster_with_a_killed_worker_gives_the_same(trace, tmp_path, cluster):
+def test_a_dask_cluster_with_a_killed_worker_gives_the_same(trace, tmp_path, cluster, monkeypatch):
     address, workers = cluster
     client = start(tmp_path, trace, str(tmp_path / "dask"), "", address)
-    while int(client.stdout.readline()) < 100:
-        pass
+    reach(client, 100)
     workers[0].kill()
-    assert client.wait(timeout=120) == 0
-    assert start(tmp_path, trace, str(tmp_path / "local"), "", "").wait() == 0
-    assert rows(tmp_path / "dask" / "points.parquet") == rows(tmp_path / "local" / "points.parquet")
+    assert finish(client) == 0
+    in_this_process(monkeypatch)
+    for whole in sweep([trace], Space.parse(MANY), tmp_path / "whole"):
+        assert rows(tmp_path / "dask" / whole.name) == rows(whole)
 
 
 def test_a_scheduler_that_does_not_answer_is_named(trace, tmp_path):

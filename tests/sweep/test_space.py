@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hwsim.arch import Arch
 from hwsim.sweep import Space, SweepError
+from hwsim.sweep.evaluate import check_columns
+from hwsim.sweep.space import FIXED
 
 GRID = {
     "machine": {"cores": 4},
@@ -34,6 +37,58 @@ def test_the_machine_of_a_point_has_the_fixed_and_the_swept_fields():
     space = Space.parse(GRID)
     arch = space.arch(space.points()[0])
     assert (arch.cores, arch.columns, arch.bytes_per_cycle) == (4, 8, 4)
+
+
+NUMBERS = {
+    "cores": (1, 64), "columns": (1, 64), "activation_bits": (1, 16), "weight_bits": (2, 16),
+    "run_max": (1, 16), "fifo_depth": (8, 1024), "accumulators": (8, 4096), "weight_words": (1, 9216),
+    "map_buffer": (1, 1 << 20), "clock_mhz": (1.5, 900.0), "bytes_per_cycle": (1, 256),
+    "dram_latency": (1, 500),
+}  # fmt: skip
+WORDS = {"row_split": ["balanced", "contiguous"]}
+
+
+def test_every_field_of_the_machine_is_swept_or_the_reason_is_given():
+    assert NUMBERS.keys() | WORDS.keys() | FIXED.keys() == Arch.model_fields.keys() | {"codec"}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@given(data=st.data(), scale=st.sampled_from(["linear", "log"]), method=st.sampled_from(["grid", "sobol"]))
+def test_every_number_of_the_machine_can_be_swept_by_list_and_range(name, data, scale, method):
+    least, most = NUMBERS[name]
+    some = st.floats(least, most) if isinstance(least, float) else st.integers(least, most)
+    low, high = sorted(data.draw(st.lists(some, min_size=2, max_size=2, unique=True)))
+    steps = data.draw(st.integers(2, 6)) if method == "grid" else None
+    search = {"method": method, "points": None if steps else 8}
+    swept = {"low": low, "high": high, "scale": scale, "steps": steps}
+    points = Space.parse({"space": {name: swept}, "search": search}).points()
+    assert 1 <= len(points) <= (steps or 8)
+    for point in points:
+        value = getattr(
+            Space.parse({"space": {name: [point[name]]}}).arch(point), name
+        )  # the machine takes it
+        assert value == point[name]
+        step = {"columns": value / 2, "accumulators": 8}.get(name, 1)
+        assert low - step <= value <= high + step
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_every_choice_of_the_machine_can_be_swept_by_list(name):
+    space = Space.parse({"space": {name: WORDS[name], "run_max": [4, 8]}})
+    assert [getattr(space.arch(point), name) for point in space.points()] == [
+        w for w in WORDS[name] for _ in "ab"
+    ]
+
+
+def test_a_range_of_columns_visits_the_powers_of_two_and_none_twice():
+    fields = {
+        "columns": {"low": 4, "high": 32, "steps": 9},
+        "accumulators": {"low": 500, "high": 520, "steps": 2},
+    }
+    points = Space.parse({"space": fields}).points()
+    assert sorted({point["columns"] for point in points}) == [4, 8, 16, 32]
+    assert {point["accumulators"] for point in points} == {496, 520}
+    assert len(points) == 8
 
 
 @given(st.sampled_from(["latin", "sobol"]), st.integers(1, 70), st.integers(0, 5))
@@ -65,6 +120,42 @@ def test_constraints_look_at_the_columns_that_are_there():
 
 
 @pytest.mark.parametrize(
+    "more",
+    [
+        {"constraints": {"lut": {"max": 50_000}}},
+        {"constraints": {"row_split": {"max": 1}}},
+        {"search": {"method": "pareto", "points": 10, "objectives": ["cycles", "network"]}},
+    ],
+)
+def test_a_bound_or_an_objective_on_no_number_of_the_result_is_refused_by_name(more):
+    with pytest.raises(
+        SweepError, match=r"(lut|row_split|network) is no number of the result: .*\bluts\b.*cycles"
+    ):
+        check_columns(Space.parse({"space": {"cores": [1]}, **more}))
+
+
+def test_bounds_and_objectives_may_name_area_bandwidth_and_results():
+    names = (
+        "luts",
+        "ffs",
+        "dsps",
+        "brams",
+        "sram_bytes",
+        "bandwidth_gb_s",
+        "cycles",
+        "seconds",
+        "speedup",
+        "cores",
+    )
+    bounds = {name: {"min": 0} for name in (*names, "ideal_speedup")}
+    search = {"method": "pareto", "points": 4, "objectives": ["cycles", "luts"]}
+    space = Space.parse({"space": {"cores": [1]}, "constraints": bounds, "search": search})
+    check_columns(space)
+    assert space.admits(dict.fromkeys(bounds, 1))
+    assert not space.admits({**dict.fromkeys(bounds, 1), "ideal_speedup": None})  # no value to hold a bound
+
+
+@pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({}, "space"),
@@ -72,7 +163,12 @@ def test_constraints_look_at_the_columns_that_are_there():
         ({"space": {"colums": [8]}}, "colums"),
         ({"space": {"columns": []}}, "columns"),
         ({"space": {"columns": [8, 12]}}, "power of two"),
-        ({"space": {"columns": {"low": 8, "high": 32, "steps": 4}}}, "power of two"),
+        ({"space": {"codec": ["seg", "aseg"]}}, "codec cannot be swept: the machine's decoder takes SEG"),
+        ({"space": {"skip_zeros": [True, False]}}, "skip_zeros cannot be swept: every row has both"),
+        ({"space": {"energy": [1.0]}}, r"energy cannot be swept: .*machine\.energy"),
+        ({"space": {"columns": [8]}, "machine": {"skip_zeros": False}}, "every row has both"),
+        ({"space": {"clock_mhz": {"low": 1, "high": math.inf, "steps": 2}}}, "finite"),
+        ({"space": {"row_split": {"low": 1, "high": 2, "steps": 2}}}, "row_split"),
         ({"space": {"clock_mhz": {"low": 9, "high": 3, "steps": 2}}}, "low must be below high"),
         ({"space": {"clock_mhz": {"low": 0, "high": 3, "steps": 2, "scale": "log"}}}, "above 0"),
         ({"space": {"clock_mhz": {"low": 1, "high": 3}}}, "needs steps"),

@@ -30,6 +30,9 @@
     seconds: (value) => scaled(value * 1e9, ["ns", "µs", "ms", "s"]),
     energy_uj: (value) => scaled(value * 1e6, ["pJ", "nJ", "µJ", "mJ", "J", "kJ"]),
     dram_bytes: bytes,
+    luts: (value) => scaled(value, prefixes),
+    dsps: String,
+    brams: String,
     sram_bytes: bytes,
     speedup: (value) => `${value.toFixed(value < 99.5 ? 2 : 0)}×`,
   };

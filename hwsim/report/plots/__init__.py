@@ -6,6 +6,7 @@ from hwsim.report.plots.roofline import roofline
 from hwsim.report.plots.style import Plot
 from hwsim.report.plots.timeline import timeline_plot
 from hwsim.report.plots.totals import compression, energy
+from hwsim.report.plots.waterfall import waterfall
 
 __all__ = [
     "Plot",
@@ -17,4 +18,5 @@ __all__ = [
     "roofline",
     "speedup",
     "timeline_plot",
+    "waterfall",
 ]

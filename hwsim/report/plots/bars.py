@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from hwsim.report import text
-from hwsim.report.plots.style import CHARACTER, MUTED, canvas, contrast
+from hwsim.report.plots.style import CHARACTER, MUTED, canvas, contrast, hint
 
 LONGEST_LABEL = 24  # characters
 LEGEND_GAP, TICKS = 0.1, 0.2  # inches below the axes
@@ -64,11 +64,13 @@ def stack(
     colours: Mapping[str, str],
     height: float,
     enough: float,
+    entry: str,
 ) -> None:
-    """Parts side by side; a part of at least ``enough`` carries its share of the whole."""
+    """Parts side by side; a part of at least ``enough`` carries its share of the whole; all hint at it."""
     start, whole = 0.0, sum(parts.values())
     for name, part in parts.items():
-        axes.barh(row, part, height, left=start, color=colours[name], linewidth=0)
+        (bar,) = axes.barh(row, part, height, left=start, color=colours[name], linewidth=0)
+        hint(bar, f"{text.label(entry)}: {name.replace('_', ' ')}, {text.percent(part / whole)}")
         if part >= enough:
             axes.text(
                 start + part / 2,

@@ -97,7 +97,8 @@ def breakdown(result: Result) -> Plot:
         crowded = len(rows) > 40
         for y, row in enumerate(rows):
             shares = {cause: row[f"cause_{cause}"] for cause in CAUSES}
-            bars.stack(axes, y, shares, CAUSE_COLOURS, 0.74, enough=math.inf if crowded else 0.07)
+            enough = math.inf if crowded else 0.07
+            bars.stack(axes, y, shares, CAUSE_COLOURS, 0.74, enough, row["layer"])
             part = row["cycles"] / whole * 100
             words = f"{text.count(row['cycles'])}, {part:.{0 if part > 9.95 else 1}f} %"
             bars.note(axes, y, 1, words, INK, crowded)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -134,12 +135,19 @@ def canvas(
     return figure, axes
 
 
+def hint(artist: Artist, words: str) -> None:
+    """Words that the SVG shows where the pointer rests on the artist."""
+    artist.set_gid(f"hint: {words}")
+
+
 def finish(figure: Figure, name: str, title: str) -> Plot:
     """Draw the figure."""
     svg, png = io.StringIO(), io.BytesIO()
     figure.savefig(svg, format="svg", dpi=PNG_DPI, metadata={"Date": None, "Creator": None, "Title": title})
     figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None, "Title": title})
-    return Plot(name, title, re.sub(r"[ \t]+\n", "\n", svg.getvalue()), png.getvalue())
+    text = re.sub(r"[ \t]+\n", "\n", svg.getvalue())
+    text = re.sub(r'<g id="hint: ([^"]*)">', r"<g><title>\1</title>", text)
+    return Plot(name, title, text, png.getvalue())
 
 
 def contrast(colour: str) -> str:

@@ -67,7 +67,7 @@ def energy(result: Result) -> Plot:
         for y, mode in enumerate(modes.values()):
             parts = {part: sum(run.energy_pj[part] for run in result.runs(mode)) for part in COMPONENTS}
             whole = sum(parts.values())
-            bars.stack(axes, y, parts, COMPONENT_COLOURS, 0.7, enough=0.06 * result.energy_pj("dense"))
+            bars.stack(axes, y, parts, COMPONENT_COLOURS, 0.7, 0.06 * result.energy_pj("dense"), mode)
             bars.note(axes, y, whole, text.energy(whole / images / 1e6), INK)
         axes.set_xlim(0, max(result.energy_pj("dense"), result.energy_pj("skipping")) or math.nan)
         axes.set_xticks([])

@@ -16,7 +16,8 @@ from hwsim.report import text
 from hwsim.sweep.space import Space, SweepError, Value
 
 SUMS = ("cycles", "seconds", "energy_uj", "dram_bytes")  # of the traces of a machine
-METRICS = (*SUMS, "sram_bytes", "speedup")
+AREA = ("luts", "dsps", "brams", "sram_bytes")  # of a machine, whatever runs on it
+METRICS = (*SUMS, *AREA, "speedup")
 ALL_TRACES = "all traces"
 _DENSE = "dense_cycles"
 
@@ -109,6 +110,9 @@ def read_machines(folder: str | os.PathLike[str]) -> Machines:
         raise SweepError(f"{folder}: the sweep is not finished: go on with 'hwsim sweep --resume'") from None
     except (OSError, pa.ArrowException) as error:
         raise SweepError(f"{place / 'points.parquet'}: {error}: sweep again") from None
+    lacking = [name for name in AREA if rows and name not in rows[0]]
+    if lacking:
+        raise SweepError(f"{folder} is a sweep of another version, without {', '.join(lacking)}: sweep again")
     return gather(place.resolve().name, space, paths, rows)
 
 
@@ -121,7 +125,7 @@ def gather(title: str, space: Space, paths: Sequence[str], rows: Iterable[Mappin
     groups = [by_machine[number] for number in numbers]
     runs = [{row["trace"]: row for row in group if row.get("cycles") is not None} for group in groups]
     complete = [all(path in run for path in paths) for run in runs]
-    sram = np.array([float(group[0]["sram_bytes"]) for group in groups])
+    area = {name: np.array([float(group[0][name]) for group in groups]) for name in AREA}
     facts = [_facts(path, next((run[path] for run in runs if path in run), None)) for path in paths]
     metrics = {
         ALL_TRACES: _metrics(
@@ -132,7 +136,8 @@ def gather(title: str, space: Space, paths: Sequence[str], rows: Iterable[Mappin
         for path, label in zip(paths, _labels(facts), strict=True):
             metrics[label] = _metrics([[run[path]] if path in run else [] for run in runs])
     for of_trace in metrics.values():
-        of_trace["sram_bytes"] = np.where(np.isfinite(of_trace["cycles"]), sram, np.nan)
+        ran = np.isfinite(of_trace["cycles"])
+        of_trace |= {name: np.where(ran, of_machine, np.nan) for name, of_machine in area.items()}
     feasible = [
         whole and all(row["feasible"] for row in group) for whole, group in zip(complete, groups, strict=True)
     ]

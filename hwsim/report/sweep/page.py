@@ -16,6 +16,7 @@ _BEST = {
     "cycles": "Fewest cycles",
     "seconds": "Least time",
     "energy_uj": "Least energy",
+    "luts": "Fewest LUTs",
     "sram_bytes": "Least on-chip memory",
     "dram_bytes": "Least DRAM traffic",
 }
@@ -25,7 +26,9 @@ _WORDS = {
     "Pareto front": "the feasible machines that no other one beats in one of two measures without being "
     "worse in the other; of machines equal in both, the first",
     "cycles, time, energy, DRAM bytes": "of one image, averaged over the images; over all traces, their sum",
-    "on-chip memory": "accumulators, weight memory and map buffer, bytes; stands for area",
+    "LUTs, DSPs, block RAMs": "of all cores on a Lattice ECP5, estimated from synthesis of the components; "
+    "without the map buffer and what joins the cores",
+    "on-chip memory": "accumulators, weight memory and map buffer, bytes",
     "speedup over dense": "cycles of the same machine as dense baseline / cycles",
     "sensitivity": "epsilon squared: the part of the variance of the logarithm, over the feasible machines, "
     "that the means by a field's values (or ranges of them) explain, less what chance would explain; parts "

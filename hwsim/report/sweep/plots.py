@@ -28,6 +28,7 @@ from hwsim.report.plots.style import (
     styled,
 )
 from hwsim.report.sweep.analysis import HeatMap, levels
+from hwsim.report.sweep.machines import AREA
 from hwsim.report.sweep.summary import COSTS, TITLES, Summary
 
 SHOW: dict[str, Callable[[float], str]] = {
@@ -35,12 +36,20 @@ SHOW: dict[str, Callable[[float], str]] = {
     "seconds": text.seconds,
     "energy_uj": text.energy,
     "dram_bytes": text.size,
+    "luts": text.count,
+    "dsps": text.whole,
+    "brams": text.whole,
     "sram_bytes": text.size,
     "speedup": text.factor,
 }
 _MANY = 1500  # points; more are drawn as an image within the SVG
 _LEAST_RANGE = 0.03  # of an axis, each way: a smaller difference should look small
-_FILES = {"energy_uj": "pareto_energy", "sram_bytes": "pareto_sram", "dram_bytes": "pareto_dram"}
+_FILES = {
+    "energy_uj": "pareto_energy",
+    "luts": "pareto_area",
+    "sram_bytes": "pareto_sram",
+    "dram_bytes": "pareto_dram",
+}
 _OBJECTIVE_COLOURS = {"cycles": BLUE, "seconds": BLUE, "energy_uj": ORANGE, "dram_bytes": VERMILLION}
 
 
@@ -192,7 +201,7 @@ def sensitivity_plot(summary: Summary) -> Plot:
 
 
 def _base(metric: str) -> str:
-    return "" if metric == "sram_bytes" else " an image"
+    return "" if metric in AREA else " an image"
 
 
 def _scale(axis, set_scale, set_limits, values: np.ndarray, show: Callable[[float], str]) -> None:

@@ -19,10 +19,13 @@ TITLES = {
     "seconds": "time",
     "energy_uj": "energy",
     "dram_bytes": "DRAM bytes",
+    "luts": "LUTs",
+    "dsps": "DSPs",
+    "brams": "block RAMs",
     "sram_bytes": "on-chip memory",
     "speedup": "speedup over dense",
 }
-COSTS = ("energy_uj", "sram_bytes", "dram_bytes")  # a front each, against speed
+COSTS = ("energy_uj", "luts", "sram_bytes", "dram_bytes")  # a front each, against speed
 
 
 @dataclass(frozen=True)

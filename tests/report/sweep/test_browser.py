@@ -22,6 +22,7 @@ def summary() -> Summary:
             {"energy_uj": {"max": 54.0}},
             ("a.zip", "b.zip"),
             energy_uj=lambda cores, columns, fifo_depth: 3.0 * columns + cores + fifo_depth / 100,
+            luts=lambda cores, columns, fifo_depth: cores * (2000 + 500 * columns + fifo_depth),
         )
     )
 
@@ -75,7 +76,7 @@ def test_the_page_shows_the_numbers_of_the_summary(visit, document):
     assert [int(number) for number in front.split()] == document["fronts"]["energy_uj"]
 
 
-@pytest.mark.parametrize("metric", ["sram_bytes", "dram_bytes"])
+@pytest.mark.parametrize("metric", ["sram_bytes", "dram_bytes", "luts"])
 def test_the_front_of_other_axes_is_the_summarys(visit, document, metric):
     choose = f"""const select = document.querySelector('select[data-name=x]');
     select.value = '{metric}'; select.dispatchEvent(new Event('change'));"""

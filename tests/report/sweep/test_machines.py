@@ -3,6 +3,8 @@
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sweeps import grid, row
 
@@ -18,6 +20,7 @@ def test_metrics_of_all_traces_are_sums_and_each_trace_keeps_its_own():
     assert machines.metrics["net, b.zip"]["cycles"].tolist() == [200, 100]
     assert machines.total["speedup"].tolist() == [2, 2]
     assert machines.total["sram_bytes"].tolist() == [1000, 1000]  # of the machine, not of its runs
+    assert machines.total["luts"].tolist() == [20_000, 20_000]
     assert list(machines.metrics) == [ALL_TRACES, "net, a.zip", "net, b.zip"]
 
 
@@ -58,6 +61,11 @@ def manifest(folder, **changes):
     (folder / "sweep.json").write_text(json.dumps(document))
 
 
+def without_area(folder):
+    manifest(folder)
+    pq.write_table(pa.table({"point": [0], "cores": [1], "sram_bytes": [1]}), folder / "points.parquet")
+
+
 @pytest.mark.parametrize(
     ("break_it", "told"),
     [
@@ -66,8 +74,9 @@ def manifest(folder, **changes):
         (lambda folder: (folder / "sweep.json").write_text("{"), "damaged"),
         (lambda folder: (folder / "sweep.json").write_text("{}"), "damaged"),
         (lambda folder: (manifest(folder), (folder / "points.parquet").write_text("no")), "sweep again"),
+        (without_area, "another version, without luts, dsps, brams: sweep again"),
     ],
-    ids=["nothing there", "not finished", "no JSON", "no space", "no Parquet"],
+    ids=["nothing there", "not finished", "no JSON", "no space", "no Parquet", "no area"],
 )
 def test_a_folder_that_holds_no_sweep_is_one_clear_error(tmp_path, break_it, told):
     break_it(tmp_path)

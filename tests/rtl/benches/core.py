@@ -1,117 +1,92 @@
-"""Bench of Core: passes back to back, each started in the cycle in which the one before is done."""
+"""Bench of Core: passes one after the other, each started as soon as its weights are there."""
 
 import random
+from itertools import chain, cycle, repeat
 
 import cocotb
-from amaranth.lib import data
+from bench_cases import all_cases, cover, require_all
+from bench_pass import PROFILES, Pass, Raw, Waits, stalls_of
 from cocotb.triggers import RisingEdge, Timer
-from core_cases import handful, prepare
-from streams import StreamPort, bench_case, no_stalls, now, random_stalls, start_clock
+from streams import Coverage, StreamPort, bench_case, now, start_clock
 
 from hwsim.arch import Arch
 from rtl.codec.symbol import IndexEntry, Word
-from rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
+from rtl.core.payloads import ChannelScale, RowDescriptor, weight_word
+
+INPUTS = ("words", "rows", "weights", "scales")
 
 
-class Raw(data.StructLayout):
-    """Bits without fields."""
-
-    def __init__(self, shape) -> None:
-        super().__init__({"bits": data.Layout.cast(shape).size})
-
-
-def bits(layout, fields) -> int:
-    """A payload with nested or signed fields, as bits."""
-    return data.Layout.cast(layout).const(fields).as_value().value
-
-
-def raw(numbers) -> list[dict]:
-    return [{"bits": number} for number in numbers]
-
-
-class Pass:
-    """What goes into a core for a pass, as bits."""
-
-    def __init__(self, case, arch: Arch) -> None:
-        stimulus, self.expected = prepare(case)
-        geometry = stimulus.geometry
-        self.config = bits(PassConfig(arch), geometry.config(arch))
-        self.rows = raw(bits(RowDescriptor, row) for row in geometry.row_descriptors())
-        self.words = [
-            {"data": int(word), "last": int(last)}
-            for word, last in zip(stimulus.words, stimulus.last, strict=True)
-        ]
-        self.weights = raw(bits(weight_word(arch), [int(w) for w in word]) for word in stimulus.weights)
-        self.scales = raw(
-            bits(ChannelScale, {"bias": int(bias), "multiplier": int(multiplier)})
-            for bias, multiplier in zip(stimulus.bias, stimulus.multiplier, strict=True)
-        )
-        self.scales += raw([0] * (arch.columns - len(self.scales)))
-
-
-@cocotb.test(timeout_time=1, timeout_unit="ms")  # 100,000 cycles
+@cocotb.test(timeout_time=0.3, timeout_unit="ms")  # 30,000 cycles
 async def passes_take_the_cycles_of_the_model_and_make_the_words_of_the_reference(dut):
     case = bench_case()
     arch = Arch(**case["arch"])
-    stall = case["stalls"]
-    stalls = (lambda: random_stalls(stall)) if stall else (lambda: no_stalls)
-    passes = [Pass(one, arch) for one in handful(arch)]
-    await start_clock(
-        dut, "start", "words__valid", "rows__valid", "weights__valid", "scales__valid", "coded__ready",
-        "index__ready",
-    )  # fmt: skip
-    words, rows = StreamPort(dut, "words", Word), StreamPort(dut, "rows", Raw(RowDescriptor))
-    weights = StreamPort(dut, "weights", Raw(weight_word(arch)))
-    scales = StreamPort(dut, "scales", Raw(ChannelScale))
+    passes = [Pass(one) for one in all_cases(arch, random.getrandbits(32))]
+    coverage = Coverage()
+    await start_clock(dut, "start", "coded__ready", "index__ready", *(f"{name}__valid" for name in INPUTS))
+    layouts = Word, Raw(RowDescriptor), Raw(weight_word(arch)), Raw(ChannelScale)
+    words, rows, weights, scales = (
+        StreamPort(dut, name, layout) for name, layout in zip(INPUTS, layouts, strict=True)
+    )
     coded, index = StreamPort(dut, "coded", Word), StreamPort(dut, "index", IndexEntry)
-    weights.ready = scales.ready = _Always
-    all_words = sum(len(one.expected.words) for one in passes)
-    all_entries = sum(len(one.expected.index) for one in passes)
-    coded_task = cocotb.start_soon(coded.get(all_words, stalls()))
-    index_task = cocotb.start_soon(index.get(all_entries, stalls()))
+    waits = Waits(rows, coded, index)
+    profiles = cycle(PROFILES) if case["stalls"] else repeat(set())
+    stalled = set()
+    stalls = {name: stalls_of(name, stalled) for name in (*INPUTS, "coded", "index")}
+    outputs = [
+        cocotb.start_soon(port.get(sum(len(getattr(one, name)) for one in passes), stalls[name]))
+        for name, port in (("coded", coded), ("index", index))
+    ]
 
-    await weights.put(passes[0].weights)
-    await scales.put(passes[0].scales)
+    def load(one: Pass) -> list:
+        return [
+            cocotb.start_soon(weights.put(one.weights, stalls["weights"])),
+            cocotb.start_soon(scales.put(one.scales, stalls["scales"])),
+        ]
+
+    for task in load(passes[0]):
+        await task
     for number, one in enumerate(passes):
+        stalled.clear()
+        stalled.update(next(profiles))
         dut.start.value = 1
         dut.config.value = one.config
         await RisingEdge(dut.clk)
         dut.start.value = 0
         dut.config.value = random.getrandbits(len(dut.config))  # read with start alone
         begin = now()
-        tasks = [cocotb.start_soon(words.put(one.words, stalls())), cocotb.start_soon(rows.put(one.rows))]
-        if number + 1 < len(passes):
-            tasks.append(cocotb.start_soon(weights.put(passes[number + 1].weights)))
-            tasks.append(cocotb.start_soon(scales.put(passes[number + 1].scales)))
+        arrival, cycles = one.arrival("words" in stalled)
+        waits.begin(cycles)
+        begins = [begin + cycle for cycle in arrival]
+        tasks = [
+            cocotb.start_soon(words.put(one.words, begins=begins)),
+            cocotb.start_soon(rows.put(one.rows, stalls["rows"])),
+        ]
+        loads = load(passes[number + 1]) if number + 1 < len(passes) else []
         await Timer(2, "ns")
         while not dut.done.value:
             assert dut.busy.value
+            waits.check(now() - begin, done=False)
             await RisingEdge(dut.clk)
             await Timer(2, "ns")
-        cycles = now() + 1 - begin
-        if not stall:
-            assert cycles == one.expected.timing.cycles, f"pass {number}"
-        assert cycles >= one.expected.timing.cycles
+        waits.check(now() - begin, done=True)
         assert not dut.error.value
+        assert coded.got == sum(len(one.coded) for one in passes[: number + 1])
+        assert index.got == sum(len(one.index) for one in passes[: number + 1])
         for task in tasks:
             assert task.done(), f"pass {number} was done before its stimulus was in"
+        coverage.hit("next pass", "at once" if all(task.done() for task in loads) else "later")
+        for task in loads:
+            await task
+        cover(coverage, one.case)
 
     await RisingEdge(dut.clk)
-    got_words = [payload for _, payload in await coded_task]
-    got_index = [payload for _, payload in await index_task]
-    assert got_words == [
-        {"data": int(word), "last": int(last)}
-        for one in passes
-        for word, last in zip(one.expected.words, one.expected.last, strict=True)
-    ]
-    assert got_index == [
-        {"words": int(entry["words"]), "nonzeros": int(entry["nonzeros"])}
-        for one in passes
-        for entry in one.expected.index
-    ]
-
-
-class _Always:
-    """The ready of a stream that is always ready."""
-
-    value = 1
+    for name, task in zip(("coded", "index"), outputs, strict=True):
+        assert task.done(), f"{name}: too few"
+        taken = [payload for _, payload in await task]
+        assert taken == list(chain.from_iterable(getattr(one, name) for one in passes))
+    require_all(coverage, arch)
+    coverage.require("next pass", ["at once", "later"])
+    assert words.held, "no word waited for room"
+    if case["stalls"]:
+        assert all(port.late for port in (words, rows, weights, scales))
+        assert all(port.held for port in (rows, coded, index))

@@ -1,121 +1,166 @@
-"""Bench of Top: two cores with the same weights, each with rows of its own; passes follow without a gap."""
+"""Bench of Top: two cores that share loads or have their own, each with passes one after the other."""
 
+import random
 from dataclasses import replace
+from itertools import chain, cycle, repeat
 
 import cocotb
-from benches.core import Pass
+import numpy as np
+from bench_cases import all_cases, cover, require_all
+from bench_pass import PROFILES, Pass, Waits, stalls_of
 from cocotb.triggers import RisingEdge, Timer
-from core_cases import handful
-from streams import bench_case, now, start_clock
+from streams import AxiStream, Coverage, bench_case, now, start_clock
 
 from hwsim.arch import Arch
 
 
-class AxiStream:
-    """An AXI4-Stream port by its name."""
+class CoreBench:
+    """What a core of the array does: its passes, its streams, when each pass began and ended."""
 
-    def __init__(self, dut, name: str) -> None:
-        self.dut = dut
-        self.name = name
+    def __init__(self, dut, number: int, stalls: bool) -> None:
+        self.dut, self.number = dut, number
+        self.passes: list[Pass] = []
+        self.begins: list[int] = []
+        self.ends: list[int] = []
+        self.commands = AxiStream(dut, f"s_axis_passes_{number}", "data")
+        self.words = AxiStream(dut, f"s_axis_words_{number}", "data", "last")
+        self.rows = AxiStream(dut, f"s_axis_rows_{number}", "data")
+        self.coded = AxiStream(dut, f"m_axis_coded_{number}", "data", "last")
+        self.index = AxiStream(dut, f"m_axis_index_{number}", "data")
+        self.waits = Waits(self.rows, self.coded, self.index)
+        self._profiles = cycle(PROFILES[number:] + PROFILES[:number]) if stalls else repeat(set())
+        self._stalled: set[str] = set()
+        self._stalls = {name: stalls_of(name, self._stalled) for name in ("rows", "coded", "index")}
 
-    def port(self, suffix: str):
-        return getattr(self.dut, f"{self.name}_t{suffix}")
-
-    async def put(self, transfers: list[dict[str, int]]) -> None:
-        for transfer in transfers:
-            for suffix, value in transfer.items():
-                self.port(suffix).value = value
-            self.port("valid").value = 1
-            await RisingEdge(self.dut.clk)
-            while not self.port("ready").value:
-                await RisingEdge(self.dut.clk)
-        self.port("valid").value = 0
-
-    async def get(self, count: int, *suffixes: str) -> list[tuple[int, ...]]:
-        self.port("ready").value = 1
-        taken = []
-        while len(taken) < count:
-            await RisingEdge(self.dut.clk)
-            if self.port("valid").value:
-                taken.append(tuple(int(self.port(suffix).value) for suffix in suffixes))
-        return taken
-
-
-async def feed_core(dut, core: int, passes: list[Pass], times: list[int]) -> None:
-    """Words and rows of each pass from its start on."""
-    commands = AxiStream(dut, f"s_axis_passes_{core}")
-    words, rows = AxiStream(dut, f"s_axis_words_{core}"), AxiStream(dut, f"s_axis_rows_{core}")
-    for one in passes:
-        await commands.put([{"data": one.config}])
-        times.append(now())  # cycle 0 of the pass
-        tasks = [
-            cocotb.start_soon(
-                words.put([{"data": word["data"], "last": word["last"]} for word in one.words])
-            ),
-            cocotb.start_soon(rows.put([{"data": row["bits"]} for row in one.rows])),
-        ]
-        for task in tasks:
-            await task
-
-
-async def watch_done(dut, ends: list[list[int]]) -> None:
-    while True:
-        await Timer(2, "ns")
-        for core, found in enumerate(ends):
-            if int(dut.done.value) >> core & 1:
-                found.append(now())
-        await RisingEdge(dut.clk)
-
-
-@cocotb.test(timeout_time=1, timeout_unit="ms")  # 100,000 cycles
-async def both_cores_are_exact_and_share_their_loads(dut):
-    arch = Arch(**bench_case()["arch"])
-    cores = range(arch.cores)
-    cases = [case for case in handful(arch) if len(case.owned) >= arch.cores]
-    work = [
-        [Pass(replace(case, owned=case.owned[core :: arch.cores]), arch) for case in cases] for core in cores
-    ]
-    names = [f"s_axis_{name}_{core}_tvalid" for name in ("passes", "words", "rows") for core in cores]
-    await start_clock(dut, "s_axis_weights_tvalid", "s_axis_scales_tvalid", *names)
-    begins, ends = [[] for _ in cores], [[] for _ in cores]
-    outputs = []
-    for core in cores:
-        cocotb.start_soon(feed_core(dut, core, work[core], begins[core]))
-        coded, index = AxiStream(dut, f"m_axis_coded_{core}"), AxiStream(dut, f"m_axis_index_{core}")
-        expected = [one.expected for one in work[core]]
-        outputs.append(
-            (
-                cocotb.start_soon(coded.get(sum(len(e.words) for e in expected), "data", "last")),
-                cocotb.start_soon(index.get(sum(len(e.index) for e in expected), "data")),
-            )
-        )
-    cocotb.start_soon(watch_done(dut, ends))
-    weights, scales = AxiStream(dut, "s_axis_weights"), AxiStream(dut, "s_axis_scales")
-    loads = []
-    for port, name in ((weights, "weights"), (scales, "scales")):
-        transfers = []
-        for one in work[0]:
-            entries = getattr(one, name)
-            transfers += [
-                {"data": entry["bits"], "user": (1 << arch.cores) - 1, "last": int(entry is entries[-1])}
-                for entry in entries
+    async def feed(self) -> None:
+        """Every pass: its configuration, then its words and rows."""
+        for one in self.passes:
+            await self.commands.put([{"data": one.config}])
+            begin = now()
+            self.begins.append(begin)
+            self._stalled.clear()
+            self._stalled.update(next(self._profiles))
+            arrival, cycles = one.arrival("words" in self._stalled)
+            self.waits.begin(cycles)
+            tasks = [
+                cocotb.start_soon(self.words.put(one.words, begins=[begin + cycle for cycle in arrival])),
+                cocotb.start_soon(self.rows.put(_data(one.rows), self._stalls["rows"])),
             ]
-        loads.append(cocotb.start_soon(port.put(transfers)))
-    for task in loads:
-        await task
+            for task in tasks:
+                await task
 
+    def take(self) -> list:
+        """Tasks that take the output."""
+        words = sum(len(one.coded) for one in self.passes)
+        entries = sum(len(one.index) for one in self.passes)
+        return [
+            cocotb.start_soon(self.coded.get(words, self._stalls["coded"])),
+            cocotb.start_soon(self.index.get(entries, self._stalls["index"])),
+        ]
+
+    def watch(self) -> None:
+        """Look at ``done`` in a cycle."""
+        done = bool(int(self.dut.done.value) >> self.number & 1)
+        if len(self.begins) > len(self.ends):
+            assert not int(self.dut.error.value) >> self.number & 1
+            self.waits.check(now() - self.begins[-1], done)
+            if done:
+                self.ends.append(now())
+                past = self.passes[: len(self.ends)]
+                assert self.coded.got == sum(len(one.coded) for one in past)
+                assert self.index.got == sum(len(one.index) for one in past)
+        else:
+            assert not done
+
+    def check_output(self, coded, index) -> None:
+        """What was taken is what the reference makes."""
+        assert coded.done(), "words are missing"
+        assert index.done(), "index entries are missing"
+        assert [payload for _, payload in coded.result()] == list(
+            chain.from_iterable(one.coded for one in self.passes)
+        )
+        assert [payload["data"] for _, payload in index.result()] == [
+            entry["words"] | entry["nonzeros"] << 16 for one in self.passes for entry in one.index
+        ]
+
+    def held_words(self, passes: int) -> int:
+        """Weight words of its first ``passes`` passes that are not done."""
+        return sum(len(one.weights) for one in self.passes[len(self.ends) : passes])
+
+
+def _data(payloads: list[dict]) -> list[dict]:
+    return [{"data": payload["bits"]} for payload in payloads]
+
+
+async def load(port: AxiStream, name: str, loads: list, cores: list[CoreBench], room: int, stalls) -> None:
+    """Weights or scales of all passes: each as soon as all its cores have room."""
+    sent = [0] * len(cores)
+    for one, users in loads:
+        for core in users:
+            sent[core] += 1
+        while name == "weights" and any(cores[core].held_words(sent[core]) > room for core in users):
+            await RisingEdge(port.clk)
+        transfers = _data(getattr(one, name))
+        mask = sum(1 << core for core in users)
+        last = [0] * (len(transfers) - 1) + [1]
+        await port.put(
+            [{**transfer, "user": mask, "last": end} for transfer, end in zip(transfers, last, strict=True)],
+            stalls,
+        )
+
+
+@cocotb.test(timeout_time=0.3, timeout_unit="ms")  # 30,000 cycles
+async def both_cores_are_exact_with_loads_that_they_share_and_loads_of_their_own(dut):
+    parameters = bench_case()
+    arch, stalls = Arch(**parameters["arch"]), parameters["stalls"]
+    inputs = ("passes", "words", "rows")
+    await start_clock(
+        dut,
+        *("s_axis_weights_tvalid", "s_axis_scales_tvalid"),
+        *(f"s_axis_{name}_{core}_tvalid" for name in inputs for core in range(arch.cores)),
+        *(f"m_axis_{name}_{core}_tready" for name in ("coded", "index") for core in range(arch.cores)),
+    )
+    cores = [CoreBench(dut, number, stalls) for number in range(arch.cores)]
+    coverage = Coverage()
+    loads = []
+    for number, case in enumerate(all_cases(arch, random.getrandbits(32))):
+        # The cores share the rows of a pass, or one of them has it alone.
+        shared = len(case.owned) >= arch.cores
+        users = range(arch.cores) if shared else [number % arch.cores]
+        owned = np.array_split(case.owned, len(users))
+        for core, rows in zip(users, owned, strict=True):
+            part = replace(case, owned=tuple(rows.tolist()))
+            cores[core].passes.append(Pass(part))
+            cover(coverage, part)
+        loads.append((cores[users[0]].passes[-1], users))
+        coverage.hit("load", "shared" if shared else users[0])
+    outputs = [core.take() for core in cores]
     for core in cores:
-        expected = [one.expected for one in work[core]]
-        coded, index = [await task for task in outputs[core]]
-        while len(ends[core]) < len(expected):
-            await RisingEdge(dut.clk)
-        cycles = [end + 1 - begin for begin, end in zip(begins[core], ends[core], strict=True)]
-        assert cycles == [one.timing.cycles for one in expected]
-        assert coded == [
-            (int(word), int(last)) for one in expected for word, last in zip(one.words, one.last, strict=True)
-        ]
-        assert index == [
-            (int(entry["words"]) | int(entry["nonzeros"]) << 16,) for one in expected for entry in one.index
-        ]
-        gaps = [begin - end for begin, end in zip(begins[core][1:], ends[core], strict=False)]
-        assert min(gaps) == 1, "no pass followed in the cycle after the one before"
+        cocotb.start_soon(core.feed())
+    ports = {name: AxiStream(dut, f"s_axis_{name}", "data", "user", "last") for name in ("weights", "scales")}
+    for name, port in ports.items():
+        late = stalls_of(name, {name} if stalls else set())
+        cocotb.start_soon(load(port, name, loads, cores, arch.weight_words, late))
+    while any(len(core.ends) < len(core.passes) for core in cores):
+        await Timer(2, "ns")
+        for core in cores:
+            core.watch()
+        await RisingEdge(dut.clk)
+    await RisingEdge(dut.clk)
+
+    for core, output in zip(cores, outputs, strict=True):
+        core.check_output(*output)
+        begins = zip(core.ends, core.begins[1:], strict=False)
+        coverage.hit(
+            "pass begins in the cycle after the one before", any(begin - end == 1 for end, begin in begins)
+        )
+    require_all(coverage, arch)
+    coverage.require("load", ["shared", *range(arch.cores)])
+    if stalls:
+        assert all(port.late for port in ports.values())
+        for core in cores:
+            assert all(port.late for port in (core.words, core.rows))
+            assert all(port.held for port in (core.words, core.rows, core.coded, core.index))
+    else:
+        coverage.require("pass begins in the cycle after the one before", least=arch.cores)
+        assert all(port.held for port in ports.values()), "no load waited for a place among the passes"

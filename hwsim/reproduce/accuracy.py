@@ -1,0 +1,122 @@
+"""How often a network is right, in floats and with its maps quantized in the loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from hwsim.capture.calibration import calibrate_network
+from hwsim.capture.graph import CaptureError, RunningNetwork
+from hwsim.capture.plan import plan
+from hwsim.capture.record import Pictures
+from hwsim.reproduce.remembered import Remembered
+from hwsim.reproduce.rounding import Rounding, rounding_of
+
+WIDTHS = (16, 12, 10, 8, 6, 4)  # bits of the maps, as in the tables
+FLOATS = "float"
+
+
+class Loop(Protocol):
+    """A network that answers batches of pictures."""
+
+    def logits(self, pictures: np.ndarray, rounding: Rounding | None = None) -> np.ndarray:
+        """float32 (N, classes) of float32 (N, C, H, W), in floats or rounded."""
+        ...
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Right answers, counted.
+
+    Attributes:
+        pictures: that were asked.
+        correct: by ``float``, or by the bits of the maps as text; weights have 8 bits then.
+        calibration_pictures: that the scales are from; none is among the others.
+        seconds: it took, calibration included.
+    """
+
+    pictures: int
+    correct: dict[str, int]
+    calibration_pictures: int
+    seconds: float
+
+
+def open_loop(network: RunningNetwork, picture: np.ndarray) -> Loop:
+    """A network of :func:`hwsim.capture.sources.open_network`, ready to be run in batches.
+
+    Raises:
+        CaptureError: it does not run on the picture, or is of an opset that is too old.
+    """
+    if hasattr(network, "module"):
+        from hwsim.reproduce.torch_loop import TorchLoop
+
+        return TorchLoop(network, picture)  # type: ignore[arg-type]
+    from hwsim.reproduce.onnx_loop import OnnxLoop
+
+    return OnnxLoop(network)  # type: ignore[arg-type]
+
+
+def measure_accuracy(
+    network: RunningNetwork,
+    pictures: Pictures | Sequence[np.ndarray],
+    labels: Sequence[int] | np.ndarray,
+    calibration: Pictures | Sequence[np.ndarray],
+    *,
+    widths: Sequence[int] = WIDTHS,
+    first_class: int = 0,
+    batch: int = 8,
+    progress: Callable[[int, int], None] | None = None,
+) -> Accuracy:
+    """Run labelled pictures through a network in floats, and quantized at every width.
+
+    Every map that a layer reads is rounded to its code when it is made, for all who read it; so is what a
+    drain writes before an addition or an average. Scales are those that a capture of the same calibration
+    pictures would have. Weights have 8 bits a channel, batch normalization folded into them. The logits are
+    not rounded: see :func:`hwsim.reproduce.rounding.rounding_of`.
+
+    Args:
+        network: what runs.
+        pictures, labels: float32 (C, H, W) each, and its class.
+        calibration: other pictures.
+        widths: bits of the maps.
+        first_class: number of the output that class 0 has; networks with an output for the background have 1.
+        batch: pictures at once.
+        progress: called with (pictures run, of all in all).
+
+    Raises:
+        CaptureError: the network cannot be captured, or pictures and labels do not fit.
+    """
+    if len(pictures) != len(labels) or not len(pictures):
+        raise CaptureError(f"{len(pictures)} pictures and {len(labels)} labels: give one label each")
+    began, total, done = time.perf_counter(), len(pictures) * (1 + len(widths)), 0
+    example = pictures[0]
+    loop, graph = open_loop(network, example), network.graph(example)
+    planned = plan(graph)
+    chosen = [calibration[number] for number in range(len(calibration))]
+    remembered = Remembered(network, chosen)
+    correct = {}
+    for bits in (None, *widths):
+        rounding = bits and rounding_of(graph, planned, calibrate_network(remembered, planned, chosen, bits))
+        right = 0
+        for start in range(0, len(pictures), batch):
+            numbers = range(start, min(start + batch, len(pictures)))
+            answers = loop.logits(np.stack([pictures[number] for number in numbers]), rounding or None)
+            wanted = np.asarray([labels[number] for number in numbers])
+            right += int((answers[:, first_class:].argmax(axis=1) == wanted).sum())
+            done += len(numbers)
+            if progress is not None:
+                progress(done, total)
+        correct[FLOATS if bits is None else str(bits)] = right
+    return Accuracy(len(pictures), correct, len(chosen), round(time.perf_counter() - began, 1))
+
+
+def loop_note(found: Accuracy) -> str:
+    """How an accuracy came about, in a sentence."""
+    return (
+        f"In the loop: {found.pictures:,} pictures, scales from {found.calibration_pictures} others, "
+        f"{found.seconds:.0f} s on one core."
+    )

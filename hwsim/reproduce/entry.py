@@ -1,0 +1,207 @@
+"""What is known of one network on one data set, in one variant: the rows of the tables, stored as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from hwsim.errors import HwsimError
+
+FORMAT, SCHEMA = "hwsim tables", 1
+STRICT = ConfigDict(extra="forbid")
+
+
+class ReproduceError(HwsimError):
+    """Something that no row of the tables can be made of."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Right answers among pictures.
+
+    Raises:
+        ValueError: the numbers do not fit.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    correct: int
+    pictures: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.correct <= self.pictures or not self.pictures:
+            raise ValueError(f"{self.correct} right of {self.pictures} pictures")
+
+    @property
+    def accuracy(self) -> float:
+        """Right answers / pictures."""
+        return self.correct / self.pictures
+
+
+@dataclass(frozen=True)
+class Width:
+    """A map at one width, all pictures together.
+
+    Attributes:
+        nonzeros: values that are not zero.
+        distinct: different values; the entropy is too low where ``values / distinct`` is small.
+        bits: by coder, before padding to bytes; ``raw`` are words of the width.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    nonzeros: int
+    distinct: int
+    bits: dict[str, int]
+
+
+@dataclass(frozen=True)
+class MapSizes:
+    """An activation map under every coder.
+
+    Attributes:
+        name: of the map.
+        picture: it is the picture itself, no activation.
+        values: of all measured pictures.
+        widths: by bits as text.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    name: str
+    picture: bool
+    values: int
+    widths: dict[str, Width]
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A layer on the simulated machine, all measured pictures together."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    name: str
+    input: str
+    macs: int
+    nonzero_macs: int
+    cycles: int
+    dense_cycles: int
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A trace, measured.
+
+    Attributes:
+        trace: its name.
+        digest: of the trace.
+        images: pictures in it that were measured.
+        bits: widest of its maps.
+        machine: that was simulated, in words.
+        layers: in order of execution.
+        maps: in the order in which they are first read.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    trace: str
+    digest: str
+    images: int
+    bits: int
+    machine: str
+    layers: tuple[LayerRow, ...]
+    maps: tuple[MapSizes, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the tables.
+
+    Attributes:
+        network, data, variant: which; ``variant`` ``baseline`` is what the others are compared with.
+        accuracy: by ``float`` and by bits of the maps as text.
+        simulated: what its trace says; None if there is none.
+        notes: how it came about, and what is missing and why: sentences.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    network: str
+    data: str
+    variant: str
+    accuracy: dict[str, Score] = field(default_factory=dict)
+    simulated: Simulated | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What an entry is about."""
+        return self.network, self.data, self.variant
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The document ``tables.json``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    format: str
+    schema: int
+    made_with: dict[str, str]
+    entries: tuple[Entry, ...]
+
+
+def merged(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """One entry for each network, data set and variant: what the first one lacks is the next one's.
+
+    Accuracy is taken whole, from the entry that has it at the most widths: so it is of the same pictures.
+    """
+    found: dict[tuple[str, str, str], Entry] = {}
+    for entry in entries:
+        known = found.setdefault(entry.key, entry)
+        if known is not entry:
+            found[entry.key] = replace(
+                known,
+                accuracy=max(known.accuracy, entry.accuracy, key=len),
+                simulated=known.simulated or entry.simulated,
+                notes=tuple(dict.fromkeys((*known.notes, *entry.notes))),
+            )
+    return tuple(found.values())
+
+
+def to_json(entries: Sequence[Entry], made_with: dict[str, str]) -> str:
+    """The text of ``tables.json``."""
+    return json.dumps(asdict(Tables(FORMAT, SCHEMA, made_with, tuple(entries))), indent=1) + "\n"
+
+
+def read_tables(path: str | os.PathLike[str]) -> Tables:
+    """Read a document that :func:`to_json` made.
+
+    Raises:
+        ReproduceError: there is none, it is of a newer schema, or something in it is not what it should be.
+    """
+    advice = "give a tables.json that hwsim reproduce or hwsim accuracy wrote"
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReproduceError(f"{path}: {error.strerror}: {advice}") from None
+    except (ValueError, RecursionError):
+        raise ReproduceError(f"{path} is not JSON: {advice}") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ReproduceError(f"{path} holds no tables: {advice}")
+    if document.get("schema") != SCHEMA:
+        raise ReproduceError(
+            f"{path} has schema {document.get('schema')}, this version reads {SCHEMA}: upgrade hwsim"
+        )
+    try:
+        return _adapter().validate_json(json.dumps(document), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        problem = " ".join(f"{where}: {first['msg']}".split())
+        raise ReproduceError(f"{path} is damaged ({problem}): make it again") from None
+
+
+@cache
+def _adapter() -> TypeAdapter[Tables]:
+    return TypeAdapter(Tables)

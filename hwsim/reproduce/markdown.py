@@ -1,0 +1,42 @@
+"""The tables as Markdown, and the block of a page that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hwsim.reproduce.entry import Entry, ReproduceError
+from hwsim.reproduce.tables import Table, all_tables
+
+BEGIN, END = "<!-- tables: begin, made by hwsim reproduce -->", "<!-- tables: end -->"
+
+
+def markdown(entries: Sequence[Entry]) -> str:
+    """All tables, and what is to be known of every row."""
+    parts = [_table(table) for table in all_tables(entries)]
+    notes = [f"- {', '.join(entry.key)}: {' '.join(entry.notes)}" for entry in entries if entry.notes]
+    if notes:
+        parts.append("\n".join(["### Notes", *notes]))
+    return "\n\n".join(parts) + "\n"
+
+
+def with_block(page: str, entries: Sequence[Entry]) -> str:
+    """A page with the tables between its two markers.
+
+    Raises:
+        ReproduceError: the page does not have both markers.
+    """
+    before, found, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not found or not end:
+        raise ReproduceError(f"the page has no lines '{BEGIN}' and '{END}': put them where the tables belong")
+    return f"{before}{BEGIN}\n{markdown(entries)}{END}{after}"
+
+
+def _table(table: Table) -> str:
+    lines = [f"### {table.title}", table.legend, ""]
+    lines += [_row(table.columns), _row(["---"] * len(table.columns)), *map(_row, table.rows)]
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -1,0 +1,84 @@
+"""Per-layer plots as in the paper's Figure 1: non-zero values and compression gain, first layer to last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from hwsim.report import text
+from hwsim.report.plots.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    Plot,
+    canvas,
+    finish,
+    styled,
+)
+from hwsim.reproduce.entry import Entry
+from hwsim.reproduce.sizes import SEG
+from hwsim.reproduce.tables import own_width, ratio
+
+COLOURS = (GREY, BLUE, GREEN, ORANGE, PURPLE, VERMILLION)  # baseline, then the others
+PANEL, GAP, NAMES_BELOW = 1.5, 0.45, 0.95  # inches
+
+
+def layer_plots(entries: Sequence[Entry]) -> list[Plot]:
+    """A plot for each network and data set of which there is a trace, all variants in it."""
+    pairs = dict.fromkeys((entry.network, entry.data) for entry in entries if entry.simulated)
+    return [_plot([e for e in entries if (e.network, e.data) == pair and e.simulated]) for pair in pairs]
+
+
+def _plot(entries: Sequence[Entry]) -> Plot:
+    first = entries[0]
+    found = [entry.simulated for entry in entries if entry.simulated]
+    names = [known.name for known in found[0].maps]
+    bits = " or ".join(sorted({own_width(known)[0] for one in found for known in one.maps}, key=int))
+    title = f"{text.label(first.network)}, {text.label(first.data)}: maps, layer by layer"
+    with styled():
+        subtitle = [
+            "Above: non-zero values in %. Below: times smaller in SEG than",
+            f"raw words, {bits}-bit. First map to last, the picture first.",
+        ]
+        figure, lower = canvas(title, subtitle, 2 * PANEL + GAP, 0.55, 0.2, NAMES_BELOW)
+        left, bottom, width, height = lower.get_position().bounds
+        part = height * PANEL / (2 * PANEL + GAP)
+        lower.set_position((left, bottom, width, part))
+        upper = figure.add_axes((left, bottom + height - part, width, part))
+        for entry, simulated, colour in zip(entries, found, COLOURS, strict=False):
+            maps = {known.name: known for known in simulated.maps}
+            there = [maps[name] for name in names if name in maps]
+            label = text.label(entry.variant)
+            _line(
+                upper, [100 * own_width(known)[1].nonzeros / known.values for known in there], colour, label
+            )
+            _line(lower, [ratio([own_width(known)[1]], SEG) for known in there], colour, label)
+        for axes in (upper, lower):
+            axes.set_facecolor("none")
+            axes.set_xlim(-0.5, len(names) - 0.5)
+            axes.grid(axis="y")
+            axes.tick_params(labelsize=8)
+        upper.set_ylim(0, 102)
+        upper.set_xticks(range(len(names)), [""] * len(names))
+        lower.set_ylim(bottom=0)
+        lower.axhline(1, color=MUTED, linewidth=0.8)
+        size = 7 if len(names) <= 32 else 5
+        lower.set_xticks(range(len(names)), [text.label(n, 16) for n in names], rotation=90, size=size)
+        upper.legend(loc="upper right", fontsize=8, frameon=False, ncols=len(entries))
+        return finish(figure, plot_name(first), title)
+
+
+def plot_name(entry: Entry) -> str:
+    """Of the file, without suffix."""
+    plain = re.sub("[^a-z0-9]+", "_", f"{entry.network}_{entry.data}".lower()).strip("_")
+    return f"reproduce_{plain}"
+
+
+def _line(axes: Axes, values: Sequence[float], colour: str, label: str) -> None:
+    axes.plot(range(len(values)), values, color=colour, label=label, marker="o", markersize=3, linewidth=1.4)

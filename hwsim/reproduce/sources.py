@@ -1,0 +1,235 @@
+"""What ``hwsim reproduce`` is given -> entries: traces, runs of ``hwsim sparsify``, tables made before."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hwsim.capture.pictures import RawPictures
+from hwsim.capture.preprocessing import Prepared
+from hwsim.capture.record import Pictures, capture
+from hwsim.errors import HwsimError, TraceError
+from hwsim.report import text
+from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
+from hwsim.reproduce.entry import Entry, ReproduceError, Score, Simulated, read_tables
+from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
+from hwsim.shipped import SUFFIX, shipped_traces
+from hwsim.trace import Trace, open_trace
+
+if TYPE_CHECKING:
+    from hwsim.capture.torch_network import TorchNetwork
+    from hwsim.sparsify.folder import Run
+
+DATA = Path(__file__).parent / "data"  # what was measured with pictures that are not shipped
+RUN_FILES = ("run.json", "metrics.json")
+RUN_MARK = '"hwsim sparsify run"'
+DIGITS = "lenet5_digits"  # a shipped folder whose pictures scikit-learn has
+CALIBRATION = 64  # pictures of the training part
+BATCH = 50
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How much is measured.
+
+    Attributes:
+        images: of a trace, at most.
+        data: labelled pictures of the runs; None measures none in the loop.
+        pictures: of its test part, at most.
+        say: called with what is being measured.
+    """
+
+    images: int = IMAGES
+    data: Path | None = None
+    pictures: int = 1000
+    say: Say = lambda _: None
+
+
+def entries_of(place: str, wanted: Wanted) -> list[Entry]:
+    """The rows of one argument: a ``tables.json``, the folder of a run, or a trace.
+
+    Raises:
+        HwsimError: it is none of these, or damaged.
+    """
+    path = Path(place)
+    if path.suffix == ".json":
+        wanted.say(f"reading {place}")
+        return [*read_tables(path).entries]
+    if is_run(path):
+        return run_entries(path, wanted)
+    return [trace_entry(place, wanted)]
+
+
+def shipped_entries(wanted: Wanted) -> list[Entry]:
+    """The rows of all that comes with the package: its traces, and what was measured before.
+
+    Raises:
+        TraceError: no trace came with this installation.
+    """
+    folders = dict.fromkeys(path.parent for path in shipped_traces().values())
+    if not folders:
+        raise TraceError("no trace came with this installation: give the path of a trace or of a run")
+    found: list[Entry] = []
+    for folder in folders:
+        if is_run(folder):
+            found += run_entries(folder, wanted)
+        else:
+            found += [trace_entry(str(path), wanted) for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    for path in sorted(DATA.glob("*.json")):
+        found += read_tables(path).entries
+    return found
+
+
+def is_run(path: Path) -> bool:
+    """Whether a path is the folder of a run of ``hwsim sparsify``, or of a shipped one."""
+    for name in RUN_FILES:
+        try:
+            if RUN_MARK in (path / name).read_text(encoding="utf-8"):
+                return True
+        except (OSError, ValueError):
+            continue
+    return False
+
+
+def trace_entry(place: str, wanted: Wanted) -> Entry:
+    """A row of a trace; its accuracy is what the trace says.
+
+    Raises:
+        TraceError: there is no trace, or it is damaged.
+    """
+    wanted.say(f"measuring {place}")
+    with open_trace(place) as trace:
+        if trace.synthetic:
+            raise TraceError(
+                f"{place} is synthetic, its values were never measured: capture a network, or use hwsim run"
+            )
+        folder = Path(place).absolute().parent
+        accuracy = stored_accuracy(trace)
+        of = trace.metrics.get("accuracy_pictures", "its own test pictures")
+        notes = (f"Accuracy as the trace says: {text.words(of)}.",) if accuracy else ()
+        if folder.name == DIGITS and (folder / f"{trace.variant}.npz").is_file():
+            measured, note = _digits_accuracy(folder, trace.variant)
+            accuracy, notes = measured or accuracy, (note,)
+        simulated = measure_trace(trace, wanted.images)
+        name = _data_name(trace, folder)
+    return Entry(trace.network, name, trace.variant, accuracy, simulated, notes)
+
+
+def run_entries(folder: Path, wanted: Wanted) -> list[Entry]:
+    """A row for each variant of a run: what the run says, its traces, and the rest if there are pictures.
+
+    Raises:
+        HwsimError: the run is unfinished or damaged, or the pictures are not those of the run.
+    """
+    from hwsim.sparsify.folder import open_run
+
+    run = open_run(folder)
+    if not run.about.get("finished"):
+        raise ReproduceError(f"{folder} is not finished: go on with 'hwsim sparsify --resume'")
+    try:
+        labelled = None if wanted.data is None else Labelled.of_run(run, wanted.data, wanted.pictures)
+        return [_run_entry(folder, run, variant, labelled, wanted) for variant in run.about["variants"]]
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ReproduceError(f"{folder} is damaged ({reason}): run 'hwsim sparsify' anew") from error
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pictures as a run's network takes them: of the test part with their classes, and others."""
+
+    test: Pictures
+    labels: np.ndarray
+    calibration: Pictures
+
+    @staticmethod
+    def of_run(run: Run, data: Path, pictures: int) -> Labelled:
+        """Pictures spread over the test part that the run was tested with, since it may be sorted by class.
+
+        Raises:
+            HwsimError: the data set cannot be read, or is another one.
+        """
+        from hwsim.sparsify.datasets import open_dataset
+
+        about = run.about["data"]
+        parts = open_dataset(data, seed=about["split_seed"])
+        if parts.digest() != about["sha256"]:
+            raise HwsimError(f"{data} is not the data set {about['name']} of the run: give the one it names")
+
+        def prepared(images: np.ndarray) -> Pictures:
+            names = [f"picture {number}" for number in range(len(images))]
+            raw = RawPictures(str(data), "array", names, lambda number: images[number])
+            return Prepared(raw, range(len(images)), run.preprocessing())
+
+        chosen = slice(None, None, max(len(parts.test) // pictures, 1))
+        test, labels = parts.test.images[chosen][:pictures], parts.test.labels[chosen][:pictures]
+        return Labelled(prepared(test), labels, prepared(parts.train.images[:CALIBRATION]))
+
+
+def _run_entry(folder: Path, run: Run, variant: str, labelled: Labelled | None, wanted: Wanted) -> Entry:
+    about, known = run.about, run.about["variants"][variant]
+    wanted.say(f"measuring {variant} of {folder}")
+    test, epochs = known["test"], known["epochs"]
+    accuracy = {FLOATS: Score(test["correct"], test["images"])}
+    notes = [
+        f"Trained {epochs} epochs on {about['machine']}; all variants and trials of the run took "
+        f"{about['training_seconds']:,.0f} s. In floats {test['correct']:,} of {test['images']:,} right."
+    ]
+    place, simulated = folder / f"{variant}{SUFFIX}", None
+    if place.is_file():
+        with open_trace(place) as trace:
+            simulated = measure_trace(trace, wanted.images)
+    if labelled is not None:
+        from hwsim.capture.torch_network import TorchNetwork
+
+        network = TorchNetwork(run.module(variant), about["network"])
+        found = measure_accuracy(network, labelled.test, labelled.labels, labelled.calibration, batch=BATCH)
+        accuracy = {width: Score(right, found.pictures) for width, right in found.correct.items()}
+        notes.append(loop_note(found))
+        simulated = simulated or _captured(network, variant, labelled, wanted.images)
+    width = about.get("width", 1)
+    name = about["network"] if width == 1 else f"{about['network']}, width {width:g}"
+    return Entry(name, about["data"]["name"], variant, accuracy, simulated, tuple(notes))
+
+
+def _captured(network: TorchNetwork, variant: str, labelled: Labelled, images: int) -> Simulated:
+    """What a trace says that is captured for this and thrown away."""
+    pictures = [labelled.test[number] for number in range(min(images, len(labelled.test)))]
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / f"{network.name}.zarr"
+        capture(network, pictures, labelled.calibration, place, variant=variant)
+        with open_trace(place) as trace:
+            return measure_trace(trace, images)
+
+
+def _digits_accuracy(folder: Path, variant: str) -> tuple[dict[str, Score], str]:
+    """The shipped LeNet-5 in the loop, on the pictures that scikit-learn has; nothing without the extra."""
+    try:
+        from hwsim.capture import digits
+        from hwsim.capture.sources import open_network
+
+        data = digits.load(0)
+        network, _ = open_network("lenet5", folder / f"{variant}.npz")
+    except (HwsimError, ModuleNotFoundError):
+        return {}, "Accuracy as the trace says; in the loop with the train extra: pip install 'hwsim[train]'."
+    found = measure_accuracy(
+        network, data.test.images, data.test.labels, data.train.images[:CALIBRATION], batch=BATCH
+    )
+    return {width: Score(right, found.pictures) for width, right in found.correct.items()}, loop_note(found)
+
+
+def _data_name(trace: Trace, folder: Path) -> str:
+    """Of the data set: as the trace says; of a shipped folder, what its name has besides the network's."""
+    said = trace.provenance.get("data_set")
+    if isinstance(said, str):
+        return said
+    if folder.name.startswith(f"{trace.network}_"):
+        return folder.name.removeprefix(f"{trace.network}_")
+    images = trace.provenance.get("images")
+    return images if isinstance(images, str) else "-"

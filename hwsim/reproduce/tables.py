@@ -1,0 +1,222 @@
+"""The tables: which figures, of which entries, under which title; the same for Markdown and screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hwsim.report import text
+from hwsim.reproduce import paper
+from hwsim.reproduce.accuracy import FLOATS, WIDTHS
+from hwsim.reproduce.entry import Entry, MapSizes, Simulated, Width
+from hwsim.reproduce.sizes import BOUND, RAW, SEG, ZSTD
+from hwsim.reproduce.sizes import WIDTHS as CODED_WIDTHS
+
+FLOAT_BITS = 32  # of the base that the paper's factor fits
+MISSING = "not measured"
+NAMES = {
+    SEG: "SEG",
+    "aseg": "ASEG",
+    "exp_golomb": "exp-Golomb",
+    "zvc": "ZVC",
+    "rle": "RLE",
+    "csr": "CSR",
+    "huffman": "Huffman",
+    "ebpc": "EBPC",
+    ZSTD: "zstd",
+    BOUND: "entropy",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in words.
+
+    Attributes:
+        title: what it shows.
+        legend: base and meaning, a sentence or more.
+        columns: titles.
+        rows: of as many cells.
+    """
+
+    title: str
+    legend: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def all_tables(entries: Sequence[Entry]) -> list[Table]:
+    """Accuracy, speed, sizes at every width, and the paper's own figures."""
+    sizes = [_sizes(entries, bits) for bits in CODED_WIDTHS]
+    return [_accuracy(entries), _speed(entries), *sizes, _paper()]
+
+
+def _accuracy(entries: Sequence[Entry]) -> Table:
+    columns = (FLOATS, *map(str, WIDTHS))
+    rows = []
+    for entry in entries:
+        pictures = sorted({score.pictures for score in entry.accuracy.values()})
+        cells = [
+            f"{entry.accuracy[column].accuracy * 100:.2f} %" if column in entry.accuracy else MISSING
+            for column in columns
+        ]
+        rows.append((*_names(entry), ", ".join(f"{n:,}" for n in pictures) or "-", *cells))
+    return Table(
+        "Accuracy with quantized maps in the loop",
+        "Right answers / pictures: in floats, and with 8-bit weights and maps of so many bits, every map "
+        "rounded to its code before it is read. Measured, none is assumed; where there are two numbers of "
+        "pictures, the notes say which is of what.",
+        ("network", "data", "variant", "pictures", "floats", *(f"{bits} bits" for bits in WIDTHS)),
+        tuple(rows),
+    )
+
+
+def _speed(entries: Sequence[Entry]) -> Table:
+    rows = []
+    for entry in entries:
+        if entry.simulated is None:
+            rows.append((*_names(entry), "-", *[MISSING] * 6))
+            continue
+        found, base = entry.simulated, _baseline(entry, entries)
+        rows.append(
+            (
+                *_names(entry),
+                str(found.images),
+                f"{_density(found):.3f}",
+                f"{1 / ideal_speedup(found):.3f}",
+                text.factor(ideal_speedup(found)),
+                text.factor(speedup(found)),
+                text.factor(mac_gain(base, found)) if base else MISSING,
+                text.factor(cycle_gain(base, found)) if base else MISSING,
+            )
+        )
+    machines = sorted({entry.simulated.machine for entry in entries if entry.simulated})
+    return Table(
+        "Density and speedup",
+        f"Simulated machine: {'; '.join(machines) or 'none'}. Density by elements is that of the maps "
+        "without the picture; density by MACs, and all speedups, are of all layers. Ideal: valid MACs / MACs "
+        "with a non-zero activation. Simulated: cycles of the dense baseline (the same machine, zeros not "
+        "skipped, maps not compressed) / cycles, all pictures together. Against the baseline network: its "
+        "non-zero MACs, or its cycles on the skipping machine, / those of this variant.",
+        (
+            *("network", "data", "variant", "pictures", "density, elements", "density, MACs", "ideal"),
+            *("simulated", "fewer MACs than baseline network", "fewer cycles than baseline network"),
+        ),
+        tuple(rows),
+    )
+
+
+def _sizes(entries: Sequence[Entry], bits: int) -> Table:
+    rows = []
+    for entry in entries:
+        maps = hidden_maps(entry.simulated) if entry.simulated else ()
+        widths = [known.widths[str(bits)] for known in maps if str(bits) in known.widths]
+        if not maps or len(widths) < len(maps):
+            rows.append((*_names(entry), *[MISSING] * (len(NAMES) + 2)))
+            continue
+        values = sum(known.values for known in maps)
+        least = min(known.values / known.widths[str(bits)].distinct for known in maps)
+        rows.append(
+            (
+                *_names(entry),
+                f"{sum(width.nonzeros for width in widths) / values:.3f}",
+                *(f"{ratio(widths, name):.2f} / {ratio(widths, name, values):.2f}" for name in NAMES),
+                f"{text.count(values)}, {text.count(least)}",
+            )
+        )
+    return Table(
+        f"Compression of the maps at {bits} bits",
+        f"Each cell: times smaller than raw {bits}-bit words / times smaller than {FLOAT_BITS}-bit floats; "
+        "all maps together, without the picture. Entropy: zeroth-order, of each map's histogram over all "
+        "pictures: a bound for codes of single values, not a code. Samples: values in all, and values for "
+        "each distinct one in the map where they are fewest; where these are few, the entropy is too low to "
+        "be a bound. Of a trace, no width above its own can be measured.",
+        ("network", "data", "variant", "density", *NAMES.values(), "samples"),
+        tuple(rows),
+    )
+
+
+def _paper() -> Table:
+    return Table(
+        "The paper's own headline figures",
+        f'From {paper.SOURCE}; not measured here. "Up to" is "as much as" there. The abstract names no '
+        "base of its factor of compression.",
+        (
+            *("network", "data", "acceleration", "accuracy, sparse"),
+            *("compression at 16 bits", "accuracy, sparse, 16 bits"),
+        ),
+        tuple(
+            (
+                f"{row.network} (paper)",
+                row.data,
+                f"up to {row.acceleration:g}{text.TIMES}",
+                f"+{row.accelerated_accuracy:.2f} %",
+                f"up to {row.compression:g}{text.TIMES}",
+                f"+{row.compressed_accuracy:.2f} %",
+            )
+            for row in paper.ROWS
+        ),
+    )
+
+
+def hidden_maps(found: Simulated) -> tuple[MapSizes, ...]:
+    """All maps but the picture."""
+    return tuple(known for known in found.maps if not known.picture)
+
+
+def own_width(known: MapSizes) -> tuple[str, Width]:
+    """The width at which a map was captured: bits as text, and its sizes."""
+    bits = max(known.widths, key=int)
+    return bits, known.widths[bits]
+
+
+def ratio(widths: Iterable[Width], coder: str, values: int | None = None) -> float:
+    """How many times smaller than raw words of the width; with ``values``, than so many floats."""
+    widths = list(widths)
+    bits = sum(width.bits[coder] for width in widths)
+    base = values * FLOAT_BITS if values else sum(width.bits[RAW] for width in widths)
+    return base / bits if bits else float("inf")
+
+
+def ideal_speedup(found: Simulated) -> float:
+    """Valid MACs / MACs with a non-zero activation."""
+    return sum(layer.macs for layer in found.layers) / max(_nonzero_macs(found), 1)
+
+
+def speedup(found: Simulated) -> float:
+    """Cycles of the dense baseline / cycles."""
+    return sum(layer.dense_cycles for layer in found.layers) / _cycles(found)
+
+
+def mac_gain(base: Simulated, found: Simulated) -> float:
+    """Non-zero MACs of a picture on the baseline network / on this one."""
+    return (_nonzero_macs(base) / base.images) / max(_nonzero_macs(found) / found.images, 1e-9)
+
+
+def cycle_gain(base: Simulated, found: Simulated) -> float:
+    """Cycles of a picture on the baseline network / on this one, both skipping zeros."""
+    return (_cycles(base) / base.images) / (_cycles(found) / found.images)
+
+
+def _nonzero_macs(found: Simulated) -> int:
+    return sum(layer.nonzero_macs for layer in found.layers)
+
+
+def _cycles(found: Simulated) -> int:
+    return sum(layer.cycles for layer in found.layers)
+
+
+def _density(found: Simulated) -> float:
+    """Of the maps at the width at which they were captured."""
+    maps = hidden_maps(found) or found.maps
+    return sum(own_width(known)[1].nonzeros for known in maps) / sum(known.values for known in maps)
+
+
+def _baseline(entry: Entry, entries: Sequence[Entry]) -> Simulated | None:
+    """The baseline of the same network and data."""
+    same = [other for other in entries if other.key == (entry.network, entry.data, "baseline")]
+    return same[0].simulated if same else None
+
+
+def _names(entry: Entry) -> tuple[str, str, str]:
+    return text.label(entry.network), text.label(entry.data), text.label(entry.variant)

@@ -1,0 +1,155 @@
+"""``hwsim reproduce`` and ``hwsim accuracy`` as a user meets them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up_entries import entry
+
+from hwsim import open_trace, simulate
+from hwsim.reproduce.entry import read_tables, to_json
+from hwsim.reproduce.sources import DATA, Wanted, entries_of, shipped_entries
+from traces import Tiny
+
+LENET = Path(__file__).parents[2] / "traces" / "lenet5_digits"
+
+
+def test_a_trace_gives_tables_as_json_markdown_and_plots(hwsim, tmp_path):
+    Tiny().write(tmp_path / "tiny.zarr")
+    code, out, err = hwsim("reproduce", tmp_path / "tiny.zarr", "-o", tmp_path / "out")
+    assert code == 0
+    assert "Density and speedup" in out
+    assert "measuring" in err
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["reproduce_tiny.png", "tables.json", "tables.md"]
+    (found,) = read_tables(tmp_path / "out" / "tables.json").entries
+    with open_trace(tmp_path / "tiny.zarr") as trace:
+        assert found.simulated.digest == trace.digest
+    assert "| tiny | - | baseline |" in (tmp_path / "out" / "tables.md").read_text()
+
+
+def test_tables_made_before_complete_a_trace(hwsim, tmp_path):
+    Tiny().write(tmp_path / "tiny.zarr")
+    before = entry(accuracy={"8": (1, 2)})
+    path = tmp_path / "before.json"
+    path.write_text(to_json([before], {}).replace('"net"', '"tiny"').replace('"data": "data"', '"data": "-"'))
+    assert hwsim("reproduce", tmp_path / "tiny.zarr", path, "-o", tmp_path, "--quiet")[0] == 0
+    (found,) = read_tables(tmp_path / "tables.json").entries
+    assert found.accuracy["8"].correct == 1
+    assert found.simulated is not None
+
+
+def test_more_images_than_asked_for_are_not_measured(hwsim, tmp_path):
+    Tiny(images=3).write(tmp_path / "tiny.zarr")
+    hwsim("reproduce", tmp_path / "tiny.zarr", "-o", tmp_path, "--images", 2, "-q")
+    assert read_tables(tmp_path / "tables.json").entries[0].simulated.images == 2
+
+
+def test_the_shipped_lenet5_is_measured_in_the_loop(tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    metrics = json.loads((LENET / "metrics.json").read_text())
+    (found,) = entries_of(str(LENET / "sparse.zarr.zip"), Wanted(images=4))
+    assert (found.network, found.data, found.variant) == ("lenet5", "digits", "sparse")
+    pictures = metrics["data"]["test"]
+    assert {score.pictures for score in found.accuracy.values()} == {pictures}
+    assert list(found.accuracy) == ["float", "16", "12", "10", "8", "6", "4"]
+    assert found.accuracy["float"].accuracy == metrics["sparse"]["accuracy_float"]
+    # The recipe ran the whole network in integers of 16 bits, with scales of its own.
+    assert found.accuracy["16"].accuracy == pytest.approx(metrics["sparse"]["accuracy"], abs=1.5 / pictures)
+    with open_trace(LENET / "sparse.zarr.zip") as trace:
+        result = simulate(trace, images=range(4))
+    assert sum(layer.cycles for layer in found.simulated.layers) == result.total("skipping")
+
+
+def test_what_was_measured_before_and_is_shipped_can_be_read():
+    files = sorted(DATA.glob("*.json"))
+    assert files
+    for path in files:
+        for found in read_tables(path).entries:
+            assert found.accuracy
+            assert found.notes
+
+
+def test_all_that_is_shipped_has_a_row(monkeypatch):
+    from hwsim.reproduce import sources
+
+    monkeypatch.setattr(sources, "trace_entry", lambda place, _: entry(f"trace {Path(place).parent.name}"))
+    monkeypatch.setattr(sources, "run_entries", lambda folder, _: [entry(f"run {folder.name}")])
+    rows = {found.variant for found in shipped_entries(Wanted())}
+    for folder in {path.parent.name for path in LENET.parent.glob("*/*.zarr.zip")}:
+        assert {f"trace {folder}", f"run {folder}"} & rows
+    stored = {found.key for path in DATA.glob("*.json") for found in read_tables(path).entries}
+    assert stored <= {found.key for found in shipped_entries(Wanted())}
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "reason"),
+    [
+        ("none.zarr", None, "there is no trace"),
+        ("some.json", lambda path: path.write_text("{}"), "holds no tables"),
+        ("empty", Path.mkdir, "there is no trace"),
+    ],
+)
+def test_what_is_no_trace_run_or_table_is_one_clear_line(hwsim, tmp_path, name, make, reason):
+    if make:
+        make(tmp_path / name)
+    code, out, err = hwsim("reproduce", tmp_path / name, "-o", tmp_path / "out", "--quiet")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert reason in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_synthetic_values_are_no_row_of_the_tables(hwsim, tmp_path):
+    Tiny().write(tmp_path / "tiny.zarr", synthetic=True)
+    code, _, err = hwsim("reproduce", tmp_path / "tiny.zarr", "-o", tmp_path / "out", "-q")
+    assert code == 1
+    assert "is synthetic" in err
+
+
+class TestAccuracy:
+    """``hwsim accuracy``."""
+
+    @pytest.fixture
+    def digits(self, tmp_path):
+        pytest.importorskip("torch")
+        pytest.importorskip("sklearn")
+        from hwsim.capture import digits
+
+        test = digits.load(0).test
+        np.save(tmp_path / "pictures.npy", test.images[:60])
+        np.save(tmp_path / "labels.npy", test.labels[:60])
+        return tmp_path
+
+    def run(self, hwsim, folder, *more):
+        return hwsim(
+            *("accuracy", "lenet5", "--weights", LENET / "sparse.npz", "--images", folder / "pictures.npy"),
+            *("--labels", folder / "labels.npy", *more),
+        )
+
+    def test_it_says_how_often_a_network_is_right_and_keeps_it_for_the_tables(self, hwsim, digits):
+        more = ("--calibrate", 20, "--bits", "16,3", "--data", "digits", "--variant", "sparse")
+        code, out, _ = self.run(hwsim, digits, *more, "-o", digits / "row.json")
+        assert code == 0
+        (found,) = read_tables(digits / "row.json").entries
+        assert found.key == ("lenet5", "digits", "sparse")
+        assert list(found.accuracy) == ["float", "16", "3"]
+        assert found.accuracy["float"].correct == found.accuracy["16"].correct == 40  # 450 of 450 are right
+        assert found.accuracy["3"].pictures == 40
+        assert "40 of 40" in out
+
+    @pytest.mark.parametrize(
+        ("more", "code", "reason"),
+        [
+            (("--bits", "8,x"), 2, "give numbers from 2 to 16"),
+            (("--bits", "17"), 2, "give numbers from 2 to 16"),
+            (("--calibrate", 60), 1, "too few for 1 to measure and 60"),
+            (("--count", 50), 1, "too few for 50 to measure and 16"),
+            (("--mean", "a"), 2, "give numbers"),
+        ],
+    )
+    def test_wrong_options_are_one_clear_line(self, hwsim, digits, more, code, reason):
+        found, out, err = self.run(hwsim, digits, *more)
+        assert (found, out, err.count("\n")) == (code, "", 1)
+        assert reason in err

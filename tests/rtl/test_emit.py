@@ -1,0 +1,79 @@
+"""What is emitted: readable Verilog without repetition, and what a user needs beside it."""
+
+import re
+from itertools import pairwise
+
+import pytest
+import yaml
+
+from hwsim.arch import Arch
+from hwsim.errors import ArchError
+from rtl.emit import WAIVERS, emit, verilog
+
+SMALL = Arch(cores=2, columns=2, accumulators=64, weight_words=64)
+
+
+@pytest.fixture(scope="module")
+def emitted(tmp_path_factory):
+    """Text of the files of a small machine, by their names."""
+    return {path.name: path.read_text() for path in emit(SMALL, tmp_path_factory.mktemp("emitted"))}
+
+
+def modules(text: str) -> list[str]:
+    return re.findall(r"^module (.*?)\(", text, re.MULTILINE)
+
+
+def test_every_stream_is_an_axi_stream(emitted):
+    head = re.search(r"module hwsim_top\((.*?)\);", emitted["hwsim_top.v"], re.DOTALL).group(1)
+    ports = {port.strip() for port in head.split(",")}
+    for core in range(SMALL.cores):
+        slaves = {f"s_axis_{name}_{core}" for name in ("passes", "words", "rows")}
+        masters = {f"m_axis_{name}_{core}" for name in ("coded", "index")}
+        for stream in {"s_axis_weights", "s_axis_scales"} | slaves | masters:
+            assert {f"{stream}_t{part}" for part in ("data", "valid", "ready")} <= ports
+        assert {f"s_axis_words_{core}_tlast", f"m_axis_coded_{core}_tlast"} <= ports
+    assert {"clk", "rst", "busy", "done", "error"} <= ports
+
+
+def test_the_note_has_every_bit_of_a_configuration(emitted):
+    width = int(re.search(r"input \[(\d+):0\] s_axis_passes_0_tdata", emitted["hwsim_top.v"]).group(1)) + 1
+    table = emitted["README.md"].split("s_axis_passes_N\n")[1].split("##")[0]
+    covered = sorted(
+        (int(low), int(high)) for high, low in re.findall(r"^\| (\d+):(\d+) \|", table, re.MULTILINE)
+    )
+    assert covered[0][0] == 0
+    assert all(after[0] == before[1] + 1 for before, after in pairwise(covered))
+    assert width - 8 < covered[-1][1] + 1 <= width
+
+
+def test_cores_and_banks_are_written_once(emitted):
+    larger = verilog(SMALL.replace(cores=8, columns=4))
+    assert len(modules(larger)) == len(modules(emitted["hwsim_top.v"])) == len(set(modules(larger)))
+    assert len(re.findall(r"^  hwsim_core core\d+ \(", larger, re.MULTILINE)) == 8
+
+
+def test_module_names_need_no_escape(emitted):
+    assert all(re.fullmatch(r"hwsim_\w+", name) for name in modules(emitted["hwsim_top.v"]))
+
+
+def test_the_core_file_names_files_that_are_there(emitted):
+    head, core = emitted["hwsim_top.core"].split("\n", 1)
+    assert head == "CAPI=2:"
+    core = yaml.safe_load(core)
+    named = {name for fileset in core["filesets"].values() for file in fileset["files"] for name in file}
+    assert named == set(emitted) - {"hwsim_top.core", "README.md"}
+    assert core["targets"]["default"]["toplevel"] in modules(emitted["hwsim_top.v"])
+
+
+def test_every_waiver_has_its_reason(emitted):
+    lines = emitted["hwsim_top.vlt"].splitlines()
+    assert lines[0] == "`verilator_config"
+    rules = [re.fullmatch(r'lint_off -rule (\w+) -file "\*hwsim_top.v"', line) for line in lines[3::3]]
+    assert [rule[1] for rule in rules] == list(WAIVERS)
+    assert all(re.fullmatch(r"// \w.*\.", reason) for reason in lines[2::3])
+
+
+def test_a_machine_that_the_rtl_cannot_be_is_refused(tmp_path):
+    with pytest.raises(ArchError, match="activation_bits"):
+        emit(Arch(activation_bits=2), tmp_path / "none")
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tiny_networks import bars, bars_data  # noqa: E402
+
+from hwsim.errors import HwsimError  # noqa: E402
+from hwsim.sparsify.folder import open_run  # noqa: E402
+from hwsim.sparsify.run import Settings, sparsify  # noqa: E402
+from hwsim.sparsify.training import evaluate  # noqa: E402
+
+SETTINGS = Settings("tiny_networks:Tiny", method="both", epochs=5, trial_epochs=1, trials=4)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return bars_data(noise=180)
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """An uninterrupted run: its folder, and the lines that it told."""
+    folder, lines = tmp_path_factory.mktemp("runs") / "whole", []
+    sparsify(SETTINGS, data, folder, tell=lines.append)
+    return folder, lines
+
+
+def test_a_run_measures_every_variant_with_what_its_checkpoint_holds(data, whole):
+    run = open_run(whole[0])
+    assert run.about["finished"]
+    assert {"baseline", "fatrelu"} <= set(run.variants)
+    for name in run.variants:
+        facts, module = run.about["variants"][name], run.module(name)
+        network = {key: tensor.clone() for key, tensor in module.state_dict().items()}
+        for part in ("validation", "test"):
+            score = evaluate(module, network, getattr(data, part))
+            assert facts[part]["correct"] == score.correct
+            assert facts[part]["images"] == 200
+        floor = run.about["variants"]["baseline"]["validation"]["correct"]
+        assert facts["validation"]["correct"] >= floor
+        assert facts["mac_density"] <= run.about["variants"]["baseline"]["mac_density"]
+
+
+def test_a_run_notes_what_was_done(whole):
+    about = open_run(whole[0]).about
+    assert [one["name"] for one in about["maps"]] == ["image", "conv1", "conv2"]
+    assert len(about["history"]["baseline"]) == 5
+    assert len(about["trials"]) == SETTINGS.trials
+    kept = [trial for trial in about["trials"] if trial["kept"]]
+    assert bool(kept) == ("l1" in about["variants"])
+    for trial in kept[-1:]:
+        assert about["variants"]["l1"]["alpha"] == trial["weights"]
+        assert about["variants"]["l1"]["validation"]["correct"] == trial["correct"]
+    for name, tried in about["thresholds"].items():
+        assert bool(about["variants"].get(name, {}).get("thresholds")) == any(one["kept"] for one in tried)
+    spent = sum(epoch["seconds"] for stage in about["history"].values() for epoch in stage)
+    assert about["training_seconds"] == pytest.approx(spent, abs=0.1)
+    assert (whole[0] / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("lines", [3, 7])
+def test_a_run_that_is_taken_up_again_gives_the_files_of_an_uninterrupted_one(data, whole, tmp_path, lines):
+    told = []
+
+    def tell(line):
+        told.append(line)
+        if len(told) == lines:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sparsify(SETTINGS, data, tmp_path, tell=tell)
+    with pytest.raises(HwsimError, match="has a run already: give --resume"):
+        sparsify(SETTINGS, data, tmp_path)
+    sparsify(SETTINGS, data, tmp_path, resume=True, tell=lambda _: None)
+    checkpoints = sorted(file.name for file in whole[0].glob("*.safetensors"))
+    assert checkpoints == sorted(file.name for file in tmp_path.glob("*.safetensors"))
+    for name in checkpoints:
+        assert (tmp_path / name).read_bytes() == (whole[0] / name).read_bytes()
+    abouts = [timeless(open_run(folder).about) for folder in (whole[0], tmp_path)]
+    assert abouts[0] == abouts[1]
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def timeless(value):
+    """Without seconds."""
+    if isinstance(value, dict):
+        return {key: timeless(part) for key, part in value.items() if "seconds" not in key}
+    return [timeless(part) for part in value] if isinstance(value, list) else value
+
+
+def test_a_run_of_other_settings_or_data_is_not_gone_on_with(data, whole):
+    with pytest.raises(HwsimError, match="another trials"):
+        sparsify(Settings(**{**vars(SETTINGS), "trials": 3}), data, whole[0], resume=True)
+    with pytest.raises(HwsimError, match="another sha256"):
+        sparsify(SETTINGS, bars_data(noise=150), whole[0], resume=True)
+
+
+def test_weights_that_are_given_are_the_baseline(data, whole, tmp_path):
+    settings = Settings("tiny_networks:Tiny", method="fatrelu")
+    about = sparsify(settings, data, tmp_path, weights=whole[0] / "baseline.safetensors", tell=lambda _: None)
+    given = open_run(whole[0]).about["variants"]["baseline"]
+    assert about["variants"]["baseline"]["validation"] == given["validation"]
+    assert about["variants"]["baseline"]["epochs"] == 0
+    assert not about["history"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"method": "l2"}, "give l1, fatrelu, both"), ({"epochs": 0}, "1 or more"), ({"width": 0.0}, "above 0")],
+)
+def test_settings_that_make_no_sense_are_told(changes, words):
+    with pytest.raises(HwsimError, match=words):
+        Settings("lenet5", **changes)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": "other", "version": 1, "variants": {}}'])
+def test_a_damaged_folder_is_told_in_one_line(tmp_path, text):
+    with pytest.raises(HwsimError, match="is no folder of a run"):
+        open_run(tmp_path)
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(HwsimError, match=r"run\.json") as told:
+        open_run(tmp_path)
+    assert "\n" not in str(told.value)
+
+
+def test_a_variant_that_is_not_there_is_told(whole):
+    with pytest.raises(HwsimError, match="no variant 'other': give one of baseline"):
+        open_run(whole[0]).module("other")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A file of pictures that LeNet-5 takes."""
+    arrays = {}
+    for which, count in (("train", 120), ("test", 40)):
+        part = bars(count, count)
+        arrays[f"x_{which}"] = np.kron(part.images[:, 0], np.ones((3, 3), np.uint8))[:, :28, :28]
+        arrays[f"x_{which}"] = np.pad(arrays[f"x_{which}"], ((0, 0), (0, 4), (0, 4)))[:, :28, :28]
+        arrays[f"y_{which}"] = part.labels
+    np.savez(tmp_path / "bars.npz", **arrays)
+    return tmp_path / "bars.npz"
+
+
+def test_the_command_trains_and_shows_a_table(hwsim, pictures, tmp_path):
+    command = ["sparsify", "lenet5", "--data", pictures, "--out", tmp_path / "run", "--epochs", "1"]
+    command += ["--trial-epochs", "1", "--trials", "1"]
+    code, shown, told = hwsim(*command)
+    assert code == 0, told
+    assert "baseline" in shown
+    assert "density" in shown
+    code, _, told = hwsim(*command)
+    assert code == 1
+    assert told.splitlines() == [
+        f"hwsim: {tmp_path / 'run'} has a run already: give --resume to go on with it, or another --out"
+    ]
+    code, shown, _ = hwsim(*command, "--resume", "--json")
+    assert code == 0
+    assert json.loads(shown)["finished"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--alpha", "much"], "--alpha much: give auto or a number"),
+        (["--method", "l2"], "give l1, fatrelu, both"),
+        (["--weights", "none.safetensors"], "there is no file none.safetensors"),
+    ],
+)
+def test_the_command_tells_wrong_options_in_one_line(hwsim, pictures, tmp_path, options, words):
+    code, _, told = hwsim("sparsify", "lenet5", "--data", pictures, "--out", tmp_path / "run", *options)
+    assert code in (1, 2)
+    assert words in told
+    assert len(told.splitlines()) == 1
