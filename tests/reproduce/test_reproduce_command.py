@@ -139,6 +139,25 @@ class TestAccuracy:
         assert found.accuracy["3"].pictures == 40
         assert "40 of 40" in out
 
+    def test_an_onnx_model_is_as_often_right_as_the_network_it_is_of(self, hwsim, digits):
+        torch = pytest.importorskip("torch")
+        pytest.importorskip("onnxruntime")
+        from hwsim.capture.sources import open_network
+
+        network, _ = open_network("lenet5", LENET / "sparse.npz")
+        path = digits / "lenet5.onnx"
+        example = torch.zeros(1, 1, 32, 32)
+        names = {"input_names": ["images"], "dynamic_axes": {"images": {0: "batch"}}}
+        torch.onnx.export(network.module, (example,), str(path), dynamo=False, **names)
+        scores = []
+        for source in (("lenet5", "--weights", LENET / "sparse.npz"), (path,)):
+            more = ("--images", digits / "pictures.npy", "--labels", digits / "labels.npy", "--bits", "8,2")
+            code, _, _ = hwsim("accuracy", *source, *more, "-o", digits / "row.json", "--quiet")
+            assert code == 0
+            scores.append(read_tables(digits / "row.json").entries[0].accuracy)
+        assert scores[0] == scores[1]
+        assert scores[0]["2"].correct < scores[0]["8"].correct  # few bits were in the loop
+
     @pytest.mark.parametrize(
         ("more", "code", "reason"),
         [
