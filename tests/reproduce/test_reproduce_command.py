@@ -9,7 +9,7 @@ from made_up_entries import entry
 
 from hwsim import open_trace, simulate
 from hwsim.reproduce.entry import read_tables, to_json
-from hwsim.reproduce.sources import DATA, Wanted, entries_of, shipped_entries
+from hwsim.reproduce.sources import DATA, Wanted, entries_of, is_run, run_entries, shipped_entries
 from traces import Tiny
 
 LENET = Path(__file__).parents[2] / "traces" / "lenet5_digits"
@@ -70,6 +70,15 @@ def test_what_was_measured_before_and_is_shipped_can_be_read():
         for found in read_tables(path).entries:
             assert found.accuracy
             assert found.notes
+
+
+def test_stored_rows_of_a_shipped_run_are_of_the_weights_that_are_shipped():
+    pytest.importorskip("torch")
+    stored = {row.key: row for path in DATA.glob("*.json") for row in read_tables(path).entries}
+    for folder in filter(is_run, LENET.parent.iterdir()):
+        for row in run_entries(folder, Wanted(images=1)):
+            if row.key in stored:
+                assert row.notes[0] in stored[row.key].notes, f"{row.key}: measure it again with --data"
 
 
 def test_all_that_is_shipped_has_a_row(monkeypatch):
