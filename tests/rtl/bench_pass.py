@@ -23,7 +23,7 @@ STALL_RATE = 0.4
 LONGEST_STALL = {
     "words": 6,
     "weights": 6,
-    "scales": 6,
+    "scales": 100,
     "rows": 30,
     "coded": 30,
     "index": 60,

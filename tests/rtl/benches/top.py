@@ -11,7 +11,7 @@ from bench_pass import PROFILES, Pass, Waits, stalls_of
 from cocotb.triggers import RisingEdge, Timer
 from streams import AxiStream, Coverage, bench_case, now, start_clock
 
-from hwsim.arch import Arch
+from hwsim.arch import WEIGHT_PASSES, Arch
 
 
 class CoreBench:
@@ -107,6 +107,7 @@ async def load(port: AxiStream, name: str, loads: list, cores: list[CoreBench], 
             [{**transfer, "user": mask, "last": end} for transfer, end in zip(transfers, last, strict=True)],
             stalls,
         )
+        assert all(sent[core] - len(cores[core].ends) <= WEIGHT_PASSES for core in users)
 
 
 @cocotb.test(timeout_time=0.3, timeout_unit="ms")  # 30,000 cycles

@@ -36,6 +36,20 @@ class Holds(Elaboratable):
         return m
 
 
+class WaitsForOutputAlone(Elaboratable):
+    """An encoder takes a value in every cycle in which neither a word nor an entry waits to be taken."""
+
+    def __init__(self, encoder: SegEncoder) -> None:
+        self.encoder = encoder
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.encoder = encoder = self.encoder
+        waits = [out.valid & ~out.ready for out in (encoder.words, encoder.index)]
+        m.d.comb += Assert(encoder.values.ready | waits[0] | waits[1])
+        return m
+
+
 class Occupied(Elaboratable):
     """The window never takes a word without room, and never gives one that it does not have."""
 
@@ -115,6 +129,11 @@ def test_encoder_words_and_entries_hold_until_they_are_taken():
     encoder = SegEncoder(Arch(activation_bits=16))
     harness = Holds(encoder, "words", "index", steady="config")
     prove(harness, inputs(encoder), "encoder_streams", mode="prove", depth=2)
+
+
+def test_an_encoder_stands_still_only_while_its_output_waits():
+    encoder = SegEncoder(Arch(activation_bits=4))
+    prove(WaitsForOutputAlone(encoder), inputs(encoder), "encoder_waits", mode="prove", depth=3)
 
 
 def test_the_window_neither_overflows_nor_runs_dry():
