@@ -21,7 +21,7 @@ from hwsim.sparsify.search import accepted, cost
 from hwsim.sparsify.training import Score, Tensors, evaluate
 
 LEVELS = (0.1, 0.2, 0.3, 0.45, 0.6)  # of a map's non-zero elements, what a threshold takes away
-SENSED = 1000  # training pictures for what every threshold does alone
+SENSED = 500  # training pictures for what every threshold does alone
 SAMPLED = 100  # training pictures for the distribution of values
 
 

@@ -14,6 +14,7 @@ from hwsim.sparsify.search import cost  # noqa: E402
 from hwsim.sparsify.stages import Stages, initial  # noqa: E402
 from hwsim.sparsify.thresholds import (  # noqa: E402
     LEVELS,
+    SENSED,
     Raise,
     highest,
     raise_thresholds,
@@ -111,10 +112,10 @@ def test_raises_are_in_the_order_of_what_they_lose_by_what_they_save(data, train
     raises = sense(Tiny(), trained.network, data.train, MAPS)
     assert [one.slope for one in raises] == sorted(one.slope for one in raises)
     assert {one.relu for one in raises} == {"relu1", "relu2"}
-    plain = evaluate(Tiny(), trained.network, data.train[:1000], MAPS)
+    plain = evaluate(Tiny(), trained.network, data.train[:SENSED], MAPS)
     for one in raises[:2]:
         changed = with_thresholds(trained.network, {one.relu: one.threshold})
-        score = evaluate(Tiny(), changed, data.train[:1000], MAPS)
+        score = evaluate(Tiny(), changed, data.train[:SENSED], MAPS)
         lost, saved = score.loss - plain.loss, cost(plain.density, MAPS) - cost(score.density, MAPS)
         assert one.slope == pytest.approx(lost / saved)
 

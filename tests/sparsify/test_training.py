@@ -100,6 +100,15 @@ def test_a_training_that_is_taken_up_again_gives_the_bits_of_an_uninterrupted_on
     assert len(cut.history) == 4
 
 
+def test_momentum_lives_from_epoch_to_epoch(data):
+    module, schedule = Tiny(), Schedule(2, batch=32)
+    first, _ = train_epoch(module, State(0, initial(module, 0), {}), data.train, schedule)
+    assert first.momentum.keys() == dict(module.named_parameters()).keys()
+    second, _ = train_epoch(module, first, data.train, schedule)
+    at_rest, _ = train_epoch(module, replace(first, momentum={}), data.train, schedule)
+    assert not same(second.network, at_rest.network)
+
+
 def test_a_stage_that_is_done_is_not_trained_again(data, tmp_path):
     module, lines = Tiny(), []
     maps = find_maps(module, (1, 8, 8))
