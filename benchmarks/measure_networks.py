@@ -44,6 +44,7 @@ from hwsim.reproduce.write import made_with
 from hwsim.trace import open_trace
 
 CALIBRATION = 16
+LABELS = {"resnet18": "resnet18, product-quantized", "squeezenet": "squeezenet, pruned"}  # by their weights
 
 
 class Half:
@@ -135,14 +136,12 @@ def main() -> None:
     halves = [Half(raw, labels, first, Preprocessing(**known)) for first in (0, 1)]
     first_class = int(args.network == "mobilenet_v1")
     network = TorchNetwork(module, args.network)
-    entries = []
+    entries, label = [], LABELS.get(args.network, args.network)
     if args.thresholds is None:
         found = [measured(network, halves[i], halves[1 - i], first_class) for i in (0, 1)]
         simulated = traced(network, halves[1], halves[0], args.traced, "baseline")
         entries.append(
-            Entry(
-                args.network, data, "baseline", scores(found), simulated, (words(found, raw, args.weights),)
-            )
+            Entry(label, data, "baseline", scores(found), simulated, (words(found, raw, args.weights),))
         )
     else:
         base = measured(network, halves[1], halves[0], first_class)
@@ -155,7 +154,7 @@ def main() -> None:
             "Thresholds (FATReLU) without training, chosen on the other half of the pictures "
             f"(benchmarks/threshold_mobilenet.py). The baseline has right on these same pictures: {same}.",
         )
-        entries.append(Entry(args.network, data, "thresholded", scores([cut]), simulated, notes))
+        entries.append(Entry(label, data, "thresholded", scores([cut]), simulated, notes))
     args.output.write_text(to_json(entries, made_with()))
 
 

@@ -28,7 +28,7 @@ from hwsim.sparsify.folder import Run, open_run
 from hwsim.trace.archive import zip_folder
 
 BITS = 16
-CALIBRATION = 128  # training pictures that scales and orders are from
+CALIBRATION = 32  # training pictures that scales and orders are from
 SPARSEST = ("l1_fatrelu", "l1", "fatrelu")  # the first of these that a run has
 
 

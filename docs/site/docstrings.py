@@ -30,28 +30,29 @@ class Docstrings(griffe.Extension):
         for argument in call.arguments:
             if isinstance(argument, griffe.ExprKeyword) and argument.name == "description":
                 attr.docstring = griffe.Docstring(ast.literal_eval(str(argument.value)), parent=attr)
-                call.arguments.remove(argument)
+                call.arguments = [other for other in call.arguments if other is not argument]
                 return
 
     def on_object(self, *, obj: griffe.Object, loader: griffe.GriffeLoader, **_: Any) -> None:
         """Rewrite the docstring of an object, before it is parsed."""
-        if obj.docstring is None:
+        docstring = obj.docstring
+        if docstring is None:
             return
 
         def link(role: re.Match[str]) -> str:
             try:
                 target = _path(obj, role[1], loader)
             except (KeyError, griffe.GriffeError):
-                logger.warning(f"{obj.filepath}:{obj.docstring.lineno}: {role[0]} names nothing")
+                logger.warning(f"{obj.filepath}:{docstring.lineno}: {role[0]} names nothing")
                 return f"`{role[1]}`"
             return f'<autoref identifier="{target}" optional>`{role[1]}`</autoref>'
 
         def apart(shared: re.Match[str]) -> str:
             return "\n".join(f"{shared[1]}{name}{shared[3]}" for name in shared[2].split(", "))
 
-        text = _PORTS.sub(r"Attributes: \1", obj.docstring.value)
+        text = _PORTS.sub(r"Attributes: \1", docstring.value)
         text = _NEXT_PORT.sub(r".\n    \1: ", text)
-        obj.docstring.value = _ROLE.sub(link, _SHARED.sub(apart, text))
+        docstring.value = _ROLE.sub(link, _SHARED.sub(apart, text))
 
 
 def _path(obj: griffe.Object, name: str, loader: griffe.GriffeLoader) -> str:

@@ -67,7 +67,7 @@ def _commands() -> str:
 
 def _notebook(file: File) -> dict[str, str | bytes]:
     """A page of its cells with the outputs that it holds, and the pictures among them."""
-    text, resources = nbconvert.MarkdownExporter().from_filename(file.abs_src_path)
+    text, resources = nbconvert.MarkdownExporter().from_filename(str(ROOT / "docs" / file.src_uri))
     folder = posixpath.dirname(file.src_uri)
     pictures = {posixpath.join(folder, name): picture for name, picture in resources["outputs"].items()}
     return {_page_of(file.src_uri): text, **pictures}

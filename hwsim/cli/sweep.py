@@ -101,7 +101,13 @@ def _show_best(summary: Summary) -> None:
         Column("machine", "point", "number of the machine", str, 3),
         *(Column(name, name, "swept", text.value, 3) for name in machines.fields),
         *(
-            Column(metric, TITLES[metric], "an image", SHOW[metric], need)
+            Column(
+                metric,
+                TITLES[metric],
+                "an image",
+                SHOW[metric],
+                4 if metric in machines.space.constraints else need,
+            )
             for metric, need in (
                 (machines.speed, 4),
                 ("energy_uj", 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from hwsim.capture.pictures import RawPictures
 from hwsim.capture.preprocessing import Prepared
 from hwsim.capture.record import Pictures, capture
 from hwsim.errors import HwsimError, TraceError
+from hwsim.report import text
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
 from hwsim.reproduce.entry import Entry, ReproduceError, Score, Simulated, read_tables
 from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
@@ -110,8 +112,9 @@ def trace_entry(place: str, wanted: Wanted) -> Entry:
             )
         folder = Path(place).absolute().parent
         accuracy = stored_accuracy(trace)
-        notes = ("Accuracy as the trace says.",) if accuracy else ()
-        if folder.name == DIGITS:
+        of = trace.metrics.get("accuracy_pictures", "its own test pictures")
+        notes = (f"Accuracy as the trace says: {text.words(of)}.",) if accuracy else ()
+        if folder.name == DIGITS and (folder / f"{trace.variant}.npz").is_file():
             measured, note = _digits_accuracy(folder, trace.variant)
             accuracy, notes = measured or accuracy, (note,)
         simulated = measure_trace(trace, wanted.images)
@@ -177,7 +180,8 @@ def _run_entry(folder: Path, run: Run, variant: str, labelled: Labelled | None, 
     accuracy = {FLOATS: Score(test["correct"], test["images"])}
     notes = [
         f"Trained {epochs} epochs on {about['machine']}; all variants and trials of the run took "
-        f"{about['training_seconds']:,.0f} s. In floats {test['correct']:,} of {test['images']:,} right."
+        f"{about['training_seconds']:,.0f} s. In floats {test['correct']:,} of {test['images']:,} right. "
+        f"{weights_note(run.checkpoint(variant))}"
     ]
     place, simulated = folder / f"{variant}{SUFFIX}", None
     if place.is_file():
@@ -194,6 +198,18 @@ def _run_entry(folder: Path, run: Run, variant: str, labelled: Labelled | None, 
     width = about.get("width", 1)
     name = about["network"] if width == 1 else f"{about['network']}, width {width:g}"
     return Entry(name, about["data"]["name"], variant, accuracy, simulated, tuple(notes))
+
+
+def weights_note(checkpoint: Path) -> str:
+    """Which weights a row is of, in a sentence.
+
+    Raises:
+        ReproduceError: the file cannot be read.
+    """
+    try:
+        return f"Weights: SHA-256 {sha256(checkpoint.read_bytes()).hexdigest()[:12]}."
+    except OSError as error:
+        raise ReproduceError(f"{checkpoint}: {error.strerror}: copy the folder of the run again") from None
 
 
 def _captured(network: TorchNetwork, variant: str, labelled: Labelled, images: int) -> Simulated:

@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,9 @@ from hwsim.sparsify.datasets import DataSet
 from hwsim.sparsify.folder import FORMAT, VERSION, open_run, write_about
 from hwsim.sparsify.maps import Map, find_maps
 from hwsim.sparsify.networks import make_network, preprocessing_of
-from hwsim.sparsify.search import Trial, fixed_alpha, plain_training, search_alpha
+from hwsim.sparsify.search import fixed_alpha, plain_training, search_alpha
 from hwsim.sparsify.stages import Stage, Stages, initial, write_tensors
-from hwsim.sparsify.thresholds import raise_thresholds, sense, thresholds_of, with_thresholds
+from hwsim.sparsify.thresholds import raise_thresholds, thresholds_of
 from hwsim.sparsify.training import Schedule, Score, Tensors, evaluate, rounded
 
 METHODS = ("l1", "fatrelu", "both")
@@ -35,7 +34,7 @@ class Settings:
     Attributes:
         network: as :func:`hwsim.sparsify.networks.make_network` takes it.
         width: factor on the filters.
-        method: ``l1``, ``fatrelu``, or ``both``: each alone, and then together.
+        method: ``l1``, ``fatrelu``, or ``both``: each alone, and thresholds behind L1.
         alpha: weight of the L1 term, or None to search it.
         epochs: of the baseline's training.
         trial_epochs: of every fine-tuning.
@@ -126,7 +125,7 @@ class _Running:
         """The network that all else is compared with."""
         if weights is None:
             start = initial(self.module, self.settings.seed)
-            trained = self.stages.run("baseline", partial(dict, start), self.long)
+            trained = self.stages.run("baseline", start, self.long)
         else:
             load_weights(self.module, weights)
             network = rounded(self.module.state_dict())
@@ -143,15 +142,11 @@ class _Running:
 
     def finish(self, baseline: Stage) -> dict[str, Any]:
         """All variants but the baseline; then everything is measured on the test part."""
-        method, best = self.settings.method, baseline
-        if method in ("l1", "both"):
-            trials = self._l1(baseline)
-            best = self._keep("l1", baseline, trials)
-        if method in ("fatrelu", "both"):
-            self._fatrelu(baseline)
-        if method == "both":
-            alpha = next((trial.alpha for trial in reversed(trials) if trial.kept), None)
-            self._keep("l1_fatrelu", best, self._l1_with_thresholds(baseline, best, alpha))
+        best = baseline if self.settings.method == "fatrelu" else self._l1(baseline)
+        if self.settings.method != "l1":
+            self._fatrelu("fatrelu", baseline, baseline)
+            if best is not baseline:
+                self._fatrelu("l1_fatrelu", best, baseline)
         for name, (network, facts) in self.found.items():
             score = evaluate(self.module, network, self.data.test, self.maps)
             facts |= {"test": _right(score), "density": score.density, **densities(score, self.maps)}
@@ -161,34 +156,15 @@ class _Running:
         draw_curves(self.about, self.folder / "curves.png")
         return self.about
 
-    def _l1(self, baseline: Stage) -> list[Trial]:
+    def _l1(self, baseline: Stage) -> Stage:
+        """Trials; the last that was kept is a variant. Returns it, or the baseline if there is none."""
         settings = self.settings
-        if settings.alpha is not None:
-            return [fixed_alpha(self.stages, baseline, self.short, settings.alpha)]
-        return search_alpha(self.stages, baseline, self.short, settings.trials)
-
-    def _l1_with_thresholds(self, baseline: Stage, start: Stage, alpha: float | None) -> list[Trial]:
-        """Trials that raise thresholds at the price alpha, then fine-tune with them and the L1 term."""
-
-        def prepare(network: Tensors, price: float) -> Tensors:
-            sensed = sense(self.module, network, self.data.train, self.maps)
-            return with_thresholds(network, sensed.thresholds(price))
-
-        return search_alpha(
-            self.stages,
-            baseline,
-            replace(self.short, seed=self.short.seed + 100),
-            self.settings.trials,
-            name="l1_fatrelu",
-            start=start,
-            alpha=alpha,
-            prepare=prepare,
-        )
-
-    def _keep(self, name: str, start: Stage, trials: list[Trial]) -> Stage:
-        """Note trials; the last that was kept is a variant. Returns it, or what they started from."""
+        if settings.alpha is None:
+            trials = search_alpha(self.stages, baseline, self.short, settings.trials)
+        else:
+            trials = [fixed_alpha(self.stages, baseline, self.short, settings.alpha)]
         self._note([trial.stage for trial in trials])
-        self.about["trials"] += [
+        self.about["trials"] = [
             {"stage": trial.stage.name, "alpha": trial.alpha, "weights": trial.weights, "kept": trial.kept}
             | _right(trial.stage.score)
             | densities(trial.stage.score, self.maps)
@@ -196,23 +172,23 @@ class _Running:
         ]
         kept = [trial for trial in trials if trial.kept]
         if not kept:
-            self.tell(f"{name}: no trial kept validation accuracy; try more --trial-epochs, or more --epochs")
-            return start
-        last = kept[-1].stage
+            self.tell("no trial kept validation accuracy: try more --trial-epochs, or more --epochs")
+            return baseline
         epochs = sum(len(trial.stage.history) for trial in kept)
-        facts = {"epochs": self.epochs_of[start.name] + epochs, "alpha": kept[-1].weights}
-        self._add(name, last, facts)
-        return last
+        last = kept[-1]
+        facts = {"epochs": self.epochs_of[baseline.name] + epochs, "alpha": last.weights}
+        self._add("l1", last.stage, facts)
+        return last.stage
 
-    def _fatrelu(self, baseline: Stage) -> None:
-        found = raise_thresholds(
-            self.module, baseline.network, baseline.score, self.data, self.maps, self.tell
-        )
-        self.about["threshold_prices"] = [
-            dict(zip(("price", "cost", "correct", "kept"), tried, strict=True)) for tried in found.tried
-        ]
-        stage = Stage("fatrelu", found.network, found.score, [])
-        self._add("fatrelu", stage, {"epochs": self.epochs_of[baseline.name]})
+    def _fatrelu(self, name: str, start: Stage, baseline: Stage) -> None:
+        """A variant with thresholds, that is no worse than the baseline, or none."""
+        found = raise_thresholds(self.module, start.network, baseline.score, self.data, self.maps, self.tell)
+        keys = ("raised", "cost", "correct", "kept")
+        self.about["thresholds"][name] = [dict(zip(keys, tried, strict=True)) for tried in found.tried]
+        if thresholds_of(found.network):
+            self._add(
+                name, Stage(name, found.network, found.score, []), {"epochs": self.epochs_of[start.name]}
+            )
 
     def _add(self, name: str, stage: Stage, facts: dict[str, Any]) -> None:
         """A variant: its checkpoint, and what validation says of it."""
@@ -271,7 +247,7 @@ def _about(settings: Settings, data: DataSet, module: nn.Module, maps: tuple[Map
         "maps": [asdict(one) for one in maps],
         "variants": {},
         "trials": [],
-        "threshold_prices": [],
+        "thresholds": {},
         "history": {},
     }
 

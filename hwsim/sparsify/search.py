@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from hwsim.sparsify.maps import PICTURE, Map
 from hwsim.sparsify.stages import Stage, Stages
-from hwsim.sparsify.training import Schedule, Score, Tensors
+from hwsim.sparsify.training import Schedule, Score
 
 SMALLEST_FACTOR = 1.1
 MOST_PLAIN = 3  # stages without an L1 term, that see whether the baseline gains by mere training
@@ -67,64 +66,47 @@ def plain_training(stages: Stages, baseline: Stage, schedule: Schedule) -> list[
     done = [baseline]
     for number in range(1, MOST_PLAIN + 1):
         seeded = replace(schedule, seed=schedule.seed + number)
-        done.append(stages.run(f"plain-{number}", partial(dict, done[-1].network), seeded))
+        done.append(stages.run(f"plain-{number}", done[-1].network, seeded))
         if done[-1].score.correct <= done[-2].score.correct:
             break
     return done
 
 
 def search_alpha(
-    stages: Stages,
-    floor: Stage,
-    schedule: Schedule,
-    trials: int,
-    *,
-    name: str = "l1",
-    start: Stage | None = None,
-    alpha: float | None = None,
-    prepare: Callable[[Tensors, float], Tensors] | None = None,
-    factor: float = 2.0,
+    stages: Stages, baseline: Stage, schedule: Schedule, trials: int, factor: float = 2.0
 ) -> list[Trial]:
     """Fine-tune with ever heavier L1 norms, from the best network so far.
 
-    A trial is kept if no fewer validation answers are right than the baseline gives and the cost is lower
-    than before. As long as validation holds, alpha is multiplied by ``factor``. If it falls, the factor
-    becomes its square root and alpha is that much above the last that held; before any did, alpha is divided
-    by ``factor`` squared.
+    The first alpha is the baseline's cross-entropy, so that the term starts at the cost's part of it. A trial
+    is kept if no fewer validation answers are right than the baseline gives and the cost is lower than
+    before. As long as validation holds, alpha is multiplied by ``factor``. If it falls, the factor becomes
+    its square root (1 when that is small) and alpha is that much above the last that held; before any did,
+    alpha is divided by ``factor`` squared.
 
     Args:
         stages: where the trials run.
-        floor: the baseline, below whose validation accuracy no trial may fall.
+        baseline: where the search starts, and what validation accuracy must not fall below.
         schedule: of one trial; every trial has its own seed.
-        trials: at most so many.
-        name: of the stages, before their number.
-        start: where the search starts; the baseline if not given.
-        alpha: of the first trial; if not given, the cross-entropy of the start, so that the L1 term starts at
-            the cost's part of it.
-        prepare: called with the network that a trial starts from, and alpha, for the network to train.
+        trials: so many.
         factor: by which alpha rises at first.
     """
     done: list[Trial] = []
-    best, held = start or floor, None
-    alpha = best.score.loss if alpha is None else alpha
+    best, held, alpha = baseline, None, baseline.score.loss
     for number in range(1, trials + 1):
         weights = weights_of(alpha, best.score, stages.maps)
         seeded = replace(schedule, seed=schedule.seed + MOST_PLAIN + number)
-        begin = partial(prepare, best.network, alpha) if prepare else partial(dict, best.network)
-        stage = stages.run(f"{name}-{number}", begin, seeded, weights)
-        kept = accepted(stage.score, best.score, floor.score, stages.maps)
+        stage = stages.run(f"l1-{number}", best.network, seeded, weights)
+        kept = accepted(stage.score, best.score, baseline.score, stages.maps)
         done.append(Trial(alpha, weights, stage, kept))
         best = stage if kept else best
-        if stage.score.correct >= floor.score.correct:
+        if stage.score.correct >= baseline.score.correct:
             held = alpha
             alpha *= factor
         elif held is None:
             alpha /= factor**2
         else:
-            factor **= 0.5
+            factor = factor**0.5 if factor**0.5 >= SMALLEST_FACTOR else 1.0
             alpha = held * factor
-            if factor < SMALLEST_FACTOR:
-                break
     return done
 
 
@@ -132,7 +114,7 @@ def fixed_alpha(stages: Stages, baseline: Stage, schedule: Schedule, alpha: floa
     """One fine-tuning at an alpha that was asked for, kept whatever comes out."""
     weights = weights_of(alpha, baseline.score, stages.maps)
     seeded = replace(schedule, seed=schedule.seed + MOST_PLAIN + 1)
-    return Trial(alpha, weights, stages.run("l1-1", partial(dict, baseline.network), seeded, weights), True)
+    return Trial(alpha, weights, stages.run("l1-1", baseline.network, seeded, weights), True)
 
 
 def accepted(found: Score, best: Score, floor: Score, maps: Sequence[Map]) -> bool:

@@ -55,19 +55,15 @@ class Stages:
         self.folder, self.module, self.data, self.maps, self.tell = folder, module, data, maps, tell
 
     def run(
-        self,
-        name: str,
-        start: Callable[[], Tensors],
-        schedule: Schedule,
-        alpha: Mapping[str, float] | None = None,
+        self, name: str, start: Tensors, schedule: Schedule, alpha: Mapping[str, float] | None = None
     ) -> Stage:
-        """Train to the end of the schedule, from what ``start`` gives or from where the stage's file stands.
+        """Train to the end of the schedule, from ``start`` or from where the stage's file stands.
 
         Raises:
             HwsimError: the file is damaged or cannot be written, or the training lost its way.
         """
         file = self.folder / f"{name}.safetensors"
-        state, history, score = read_state(file) if file.is_file() else (State(0, start(), {}), [], None)
+        state, history, score = read_state(file) if file.is_file() else (State(0, start, {}), [], None)
         while score is None:
             began = time.perf_counter()
             state, means = train_epoch(self.module, state, self.data.train, schedule, self.maps, alpha)

@@ -1,7 +1,8 @@
 """The space file: which machines a sweep visits.
 
 [machine]                 # fixed fields, as in a machine's TOML
-cores = 16
+cores = 2
+clock_mhz = 50
 
 [space]                   # swept fields of hwsim.Arch
 columns = [8, 16, 32]

@@ -43,12 +43,18 @@ class Window(wiring.Component):
         rest: In(1), consume the rest of the segment too: all words up to the next ``last``.
         taken: Out(taken_bits), the last bits before ``end``, valid in the cycle after a ``take``.
         clear: In(1), drop all words; no word enters in this cycle.
+
+    Attributes:
+        head, tail, level: registers: slots of the word at the head and of the next word to enter, number of
+            words that are in. The proof in tests/rtl/formal speaks of them.
     """
 
     def __init__(self, taken_bits: int) -> None:
         if not 1 <= taken_bits <= MAX_BITS:
             raise ValueError(f"taken_bits must be 1 .. {MAX_BITS}, not {taken_bits}")
-        self._taken_bits = taken_bits
+        self.head = Signal(range(WINDOW_WORDS))
+        self.tail = Signal(range(WINDOW_WORDS))
+        self.level = Signal(range(WINDOW_WORDS + 1))
         super().__init__(
             {
                 "words": In(stream.Signature(Word)),
@@ -69,9 +75,7 @@ class Window(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        head = Signal(range(WINDOW_WORDS))
-        tail = Signal(range(WINDOW_WORDS))
-        level = Signal(range(WINDOW_WORDS + 1))
+        head, tail, level = self.head, self.tail, self.level
         lasts = Signal(WINDOW_WORDS)
 
         # Words in.

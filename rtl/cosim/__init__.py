@@ -1,4 +1,4 @@
-"""A core in compiled simulation (CXXRTL), driven from Python a pass at a time."""
+"""A core in compiled simulation (Verilator), driven from Python a pass at a time."""
 
 from rtl.cosim.library import build
 from rtl.cosim.simulator import CosimError, PassOutcome, PassStimulus, Simulator, lane_weights

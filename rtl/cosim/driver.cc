@@ -1,34 +1,28 @@
 // Drives a core, clock by clock, through a sequence of passes. One call takes the whole stimulus.
 //
-// One evaluation a cycle: the design has one clock and no combinational path from an input to an output that
-// its driver reads back in the same cycle. Outputs are read between eval and commit, when registers still hold
-// the values of the cycle that ends.
+// A cycle is two evaluations: inputs change while the clock is low, outputs are read, the clock rises.
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
-#include "core.h"
+#include <verilated.h>
+
+#include "Core.h"
 
 namespace {
 
-using Design = cxxrtl_design::p_core;
+struct Design {
+    VerilatedContext context;
+    Core core{&context};
+};
 
-template <size_t Bits>
-void put(cxxrtl::value<Bits>& port, const uint32_t* chunks) {
-    for (size_t i = 0; i < cxxrtl::value<Bits>::chunks; i++) port.data[i] = chunks[i];
-}
-
-template <size_t Bits>
-const cxxrtl::value<Bits>& now(const cxxrtl::value<Bits>& port) { return port; }
-
-template <size_t Bits>
-const cxxrtl::value<Bits>& now(const cxxrtl::wire<Bits>& port) { return port.curr; }
+// Ports are integers of their width, or arrays of 32-bit chunks.
+template <typename Port>
+void put(Port& port, const uint32_t* chunks) { std::memcpy(&port, chunks, sizeof(Port)); }
 
 template <typename Port>
-bool high(const Port& port) { return now(port).data[0]; }
-
-template <size_t Bits>
-constexpr size_t chunks_of(const cxxrtl::value<Bits>&) { return cxxrtl::value<Bits>::chunks; }
+constexpr size_t chunks_of(const Port&) { return (sizeof(Port) + 3) / 4; }
 
 }  // namespace
 
@@ -68,14 +62,20 @@ __attribute__((visibility("default"))) void* create() { return new Design; }
 
 __attribute__((visibility("default"))) void destroy(void* design) { delete static_cast<Design*>(design); }
 
+#ifdef PROFILING
+void __gcov_dump(void);
+
+__attribute__((visibility("default"))) void write_profile() { __gcov_dump(); }
+#endif
+
 // Runs passes in order; the weights of each are loaded while the one before works, if the memory of
 // `weight_words` has room for both. Returns the cycles simulated, or -1.
 __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, int64_t count, int64_t weight_words) {
-    Design& d = *static_cast<Design*>(handle);
-    const size_t weight_chunks = chunks_of(d.p_weights____payload);
-    const size_t word_chunks = chunks_of(d.p_words____payload);
-    const size_t row_chunks = chunks_of(d.p_rows____payload);
-    const size_t scale_chunks = chunks_of(d.p_scales____payload);
+    Core& d = static_cast<Design*>(handle)->core;
+    const size_t weight_chunks = chunks_of(d.weights___05Fpayload);
+    const size_t word_chunks = chunks_of(d.words___05Fpayload);
+    const size_t row_chunks = chunks_of(d.rows___05Fpayload);
+    const size_t scale_chunks = chunks_of(d.scales___05Fpayload);
     int64_t simulated = 0;
     int64_t loading = 0, weight = 0, scale = 0;  // pass whose weights are loaded, and how far
     for (int64_t n = 0; n < count; n++) {
@@ -89,48 +89,48 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
             const bool loads_weight = loads && weight < passes[loading].weight_count;
             const bool loads_scale = loads && scale < passes[loading].scale_count;
             const bool starts = !started && loading == n && !loads_weight && !loads_scale;
-            d.p_weights____valid.data[0] = loads_weight;
+            d.weights___05Fvalid = loads_weight;
             if (loads_weight)
-                put(d.p_weights____payload, passes[loading].weights + weight * weight_chunks);
-            d.p_scales____valid.data[0] = loads_scale;
+                put(d.weights___05Fpayload, passes[loading].weights + weight * weight_chunks);
+            d.scales___05Fvalid = loads_scale;
             if (loads_scale)
-                put(d.p_scales____payload, passes[loading].scales + scale * scale_chunks);
-            d.p_start.data[0] = starts;
-            if (starts) put(d.p_config, p.config);
+                put(d.scales___05Fpayload, passes[loading].scales + scale * scale_chunks);
+            d.start = starts;
+            if (starts) put(d.config, p.config);
             const bool word_there = started && word < p.word_count && p.arrival[word] <= cycle;
-            d.p_words____valid.data[0] = word_there;
-            if (word_there) put(d.p_words____payload, p.words + word * word_chunks);
-            d.p_rows____valid.data[0] = started && row < p.row_count;
-            if (started && row < p.row_count) put(d.p_rows____payload, p.rows + row * row_chunks);
-            d.p_coded____ready.data[0] = p.ready[ready] & 1;
-            d.p_index____ready.data[0] = p.ready[ready] >> 1 & 1;
+            d.words___05Fvalid = word_there;
+            if (word_there) put(d.words___05Fpayload, p.words + word * word_chunks);
+            d.rows___05Fvalid = started && row < p.row_count;
+            if (started && row < p.row_count) put(d.rows___05Fpayload, p.rows + row * row_chunks);
+            d.coded___05Fready = p.ready[ready] & 1;
+            d.index___05Fready = p.ready[ready] >> 1 & 1;
 
-            d.prev_p_clk.data[0] = 0;
-            d.p_clk.data[0] = 1;
+            d.clk = 0;
             d.eval();
-            const bool done = high(d.p_done);
-            if (word_there && high(d.p_words____ready)) word++;
-            if (started && row < p.row_count && high(d.p_rows____ready)) row++;
-            p.symbols += now(d.p_events).data[0] & 1;
-            p.taps += now(d.p_events).data[0] >> 1 & 1;
-            p.error |= started && high(d.p_error);  // the error of a pass before lasts until the start
+            const bool done = d.done;
+            if (word_there && d.words___05Fready) word++;
+            if (started && row < p.row_count && d.rows___05Fready) row++;
+            p.symbols += d.events & 1;
+            p.taps += d.events >> 1 & 1;
+            p.error |= started && d.error;  // the error of a pass before lasts until the start
             bool overrun = false;
-            if (high(d.p_coded____valid) && (p.ready[ready] & 1)) {
-                const auto& payload = now(d.p_coded____payload);
+            if (d.coded___05Fvalid && (p.ready[ready] & 1)) {
+                const auto& payload = d.coded___05Fpayload;
                 if (p.coded_count == p.coded_room) {
                     overrun = true;
                 } else {
-                    p.coded[p.coded_count] = uint64_t(payload.data[1]) << 32 | payload.data[0];
-                    p.coded_last[p.coded_count++] = payload.data[2];
+                    p.coded[p.coded_count] = uint64_t(payload[1]) << 32 | payload[0];
+                    p.coded_last[p.coded_count++] = payload[2];
                 }
             }
-            if (high(d.p_index____valid) && (p.ready[ready] >> 1 & 1)) {
+            if (d.index___05Fvalid && (p.ready[ready] >> 1 & 1)) {
                 if (p.index_count == p.index_room)
                     overrun = true;
                 else
-                    p.index[p.index_count++] = now(d.p_index____payload).data[0];
+                    p.index[p.index_count++] = d.index___05Fpayload;
             }
-            d.commit();
+            d.clk = 1;
+            d.eval();
             simulated++;
 
             weight += loads_weight;

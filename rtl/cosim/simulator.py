@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -107,11 +108,18 @@ class _Pass(ctypes.Structure):
 
 
 class Simulator:
-    """One core of a machine; :func:`rtl.cosim.build` makes it. Not for use by two threads at a time."""
+    """One core of a machine; :func:`rtl.cosim.build` makes it. Not for use by two threads at a time.
+
+    Attributes:
+        arch: the machine.
+        simulated_cycles, cpu_seconds: simulated so far, and the CPU time that took, without the packing of
+            stimulus.
+    """
 
     def __init__(self, arch: Arch, library: ctypes.CDLL) -> None:
         self.arch = arch
         self.simulated_cycles = 0
+        self.cpu_seconds = 0.0
         self._library = library
         library.create.restype = ctypes.c_void_p
         library.destroy.argtypes = [ctypes.c_void_p]
@@ -141,7 +149,9 @@ class Simulator:
         """
         buffers = [_Buffers(stimulus, self.arch) for stimulus in passes]
         structs = (_Pass * len(passes))(*(buffer.struct() for buffer in buffers))
+        begun = time.thread_time()
         simulated = self._library.run(self._design, structs, len(passes), self.arch.weight_words)
+        self.cpu_seconds += time.thread_time() - begun
         if simulated < 0:
             self._library.destroy(self._design)
             self._design = self._library.create()

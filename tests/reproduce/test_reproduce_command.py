@@ -9,7 +9,7 @@ from made_up_entries import entry
 
 from hwsim import open_trace, simulate
 from hwsim.reproduce.entry import read_tables, to_json
-from hwsim.reproduce.sources import DATA, Wanted, entries_of, shipped_entries
+from hwsim.reproduce.sources import DATA, Wanted, entries_of, is_run, run_entries, shipped_entries
 from traces import Tiny
 
 LENET = Path(__file__).parents[2] / "traces" / "lenet5_digits"
@@ -70,6 +70,15 @@ def test_what_was_measured_before_and_is_shipped_can_be_read():
         for found in read_tables(path).entries:
             assert found.accuracy
             assert found.notes
+
+
+def test_stored_rows_of_a_shipped_run_are_of_the_weights_that_are_shipped():
+    pytest.importorskip("torch")
+    stored = {row.key: row for path in DATA.glob("*.json") for row in read_tables(path).entries}
+    for folder in filter(is_run, LENET.parent.iterdir()):
+        for row in run_entries(folder, Wanted(images=1)):
+            if row.key in stored:
+                assert row.notes[0] in stored[row.key].notes, f"{row.key}: measure it again with --data"
 
 
 def test_all_that_is_shipped_has_a_row(monkeypatch):
@@ -138,6 +147,25 @@ class TestAccuracy:
         assert found.accuracy["float"].correct == found.accuracy["16"].correct == 40  # 450 of 450 are right
         assert found.accuracy["3"].pictures == 40
         assert "40 of 40" in out
+
+    def test_an_onnx_model_is_as_often_right_as_the_network_it_is_of(self, hwsim, digits):
+        torch = pytest.importorskip("torch")
+        pytest.importorskip("onnxruntime")
+        from hwsim.capture.sources import open_network
+
+        network, _ = open_network("lenet5", LENET / "sparse.npz")
+        path = digits / "lenet5.onnx"
+        example = torch.zeros(1, 1, 32, 32)
+        names = {"input_names": ["images"], "dynamic_axes": {"images": {0: "batch"}}}
+        torch.onnx.export(network.module, (example,), str(path), dynamo=False, **names)
+        scores = []
+        for source in (("lenet5", "--weights", LENET / "sparse.npz"), (path,)):
+            more = ("--images", digits / "pictures.npy", "--labels", digits / "labels.npy", "--bits", "8,2")
+            code, _, _ = hwsim("accuracy", *source, *more, "-o", digits / "row.json", "--quiet")
+            assert code == 0
+            scores.append(read_tables(digits / "row.json").entries[0].accuracy)
+        assert scores[0] == scores[1]
+        assert scores[0]["2"].correct < scores[0]["8"].correct  # few bits were in the loop
 
     @pytest.mark.parametrize(
         ("more", "code", "reason"),

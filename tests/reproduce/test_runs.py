@@ -2,6 +2,7 @@
 
 import json
 import sys
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -78,6 +79,8 @@ def test_without_pictures_a_row_says_what_the_run_says(run):
     assert list(sparse.accuracy) == ["float"]
     assert sparse.simulated is None
     assert "Trained 4 epochs on 1 CPU core" in sparse.notes[0]
+    digest = sha256((run / "l1.safetensors").read_bytes()).hexdigest()
+    assert f"SHA-256 {digest[:12]}" in sparse.notes[0]
 
 
 def test_what_a_run_says_takes_no_torch(run, data, monkeypatch):
@@ -145,6 +148,7 @@ def test_other_pictures_than_those_of_the_run_are_refused(run, tmp_path):
         (lambda about: about["variants"]["l1"].pop("test"), "is damaged (KeyError: 'test')"),
         (lambda about: about["variants"]["l1"]["test"].update(correct=99), "99 right of 12 pictures"),
         (lambda about: about.update(variants={"l1": None}), "is damaged (TypeError"),
+        (lambda about: about["variants"]["l1"].update(checkpoint="none"), "No such file"),
     ],
 )
 def test_an_unfinished_or_damaged_run_is_one_clear_line(hwsim, run, tmp_path, change, reason):

@@ -10,6 +10,7 @@ from hwsim import codec, open_trace, simulate
 from hwsim.quantize import code_limit, dequantize, quantize_map
 from hwsim.reproduce.from_trace import measure_trace, stored_accuracy
 from hwsim.reproduce.sizes import all_widths, narrowed, sizes_of
+from hwsim.reproduce.sources import Wanted, trace_entry
 from hwsim.trace import MapInfo
 from traces import Tiny
 
@@ -106,7 +107,7 @@ def test_a_trace_is_measured_as_the_simulation_has_it(tmp_path):
 
 
 def test_accuracy_of_a_trace_is_taken_over_only_with_its_number_of_pictures(tmp_path):
-    metrics = {"accuracy": 0.9, "accuracy_float": 0.95, "test_images": 20}
+    metrics = {"accuracy": 0.9, "accuracy_float": 0.95, "test_images": 20, "accuracy_pictures": "others"}
     place = Tiny().write(tmp_path / "a.zarr", metrics=metrics)
     with open_trace(place) as trace:
         found = stored_accuracy(trace)
@@ -114,5 +115,7 @@ def test_accuracy_of_a_trace_is_taken_over_only_with_its_number_of_pictures(tmp_
         "float": (19, 20),
         "16": (18, 20),
     }
+    (note,) = trace_entry(str(place), Wanted()).notes
+    assert note == "Accuracy as the trace says: others."
     with open_trace(Tiny().write(tmp_path / "b.zarr", metrics={"accuracy": 0.9})) as trace:
         assert stored_accuracy(trace) == {}

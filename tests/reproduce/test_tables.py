@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up_entries import entry, simulated, width
 
+from hwsim import open_trace
 from hwsim.report.text import TIMES
 from hwsim.reproduce import paper
 from hwsim.reproduce.entry import ReproduceError, Score, merged, read_tables, to_json
+from hwsim.reproduce.from_trace import measure_trace
 from hwsim.reproduce.markdown import BEGIN, END, markdown, with_block
 from hwsim.reproduce.tables import FLOAT_BITS, MISSING, all_tables, ratio
+from hwsim.shipped import shipped_trace, shipped_traces
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -171,6 +174,24 @@ def test_the_page_has_the_tables_of_its_stored_document():
     page = (DOCS / "reproducing.md").read_text(encoding="utf-8")
     stored = read_tables(DOCS / "reproducing.json")
     assert with_block(page, stored.entries) == page
+
+
+def test_the_page_is_of_the_traces_that_are_shipped():
+    stored = read_tables(DOCS / "reproducing.json").entries
+    digests = {row.simulated.digest for row in stored if row.simulated}
+    for name, path in shipped_traces().items():
+        with open_trace(path) as trace:
+            assert trace.digest in digests, f"{name} is not in it: run python docs/pictures/reproducing.py"
+
+
+def test_figures_of_a_shipped_trace_come_out_again_to_the_last_bit():
+    (row,) = [
+        row
+        for row in read_tables(DOCS / "reproducing.json").entries
+        if row.key == ("lenet5", "digits", "sparse")
+    ]
+    with open_trace(shipped_trace("lenet5_digits/sparse")) as trace:
+        assert measure_trace(trace, row.simulated.images) == row.simulated
 
 
 def test_the_stored_document_is_as_it_is_written():

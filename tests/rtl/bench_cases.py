@@ -150,7 +150,8 @@ def cover(coverage: Coverage, case: Case) -> None:
     coverage.hit("kernel height", layer.kernel[0])
     coverage.hit("kernel width", layer.kernel[1])
     coverage.hit("relu", layer.relu)
-    coverage.hit("signed", (case.source.signed, case.target.signed))
+    coverage.hit("signed in", case.source.signed)
+    coverage.hit("signed out", case.target.signed)
     coverage.hit("rows", "one" if layer.in_shape[1] == 1 else "some")
     coverage.hit("columns", "one" if layer.in_shape[2] == 1 else "some")
     coverage.hit("owned", "one" if len(case.owned) == 1 else "some")
@@ -182,8 +183,8 @@ def require_all(coverage: Coverage, arch: Arch) -> None:
     coverage.require("stride", [1, 2])
     coverage.require("kernel height", [1, 2, 3, 5])
     coverage.require("kernel width", [1, 2, 3, 5, 7])
-    coverage.require("relu", both)
-    coverage.require("signed", [(a, b) for a in both for b in both])
+    for name in ("relu", "signed in", "signed out"):
+        coverage.require(name, both)
     for name in ("rows", "columns", "owned"):
         coverage.require(name, ["one", "some"])
     coverage.require("order in", ORDERS)

@@ -285,6 +285,7 @@ def handful(arch: Arch) -> list[Case]:
         case("conv", (4, 9, 1), (4, 9, 1), (3, 1), padding=(1, 0), owned=(0, 2, 3, 7)),
         case("conv", (3, 1, 20), (2, 1, 14), (1, 7), arch=dense, target=Code(5, 0), out_block=1),
         case("conv", (4, 8, 8), (4, 8, 8), density=0.0),
+        case("conv", (1, 5, 10), (4, 5, 10), density=1.0),  # sums wait for the drain of those before
     ]
 
 

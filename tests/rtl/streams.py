@@ -59,14 +59,15 @@ class Handshake:
     """A stream with ``valid`` and ``ready`` among a device's ports.
 
     ``late`` counts the cycles in which it offered nothing though more was to come, ``held`` those in which
-    something waited to be taken.
+    something waited to be taken, ``got`` what was taken by :meth:`get`.
     """
 
     def __init__(
         self, clk: SimHandleBase, name: str, valid: SimHandleBase, ready: SimHandleBase | None
     ) -> None:
         self.clk, self.name, self.valid, self.ready = clk, name, valid, ready
-        self.late = self.held = 0
+        self.late = self.held = self.got = 0
+        self.is_late = False
 
     def offer(self, payload: dict) -> None:
         """Drive the payload."""
@@ -89,9 +90,11 @@ class Handshake:
             waits = stalls()
             while waits > 0 or now() < first:
                 self.valid.value = 0
+                self.is_late = True
                 await RisingEdge(self.clk)
                 waits -= 1
                 self.late += 1
+            self.is_late = False
             self.valid.value = 1
             self.offer(payload)
             begin = now()
@@ -116,6 +119,7 @@ class Handshake:
             assert held is None or payload == held, f"{self.name}: payload or valid changed while not ready"
             if payload is not None and (waits == 0 or self.ready is None):
                 taken.append((now() - 1, payload))
+                self.got += 1
                 held = None
                 waits = stalls()
             else:

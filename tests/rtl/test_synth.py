@@ -175,8 +175,8 @@ def test_an_item_fifo_is_mapped_to_distributed_ram_of_its_size():
     # Item: value 8, columns 7, x 6 + 1, weight 5, pixel 6, row_end 1; a distributed RAM has 16 x 4 bits.
     assert run["cells"]["ram_bits"] == 64 * -(-34 // 4)
     assert run["cells"]["brams"] == run["cells"]["dsps"] == 0
-    # Level and credits 0 .. 16, two pointers of 4 bits.
-    assert run["cells"]["ffs"] == 2 * 5 + 2 * 4
+    # The head and whether there is one, level and credits 0 .. 16, two pointers of 4 bits.
+    assert run["cells"]["ffs"] == 34 + 1 + 2 * 5 + 2 * 4
     assert run["timing"] is None
     assert run["machine"]["activation_bits"] == 8
 
@@ -185,9 +185,10 @@ def test_a_weight_memory_is_mapped_to_a_block_ram_without_a_bypass():
     arch = Arch(columns=4, activation_bits=8, weight_bits=8, weight_words=512, accumulators=64)
     cells = synthesize("weights", arch, placed=False)["cells"]
     assert cells["brams"] == 1
-    # Scales, 8 passes of 4 channels of 48 bits; a register behind them; pointers and bases of both memories.
+    # Scales, 8 passes of 4 channels of 48 bits, and two registers behind them; two behind the block RAM, of 32
+    # bits; whether it is and was read; its pointer, base and place in the ring; pointer and base of the scales.
     assert cells["ram_bits"] == 32 * 48
-    assert cells["ffs"] == 48 + (9 + 9) + (5 + 3)
+    assert cells["ffs"] == 2 * 48 + 2 * 32 + 2 + 3 * 9 + (5 + 3)
 
 
 def test_a_missing_tool_is_told_in_one_line(monkeypatch):

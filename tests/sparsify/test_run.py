@@ -50,14 +50,14 @@ def test_a_run_notes_what_was_done(whole):
     about = open_run(whole[0]).about
     assert [one["name"] for one in about["maps"]] == ["image", "conv1", "conv2"]
     assert len(about["history"]["baseline"]) == 5
-    for name in ("l1", "l1_fatrelu"):
-        trials = [trial for trial in about["trials"] if trial["stage"].rpartition("-")[0] == name]
-        assert 1 <= len(trials) <= SETTINGS.trials
-        kept = [trial for trial in trials if trial["kept"]]
-        assert bool(kept) == (name in about["variants"])
-        if kept:
-            assert about["variants"][name]["alpha"] == kept[-1]["weights"]
-            assert about["variants"][name]["validation"]["correct"] == kept[-1]["correct"]
+    assert len(about["trials"]) == SETTINGS.trials
+    kept = [trial for trial in about["trials"] if trial["kept"]]
+    assert bool(kept) == ("l1" in about["variants"])
+    for trial in kept[-1:]:
+        assert about["variants"]["l1"]["alpha"] == trial["weights"]
+        assert about["variants"]["l1"]["validation"]["correct"] == trial["correct"]
+    for name, tried in about["thresholds"].items():
+        assert bool(about["variants"].get(name, {}).get("thresholds")) == any(one["kept"] for one in tried)
     spent = sum(epoch["seconds"] for stage in about["history"].values() for epoch in stage)
     assert about["training_seconds"] == pytest.approx(spent, abs=0.1)
     assert (whole[0] / "curves.png").read_bytes()[:4] == b"\x89PNG"

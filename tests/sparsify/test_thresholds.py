@@ -12,7 +12,16 @@ from hwsim.sparsify.maps import find_maps  # noqa: E402
 from hwsim.sparsify.networks import FatReLU  # noqa: E402
 from hwsim.sparsify.search import cost  # noqa: E402
 from hwsim.sparsify.stages import Stages, initial  # noqa: E402
-from hwsim.sparsify.thresholds import LEVELS, raise_thresholds, sense, thresholds_of, with_thresholds  # noqa: E402
+from hwsim.sparsify.thresholds import (  # noqa: E402
+    LEVELS,
+    SENSED,
+    Raise,
+    highest,
+    raise_thresholds,
+    sense,
+    thresholds_of,
+    with_thresholds,
+)
 from hwsim.sparsify.training import Schedule, evaluate  # noqa: E402
 
 MAPS = find_maps(Tiny(), (1, 8, 8))
@@ -27,7 +36,7 @@ def data():
 def trained(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stages")
     stages = Stages(folder, Tiny(), data, MAPS, lambda _: None)
-    return stages.run("baseline", lambda: initial(Tiny(), 0), Schedule(6, batch=32))
+    return stages.run("baseline", initial(Tiny(), 0), Schedule(6, batch=32))
 
 
 def test_a_threshold_takes_what_is_not_above_it_and_leaves_the_rest():
@@ -53,6 +62,8 @@ def test_thresholds_are_raised_as_far_as_validation_holds(data, trained):
     assert found.score == evaluate(Tiny(), found.network, data.validation, MAPS)
     assert found.score.correct >= floor.correct
     assert cost(found.score.density, MAPS) < cost(floor.density, MAPS)
+    counts = [count for count, *_ in found.tried]
+    assert len(set(counts)) == len(counts) >= 3
     fell = [correct for _, _, correct, kept in found.tried if not kept and correct < floor.correct]
     assert fell  # else there was more to gain
     assert all(correct >= floor.correct for _, _, correct, kept in found.tried if kept)
@@ -97,25 +108,33 @@ def test_thresholds_are_tensors_of_the_network():
     assert thresholds_of(changed) == {"relu1": 0.25}
 
 
-def test_a_higher_price_takes_no_lower_thresholds(data, trained):
-    sensed = sense(Tiny(), trained.network, data.train, MAPS)
-    assert sensed.thresholds(0.0).keys() <= {"relu1", "relu2"}
-    costs = []
-    for price in (0.0, 0.03, 1.0, 30.0, 1e6):
-        network = with_thresholds(trained.network, sensed.thresholds(price))
-        costs.append(cost(evaluate(Tiny(), network, data.train[:300], MAPS).density, MAPS))
-    assert costs == sorted(costs, reverse=True)
-    highest = {relu: levels[-1] for relu, levels in sensed.levels.items()}
-    assert sensed.thresholds(1e6) == highest
+def test_raises_are_in_the_order_of_what_they_lose_by_what_they_save(data, trained):
+    raises = sense(Tiny(), trained.network, data.train, MAPS)
+    assert [one.slope for one in raises] == sorted(one.slope for one in raises)
+    assert {one.relu for one in raises} == {"relu1", "relu2"}
+    plain = evaluate(Tiny(), trained.network, data.train[:SENSED], MAPS)
+    for one in raises[:2]:
+        changed = with_thresholds(trained.network, {one.relu: one.threshold})
+        score = evaluate(Tiny(), changed, data.train[:SENSED], MAPS)
+        lost, saved = score.loss - plain.loss, cost(plain.density, MAPS) - cost(score.density, MAPS)
+        assert one.slope == pytest.approx(lost / saved)
+
+
+def test_a_relu_gets_the_highest_of_its_thresholds():
+    raises = [Raise("a", 0.1, 0.0), Raise("b", 0.3, 0.0), Raise("a", 0.2, 0.1), Raise("b", 0.2, 0.2)]
+    assert highest(raises) == {"a": 0.2, "b": 0.3}
+    assert highest(raises[:1]) == {"a": 0.1}
+    assert highest([]) == {}
 
 
 def test_levels_take_away_the_share_of_values_that_they_say(data, trained):
-    sensed = sense(Tiny(), trained.network, data.train, MAPS)
+    raises = sense(Tiny(), trained.network, data.train, MAPS)
     module = Tiny()
     module.load_state_dict(trained.network)
     module.eval()
     with torch.no_grad():
         values = module.relu1(module.bn1(module.conv1(torch.from_numpy(data.train.images[:100]) / 255)))
     values = values[values > 0]
-    for level, threshold in zip(LEVELS, sensed.levels["relu1"], strict=True):
+    thresholds = sorted(one.threshold for one in raises if one.relu == "relu1")
+    for level, threshold in zip(LEVELS, thresholds, strict=True):
         assert float((values <= threshold).float().mean()) == pytest.approx(level, abs=0.01)

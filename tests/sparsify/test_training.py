@@ -87,12 +87,12 @@ def test_a_training_that_is_taken_up_again_gives_the_bits_of_an_uninterrupted_on
 
         return tell
 
-    whole = Stages(tmp_path, module, data, maps, lambda _: None).run("whole", lambda: start, schedule, alpha)
+    whole = Stages(tmp_path, module, data, maps, lambda _: None).run("whole", start, schedule, alpha)
     with pytest.raises(KeyboardInterrupt):
-        Stages(tmp_path, module, data, maps, stop_after(2)).run("cut", lambda: start, schedule, alpha)
+        Stages(tmp_path, module, data, maps, stop_after(2)).run("cut", start, schedule, alpha)
     assert read_state(tmp_path / "cut.safetensors")[0].epoch == 2
     other = Tiny()  # nothing is left of the first run but its file
-    cut = Stages(tmp_path, other, data, maps, lambda _: None).run("cut", lambda: start, schedule, alpha)
+    cut = Stages(tmp_path, other, data, maps, lambda _: None).run("cut", start, schedule, alpha)
     assert same(cut.network, whole.network)
     assert cut.score == whole.score
     timeless = [[{**epoch, "seconds": 0} for epoch in stage.history] for stage in (cut, whole)]
@@ -100,12 +100,21 @@ def test_a_training_that_is_taken_up_again_gives_the_bits_of_an_uninterrupted_on
     assert len(cut.history) == 4
 
 
+def test_momentum_lives_from_epoch_to_epoch(data):
+    module, schedule = Tiny(), Schedule(2, batch=32)
+    first, _ = train_epoch(module, State(0, initial(module, 0), {}), data.train, schedule)
+    assert first.momentum.keys() == dict(module.named_parameters()).keys()
+    second, _ = train_epoch(module, first, data.train, schedule)
+    at_rest, _ = train_epoch(module, replace(first, momentum={}), data.train, schedule)
+    assert not same(second.network, at_rest.network)
+
+
 def test_a_stage_that_is_done_is_not_trained_again(data, tmp_path):
     module, lines = Tiny(), []
     maps = find_maps(module, (1, 8, 8))
     stages = Stages(tmp_path, module, data, maps, lines.append)
-    first = stages.run("one", lambda: initial(module, 0), Schedule(1))
-    again = stages.run("one", lambda: initial(module, 0), Schedule(1))
+    first = stages.run("one", initial(module, 0), Schedule(1))
+    again = stages.run("one", initial(module, 0), Schedule(1))
     assert len(lines) == 1
     assert same(first.network, again.network)
     assert first.score == again.score
@@ -115,19 +124,17 @@ def test_a_stage_that_is_done_is_not_trained_again(data, tmp_path):
 def test_a_damaged_state_is_told_in_one_line(data, tmp_path, damage):
     module = Tiny()
     stages = Stages(tmp_path, module, data, find_maps(module, (1, 8, 8)), lambda _: None)
-    stages.run("one", lambda: initial(module, 0), Schedule(1))
+    stages.run("one", initial(module, 0), Schedule(1))
     file = tmp_path / "one.safetensors"
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(HwsimError, match=r"no state of a training .*remove it") as told:
-        stages.run("one", lambda: initial(module, 0), Schedule(1))
+        stages.run("one", initial(module, 0), Schedule(1))
     assert "\n" not in str(told.value)
 
 
 def test_checkpoints_fit_half_precision(data, tmp_path):
     module = Tiny()
-    stage = Stages(tmp_path, module, data, (), lambda _: None).run(
-        "one", lambda: initial(module, 0), Schedule(1)
-    )
+    stage = Stages(tmp_path, module, data, (), lambda _: None).run("one", initial(module, 0), Schedule(1))
     for tensor in stage.network.values():
         if tensor.ndim > 1:
             assert torch.equal(tensor, tensor.half().float())

@@ -254,7 +254,7 @@ def test_a_killed_worker_and_a_killed_client_lose_no_point(trace, tmp_path, monk
     reach(client, 400)
     orphans = children(client.pid)
     client.kill()
-    client.communicate()
+    client.wait()
     assert orphans
     assert ended(orphans)
     kept = len(list((folder / "parts").glob("*.parquet")))

@@ -1,6 +1,9 @@
 """A space file becomes the machines that it says, each once, or is refused in one line."""
 
 import math
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,7 +11,8 @@ from hypothesis import strategies as st
 
 from hwsim.arch import Arch
 from hwsim.sweep import Space, SweepError
-from hwsim.sweep.evaluate import check_columns
+from hwsim.sweep import space as space_module
+from hwsim.sweep.evaluate import check_columns, machine_row
 from hwsim.sweep.space import FIXED
 
 GRID = {
@@ -184,6 +188,20 @@ def test_a_space_that_makes_no_sense_is_refused_in_one_line(fields, message):
         Space.parse(fields, "space.toml")
     assert "\n" not in str(error.value)
     assert "space.toml" in str(error.value)
+
+
+def shown_in_the_guide() -> str:
+    guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
+    return re.search(r"A space file says.*?```toml\n(.*?)```", guide, re.DOTALL)[1]
+
+
+@pytest.mark.parametrize("text", [shown_in_the_guide(), space_module.__doc__.split("\n", 1)[1]])
+def test_the_space_files_that_are_shown_can_be_swept_and_some_machines_keep_the_bounds(text):
+    space = Space.parse(tomllib.loads(text))
+    check_columns(space)
+    points = space.points()
+    kept = [point for point in points[:50] if space.admits(machine_row(space.arch(point)))]
+    assert kept
 
 
 @pytest.mark.parametrize(("text", "message"), [(None, "give a TOML file"), ("[space", "not TOML")])

@@ -126,6 +126,7 @@ def accuracy(
     classes = open_labels(labels, raw.names)
     found = measure_accuracy(network, pictures, classes, [photo], widths=(BITS,), first_class=BACKGROUND)
     return {
+        "accuracy_pictures": "ImageNet pictures that are not shipped, scales from one photograph",
         "test_images": found.pictures,
         "accuracy_float": found.correct["float"] / found.pictures,
         "accuracy": found.correct[str(BITS)] / found.pictures,

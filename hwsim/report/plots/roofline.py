@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from hwsim.arch import Arch
 from hwsim.report import text
-from hwsim.report.plots.style import DENSE, INK, MUTED, SKIPPING, Plot, canvas, finish, styled
+from hwsim.report.plots.style import DENSE, INK, MUTED, SKIPPING, Plot, canvas, finish, log_ticks, styled
 from hwsim.report.tables import layer_rows
 from hwsim.result import Mode, Result
 
 Points = dict[str, tuple[float, float]]
 _MOST_NAMES = 10
+_SLOPE_BOXES = 40  # along the slope of the roof, which no name may cross
 _PLACES = ((6, -9, "left"), (6, 4, "left"), (-6, -9, "right"), (-6, 4, "right"))  # of a label, in points
 
 
@@ -49,7 +52,7 @@ def roofline(result: Result) -> Plot:
                 axes.scatter(x, y, s=size, color=colour, linewidth=0, zorder=3)
         heaviest = sorted(layer_rows(result), key=lambda row: -row["cycles"])
         names = [row["layer"] for row in heaviest if row["layer"] in skipping]
-        _name_points(axes, skipping, dense, names, result.arch.peak_macs)
+        _name_points(axes, skipping, dense, names, result.arch)
         return finish(figure, "roofline", title)
 
 
@@ -74,7 +77,8 @@ def _roof(axes: Axes, result: Result, points: Sequence[tuple[float, float]]) -> 
     axes.set_yscale("log")
     axes.set_xlim(left, right)
     axes.set_ylim(floor, peak * 2)
-    for axis in (axes.xaxis, axes.yaxis):
+    for axis, limits in ((axes.xaxis, (left, right)), (axes.yaxis, (floor, peak * 2))):
+        axis.set_major_locator(FixedLocator(log_ticks(*limits)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
     axes.tick_params(which="major", labelsize=8.5, labelcolor=MUTED)
@@ -84,10 +88,10 @@ def _roof(axes: Axes, result: Result, points: Sequence[tuple[float, float]]) -> 
     axes.plot([left, knee, right], [left * slope, peak, peak], color=INK, linewidth=1.4)
     style: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "size": 8.5}
     axes.annotate(f"peak: {peak} MACs/cycle", (right, peak), xytext=(-2, 4), **style)
-    axes.annotate(f"DRAM: {slope} B/cycle", (knee, peak), xytext=(-18, -4), **style)
+    axes.annotate(f"DRAM: {slope} B/cycle", (knee, peak), xytext=(-6, 4), **style)
 
 
-def _name_points(axes: Axes, named: Points, others: Points, names: Sequence[str], peak: int) -> None:
+def _name_points(axes: Axes, named: Points, others: Points, names: Sequence[str], arch: Arch) -> None:
     """Write names beside their points where they hide neither a point nor a name; the first ones first."""
     to_points = 72 / axes.figure.dpi
     taken = [
@@ -95,8 +99,15 @@ def _name_points(axes: Axes, named: Points, others: Points, names: Sequence[str]
         for points in (named, others)
         for x, y in (axes.transData.transform(list(points.values())) * to_points if points else ())
     ]
-    edge, roof = axes.transData.transform((axes.get_xlim()[1], peak)) * to_points
+    edge, roof = axes.transData.transform((axes.get_xlim()[1], arch.peak_macs)) * to_points
     taken.append((0, roof - 1, edge, roof + 14))  # the roof and what is written on it
+    knee, floor = arch.peak_macs / arch.bytes_per_cycle, axes.get_ylim()[0] / arch.bytes_per_cycle
+    slope = np.geomspace(floor, knee, _SLOPE_BOXES)
+    taken += [
+        (x - 2, y - 4, x + 2, y + 4)
+        for x, y in axes.transData.transform(np.column_stack([slope, slope * arch.bytes_per_cycle]))
+        * to_points
+    ]
     left = len(taken) + _MOST_NAMES
     for name in names:
         if len(taken) == left:

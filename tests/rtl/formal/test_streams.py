@@ -1,13 +1,12 @@
 """Proofs: streams keep their rules, and no word is lost or overwritten."""
 
 import pytest
-from amaranth import Assert, Assume, Module, Mux, Signal
+from amaranth import Assert, Assume, Module, Signal
 from amaranth.hdl import Elaboratable
 from formal.prove import inputs, prove
 
-from hwsim.arch import WINDOW_WORDS, Arch
+from hwsim.arch import Arch
 from rtl.bits.packer import Packer
-from rtl.bits.window import Window
 from rtl.codec.encoder import SegEncoder
 from rtl.core.credit_fifo import CreditFifo
 
@@ -36,31 +35,17 @@ class Holds(Elaboratable):
         return m
 
 
-class Occupied(Elaboratable):
-    """The window never takes a word without room, and never gives one that it does not have."""
+class WaitsForOutputAlone(Elaboratable):
+    """An encoder takes a value in every cycle in which neither a word nor an entry waits to be taken."""
 
-    def __init__(self, window: Window) -> None:
-        self.window = window
+    def __init__(self, encoder: SegEncoder) -> None:
+        self.encoder = encoder
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.window = window = self.window
-        held = Signal(range(8))  # words in the window, counted outside
-        taken = window.words.valid & window.words.ready
-        length = Signal(range(50))
-        m.d.comb += Assume(window.end == window.offset + length)
-        crosses = window.end >= 64
-        gone = Signal(range(3))
-        m.d.comb += gone.eq(Mux(window.take, Mux(window.rest, 2 - window.last, crosses), 0))
-        m.d.comb += Assume(~window.take | window.ready)
-        m.d.sync += held.eq(held + taken - gone)
-        with m.If(window.clear):
-            m.d.sync += held.eq(0)
-        m.d.comb += [
-            Assert(held <= WINDOW_WORDS),
-            Assert(window.words.ready == ((held < WINDOW_WORDS) & ~window.clear)),
-            Assert(window.ready == ((held >= 2) | ((held == 1) & window.last))),
-        ]
+        m.submodules.encoder = encoder = self.encoder
+        waits = [out.valid & ~out.ready for out in (encoder.words, encoder.index)]
+        m.d.comb += Assert(encoder.values.ready | waits[0] | waits[1])
         return m
 
 
@@ -117,9 +102,9 @@ def test_encoder_words_and_entries_hold_until_they_are_taken():
     prove(harness, inputs(encoder), "encoder_streams", mode="prove", depth=2)
 
 
-def test_the_window_neither_overflows_nor_runs_dry():
-    window = Window(17)
-    prove(Occupied(window), inputs(window), "window_words", mode="bmc", depth=9)
+def test_an_encoder_stands_still_only_while_its_output_waits():
+    encoder = SegEncoder(Arch(activation_bits=4))
+    prove(WaitsForOutputAlone(encoder), inputs(encoder), "encoder_waits", mode="prove", depth=3)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

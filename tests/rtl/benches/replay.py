@@ -1,0 +1,63 @@
+"""Bench of Core: outputs are taken in given cycles, passes take the cycles of compiled simulation."""
+
+from itertools import cycle
+
+import cocotb
+from bench_cases import random_passes
+from bench_pass import Pass, Raw
+from cocotb.triggers import RisingEdge, Timer
+from streams import StreamPort, bench_case, now, start_clock
+
+from hwsim.arch import Arch
+from rtl.codec.symbol import IndexEntry, Word
+from rtl.core.payloads import ChannelScale, RowDescriptor, weight_word
+
+INPUTS = ("words", "rows", "weights", "scales")
+
+
+@cocotb.test(timeout_time=0.5, timeout_unit="ms")
+async def every_pass_takes_the_cycles_of_compiled_simulation(dut):
+    case = bench_case()
+    arch = Arch(**case["arch"])
+    passes = [Pass(one) for one in random_passes(arch, case["number"])]
+    await start_clock(dut, "start", "coded__ready", "index__ready", *(f"{name}__valid" for name in INPUTS))
+    layouts = Word, Raw(RowDescriptor), Raw(weight_word(arch)), Raw(ChannelScale)
+    words, rows, weights, scales = (
+        StreamPort(dut, name, layout) for name, layout in zip(INPUTS, layouts, strict=True)
+    )
+    outputs = StreamPort(dut, "coded", Word), StreamPort(dut, "index", IndexEntry)
+    for one, ready, cycles in zip(passes, case["ready"], case["cycles"], strict=True):
+        await weights.put(one.weights)
+        await scales.put(one.scales)
+        taken = [], []
+        takers = [
+            cocotb.start_soon(take(port, [bits >> bit & 1 for bits in ready], into))
+            for bit, (port, into) in enumerate(zip(outputs, taken, strict=True))
+        ]
+        dut.start.value = 1
+        dut.config.value = one.config
+        await RisingEdge(dut.clk)
+        dut.start.value = 0
+        begin = now()
+        arrival, _ = one.arrival(late=False)
+        cocotb.start_soon(words.put(one.words, begins=[begin + first for first in arrival]))
+        cocotb.start_soon(rows.put(one.rows))
+        await Timer(2, "ns")
+        while not dut.done.value:
+            await RisingEdge(dut.clk)
+            await Timer(2, "ns")
+        assert now() - begin + 1 == cycles
+        await RisingEdge(dut.clk)
+        for taker in takers:
+            taker.cancel()
+        assert not dut.error.value
+        assert taken == (one.coded, one.index)
+
+
+async def take(port: StreamPort, ready: list[int], taken: list) -> None:
+    """Take what is there in the cycles in which ``ready``, over and over, is 1; its first is this cycle's."""
+    for bit in cycle(ready):
+        port.ready.value = bit
+        await RisingEdge(port.clk)
+        if bit and port.valid.value:
+            taken.append(port.seen())

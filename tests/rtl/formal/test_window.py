@@ -1,0 +1,47 @@
+"""Proof: the window never takes a word without room, and never gives one that it does not have."""
+
+from amaranth import Assert, Assume, Module, Mux, Signal
+from amaranth.hdl import Elaboratable
+from formal.prove import inputs, prove
+
+from hwsim.arch import WINDOW_WORDS
+from rtl.bits.window import MAX_BITS, Window
+
+
+class Occupied(Elaboratable):
+    """Words in and out are counted outside of the window.
+
+    Its registers are those of a queue: with that, what is said of its ports is inductive.
+    """
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.window = window = self.window
+        held = Signal(range(8))  # words in the window
+        taken = window.words.valid & window.words.ready
+        crosses = window.end >= 64
+        gone = Signal(range(3))
+        m.d.comb += [
+            Assume((window.end >= window.offset) & (window.end <= window.offset + MAX_BITS)),
+            Assume(~window.take | window.ready),
+            gone.eq(Mux(window.take, Mux(window.rest, 2 - window.last, crosses), 0)),
+        ]
+        m.d.sync += held.eq(held + taken - gone)
+        with m.If(window.clear):
+            m.d.sync += held.eq(0)
+        m.d.comb += [
+            Assert(held <= WINDOW_WORDS),
+            Assert(window.words.ready == ((held < WINDOW_WORDS) & ~window.clear)),
+            Assert(window.ready == ((held >= 2) | ((held == 1) & window.last))),
+            Assert(window.level == held),
+            Assert(window.tail == (window.head + held)[: len(window.tail)]),
+        ]
+        return m
+
+
+def test_the_window_neither_overflows_nor_runs_dry():
+    window = Window(17)
+    prove(Occupied(window), inputs(window), "window", mode="prove", depth=2)
