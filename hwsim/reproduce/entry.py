@@ -152,9 +152,10 @@ class Tables:
 
 
 def merged(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """One entry for each network, data set and variant: what the first one lacks is the next one's.
+    """One entry for each network, data set and variant, those of a network and data set one after the other.
 
-    Accuracy is taken whole, from the entry that has it at the most widths: so it is of the same pictures.
+    What the first one lacks is the next one's. Accuracy is taken whole, from the entry that has it at the
+    most widths: so it is of the same pictures.
     """
     found: dict[tuple[str, str, str], Entry] = {}
     for entry in entries:
@@ -166,7 +167,8 @@ def merged(entries: Iterable[Entry]) -> tuple[Entry, ...]:
                 simulated=known.simulated or entry.simulated,
                 notes=tuple(dict.fromkeys((*known.notes, *entry.notes))),
             )
-    return tuple(found.values())
+    pairs = list(dict.fromkeys(key[:2] for key in found))
+    return tuple(sorted(found.values(), key=lambda entry: pairs.index(entry.key[:2])))
 
 
 def to_json(entries: Sequence[Entry], made_with: dict[str, str]) -> str:

@@ -14,6 +14,7 @@ from hwsim.reproduce.sizes import WIDTHS as CODED_WIDTHS
 
 FLOAT_BITS = 32  # of the base that the paper's factor fits
 MISSING = "not measured"
+OTHER_PICTURES = "other pictures"  # than those of the baseline: no comparison
 NAMES = {
     SEG: "SEG",
     "aseg": "ASEG",
@@ -86,8 +87,7 @@ def _speed(entries: Sequence[Entry]) -> Table:
                 f"{1 / ideal_speedup(found):.3f}",
                 text.factor(ideal_speedup(found)),
                 text.factor(speedup(found)),
-                text.factor(mac_gain(base, found)) if base else MISSING,
-                text.factor(cycle_gain(base, found)) if base else MISSING,
+                *_gains(base, found),
             )
         )
     machines = sorted({entry.simulated.machine for entry in entries if entry.simulated})
@@ -216,6 +216,15 @@ def _baseline(entry: Entry, entries: Sequence[Entry]) -> Simulated | None:
     """The baseline of the same network and data."""
     same = [other for other in entries if other.key == (entry.network, entry.data, "baseline")]
     return same[0].simulated if same else None
+
+
+def _gains(base: Simulated | None, found: Simulated) -> tuple[str, str]:
+    """Fewer MACs and cycles than the baseline network has on the same pictures."""
+    if base is None:
+        return MISSING, MISSING
+    if [known for known in base.maps if known.picture] != [known for known in found.maps if known.picture]:
+        return OTHER_PICTURES, OTHER_PICTURES
+    return text.factor(mac_gain(base, found)), text.factor(cycle_gain(base, found))
 
 
 def _names(entry: Entry) -> tuple[str, str, str]:

@@ -72,6 +72,17 @@ def test_without_a_baseline_nothing_is_compared_with_it():
     assert row["fewer MACs than baseline network"] == MISSING
 
 
+def test_networks_on_other_pictures_are_not_compared():
+    other = simulated()
+    picture = replace(other.maps[0], values=20)
+    rows = table(
+        "Density",
+        [entry(found=simulated()), entry("l1", found=replace(other, maps=(picture, other.maps[1])))],
+    )
+    assert [row["fewer cycles than baseline network"] for row in rows] == [*times(1), "other pictures"]
+    assert rows[1]["simulated"] == rows[0]["simulated"]
+
+
 def test_every_ratio_has_both_bases_and_leaves_the_picture_out():
     (row,) = table("Compression of the maps at 16", [entry(found=simulated(coded=400))])
     assert row["SEG"] == row["entropy"] == "4.00 / 8.00"  # 1600 and 3200 bits
@@ -149,6 +160,15 @@ def test_entries_of_the_same_network_complete_each_other():
     assert found[0].simulated == trace.simulated
     assert found[0].notes == ("a", "b")
     assert merged([loop, trace])[0].simulated == trace.simulated
+
+
+def test_variants_of_a_network_stand_together():
+    far = replace(entry("l1"), network="other")
+    found = merged([entry(), far, entry("sparse"), replace(far, variant="baseline")])
+    assert [(one.network, one.variant) for one in found] == [
+        *(("net", "baseline"), ("net", "sparse")),
+        *(("other", "l1"), ("other", "baseline")),
+    ]
 
 
 def test_notes_and_bars_in_names_do_not_break_the_tables():
