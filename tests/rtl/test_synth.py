@@ -185,8 +185,8 @@ def test_a_weight_memory_is_mapped_to_a_block_ram_without_a_bypass():
     arch = Arch(columns=4, activation_bits=8, weight_bits=8, weight_words=512, accumulators=64)
     cells = synthesize("weights", arch, placed=False)["cells"]
     assert cells["brams"] == 1
-    # Scales, 8 passes of 4 channels of 48 bits, and two registers behind them; two behind the block RAM, of 32
-    # bits; whether it is and was read; its pointer, base and place in the ring; pointer and base of the scales.
+    # Scales, 8 passes of 4 channels of 48 bits, and two registers behind them; two behind the block RAM, of
+    # 32 bits; whether it is and was read; its pointer, base and place; pointer and base of the scales.
     assert cells["ram_bits"] == 32 * 48
     assert cells["ffs"] == 2 * 48 + 2 * 32 + 2 + 3 * 9 + (5 + 3)
 
