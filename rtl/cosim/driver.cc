@@ -74,6 +74,7 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
     Core& d = static_cast<Design*>(handle)->core;
     const size_t weight_chunks = chunks_of(d.weights___05Fpayload);
     const size_t word_chunks = chunks_of(d.words___05Fpayload);
+    const size_t row_chunks = chunks_of(d.rows___05Fpayload);
     const size_t scale_chunks = chunks_of(d.scales___05Fpayload);
     int64_t simulated = 0;
     int64_t loading = 0, weight = 0, scale = 0;  // pass whose weights are loaded, and how far
@@ -100,7 +101,7 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
             d.words___05Fvalid = word_there;
             if (word_there) put(d.words___05Fpayload, p.words + word * word_chunks);
             d.rows___05Fvalid = started && row < p.row_count;
-            if (started && row < p.row_count) put(d.rows___05Fpayload, p.rows + row);
+            if (started && row < p.row_count) put(d.rows___05Fpayload, p.rows + row * row_chunks);
             d.coded___05Fready = p.ready[ready] & 1;
             d.index___05Fready = p.ready[ready] >> 1 & 1;
 
