@@ -51,11 +51,11 @@ targets:
     toplevel: {name}
   lint:
     <<: *default
-    default_tool: verilator
-    tools:
-      verilator:
-        mode: lint-only
-        verilator_options: [-Wall]
+    filesets: [waivers, rtl]
+    flow: lint
+    flow_options:
+      tool: verilator
+      verilator_options: [-Wall]
 """
 
 _NOTE = """# {name}: integration
@@ -92,8 +92,8 @@ A weight word is {columns} weights, lane 0 in the lowest bits.
 {scales}
 
 ## Lint and simulation
-`verilator --lint-only -Wall {name}.vlt {name}.v` is clean (5.048); the first file has the waivers and their
-reasons. `{core_name}` is one core, of which `{name}` has {cores}. A module that is instantiated more than
+`verilator --lint-only -Wall {name}.vlt {name}.v` (5.048), or `fusesoc run --target=lint`, is clean; the first
+file has the waivers and their reasons. `{core_name}` is one core, of which `{name}` has {cores}. A module that is instantiated more than
 once is there once.
 """
 

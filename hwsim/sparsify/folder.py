@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.capture.preprocessing import Preprocessing
-from hwsim.capture.sources import load_weights
 from hwsim.errors import HwsimError
 
 if TYPE_CHECKING:
@@ -56,9 +55,10 @@ class Run:
         """
         from hwsim.sparsify.networks import make_network
 
-        module = make_network(self.about["network"], self.about["classes"], self.about["width"])
-        load_weights(module, self.checkpoint(variant))
-        return module.eval()
+        about = self.about
+        return make_network(
+            about["network"], about["classes"], about["width"], self.checkpoint(variant)
+        ).eval()
 
     def preprocessing(self) -> Preprocessing:
         """What the network takes: 8-bit pictures scaled to 0 .. 1, then normalized."""

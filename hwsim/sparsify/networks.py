@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from hwsim.capture.preprocessing import Preprocessing
-from hwsim.capture.sources import open_network
+from hwsim.capture.sources import load_weights, open_network
 from hwsim.capture.torch_network import TorchNetwork
 from hwsim.errors import HwsimError
 
@@ -201,7 +202,7 @@ NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
 }
 
 
-def make_network(source: str, classes: int, width: float = 1.0) -> nn.Module:
+def make_network(source: str, classes: int, width: float = 1.0, weights: Path | None = None) -> nn.Module:
     """A network to train.
 
     Args:
@@ -209,21 +210,25 @@ def make_network(source: str, classes: int, width: float = 1.0) -> nn.Module:
             their own number of outputs.
         classes: outputs of one of ours.
         width: factor on the filters of one of ours.
+        weights: a checkpoint, as :func:`hwsim.capture.sources.load_weights` takes it.
 
     Returns:
         A module with an attribute ``preprocessing``, a mapping with at least ``mean`` and ``std``.
 
     Raises:
-        CaptureError: there is no such network.
+        HwsimError: there is no such network, or the checkpoint is not its own.
     """
     if source in NETWORKS:
-        return NETWORKS[source](classes, width)
+        module = NETWORKS[source](classes, width)
+        if weights is not None:
+            load_weights(module, weights)
+        return module
     if ":" not in source:
         raise HwsimError(
             f"{source!r} is no network: give {', '.join(NETWORKS)}, torchvision:NAME or "
             "package.module:factory"
         )
-    opened, preprocessing = open_network(source)
+    opened, preprocessing = open_network(source, weights)
     if not isinstance(opened, TorchNetwork):
         raise HwsimError(f"{source} cannot be trained: give a PyTorch network")
     known = preprocessing or Preprocessing()

@@ -12,7 +12,6 @@ from typing import Any
 
 from torch import nn
 
-from hwsim.capture.sources import load_weights
 from hwsim.errors import HwsimError
 from hwsim.sparsify.curves import draw_curves
 from hwsim.sparsify.datasets import DataSet
@@ -91,12 +90,12 @@ def sparsify(
     Raises:
         HwsimError: the folder is of another run, or has one and ``resume`` is not given; a file is damaged.
     """
-    module = make_network(settings.network, data.classes, settings.width)
+    module = make_network(settings.network, data.classes, settings.width, weights)
     maps = find_maps(module, data.train.images.shape[1:])
     about = _about(settings, data, module, maps)
     _claim(folder, about, resume)
     run = _Running(settings, data, folder, module, maps, about, tell)
-    return run.finish(run.baseline(weights))
+    return run.finish(run.baseline(trained=weights is not None))
 
 
 class _Running:
@@ -121,19 +120,18 @@ class _Running:
         self.found: dict[str, tuple[Tensors, dict[str, Any]]] = {}
         self.epochs_of: dict[str, int] = {}  # of training in all, by the name of the stage
 
-    def baseline(self, weights: Path | None) -> Stage:
-        """The network that all else is compared with."""
-        if weights is None:
+    def baseline(self, trained: bool) -> Stage:
+        """The network that all else is compared with; ``trained`` if the module holds it already."""
+        if not trained:
             start = initial(self.module, self.settings.seed)
-            trained = self.stages.run("baseline", start, self.long)
+            first = self.stages.run("baseline", start, self.long)
         else:
-            load_weights(self.module, weights)
             network = rounded(self.module.state_dict())
             score = evaluate(self.module, network, self.data.validation, self.maps)
-            trained = Stage("baseline", network, score, [])
-        stages = [trained]
+            first = Stage("baseline", network, score, [])
+        stages = [first]
         if self.settings.method != "fatrelu":
-            stages = plain_training(self.stages, trained, self.short)
+            stages = plain_training(self.stages, first, self.short)
         best = max(stages, key=lambda stage: stage.score.correct)
         kept = stages[: stages.index(best) + 1]
         self._note(stages)
