@@ -92,9 +92,9 @@ A weight word is {columns} weights, lane 0 in the lowest bits.
 {scales}
 
 ## Lint and simulation
-`verilator --lint-only -Wall {name}.vlt {name}.v` (5.048), or `fusesoc run --target=lint`, is clean; the first
-file has the waivers and their reasons. `{core_name}` is one core, of which `{name}` has {cores}. A module that is instantiated more than
-once is there once.
+`verilator --lint-only -Wall {name}.vlt {name}.v` (5.048), or `fusesoc run --target=lint`, is clean; the
+first file has the waivers and their reasons. `{core_name}` is one core, of which `{name}` has {cores}. A
+module that is instantiated more than once is there once.
 """
 
 
