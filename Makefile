@@ -35,6 +35,7 @@ pictures: $(VENV)/.dev
 	$(BIN)/hwsim run --quiet --timeline conv2 --out build/pictures
 	cp build/pictures/timeline.png docs/images/lenet5_conv2_timeline.png
 	$(BIN)/python docs/pictures/rtl_timing.py
+	$(BIN)/python docs/pictures/reproducing.py
 
 # The variable silences an advertisement that mkdocs-material prints. (--quiet would silence --strict.)
 docs: $(VENV)/.dev
