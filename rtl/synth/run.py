@@ -102,7 +102,7 @@ def _key(run: Run) -> tuple[object, ...]:
 def model_points() -> Iterable[tuple[str, Arch]]:
     """The component runs, without placing, from which ``hwsim.area`` is fitted.
 
-    Some machines are left out because yosys' WebAssembly crashes on them: ``scatter`` of 32 columns,
+    Some machines are left out because yosys' WebAssembly crashes on them: ``scatter`` of 8 columns,
     ``weights`` of 8. Lanes are alike, so that few of them are enough for ``columns``.
     """
     base = Arch(columns=16, activation_bits=16, weight_bits=8)
@@ -114,7 +114,7 @@ def model_points() -> Iterable[tuple[str, Arch]]:
         "encoder": [*bits, {"activation_bits": 12}],
         "position": [*bits, *columns],
         "items": [*bits, *({**b, "fifo_depth": 32} for b in bits)],
-        "scatter": [*bits, {"columns": 4}, {"columns": 8}],
+        "scatter": [*bits, {"columns": 4}, {"columns": 32}],
         "weights": [{}, {"columns": 32}, *weights, {"weight_words": 2304}],
         "columns": [
             *bits,
