@@ -41,6 +41,15 @@ class Mapping:
         work = [(n % self.cores, *divmod(n, len(self.groups))) for n in range(self.items)]
         return tuple(tuple(work[n : n + self.cores]) for n in range(0, self.items, self.cores))
 
+    @cached_property
+    def users(self) -> tuple[dict[int, list[int]], ...]:
+        """Of every round, the cores that work on each unit."""
+        users: tuple[dict[int, list[int]], ...] = tuple({} for _ in self.rounds)
+        for work, cores in zip(self.rounds, users, strict=True):
+            for core, unit, _ in work:
+                cores.setdefault(unit, []).append(core)
+        return users
+
     def channels(self, unit: int, layer: Layer) -> range:
         """Output channels of a unit."""
         first = unit * self.unit_channels

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,7 @@ from hwsim.result import CAUSES
 from hwsim.workload import LayerJob
 
 
-@dataclass(frozen=True)
-class PassRun:
+class PassRun(NamedTuple):
     """One pass: cycles since the image began.
 
     Attributes:
@@ -39,8 +39,7 @@ class PassRun:
     timing: PassTiming
 
 
-@dataclass(frozen=True)
-class Transfer:
+class Transfer(NamedTuple):
     """Bytes that cross the DRAM channel.
 
     Attributes:
@@ -74,14 +73,19 @@ class Schedule:
     """All layers of one image on one machine, and the transfers in the order of request."""
 
     layers: tuple[LayerSpan, ...]
-    transfers: tuple[Transfer, ...]
+    _machine: _Machine
+
+    @cached_property
+    def transfers(self) -> tuple[Transfer, ...]:
+        """Reads in their order, then writes in theirs; put together when they are asked for."""
+        return self._machine.transfers()
 
 
 def schedule(jobs: Sequence[LayerJob], arch: Arch) -> Schedule:
     """Run the layers one after the other, from an idle machine (docs/architecture.md, *Weights*, *DRAM*)."""
     machine = _Machine(arch)
     spans = [machine.run(job, last=job is jobs[-1]) for job in jobs]
-    return Schedule(tuple(spans), machine.transfers())
+    return Schedule(tuple(spans), machine)
 
 
 @dataclass(frozen=True)
@@ -108,17 +112,12 @@ class _Machine:
         self.reads: list[Transfer] = []
         self.writes: list[tuple[str, int]] = []  # layer, bytes
 
-    def _load_weights(
-        self, job: LayerJob, work: Sequence[tuple[int, int, int]]
-    ) -> tuple[dict[int, int], int]:
+    def _load_weights(self, job: LayerJob, users: Mapping[int, Sequence[int]]) -> tuple[dict[int, int], int]:
         """Fetch the weights of a round, one load a unit, as soon as all its cores have room.
 
         Returns:
             (unit -> cycle in which its weights are there, bytes).
         """
-        users: dict[int, list[int]] = {}
-        for core, unit, _ in work:
-            users.setdefault(unit, []).append(core)
         there, total = {}, 0
         for unit, cores in users.items():
             words, size = job.weights[unit]
@@ -145,8 +144,9 @@ class _Machine:
         done = [start] * arch.cores
         fetch: _Fetch | None = None
         on_chip: dict[tuple[int, ...], PassTiming] = {}
-        for number, work in enumerate(mapping.rounds):
-            ready, size = self._load_weights(job, work)
+        alike = job.alike
+        for number, (work, users) in enumerate(zip(mapping.rounds, mapping.users, strict=True)):
+            ready, size = self._load_weights(job, users)
             traffic["weights"] += size
             if job.traffic.fetch and (
                 number == 0 or job.layer.kind == "depthwise" or not job.traffic.resident
@@ -158,7 +158,7 @@ class _Machine:
                 free = done[core]
                 begin = max(free, ready[unit])
                 if fetch is None or fetch.there <= begin:
-                    key: tuple[int, ...] = (job.alike(unit), group)
+                    key: tuple[int, ...] = (alike[unit], group)
                     if key not in on_chip:
                         on_chip[key] = job.time(unit, group, None)
                     stream, timing = None, on_chip[key]
@@ -166,7 +166,7 @@ class _Machine:
                     stream = Stream(
                         fetch.layout, fetch.request - begin, arch.dram_latency, arch.bytes_per_cycle
                     )
-                    key = (job.alike(unit), group, begin)
+                    key = (alike[unit], group, begin)
                     if key not in streamed:
                         streamed[key] = job.time(unit, group, stream)
                     timing = streamed[key]

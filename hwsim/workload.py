@@ -172,9 +172,19 @@ class LayerJob:
         """Channel blocks of the map that a round over ``units`` reads."""
         return np.array(units) if self.layer.kind == "depthwise" else np.arange(self.stored.words.shape[1])
 
-    def alike(self, unit: int) -> int:
-        """The same number for units whose passes take the same time: they read the same activations."""
-        return unit if self.layer.kind == "depthwise" else len(self.mapping.channels(unit, self.layer))
+    @cached_property
+    def alike(self) -> list[int]:
+        """Of every unit, the same number as of those whose passes take the same time.
+
+        They read the same activations.
+        """
+        return self.workload.once(("alike", *self._key), self._alike)
+
+    def _alike(self) -> list[int]:
+        units = range(self.mapping.units)
+        if self.layer.kind == "depthwise":
+            return list(units)
+        return [len(self.mapping.channels(unit, self.layer)) for unit in units]
 
     def layout(self, units: Sequence[int]) -> Layout:
         """What a round over ``units`` streams: row by row, as the first core comes to each."""
@@ -203,7 +213,7 @@ class LayerJob:
         no other word more than d cycles after its deadline, it is the pass on chip, d cycles later.
         """
         once, arch = self.workload.once, self.arch
-        key = (*self._key, self.alike(unit), group, arch.run_max, arch.fifo_depth)
+        key = (*self._key, self.alike[unit], group, arch.run_max, arch.fifo_depth)
         if stream is None:
             return once(("time", *key), lambda: self._time(unit, group, None))
         timing, deadlines = once(("deadlines", *key), lambda: self._deadlines(unit, group))
