@@ -54,7 +54,7 @@ FEATURES: dict[str, Callable[[Arch], tuple[float, ...]]] = {
     "encoder": lambda a: (1, a.activation_bits),
     "position": lambda a: (1, a.activation_bits, math.log2(a.columns)),
     "items": lambda a: (1, _fifo_rows(a), _fifo_rows(a) * a.activation_bits),
-    "scatter": lambda a: (1, a.activation_bits, a.columns),
+    "scatter": lambda a: (1, a.activation_bits, a.columns, 1 - _table_rams(a)),
     "weights": lambda a: (1, _word(a), _word(a) * _blocks(a.weight_words, WEIGHT_RAM)),
     "columns": lambda a: (1, a.columns, a.columns * a.activation_bits, _word(a)),
     "drain": lambda a: (1, a.activation_bits, a.columns),
@@ -74,7 +74,7 @@ def area(arch: Arch) -> Area:
 
 
 def core_brams(arch: Arch) -> int:
-    """Block RAMs of a core: accumulators and their marks, weight memory, channel scales, item FIFO."""
+    """Block RAMs of a core: accumulators and their marks, weight memory, channel scales, item FIFO, table of taps."""
     accumulators = SUB_BANKS * max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
     bank_address = (accumulators - 1).bit_length()
     full, rest = divmod(arch.weight_words, WEIGHT_RAM)
@@ -89,6 +89,7 @@ def core_brams(arch: Arch) -> int:
         + block_rams(rest, _word(arch))
         + block_rams(WEIGHT_PASSES * arch.columns, SCALE_BITS)
         + block_rams(arch.fifo_depth, item)
+        + _table_rams(arch)
     )
 
 
@@ -167,6 +168,11 @@ def _measured(component: str, arch: Arch, points: Points) -> list[int] | None:
 def _fifo_rows(arch: Arch) -> int:
     """Rows of distributed RAMs of the item FIFO. A deeper one is a block RAM, with about as many LUTs."""
     return min(2, _blocks(arch.fifo_depth, RAM_ROWS))
+
+
+def _table_rams(arch: Arch) -> int:
+    """Block RAMs of the table of depthwise taps: yosys takes one for 4 columns, logic for 8, 16 and 32."""
+    return int(arch.columns <= 4)
 
 
 def _word(arch: Arch) -> int:

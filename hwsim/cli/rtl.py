@@ -28,7 +28,7 @@ def emit(
     arch: ArchFile = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write the machine as Verilog with AXI4-Stream ports, waivers for its lint, a FuseSoC core file, a note."""
+    """Write the machine as Verilog with AXI4-Stream ports, lint waivers, a FuseSoC core file, a note."""
     machine = read_arch(arch)
     files = _import("rtl.emit").emit(machine, output)
     if not quiet:

@@ -103,7 +103,7 @@ def model_points() -> Iterable[tuple[str, Arch]]:
     """The component runs, without placing, from which ``hwsim.area`` is fitted.
 
     Some machines are left out because yosys' WebAssembly crashes on them: ``scatter`` of 8 columns,
-    ``weights`` of 8. Lanes are alike, so that few of them are enough for ``columns``.
+    ``weights`` of other columns or depths. Lanes are alike, so that few of them are enough for ``columns``.
     """
     base = Arch(columns=16, activation_bits=16, weight_bits=8)
     bits = [{"activation_bits": b} for b in (8, 16)]
@@ -115,7 +115,7 @@ def model_points() -> Iterable[tuple[str, Arch]]:
         "position": [*bits, *columns],
         "items": [*bits, *({**b, "fifo_depth": 32} for b in bits)],
         "scatter": [*bits, {"columns": 4}, {"columns": 32}],
-        "weights": [{}, {"columns": 32}, *weights, {"weight_words": 2304}],
+        "weights": [{}, *weights],
         "columns": [
             *bits,
             {"columns": 8},
