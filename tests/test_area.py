@@ -31,7 +31,7 @@ machines = st.builds(
 def test_a_core_is_near_its_synthesis(run):
     estimate = area(Arch(cores=1, **run["machine"]))
     assert estimate.luts == pytest.approx(run["cells"]["luts"], rel=0.015)
-    assert estimate.ffs == pytest.approx(run["cells"]["ffs"], rel=0.02)
+    assert estimate.ffs == pytest.approx(run["cells"]["ffs"], rel=0.035)
     assert estimate.dsps == run["cells"]["dsps"]
     assert estimate.brams == run["cells"]["brams"]
 
