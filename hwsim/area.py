@@ -74,7 +74,7 @@ def area(arch: Arch) -> Area:
 
 
 def core_brams(arch: Arch) -> int:
-    """Block RAMs of a core: accumulators and their marks, weight memory, channel scales, item FIFO, table of taps."""
+    """Block RAMs of a core: accumulators, their marks, weights, channel scales, item FIFO, table of taps."""
     accumulators = SUB_BANKS * max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
     bank_address = (accumulators - 1).bit_length()
     full, rest = divmod(arch.weight_words, WEIGHT_RAM)
