@@ -98,9 +98,12 @@ class WeightMemory(wiring.Component):
             with m.If(read_before):
                 m.d.sync += output.eq(read.data)
             outputs.append(output)
-        choice = [at[RAM_BITS:], *(Signal(len(at[RAM_BITS:]), name=f"choice{i}") for i in range(2))]
-        m.d.sync += [after.eq(before) for before, after in pairwise(choice)]
-        m.d.sync += self.word.eq(Array(outputs)[choice[-1]] if len(outputs) > 1 else outputs[0])
+        if len(outputs) == 1:
+            m.d.sync += self.word.eq(outputs[0])
+        else:
+            choice = [at[RAM_BITS:], *(Signal(len(at[RAM_BITS:]), name=f"choice{i}") for i in range(2))]
+            m.d.sync += [after.eq(before) for before, after in pairwise(choice)]
+            m.d.sync += self.word.eq(Array(outputs)[choice[-1]])
 
         # Scales.
         m.submodules.scales = scales = Memory(

@@ -15,7 +15,7 @@ from rtl.emit import WAIVERS, emit
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("emitted")
-    emit(Arch(cores=2, columns=4, accumulators=256, weight_words=64), path)
+    emit(Arch(cores=2, columns=4, accumulators=256, weight_words=4608), path)
     return path
 
 
