@@ -122,10 +122,17 @@ class Aseg(Coder):
         return cost_table(self.bits), run_cost_table(self.segment)
 
     def _most_values(self, bits: int) -> int:
-        """That ``bits`` bits can hold: no segment is shorter than one that is a single run of zeros."""
-        runs = aseg_code.run_costs(self.segment)[-1]
-        least = 1 + min(1 + runs[aseg_code.DEFAULT_RUN_ORDER], 8 + runs.min())
-        return (bits // int(least) + 1) * self.segment
+        """That ``bits`` bits can hold at most, by the least that a segment takes.
+
+        A segment with m values that are not zero takes a bit for each, and a bit and the length of the longest
+        of its m + 1 runs of zeros at the most, which has its share of the zeros or more.
+        """
+        others = np.arange(self.segment + 1)
+        longest = -(-(self.segment - others) // (others + 1))
+        runs = aseg_code.run_costs(self.segment).min(axis=1).astype(np.int64)
+        lengths = np.where(longest > 0, 1 + runs[longest], 0)
+        least = 1 + int((others + lengths).min())
+        return (bits // least + 1) * self.segment
 
 
 @cache

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hwsim.codec import aseg_code, aseg_loops, golden, golden_aseg
@@ -80,6 +80,7 @@ def test_the_stream_is_that_of_the_golden_model(case):
 
 
 @given(cases())
+@example(([0] + [1] * 9, 0, 1, 1))  # segments shorter than a run of zeros
 def test_both_decoders_undo_the_encoding(case):
     values, order, bits, segment = case
     coder = Aseg(bits, segment)
