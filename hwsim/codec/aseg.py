@@ -124,8 +124,8 @@ class Aseg(Coder):
     def _most_values(self, bits: int) -> int:
         """That ``bits`` bits can hold at most, by the least that a segment takes.
 
-        A segment with m values that are not zero takes a bit for each, and a bit and the length of the longest
-        of its m + 1 runs of zeros at the most, which has its share of the zeros or more.
+        A segment with m values that are not zero takes a bit for each, and a bit and the length of the
+        longest of its m + 1 runs of zeros at the most, which has its share of the zeros or more.
         """
         others = np.arange(self.segment + 1)
         longest = -(-(self.segment - others) // (others + 1))
