@@ -74,7 +74,7 @@ def fit(
     Returns:
         Parameters of the last epoch, float32, rounded to half precision, in which checkpoints are kept.
     """
-    with _deterministic():
+    with deterministic():
         parameters = {name: torch.from_numpy(np.array(v)).requires_grad_() for name, v in start.items()}
         optimizer = torch.optim.AdamW(parameters.values(), lr=schedule.rate, weight_decay=schedule.decay)
         batches = -(-len(data.labels) // schedule.batch)
@@ -83,7 +83,7 @@ def fit(
         random = np.random.default_rng(schedule.seed)
         for _ in range(schedule.epochs):
             for chosen in np.array_split(random.permutation(len(labels)), batches):
-                images = torch.from_numpy(_shifted(data.images[chosen], schedule.shift, random))
+                images = torch.from_numpy(shifted(data.images[chosen], schedule.shift, random))
                 logits, maps = forward(parameters, images)
                 loss = functional.cross_entropy(logits, labels[chosen])
                 for name, weight in (alpha or {}).items():
@@ -97,7 +97,7 @@ def fit(
 
 def evaluate(forward: Forward, parameters: Parameters, data: Split) -> Score:
     """Score a network in 32-bit floats."""
-    with _deterministic(), torch.no_grad():
+    with deterministic(), torch.no_grad():
         tensors = {name: torch.from_numpy(v) for name, v in parameters.items()}
         logits, maps = forward(tensors, torch.from_numpy(data.images))
         labels = torch.from_numpy(data.labels)
@@ -166,7 +166,7 @@ def sparsify(
     return best, trials
 
 
-def _shifted(images: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
+def shifted(images: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
     """Each picture of (N, C, H, W) moved by its own -most .. most pixels in y and x; black comes in."""
     padded = np.pad(images, ((0, 0), (0, 0), (most, most), (most, most)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[2:], axis=(2, 3))
@@ -175,7 +175,7 @@ def _shifted(images: np.ndarray, most: int, random: np.random.Generator) -> np.n
 
 
 @contextmanager
-def _deterministic() -> Iterator[None]:
+def deterministic() -> Iterator[None]:
     """The same bits in every run on one machine: deterministic kernels, one thread."""
     before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
     torch.use_deterministic_algorithms(True)

@@ -9,7 +9,7 @@ import typer
 
 from hwsim.cli import console
 from hwsim.cli.capture import with_options
-from hwsim.cli.options import Quiet
+from hwsim.cli.options import Bgr, Crop, Mean, Quiet, Size, Std, Weights
 from hwsim.errors import HwsimError
 
 
@@ -36,18 +36,12 @@ def accuracy(
         int | None, typer.Option(min=1, help="Measure the first so many pictures. Default: all others.")
     ] = None,
     bits: Annotated[str, typer.Option(metavar="B,B,...", help="Widths of the maps.")] = "16,12,10,8,6,4",
-    weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Checkpoint: .safetensors, .pth or .npz.")
-    ] = None,
-    mean: Annotated[
-        str | None, typer.Option(metavar="M,M,M", help="To subtract, a number for each channel or for all.")
-    ] = None,
-    std: Annotated[str | None, typer.Option(metavar="S,S,S", help="To divide by.")] = None,
-    size: Annotated[int | None, typer.Option(min=0, help="Resize the shorter side to it; 0: do not.")] = None,
-    crop: Annotated[int | None, typer.Option(min=0, help="Cut a square from the centre; 0: do not.")] = None,
-    bgr: Annotated[
-        bool, typer.Option("--bgr", help="Turn the channels round, for networks of Caffe.")
-    ] = False,
+    weights: Weights = None,
+    mean: Mean = None,
+    std: Std = None,
+    size: Size = None,
+    crop: Crop = None,
+    bgr: Bgr = False,
     first_class: Annotated[
         int, typer.Option("--first-class", min=0, help="Output of class 0: 1 where output 0 is a background.")
     ] = 0,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import Quiet
+from hwsim.cli.options import Bgr, Crop, Mean, Quiet, Size, Std, Weights
 from hwsim.errors import HwsimError
 
 if TYPE_CHECKING:
@@ -45,18 +45,12 @@ def capture(
         float,
         typer.Option(min=50, max=100, help="Of a map's magnitudes, for the largest code; 100: the maximum."),
     ] = 100.0,
-    weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Checkpoint: .safetensors, .pth or .npz.")
-    ] = None,
-    mean: Annotated[
-        str | None, typer.Option(metavar="M,M,M", help="To subtract, a number for each channel or for all.")
-    ] = None,
-    std: Annotated[str | None, typer.Option(metavar="S,S,S", help="To divide by.")] = None,
-    size: Annotated[int | None, typer.Option(min=0, help="Resize the shorter side to it; 0: do not.")] = None,
-    crop: Annotated[int | None, typer.Option(min=0, help="Cut a square from the centre; 0: do not.")] = None,
-    bgr: Annotated[
-        bool, typer.Option("--bgr", help="Turn the channels round, for networks of Caffe.")
-    ] = False,
+    weights: Weights = None,
+    mean: Mean = None,
+    std: Std = None,
+    size: Size = None,
+    crop: Crop = None,
+    bgr: Bgr = False,
     variant: Annotated[str, typer.Option(help="Name of this state of the network.")] = "baseline",
     skip_unsupported: Annotated[
         bool, typer.Option("--skip-unsupported", help="Leave out layers that cannot be captured.")

@@ -28,6 +28,14 @@ Images = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else, to stdout.")]
+Weights = Annotated[Path | None, typer.Option(metavar="FILE", help="Checkpoint: .safetensors, .pth or .npz.")]
+Mean = Annotated[
+    str | None, typer.Option(metavar="M,M,M", help="To subtract, a number for each channel or for all.")
+]
+Std = Annotated[str | None, typer.Option(metavar="S,S,S", help="To divide by.")]
+Size = Annotated[int | None, typer.Option(min=0, help="Resize the shorter side to it; 0: do not.")]
+Crop = Annotated[int | None, typer.Option(min=0, help="Cut a square from the centre; 0: do not.")]
+Bgr = Annotated[bool, typer.Option("--bgr", help="Turn the channels round, for networks of Caffe.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hwsim.networks.network import Builder, Network, averaged
 
 # Table 1 of the paper: output channels and stride of the 13 depthwise separable blocks.
-_BLOCKS = (
+BLOCKS = (
     (64, 1),
     (128, 2),
     (128, 1),
@@ -27,7 +27,7 @@ def mobilenet_v1() -> Network:
     """
     net = Builder((3, 224, 224))
     x = net.conv("conv0", net.image, 32, 3, 2, "same")
-    for number, (filters, stride) in enumerate(_BLOCKS, 1):
+    for number, (filters, stride) in enumerate(BLOCKS, 1):
         x = net.conv(f"conv{number}.dw", x, x.shape[0], 3, stride, "same", depthwise=True)
         x = net.conv(f"conv{number}.pw", x, filters, 1)
     net.linear("fc", averaged(x), 1000)

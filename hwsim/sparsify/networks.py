@@ -15,6 +15,7 @@ from hwsim.capture.preprocessing import Preprocessing
 from hwsim.capture.sources import load_weights, open_network
 from hwsim.capture.torch_network import TorchNetwork
 from hwsim.errors import HwsimError
+from hwsim.networks.mobilenet import BLOCKS
 
 try:
     import torch
@@ -30,18 +31,6 @@ except ModuleNotFoundError as missing:
 CIFAR10 = {"mean": [0.4914, 0.4822, 0.4465], "std": [0.2470, 0.2435, 0.2616]}
 MNIST = {"mean": [0.0], "std": [1.0]}
 
-# Howard et al., arXiv 1704.04861, table 1: filters and stride of the blocks; strides for 32x32 pictures.
-MOBILENET_BLOCKS = (
-    (64, 1),
-    (128, 2),
-    (128, 1),
-    (256, 2),
-    (256, 1),
-    (512, 2),
-    *[(512, 1)] * 5,
-    (1024, 2),
-    (1024, 1),
-)
 RESNET_FILTERS = (64, 128, 256, 512)
 
 
@@ -114,8 +103,8 @@ class MobileNetV1(nn.Module):
         super().__init__()
         channels = _scaled(32, width)
         self.conv0, self.bn0, self.relu0 = _conv(3, channels, 3), nn.BatchNorm2d(channels), FatReLU()
-        self.blocks = [f"conv{number}" for number in range(1, len(MOBILENET_BLOCKS) + 1)]
-        for name, (full, stride) in zip(self.blocks, MOBILENET_BLOCKS, strict=True):
+        self.blocks = [f"conv{number}" for number in range(1, len(BLOCKS) + 1)]
+        for name, (full, stride) in zip(self.blocks, BLOCKS, strict=True):
             filters = _scaled(full, width)
             parts = {
                 "dw": _conv(channels, channels, 3, stride, groups=channels),

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from hwsim.capture.training import deterministic, shifted
 from hwsim.errors import HwsimError
 from hwsim.sparsify.datasets import Part
 from hwsim.sparsify.maps import Map, watched
@@ -198,11 +199,7 @@ def augmented(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
     Black comes in at the borders.
     """
-    most = images.shape[2] // 8
-    padded = np.pad(images, ((0, 0), (0, 0), (most, most), (most, most)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[2:], axis=(2, 3))
-    y, x = random.integers(0, 2 * most, (2, len(images)), endpoint=True)
-    moved = windows[np.arange(len(images)), :, y, x]
+    moved = shifted(images, images.shape[2] // 8, random)
     if images.shape[1] == 3:
         mirrored = random.random(len(images)) < 0.5
         moved[mirrored] = moved[mirrored, ..., ::-1]
@@ -228,19 +225,6 @@ def _norms_held(module: nn.Module, held: bool) -> Iterator[None]:
     finally:
         for factor in factors:
             factor.requires_grad_(True)
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """The same bits in every run on one machine: deterministic kernels, one thread."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.set_num_threads(before[1])
 
 
 def _restore(module: nn.Module, state: State, schedule: Schedule) -> torch.optim.SGD:

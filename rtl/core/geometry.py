@@ -11,6 +11,16 @@ from rtl.codec.symbol import COUNT_BITS, MIN_ACTIVATION_BITS
 from rtl.core.payloads import MAX_KERNEL, MAX_SHIFT, MAX_STRIDE, sub_bank_depth
 
 MAX_WIDTH = (1 << COUNT_BITS) - 1 - MAX_KERNEL
+# Fields of Arch that a core's netlist depends on.
+CORE_FIELDS = (
+    "columns",
+    "activation_bits",
+    "weight_bits",
+    "run_max",
+    "fifo_depth",
+    "accumulators",
+    "weight_words",
+)
 
 
 def check_arch(arch: Arch) -> None:

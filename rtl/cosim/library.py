@@ -14,7 +14,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from hwsim.arch import Arch
-from rtl.core.geometry import check_arch
+from rtl.core.geometry import CORE_FIELDS, check_arch
 from rtl.cosim.simulator import CosimError, Simulator
 from rtl.cosim.training import training_passes
 
@@ -33,16 +33,6 @@ FLAGS = ("-std=c++17", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-I.")
 # Most of an evaluation is branches not taken; a profile moves them out of the way (1.2 times as fast).
 PROFILING = ("-O2", "-fprofile-generate", "-DPROFILING")
 PROFILED = ("-O2", "-fprofile-use", "-fprofile-partial-training", "-Werror=missing-profile")
-# Fields of Arch that a core's netlist depends on.
-CORE_FIELDS = (
-    "columns",
-    "activation_bits",
-    "weight_bits",
-    "run_max",
-    "fifo_depth",
-    "accumulators",
-    "weight_words",
-)
 
 
 def cache_folder() -> Path:

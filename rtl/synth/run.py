@@ -12,21 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.arch import Arch
-from rtl.core.geometry import check_arch
+from rtl.core.geometry import CORE_FIELDS, check_arch
 from rtl.synth import flow
 from rtl.synth.components import COMPONENTS, netlist
 from rtl.synth.flow import SynthesisError
 from rtl.synth.reports import read_cells, read_timing
 
-FIELDS = (
-    "columns",
-    "activation_bits",
-    "weight_bits",
-    "run_max",
-    "fifo_depth",
-    "accumulators",
-    "weight_words",
-)
 Run = dict[str, Any]
 
 
@@ -58,7 +49,7 @@ def synthesize(component: str, arch: Arch, placed: bool = True) -> Run:
         timing = read_timing(flow.place(Path(folder))) if placed else None
     return {
         "component": component,
-        "machine": {name: getattr(arch, name) for name in FIELDS},
+        "machine": {name: getattr(arch, name) for name in CORE_FIELDS},
         "cells": asdict(cells),
         "timing": timing and asdict(timing),
         "design": hashlib.sha256(design.encode()).hexdigest(),

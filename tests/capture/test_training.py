@@ -140,7 +140,7 @@ def test_sparsification_ends_when_a_map_gets_no_sparser(bars, trained):
 def test_pictures_move_by_whole_pixels_and_no_further_than_asked():
     image = np.zeros((200, 1, 32, 32), np.float32)
     image[:, 0, 16, 16] = 1
-    moved = training._shifted(image, 2, np.random.default_rng(0))
+    moved = training.shifted(image, 2, np.random.default_rng(0))
     _, _, y, x = np.nonzero(moved)
     assert len(y) == 200
     assert set(zip(y, x, strict=True)) == {(row, column) for row in range(14, 19) for column in range(14, 19)}

@@ -7,6 +7,7 @@ cycle n is seen at the edge that ends it.
 import json
 import os
 import random
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import repeat
@@ -55,7 +56,7 @@ def random_stalls(rate: float, longest: int = 6) -> Stalls:
     return lambda: source.randint(1, longest) if source.random() < rate else 0
 
 
-class Handshake:
+class Handshake(ABC):
     """A stream with ``valid`` and ``ready`` among a device's ports.
 
     ``late`` counts the cycles in which it offered nothing though more was to come, ``held`` those in which
@@ -69,13 +70,13 @@ class Handshake:
         self.late = self.held = self.got = 0
         self.is_late = False
 
+    @abstractmethod
     def offer(self, payload: dict) -> None:
         """Drive the payload."""
-        raise NotImplementedError
 
+    @abstractmethod
     def seen(self) -> dict:
         """The payload on the wires."""
-        raise NotImplementedError
 
     async def put(
         self, payloads: Iterable[dict], stalls: Stalls = no_stalls, begins: Iterable[int] = repeat(0)
