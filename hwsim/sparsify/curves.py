@@ -40,10 +40,10 @@ def draw_curves(about: Mapping[str, Any], file: Path) -> None:
     bottom.axhline(floor, color=VERMILLION, linewidth=0.8, linestyle="--")
     top.set(ylabel="mean over the training pictures", title=f"{about['network']}, {about['data']['name']}")
     bottom.set(xlabel="epoch", ylabel="accuracy")
-    top.legend(*_once(top), frameon=False)
-    bottom.legend(*_once(bottom), frameon=False, loc="lower right")
+    handles, labels = (first + second for first, second in zip(_once(top), _once(bottom), strict=True))
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)  # clear of stage names
     unfinished = file.with_name(f"{file.name}.partial")
-    figure.savefig(unfinished, format="png", dpi=150)
+    figure.savefig(unfinished, format="png", dpi=100, pil_kwargs={"optimize": True})
     os.replace(unfinished, file)
 
 

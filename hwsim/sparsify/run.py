@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def sparsify(
     """
     module = make_network(settings.network, data.classes, settings.width, weights)
     maps = find_maps(module, data.train.images.shape[1:])
-    about = _about(settings, data, module, maps)
+    about = _about(settings, data, module, maps, weights)
     _claim(folder, about, resume)
     run = _Running(settings, data, folder, module, maps, about, tell)
     return run.finish(run.baseline(trained=weights is not None))
@@ -226,8 +227,11 @@ def _right(score: Score) -> dict[str, Any]:
     return {"images": score.images, "correct": score.correct, "accuracy": score.accuracy, "loss": score.loss}
 
 
-def _about(settings: Settings, data: DataSet, module: nn.Module, maps: tuple[Map, ...]) -> dict[str, Any]:
+def _about(
+    settings: Settings, data: DataSet, module: nn.Module, maps: tuple[Map, ...], weights: Path | None
+) -> dict[str, Any]:
     parts = {name: len(getattr(data, name)) for name in ("train", "validation", "test")}
+    given = sha256(weights.read_bytes()).hexdigest() if weights else None
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -238,7 +242,7 @@ def _about(settings: Settings, data: DataSet, module: nn.Module, maps: tuple[Map
         "picture": list(data.train.images.shape[1:]),
         "preprocessing": preprocessing_of(module).to_dict(),
         "data": {"name": data.name, "split_seed": data.seed, "sha256": data.digest(), **parts},
-        "settings": asdict(settings),
+        "settings": asdict(settings) | {"weights_sha256": given},
         "machine": f"{os.cpu_count()} CPU cores, 1 used",
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("hwsim", "numpy", "torch")},

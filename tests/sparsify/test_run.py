@@ -100,6 +100,14 @@ def test_a_run_of_other_settings_or_data_is_not_gone_on_with(data, whole):
         sparsify(SETTINGS, bars_data(noise=150), whole[0], resume=True)
 
 
+def test_a_run_of_other_weights_is_not_gone_on_with(data, whole, tmp_path):
+    settings = Settings("tiny_networks:Tiny", method="fatrelu")
+    sparsify(settings, data, tmp_path, weights=whole[0] / "baseline.safetensors", tell=lambda _: None)
+    for weights in (whole[0] / "l1.safetensors", None):
+        with pytest.raises(HwsimError, match="another weights_sha256"):
+            sparsify(settings, data, tmp_path, weights=weights, resume=True)
+
+
 def test_weights_that_are_given_are_the_baseline(data, whole, tmp_path):
     settings = Settings("tiny_networks:Tiny", method="fatrelu")
     about = sparsify(settings, data, tmp_path, weights=whole[0] / "baseline.safetensors", tell=lambda _: None)
