@@ -26,6 +26,14 @@ class Tiny(nn.Module):
         return self.fc(values.flatten(1))
 
 
+def too_few_outputs():
+    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 3))
+
+
+def no_relu():
+    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.Flatten(), nn.Linear(288, 4))
+
+
 def bars(count, seed, noise=100):
     """Noisy pictures of a bar at one of four heights: the height is the label."""
     random = np.random.default_rng(seed)

@@ -11,20 +11,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from hwsim.errors import HwsimError
 from hwsim.sparsify.curves import draw_curves
 from hwsim.sparsify.datasets import DataSet
 from hwsim.sparsify.folder import FORMAT, VERSION, open_run, write_about
-from hwsim.sparsify.maps import Map, find_maps
+from hwsim.sparsify.maps import PICTURE, Map, find_maps
 from hwsim.sparsify.networks import make_network, preprocessing_of
 from hwsim.sparsify.search import fixed_alpha, plain_training, search_alpha
 from hwsim.sparsify.stages import Stage, Stages, initial, write_tensors
 from hwsim.sparsify.thresholds import raise_thresholds, thresholds_of
-from hwsim.sparsify.training import Schedule, Score, Tensors, evaluate, rounded
+from hwsim.sparsify.training import Schedule, Score, Tensors, evaluate, prepared, rounded
 
 METHODS = ("l1", "fatrelu", "both")
+CHECKED = 32  # training pictures that are shown to a network before all else
+DENSE = 0.99  # a map that is denser has no ReLU before it
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,12 @@ def sparsify(
         The contents of ``run.json``.
 
     Raises:
-        HwsimError: the folder is of another run, or has one and ``resume`` is not given; a file is damaged.
+        HwsimError: the folder is of another run, or has one and ``resume`` is not given; a file is damaged;
+            the network has too few outputs, or no zeros in its maps.
     """
     module = make_network(settings.network, data.classes, settings.width, weights)
     maps = find_maps(module, data.train.images.shape[1:])
+    _check(settings.network, module, data, maps)
     about = _about(settings, data, module, maps, weights)
     _claim(folder, about, resume)
     run = _Running(settings, data, folder, module, maps, about, tell)
@@ -208,6 +213,23 @@ class _Running:
         epochs = [epoch for stage in self.about["history"].values() for epoch in stage]
         self.about["training_seconds"] = round(sum(epoch["seconds"] for epoch in epochs), 1)
         write_about(self.folder, self.about)
+
+
+def _check(name: str, module: nn.Module, data: DataSet, maps: tuple[Map, ...]) -> None:
+    """See that a network can tell the classes apart, and that its maps can have zeros."""
+    some = data.train[:CHECKED]
+    module.eval()
+    with torch.no_grad():
+        outputs = module(prepared(module, some.images)).shape[-1]
+    if outputs < data.classes:
+        raise HwsimError(
+            f"{name} has {outputs} outputs, the data set {data.classes} classes: give a network with as many"
+        )
+    density = evaluate(module, module.state_dict(), some, maps).density
+    if all(density[one.name] > DENSE for one in maps if one.name != PICTURE):
+        raise HwsimError(
+            f"no map of {name} has zeros, which L1 and thresholds make more of: put a ReLU behind its layers"
+        )
 
 
 def densities(score: Score, maps: tuple[Map, ...]) -> dict[str, float]:

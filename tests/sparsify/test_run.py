@@ -63,6 +63,18 @@ def test_a_run_notes_what_was_done(whole):
     assert (whole[0] / "curves.png").read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.parametrize(
+    ("factory", "words"),
+    [("too_few_outputs", "has 3 outputs, the data set 4 classes"), ("no_relu", "no map of .* has zeros")],
+)
+def test_a_network_that_cannot_be_made_sparse_is_told_before_anything_is_trained(
+    data, tmp_path, factory, words
+):
+    with pytest.raises(HwsimError, match=words):
+        sparsify(Settings(f"tiny_networks:{factory}"), data, tmp_path / "run", tell=pytest.fail)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("lines", [3, 7])
 def test_a_run_that_is_taken_up_again_gives_the_files_of_an_uninterrupted_one(data, whole, tmp_path, lines):
     told = []
