@@ -65,7 +65,7 @@ def run_hwsim(topology: Path, repeats: int) -> dict[str, float]:
     """Make the trace and simulate it, then ``repeats`` times more, warm (wall and CPU time)."""
     begin = time.perf_counter()
     import hwsim
-    from hwsim.synth import synthetic_trace
+    from hwsim.synthetic import synthetic_trace
 
     trace = synthetic_trace(topology, DENSITY)
     for name in trace.maps:
@@ -166,7 +166,7 @@ def main() -> None:
         return
 
     from hwsim import networks
-    from hwsim.scalesim import write_topology
+    from hwsim.networks.scalesim import write_topology
 
     network = networks.get("resnet18")
     network = replace(network, layers=network.layers[: args.layers])

@@ -18,9 +18,9 @@ from unittest import mock
 
 from hwsim import open_trace
 from hwsim.arch import Arch
-from hwsim.shipped import shipped_trace
+from hwsim.trace.shipped import shipped_trace
 from hwsim.verify import verify
-from rtl.cosim import PassOutcome, PassStimulus, Simulator, build
+from hwsim_rtl.cosim import PassOutcome, PassStimulus, Simulator, build
 
 
 class Recorder:

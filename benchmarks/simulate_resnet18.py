@@ -23,7 +23,7 @@ from pathlib import Path
 def measure(network: str, density: float, repeats: int) -> dict[str, float]:
     """Seconds (median of ``repeats``) and peak memory of this process."""
     import hwsim
-    from hwsim.synth import synthesize, synthetic_trace
+    from hwsim.synthetic import synthesize, synthetic_trace
 
     simulate = hwsim.simulate
     trace = synthetic_trace(network, density)

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from hwsim.sweep import Space, sweep
-from hwsim.synth import synthesize
+from hwsim.synthetic import synthesize
 
 SPACES = {
     "timing": {"bytes_per_cycle": {"low": 8, "high": 128}, "dram_latency": {"low": 20, "high": 400}},

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from hwsim.arch import Arch
     from hwsim.errors import ArchError, CodecError, HwsimError, TraceError
     from hwsim.layer import Layer
-    from hwsim.result import Result
-    from hwsim.simulation import simulate
+    from hwsim.machine.result import Result
+    from hwsim.machine.simulation import simulate
     from hwsim.trace import Trace, open_trace
 
 _HOMES = {
@@ -26,11 +26,11 @@ _HOMES = {
     "CodecError": "errors",
     "HwsimError": "errors",
     "Layer": "layer",
-    "Result": "result",
+    "Result": "machine.result",
     "Trace": "trace",
     "TraceError": "errors",
     "open_trace": "trace",
-    "simulate": "simulation",
+    "simulate": "machine.simulation",
 }
 __version__ = "0.1.0"
 __all__ = [

@@ -50,7 +50,7 @@ class Arch(BaseModel):
     bytes_per_cycle: int = Field(32, ge=1, description="DRAM bandwidth; 32 at 800 MHz is 25.6 GB/s")
     dram_latency: int = Field(100, ge=0, description="cycles from request to first data")
     energy: dict[str, float] = Field(
-        default_factory=dict, description="pJ per event, replaces entries of hwsim.energy's table"
+        default_factory=dict, description="pJ per event, replaces entries of hwsim.machine.energy's table"
     )
 
     def __init__(self, **fields: object) -> None:

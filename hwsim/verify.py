@@ -14,18 +14,18 @@ import numpy as np
 
 from hwsim.arch import BURST_BYTES, Arch
 from hwsim.codec.segments import encode_segments, raw_segments
-from hwsim.cycles import WORD_BYTES
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
-from hwsim.mapping import map_blocks
+from hwsim.machine.mapping import map_blocks
+from hwsim.machine.passes import WORD_BYTES
+from hwsim.machine.schedule import LayerSpan, PassRun, schedule
+from hwsim.machine.simulation import check_widths
+from hwsim.machine.workload import Workload
 from hwsim.quantize import Requantize, code_limit, requantize_for
 from hwsim.reference import accumulate
-from hwsim.schedule import LayerSpan, PassRun, schedule
-from hwsim.simulation import check_widths
 from hwsim.trace import Trace
-from hwsim.workload import Workload
-from rtl.core.geometry import Code, PassGeometry
-from rtl.cosim import PassOutcome, PassStimulus, Simulator, build, lane_weights
+from hwsim_rtl.core.geometry import Code, PassGeometry
+from hwsim_rtl.cosim import PassOutcome, PassStimulus, Simulator, build, lane_weights
 
 BATCH = 16  # passes simulated in one call: their words are in memory together
 
@@ -81,7 +81,7 @@ def verify(
     Raises:
         ArchError: a layer or a width does not fit the machine, or the RTL.
         TraceError: no such layer or image.
-        rtl.cosim.CosimError: the simulation cannot be built, or a pass does not end.
+        hwsim_rtl.cosim.CosimError: the simulation cannot be built, or a pass does not end.
     """
     known = [layer.name for layer in trace.layers]
     for name in layers or ():

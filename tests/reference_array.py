@@ -1,4 +1,4 @@
-"""A whole array on a chain of layers, pass by pass, every pass clocked: the slow reference of hwsim.schedule.
+"""A whole array on a chain of layers, pass by pass, every pass clocked: the reference of the schedule.
 
 Written from docs/architecture.md (*Weights*, *DRAM*). It takes the mapper's choice as given, times every
 single pass with ``reference_core`` and reuses nothing.
@@ -14,7 +14,7 @@ from reference_core import run_pass, segments_of
 
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
-from hwsim.mapping import Mapping as LayerMapping
+from hwsim.machine.mapping import Mapping as LayerMapping
 
 
 def occupancy(size: int, arch: Arch) -> int:

@@ -1,4 +1,4 @@
-"""One pass of one core, clock by clock: the slow reference of hwsim.cycles.
+"""One pass of one core, clock by clock: the slow reference of hwsim.machine.passes.
 
 Written from docs/architecture.md and sharing no code with the model: it codes the map to bit strings, decodes
 those bits, and steps registers. ``tests/test_cycles.py`` holds the two equal.

@@ -3,12 +3,13 @@
 import pytest
 
 import hwsim
-from hwsim import cycles, verify
+from hwsim import verify
 from hwsim.arch import Arch
 from hwsim.cli.main import main
 from hwsim.errors import TraceError
-from hwsim.shipped import shipped_trace
-from hwsim.synth import synthetic_trace
+from hwsim.machine import passes
+from hwsim.synthetic import synthetic_trace
+from hwsim.trace.shipped import shipped_trace
 
 # The core of tests/rtl/test_cosim.py, compiled once; three of them, starved: words come late.
 SMALL = Arch(
@@ -73,8 +74,8 @@ def test_another_sum_in_one_accumulator_is_noticed(lenet, monkeypatch):
 
 
 def test_another_cycle_in_the_model_is_noticed(lenet, monkeypatch):
-    decode, mac, drain = cycles.LATENCIES
-    monkeypatch.setattr(cycles, "LATENCIES", (decode, mac, drain + 1))
+    decode, mac, drain = passes.LATENCIES
+    monkeypatch.setattr(passes, "LATENCIES", (decode, mac, drain + 1))
     checks = list(verify.verify(lenet, SMALL, ["fc3"]))
     assert all(check.wrong_cycles == check.passes and not check.wrong_words for check in checks)
 
@@ -92,8 +93,8 @@ def test_the_command_ends_with_0_when_equal_and_with_1_when_not(tmp_path, monkey
         main(arguments)
     assert end.value.code == 0
     assert "equal" in capsys.readouterr().out
-    decode, mac, drain = cycles.LATENCIES
-    monkeypatch.setattr(cycles, "LATENCIES", (decode, mac + 1, drain))
+    decode, mac, drain = passes.LATENCIES
+    monkeypatch.setattr(passes, "LATENCIES", (decode, mac + 1, drain))
     with pytest.raises(SystemExit) as end:
         main([*arguments, "--json"])
     captured = capsys.readouterr()

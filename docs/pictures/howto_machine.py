@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from hwsim.area import DEVICE, RESULTS
+from hwsim.machine.area import DEVICE, RESULTS
 from hwsim.report import text
 from hwsim.report.sweep.analysis import explained, levels
 from hwsim.report.sweep.write import write_sweep_report

@@ -12,8 +12,8 @@ from hwsim.cli.options import ArchFile, Images, Json, OutFolder, Quiet, choose_i
 
 if TYPE_CHECKING:
     from hwsim.arch import Arch
+    from hwsim.machine.result import Result
     from hwsim.report.comparison import Comparison
-    from hwsim.result import Result
 
 
 def compare(
@@ -61,7 +61,7 @@ def compare(
 
 
 def _traces(a: str | None, b: str | None, two_machines: bool) -> tuple[str, str]:
-    from hwsim.shipped import BASELINE, DEFAULT, shipped_trace
+    from hwsim.trace.shipped import BASELINE, DEFAULT, shipped_trace
 
     if a is None:
         first = str(shipped_trace(DEFAULT if two_machines else BASELINE))
@@ -72,7 +72,7 @@ def _traces(a: str | None, b: str | None, two_machines: bool) -> tuple[str, str]
 
 
 def _simulate(place: str, machine: Arch, images: str | None, quiet: bool) -> tuple[Result, dict[str, Any]]:
-    from hwsim.simulation import simulate
+    from hwsim.machine.simulation import simulate
     from hwsim.trace import open_trace
 
     with open_trace(place) as trace:

@@ -28,10 +28,10 @@ def measure(
     quiet: Quiet = False,
 ) -> None:
     """Time dense and sparse kernels on a trace's real maps, beside the ideal and the simulated speedup."""
+    from hwsim.machine.simulation import simulate
     from hwsim.measure import measure as run
     from hwsim.report.measured import measured_rows
     from hwsim.report.tables import total_row
-    from hwsim.simulation import simulate
     from hwsim.trace import open_trace
 
     if device not in ("cpu", "cuda"):

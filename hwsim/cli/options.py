@@ -45,7 +45,7 @@ def default_trace() -> str:
     Raises:
         TraceError: it did not come with this installation.
     """
-    from hwsim.shipped import shipped_trace
+    from hwsim.trace.shipped import shipped_trace
 
     return str(shipped_trace())
 

@@ -30,7 +30,7 @@ def emit(
 ) -> None:
     """Write the machine as Verilog with AXI4-Stream ports, lint waivers, a FuseSoC core file, a note."""
     machine = read_arch(arch)
-    files = _import("rtl.emit").emit(machine, output)
+    files = _import("hwsim_rtl.emit").emit(machine, output)
     if not quiet:
         for file in files:
             console.say(str(file))
@@ -62,7 +62,7 @@ def synth(
     A component takes half a minute or so, the core many minutes. The first use of the tools compiles them,
     a minute or two more.
     """
-    synthesis = _import("rtl.synth")
+    synthesis = _import("hwsim_rtl.synth")
     if model and (arch or component):
         raise typer.BadParameter(
             "--model has machines and components of its own: leave --arch and --component"
@@ -104,9 +104,9 @@ def results(
     ] = None,
 ) -> None:
     """Print results of synthesis as Markdown, as they stand in the docs."""
-    from hwsim.area import RESULTS
+    from hwsim.machine.area import RESULTS
 
-    markdown = _import("rtl.synth.tables").markdown
+    markdown = _import("hwsim_rtl.synth.tables").markdown
     path = file or RESULTS
     try:
         runs = json_format.loads(path.read_text(encoding="utf-8"))["runs"]
@@ -134,7 +134,7 @@ def _import(name: str) -> ModuleType:
 
 
 def _row(run: dict[str, Any]) -> dict[str, Any]:
-    words = _import("rtl.synth.reports").path_words
+    words = _import("hwsim_rtl.synth.reports").path_words
     timing = run["timing"]
     shown = {"fmax_mhz": timing["fmax_mhz"], "path": words(timing["path"])} if timing else {}
     return {"component": run["component"], **run["machine"], **run["cells"], **shown}

@@ -21,8 +21,8 @@ from hwsim.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from hwsim.machine.result import Result
     from hwsim.measure.record import Measured
-    from hwsim.result import Result
 
 
 def run(
@@ -45,9 +45,9 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Cycles, DRAM bytes and energy of a trace, layer by layer, beside the dense baseline."""
+    from hwsim.machine.simulation import simulate
     from hwsim.report.measured import measured_rows
     from hwsim.report.tables import total_row
-    from hwsim.simulation import simulate
     from hwsim.trace import open_trace
 
     if timeline is not None and out is None:

@@ -42,8 +42,8 @@ def synth(
     quiet: Quiet = False,
 ) -> None:
     """Write a trace of made-up values, clustered and marked as synthetic, in a network's geometry."""
-    from hwsim.synth import read_densities, synthesize
-    from hwsim.synth.densities import DEFAULT
+    from hwsim.synthetic import read_densities, synthesize
+    from hwsim.synthetic.densities import DEFAULT
 
     wanted: float | dict[str, float] = 0.5 if density is None else density
     if per_layer:

@@ -2,9 +2,9 @@
 
 The format is that of Accelergy 0.3, which 0.4 reads too (https://github.com/Accelergy-Project/accelergy,
 ``raw_inputs_2_dicts.py``, ``ERT_generator.py``): ``accelergy ERT.yaml action_counts.yaml`` gives the energy
-of every component and the total. Energies are ours (hwsim.energy), pJ; ``architecture.yaml`` names the sizes
-that they follow from. The component names have no list ranges: an action is counted over all instances
-together.
+of every component and the total. Energies are ours (hwsim.machine.energy), pJ; ``architecture.yaml`` names
+the sizes that they follow from. The component names have no list ranges: an action is counted over all
+instances together.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.arch import Arch
-from hwsim.energy import ACCUMULATOR_BITS, COMPONENTS, EVENTS, event_table
 from hwsim.errors import TraceError
 from hwsim.export.files import ExportError, workload_of, write_lines
 from hwsim.export.yaml_text import yaml_lines
-from hwsim.simulation import simulate_image
+from hwsim.machine.energy import ACCUMULATOR_BITS, COMPONENTS, EVENTS, event_table
+from hwsim.machine.simulation import simulate_image
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace
@@ -66,7 +66,7 @@ def write_accelergy(
 
 
 def action_counts(trace: Trace, arch: Arch, image: int, layer: str | None = None) -> dict[str, int]:
-    """How often every event of hwsim.energy happened, over all layers or in one."""
+    """How often every event of hwsim.machine.energy happened, over all layers or in one."""
     if layer is not None and layer not in [known.name for known in trace.layers]:
         raise TraceError(f"{trace.title} has no layer {layer}")
     results = simulate_image(workload_of(trace, arch, image), arch)

@@ -20,7 +20,7 @@ import numpy as np
 
 from hwsim.arch import BURST_BYTES, Arch
 from hwsim.export.files import schedule_of, write_lines
-from hwsim.schedule import LayerSpan, Schedule
+from hwsim.machine.schedule import LayerSpan, Schedule
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace
@@ -104,9 +104,9 @@ def _turns(size: int, arch: Arch) -> np.ndarray:
 def _write_turns(plan: Schedule, arch: Arch) -> list[np.ndarray]:
     """Cycles in which the bursts of every write take their turn, in the order of the writes.
 
-    Writes are served in their order, in the cycles that reads leave (hwsim.dram.Channel). In *free time*, the
-    count of those cycles, cycle j of all work is served at j + the largest of (free time at which cycle i is
-    ready) - i, over i <= j.
+    Writes are served in their order, in the cycles that reads leave (hwsim.machine.dram.Channel). In *free
+    time*, the count of those cycles, cycle j of all work is served at j + the largest of (free time at which
+    cycle i is ready) - i, over i <= j.
     """
     spans = {span.job.layer.name: span for span in plan.layers}
     writes = [transfer for transfer in plan.transfers if transfer.kind == "maps_out"]

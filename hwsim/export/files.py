@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from hwsim.arch import Arch
 from hwsim.errors import HwsimError
-from hwsim.schedule import Schedule, schedule
-from hwsim.simulation import check_widths
-from hwsim.workload import Workload
+from hwsim.machine.schedule import Schedule, schedule
+from hwsim.machine.simulation import check_widths
+from hwsim.machine.workload import Workload
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace

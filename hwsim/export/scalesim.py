@@ -6,14 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 from hwsim.networks import Network
-from hwsim.scalesim import write_topology
+from hwsim.networks.scalesim import write_topology
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace
 
 
 def write_scalesim(trace: Trace, path: str | os.PathLike[str]) -> None:
-    """Write a topology in SCALE-Sim's convolution format (hwsim.scalesim).
+    """Write a topology in SCALE-Sim's convolution format (hwsim.networks.scalesim).
 
     Raises:
         NetworkError: a name that the format cannot hold, or a file that cannot be written.

@@ -16,7 +16,7 @@ import numpy as np
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.export.files import schedule_of, write_lines
-from hwsim.schedule import LayerSpan, PassRun, Transfer
+from hwsim.machine.schedule import LayerSpan, PassRun, Transfer
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hwsim.measure.record import Measured, MeasuredLayer, MeasureError
 
 if TYPE_CHECKING:
-    from hwsim.result import Result
+    from hwsim.machine.result import Result
 
 DEVICES = ("cpu", "cuda")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hwsim import codec
 
 if TYPE_CHECKING:
-    from hwsim.result import Result
+    from hwsim.machine.result import Result
     from hwsim.trace import Trace
 
 BOUND = "entropy"  # no code: what no coder of single values can beat

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from hwsim.machine.result import Result
 from hwsim.report import text
 from hwsim.report.contents import jsonable, result_document, tool
 from hwsim.report.tables import Column, layer_rows, to_csv, total_row
-from hwsim.result import Result
 
 _MEASURES = ("density", "cycles", "speedup", "ideal_speedup", "dram_bytes", "energy_uj", "bound")
 _RATIOS = {"cycles": "speedup_b_over_a", "dram_bytes": "dram_a_over_b", "energy_uj": "energy_a_over_b"}

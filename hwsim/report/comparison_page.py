@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hwsim.machine.result import Result
 from hwsim.report import html, text
 from hwsim.report.comparison import Comparison, compare_columns
 from hwsim.report.plots import Plot
 from hwsim.report.report_page import WORDS, accuracy, machine_facts, source_facts
 from hwsim.report.tables import machine_words, title
-from hwsim.result import Result
 
 
 def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:

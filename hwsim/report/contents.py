@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import hwsim
+from hwsim.machine.result import Result
 from hwsim.report import codecs
 from hwsim.report.measured import MEANING, PRECISION, measured_rows, measured_total, record_document
 from hwsim.report.tables import layer_rows, total_row
 from hwsim.report.waterfall import waterfall_rows
-from hwsim.result import Result
 
 if TYPE_CHECKING:
     from hwsim.measure.record import Measured

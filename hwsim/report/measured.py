@@ -10,8 +10,8 @@ from hwsim.report import text
 from hwsim.report.tables import Column
 
 if TYPE_CHECKING:
+    from hwsim.machine.result import Result
     from hwsim.measure.record import KernelInfo, Measured
-    from hwsim.result import Result
 
 DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 _SIDES = ("dense", "sparse")

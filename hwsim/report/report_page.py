@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hwsim.arch import Arch
+from hwsim.machine.result import CAUSES, Result
 from hwsim.report import codecs, html, text
 from hwsim.report.contents import Report
 from hwsim.report.measured import (
@@ -28,7 +29,6 @@ from hwsim.report.tables import (
     total_row,
 )
 from hwsim.report.waterfall import WATERFALL_COLUMNS, waterfall_rows
-from hwsim.result import CAUSES, Result
 
 WORDS = {
     "activation map": "the tensor that enters a convolution or linear layer",

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwsim.arch import Arch
+from hwsim.machine.result import CAUSES, Mode, Result
 from hwsim.report import text
-from hwsim.result import CAUSES, Mode, Result
 
 CAUSE_MEANINGS = {
     "compute": "a multiplication at a valid tap",

@@ -10,9 +10,9 @@ import numpy as np
 
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
-from hwsim.schedule import LayerSpan, Transfer, schedule
-from hwsim.simulation import check_widths
-from hwsim.workload import Workload
+from hwsim.machine.schedule import LayerSpan, Transfer, schedule
+from hwsim.machine.simulation import check_widths
+from hwsim.machine.workload import Workload
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace

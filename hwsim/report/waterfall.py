@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hwsim.machine.result import CAUSES, LayerResult, Result
 from hwsim.report import text
 from hwsim.report.tables import CAUSE_MEANINGS, Column
-from hwsim.result import CAUSES, LayerResult, Result
 
 GAINS = ("dense_stalls", "zeros")
 LOSSES = tuple(cause for cause in CAUSES if cause != "compute")

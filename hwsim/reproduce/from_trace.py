@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hwsim.machine.result import Result
+from hwsim.machine.simulation import simulate
 from hwsim.report.tables import machine_words
 from hwsim.reproduce.entry import LayerRow, MapSizes, Score, Simulated
 from hwsim.reproduce.sizes import all_widths
-from hwsim.result import Result
-from hwsim.simulation import simulate
 from hwsim.trace import Trace
 
 IMAGES = 16  # pictures of a trace that are measured, if not told otherwise

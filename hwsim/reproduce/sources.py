@@ -19,8 +19,8 @@ from hwsim.report import text
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
 from hwsim.reproduce.entry import Entry, ReproduceError, Score, Simulated, read_tables
 from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
-from hwsim.shipped import SUFFIX, shipped_traces
 from hwsim.trace import Trace, open_trace
+from hwsim.trace.shipped import SUFFIX, shipped_traces
 
 if TYPE_CHECKING:
     from hwsim.capture.torch_network import TorchNetwork

@@ -8,14 +8,14 @@ from functools import lru_cache
 from typing import Any, TypedDict, get_type_hints
 
 from hwsim.arch import Arch
-from hwsim.area import area
-from hwsim.energy import ACCUMULATOR_BITS
 from hwsim.errors import ArchError
-from hwsim.result import LayerResult
-from hwsim.simulation import check_widths, simulate_image
+from hwsim.machine.area import area
+from hwsim.machine.energy import ACCUMULATOR_BITS
+from hwsim.machine.result import LayerResult
+from hwsim.machine.simulation import check_widths, simulate_image
+from hwsim.machine.workload import Workload
 from hwsim.sweep.space import Space, SweepError, Value, mapping_key
 from hwsim.trace import Trace, open_trace
-from hwsim.workload import Workload
 
 Row = dict[str, Any]
 
@@ -100,7 +100,7 @@ def machine_row(arch: Arch) -> Row:
     """What is known of a machine without running it.
 
     ``sram_bytes``: accumulators, weight memory, map buffer; ``bandwidth_gb_s``: 1e9 bytes/s;
-    ``luts``, ``ffs``, ``dsps``, ``brams``: estimated cells of an ECP5 (:mod:`hwsim.area`).
+    ``luts``, ``ffs``, ``dsps``, ``brams``: estimated cells of an ECP5 (:mod:`hwsim.machine.area`).
     """
     lanes = arch.cores * arch.columns
     accumulators = lanes * arch.accumulators * ACCUMULATOR_BITS // 8

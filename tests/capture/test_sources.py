@@ -177,7 +177,7 @@ def test_mobilenet_is_the_geometry_of_the_paper():
 
 def test_lenet_is_the_network_that_was_trained():
     from hwsim.capture import lenet5
-    from hwsim.shipped import shipped_traces
+    from hwsim.trace.shipped import shipped_traces
 
     weights = shipped_traces()["lenet5_digits/baseline"].with_name("baseline.npz")
     network, _ = open_network("lenet5", weights)

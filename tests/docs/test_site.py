@@ -17,15 +17,16 @@ from hwsim.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
-    "hwsim", "hwsim.codec", "hwsim.trace", "hwsim.networks", "hwsim.synth", "hwsim.sweep", "hwsim.measure",
-    "hwsim.export", "hwsim.report.plots", "rtl.cosim", "rtl.synth",
+    "hwsim", "hwsim.codec", "hwsim.trace", "hwsim.networks", "hwsim.synthetic", "hwsim.sweep",
+    "hwsim.measure", "hwsim.export", "hwsim.report.plots", "hwsim_rtl.cosim", "hwsim_rtl.synth",
 )  # fmt: skip
 COMPONENTS = (
-    "rtl.codec.decoder.SegDecoder", "rtl.codec.encoder.SegEncoder", "rtl.core.core.Core",
-    "rtl.core.launcher.Launcher", "rtl.core.position.PositionCounter", "rtl.core.columns.ValidColumns",
-    "rtl.core.scatter.Scatter", "rtl.core.addresses.TapAddresses", "rtl.core.weights.WeightMemory",
-    "rtl.core.multiply.Multipliers", "rtl.core.bank.AccumulatorBank",
-    "rtl.core.requantize.Requantizer", "rtl.array.CoreArray",
+    "hwsim_rtl.codec.decoder.SegDecoder", "hwsim_rtl.codec.encoder.SegEncoder", "hwsim_rtl.core.core.Core",
+    "hwsim_rtl.core.launcher.Launcher", "hwsim_rtl.core.position.PositionCounter",
+    "hwsim_rtl.core.columns.ValidColumns", "hwsim_rtl.core.scatter.Scatter",
+    "hwsim_rtl.core.addresses.TapAddresses", "hwsim_rtl.core.weights.WeightMemory",
+    "hwsim_rtl.core.multiply.Multipliers", "hwsim_rtl.core.bank.AccumulatorBank",
+    "hwsim_rtl.core.requantize.Requantizer", "hwsim_rtl.array.CoreArray",
 )  # fmt: skip
 # Nothing but files may be loaded, and what else a page asks for, at whatever time, is a problem.
 GUARD = """<head>
@@ -134,7 +135,7 @@ def test_search_works_in_a_page_opened_from_a_disk(site):
     """
     document = document_after(site / "index.html", site, script)
     found = re.findall(r'href="([^"]*)" class="md-search-result__link"', document)
-    assert any(url.endswith("#rtl.core.requantize.Requantizer") for url in found), found
+    assert any(url.endswith("#hwsim_rtl.core.requantize.Requantizer") for url in found), found
 
 
 def test_links_between_pages_lead_to_files_of_the_repository():

@@ -3,11 +3,11 @@
 import pytest
 import yaml
 
-from hwsim.energy import EVENTS
 from hwsim.errors import ArchError, TraceError
 from hwsim.export import ExportError, write_accelergy
 from hwsim.export.files import schedule_of
-from hwsim.simulation import simulate
+from hwsim.machine.energy import EVENTS
+from hwsim.machine.simulation import simulate
 
 
 def load(path):

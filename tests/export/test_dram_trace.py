@@ -12,9 +12,9 @@ from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.export import ExportError, write_dramsim3, write_ramulator2
 from hwsim.layer import Layer
-from hwsim.schedule import schedule
-from hwsim.simulation import simulate
-from hwsim.workload import Workload
+from hwsim.machine.schedule import schedule
+from hwsim.machine.simulation import simulate
+from hwsim.machine.workload import Workload
 
 
 def ramulator2(path) -> list[tuple[bool, int]]:

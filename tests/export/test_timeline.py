@@ -9,7 +9,7 @@ import pytest
 
 from hwsim.errors import TraceError
 from hwsim.export import ExportError, write_timeline
-from hwsim.simulation import simulate
+from hwsim.machine.simulation import simulate
 
 
 class Timeline:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from hwsim.arch import Arch
+from hwsim.machine.result import CAUSES, LayerResult, LayerRun, Result
 from hwsim.report.codecs import MapSizes
 from hwsim.report.contents import Report
-from hwsim.result import CAUSES, LayerResult, LayerRun, Result
 
 CORES = 4
 COMPONENTS = ("mac", "accumulators", "weights", "decode", "encode", "map_buffer", "dram")

@@ -8,8 +8,8 @@ import pytest
 from hwsim import Arch, codec
 from hwsim.codec import golden
 from hwsim.layer import Layer
+from hwsim.machine.simulation import simulate
 from hwsim.report import codecs
-from hwsim.simulation import simulate
 from hwsim.trace import MapInfo
 
 

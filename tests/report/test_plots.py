@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+from hwsim.machine.result import CAUSES, LayerResult
 from hwsim.report.comparison import Comparison
 from hwsim.report.plots import breakdown, density, style
 from hwsim.report.text import TIMES
 from hwsim.report.write import draw_comparison, draw_report
-from hwsim.result import CAUSES, LayerResult
 
 NAMES = {"speedup", "breakdown", "waterfall", "density", "roofline", "compression", "energy"}
 MADE_UP = "Synthetic trace: generated values, not measured ones."

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hwsim.machine.result import CAUSES
 from hwsim.report import text
 from hwsim.report.tables import (
     CAUSE_MEANINGS,
@@ -18,7 +19,6 @@ from hwsim.report.tables import (
     to_csv,
     total_row,
 )
-from hwsim.result import CAUSES
 
 
 def read(document: str) -> list[dict[str, str]]:

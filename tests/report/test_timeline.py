@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
+from hwsim.machine.schedule import schedule
+from hwsim.machine.workload import Workload
 from hwsim.report.plots import timeline_plot
 from hwsim.report.timeline import CORES, Busy, timeline
-from hwsim.schedule import schedule
 from hwsim.trace import open_trace
-from hwsim.workload import Workload
 from traces import Tiny
 
 MACHINES = [Arch(cores=2, columns=2), Arch(cores=3, columns=4, map_buffer=0, bytes_per_cycle=1, run_max=1)]

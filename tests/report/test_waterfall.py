@@ -8,10 +8,10 @@ import pytest
 
 import hwsim
 from hwsim.arch import Arch
+from hwsim.machine.result import Result
 from hwsim.report.plots import waterfall
 from hwsim.report.text import TIMES
 from hwsim.report.waterfall import LOSSES, WATERFALL_COLUMNS, waterfall_rows
-from hwsim.result import Result
 from traces import Tiny
 
 

@@ -16,7 +16,7 @@ from hwsim.reproduce.entry import ReproduceError, Score, merged, read_tables, to
 from hwsim.reproduce.from_trace import measure_trace
 from hwsim.reproduce.markdown import BEGIN, END, markdown, with_block
 from hwsim.reproduce.tables import FLOAT_BITS, MISSING, all_tables, ratio
-from hwsim.shipped import shipped_trace, shipped_traces
+from hwsim.trace.shipped import shipped_trace, shipped_traces
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -8,7 +8,7 @@ from bench_cases import clocked_cycles
 from core_cases import Case, prepare
 from streams import Handshake, Stalls, random_stalls
 
-from rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
+from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
 
 # Streams that stall in a pass. For late words there is a model, and late loads cost a pass nothing.
 PROFILES = (

@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
-from rtl.verilog import to_verilog
+from hwsim_rtl.verilog import to_verilog
 
 BUILD = Path(__file__).parents[2] / "build" / "rtl"
 DEFAULT_SEED = 2019

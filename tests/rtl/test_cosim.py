@@ -13,10 +13,10 @@ from simulate import run_bench
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
-from rtl.core.core import Core
-from rtl.core.geometry import Code
-from rtl.cosim import CosimError, build, library
-from rtl.cosim.training import training_passes
+from hwsim_rtl.core.core import Core
+from hwsim_rtl.core.geometry import Code
+from hwsim_rtl.cosim import CosimError, build, library
+from hwsim_rtl.cosim.training import training_passes
 
 MACHINES = {
     "four lanes": Arch(columns=4, accumulators=256, weight_words=640, fifo_depth=8),

@@ -11,7 +11,7 @@ import yaml
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
-from rtl.emit import WAIVERS, emit, verilog
+from hwsim_rtl.emit import WAIVERS, emit, verilog
 
 SMALL = Arch(cores=2, columns=2, accumulators=64, weight_words=64)
 

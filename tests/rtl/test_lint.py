@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hwsim.arch import Arch
-from rtl.emit import WAIVERS, emit
+from hwsim_rtl.emit import WAIVERS, emit
 
 
 @pytest.fixture(scope="module")

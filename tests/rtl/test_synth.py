@@ -7,13 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from hwsim.arch import Arch
-from hwsim.area import RESULTS
 from hwsim.cli.rtl import rtl
 from hwsim.errors import ArchError, HwsimError
-from rtl.synth import COMPONENTS, SynthesisError, add_run, flow, model_points, synthesize
-from rtl.synth.components import MEANINGS, netlist
-from rtl.synth.reports import path_words, read_cells, read_timing
-from rtl.synth.tables import codec_share, markdown
+from hwsim.machine.area import RESULTS
+from hwsim_rtl.synth import COMPONENTS, SynthesisError, add_run, flow, model_points, synthesize
+from hwsim_rtl.synth.components import MEANINGS, netlist
+from hwsim_rtl.synth.reports import path_words, read_cells, read_timing
+from hwsim_rtl.synth.tables import codec_share, markdown
 
 
 def cell(kind, **pins):

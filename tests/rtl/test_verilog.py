@@ -7,8 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from simulate import run_verilog
 
-from rtl.bits.leading import LeadingCount
-from rtl.verilog import to_verilog
+from hwsim_rtl.bits.leading import LeadingCount
+from hwsim_rtl.verilog import to_verilog
 
 
 class Counts(wiring.Component):

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import hwsim
-from hwsim.area import area
 from hwsim.errors import ArchError
+from hwsim.machine.area import area
 from hwsim.sweep import Space, SweepError, sweep
 from hwsim.sweep import run as sweep_run
 from hwsim.sweep.evaluate import run_task

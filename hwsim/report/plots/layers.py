@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from hwsim.machine.result import CAUSES, Result
 from hwsim.report import text
 from hwsim.report.plots import bars
 from hwsim.report.plots.style import (
@@ -17,7 +18,6 @@ from hwsim.report.plots.style import (
     styled,
 )
 from hwsim.report.tables import layer_rows, total_row
-from hwsim.result import CAUSES, Result
 
 _FARTHEST_IDEAL = 2.2  # times the largest speedup; one beyond is written, not drawn: bars keep their room
 

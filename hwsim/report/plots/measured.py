@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from hwsim.machine.result import Result
 from hwsim.report import text
 from hwsim.report.measured import DEVICES, PRECISION, measured_total
 from hwsim.report.plots import bars
@@ -26,7 +27,6 @@ from hwsim.report.plots.style import (
     styled,
 )
 from hwsim.report.tables import total_row
-from hwsim.result import Result
 
 _COLUMN = 0.6  # inches of a number on the right
 _MARKS = {

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from hwsim.arch import Arch
+from hwsim.machine.result import Mode, Result
 from hwsim.report import text
 from hwsim.report.plots.style import DENSE, INK, MUTED, SKIPPING, Plot, canvas, finish, log_ticks, styled
 from hwsim.report.tables import layer_rows
-from hwsim.result import Mode, Result
 
 Points = dict[str, tuple[float, float]]
 _MOST_NAMES = 10

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hwsim.energy import COMPONENTS
+from hwsim.machine.energy import COMPONENTS
+from hwsim.machine.result import Mode, Result
 from hwsim.report import codecs, text
 from hwsim.report.plots import bars
 from hwsim.report.plots.style import COMPONENT_COLOURS, GREY, INK, SKIPPING, SKY, Plot, finish, styled
-from hwsim.result import Mode, Result
 
 
 def compression(maps: Sequence[codecs.MapSizes], result: Result) -> Plot:

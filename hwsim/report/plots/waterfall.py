@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from hwsim.machine.result import Result
 from hwsim.report import text
 from hwsim.report.plots import bars
 from hwsim.report.plots.style import (
@@ -22,7 +23,6 @@ from hwsim.report.plots.style import (
     styled,
 )
 from hwsim.report.waterfall import GAINS, LOSSES, waterfall_rows
-from hwsim.result import Result
 
 _PANELS = 3  # in a line
 _MOST_PANELS = 30

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import hwsim
-from hwsim.area import area
+from hwsim.machine.area import area
 from hwsim.sweep import Space
 from hwsim.sweep.evaluate import check_columns
 

@@ -10,7 +10,7 @@ from golden.symbols import Symbol, decode_times, seg, segment_bits, symbols_of, 
 from streams import Coverage, StreamPort, bench_case, now, pack, random_stalls, start_clock, unpack
 
 from hwsim.arch import Arch
-from rtl.codec import symbol as payloads
+from hwsim_rtl.codec import symbol as payloads
 
 
 class Device:

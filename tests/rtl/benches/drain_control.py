@@ -7,7 +7,7 @@ from cocotb.triggers import RisingEdge, Timer
 from streams import Coverage, bench_case, start_clock
 
 from hwsim.arch import MAC_LATENCY, SUB_BANKS, Arch
-from rtl.core.payloads import PassConfig, sub_bank_depth
+from hwsim_rtl.core.payloads import PassConfig, sub_bank_depth
 
 
 @cocotb.test()

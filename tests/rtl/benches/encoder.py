@@ -9,7 +9,7 @@ from golden.symbols import seg, segment_bits, words_of
 from streams import Coverage, StreamPort, bench_case, pack, random_stalls, start_clock
 
 from hwsim.arch import Arch
-from rtl.codec import symbol as payloads
+from hwsim_rtl.codec import symbol as payloads
 
 LATENCY = 3  # of the docstring: last value to last word and index entry
 ON_THE_WAY = 2  # value to a word that it fills before the end

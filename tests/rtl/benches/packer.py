@@ -7,8 +7,8 @@ from cocotb.triggers import RisingEdge
 from golden.symbols import words_of
 from streams import Coverage, StreamPort, bench_case, random_stalls, start_clock
 
-from rtl.bits.packer import Piece
-from rtl.codec.symbol import Word
+from hwsim_rtl.bits.packer import Piece
+from hwsim_rtl.codec.symbol import Word
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")

@@ -8,7 +8,7 @@ from cocotb.triggers import RisingEdge
 from streams import Coverage, bench_case, pack, start_clock
 
 from hwsim.quantize import Requantize, code_limit
-from rtl.core.payloads import ChannelScale, RequantizeConfig
+from hwsim_rtl.core.payloads import ChannelScale, RequantizeConfig
 
 LATENCY = 7
 

@@ -8,8 +8,8 @@ from cocotb.triggers import RisingEdge, Timer
 from streams import Coverage, bench_case, start_clock
 
 from hwsim.arch import WEIGHT_PASSES, Arch
-from rtl.core.payloads import weight_word
-from rtl.core.weights import RAM_BITS
+from hwsim_rtl.core.payloads import weight_word
+from hwsim_rtl.core.weights import RAM_BITS
 
 WORD_LATENCY, SCALE_LATENCY = 4, 2
 

@@ -3,7 +3,7 @@
 import pytest
 from simulate import run_bench
 
-from rtl.bits.leading import LeadingCount
+from hwsim_rtl.bits.leading import LeadingCount
 
 
 @pytest.mark.parametrize(("width", "of"), [(1, 0), (5, 1), (8, 0), (33, 0), (48, 1)])

@@ -3,7 +3,7 @@
 import pytest
 from simulate import run_bench
 
-from rtl.bits.packer import Packer
+from hwsim_rtl.bits.packer import Packer
 
 
 @pytest.mark.parametrize(("max_length", "low_bits"), [(33, 17), (49, 16), (20, 20)])

@@ -2,7 +2,7 @@
 
 from simulate import run_bench
 
-from rtl.bits.ring import RingFirst
+from hwsim_rtl.bits.ring import RingFirst
 
 
 def test_the_first_one_of_the_ring_is_found_from_every_chunk():

@@ -3,7 +3,7 @@
 import pytest
 from simulate import run_bench
 
-from rtl.bits.window import Window
+from hwsim_rtl.bits.window import Window
 
 
 @pytest.mark.parametrize(("max_bits", "taken_bits"), [(49, 17), (33, 16), (5, 5)])

@@ -4,7 +4,7 @@ import pytest
 from simulate import run_bench
 
 from hwsim.arch import Arch
-from rtl.codec.decoder import SegDecoder
+from hwsim_rtl.codec.decoder import SegDecoder
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from simulate import run_bench
 
 from hwsim.arch import Arch
-from rtl.codec.encoder import SegEncoder
+from hwsim_rtl.codec.encoder import SegEncoder
 
 
 @pytest.mark.parametrize(("activation_bits", "longest", "passes"), [(16, 33, 34), (4, 9, 27)])

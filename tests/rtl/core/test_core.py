@@ -5,8 +5,8 @@ from core_cases import handful, prepare
 from simulate import run_bench
 
 from hwsim.arch import Arch
-from rtl.core.core import Core
-from rtl.cosim import build
+from hwsim_rtl.core.core import Core
+from hwsim_rtl.cosim import build
 
 FIELDS = {"columns": 4, "accumulators": 256, "weight_words": 640, "fifo_depth": 8}
 

@@ -7,18 +7,18 @@ from amaranth.lib.wiring import connect, flipped
 from simulate import run_bench
 
 from hwsim.arch import Arch
-from rtl.core.adder_tree import AdderTree
-from rtl.core.addresses import TapAddresses
-from rtl.core.bank import AccumulatorBank
-from rtl.core.columns import ValidColumns
-from rtl.core.credit_fifo import CreditFifo
-from rtl.core.drain_control import DrainControl
-from rtl.core.launcher import Launcher
-from rtl.core.multiply import Multipliers
-from rtl.core.position import PositionCounter
-from rtl.core.requantize import Requantizer
-from rtl.core.scatter import Scatter
-from rtl.core.weights import WeightMemory
+from hwsim_rtl.core.adder_tree import AdderTree
+from hwsim_rtl.core.addresses import TapAddresses
+from hwsim_rtl.core.bank import AccumulatorBank
+from hwsim_rtl.core.columns import ValidColumns
+from hwsim_rtl.core.credit_fifo import CreditFifo
+from hwsim_rtl.core.drain_control import DrainControl
+from hwsim_rtl.core.launcher import Launcher
+from hwsim_rtl.core.multiply import Multipliers
+from hwsim_rtl.core.position import PositionCounter
+from hwsim_rtl.core.requantize import Requantizer
+from hwsim_rtl.core.scatter import Scatter
+from hwsim_rtl.core.weights import WeightMemory
 
 MULTIPLIER_INPUTS = ("value", "signed_input", "weights")
 FIELDS = {"columns": 4, "accumulators": 256, "weight_words": 640}

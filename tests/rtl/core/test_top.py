@@ -4,7 +4,7 @@ import pytest
 from simulate import run_verilog
 
 from hwsim.arch import Arch
-from rtl.emit import NAME, verilog
+from hwsim_rtl.emit import NAME, verilog
 
 FIELDS = {"cores": 2, "columns": 4, "accumulators": 256, "weight_words": 640, "fifo_depth": 8}
 

@@ -5,8 +5,8 @@ from amaranth.hdl import Elaboratable
 from formal.prove import prove
 
 from hwsim.arch import Arch
-from rtl.codec.decoder import SegDecoder
-from rtl.codec.encoder import SegEncoder
+from hwsim_rtl.codec.decoder import SegDecoder
+from hwsim_rtl.codec.encoder import SegEncoder
 
 VALUES = 2  # of the segment
 CYCLES = VALUES + 8  # first value to last symbol: encoder 3, window 1, decoder 1, and the reset

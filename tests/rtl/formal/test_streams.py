@@ -6,9 +6,9 @@ from amaranth.hdl import Elaboratable
 from formal.prove import inputs, prove
 
 from hwsim.arch import Arch
-from rtl.bits.packer import Packer
-from rtl.codec.encoder import SegEncoder
-from rtl.core.credit_fifo import CreditFifo
+from hwsim_rtl.bits.packer import Packer
+from hwsim_rtl.codec.encoder import SegEncoder
+from hwsim_rtl.core.credit_fifo import CreditFifo
 
 
 class Holds(Elaboratable):

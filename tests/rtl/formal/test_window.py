@@ -5,7 +5,7 @@ from amaranth.hdl import Elaboratable
 from formal.prove import inputs, prove
 
 from hwsim.arch import WINDOW_WORDS
-from rtl.bits.window import MAX_BITS, Window
+from hwsim_rtl.bits.window import MAX_BITS, Window
 
 
 class Occupied(Elaboratable):

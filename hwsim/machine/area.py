@@ -1,0 +1,184 @@
+"""Area of a machine on an ECP5: an estimate, from the synthesis of its components.
+
+LUTs, flip-flops and DSPs of a component are linear in a few features of the machine, fitted by least squares
+to the runs in ``data/ecp5_synthesis.json`` (made by ``hwsim rtl synth --model``; docs/synthesis.md). Block
+RAMs follow from the shapes of the memories, as yosys lays them out.
+
+Left out: what joins the cores of an array, the map buffer and the DRAM channel (the RTL has neither), and
+the multiplexers of accumulator banks of more than 4096 words.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from hwsim.arch import SUB_BANKS, WEIGHT_PASSES, Arch
+from hwsim.machine.energy import ACCUMULATOR_BITS
+
+RESULTS = Path(__file__).parent / "data" / "ecp5_synthesis.json"
+FITTED = ("luts", "ffs", "dsps")
+DEVICE = {"luts": 83640, "ffs": 83640, "dsps": 156, "brams": 208}  # what an LFE5U-85F has
+SCALE_BITS = 48  # of a channel: bias 32, multiplier 16
+MARK_BITS = 1  # of an accumulator, beside its sum and for the drain (docs/architecture.md)
+READERS = 2  # of accumulators, taps and drain: each has a copy
+RAM_ROWS = 16  # a distributed RAM is 16 x 4 bits
+RAM_COLUMNS = 4
+BLOCKS = ((512, 36), (1024, 18), (2048, 9))  # shapes of a block RAM: words, bits
+BYTE = 9  # bits that a block RAM writes together
+BLOCK_COST = 20  # distributed RAMs for which yosys takes a block RAM instead: it is between 18 and 24
+WEIGHT_RAM = 2048  # words of a RAM of the weight memory
+
+
+@dataclass(frozen=True)
+class Area:
+    """Cells of an ECP5: ``luts``, flip-flops ``ffs``, ``dsps`` (MULT18X18D), ``brams`` (DP16KD, 18 Kbit)."""
+
+    luts: int
+    ffs: int
+    dsps: int
+    brams: int
+
+
+Points = list[tuple[Arch, list[int]]]  # machines, and what was counted on each
+
+# What each component grows with. "rest" is what the core has beside its parts.
+FEATURES: dict[str, Callable[[Arch], tuple[float, ...]]] = {
+    "decoder": lambda a: (1, a.activation_bits, a.run_max),
+    "encoder": lambda a: (1, a.activation_bits),
+    "position": lambda a: (1, a.activation_bits, math.log2(a.columns)),
+    "items": lambda a: (1, _fifo_rows(a), _fifo_rows(a) * a.activation_bits),
+    "scatter": lambda a: (1, a.activation_bits, a.columns, 1 - _table_rams(a)),
+    "weights": lambda a: (1, _word(a), _word(a) * _blocks(a.weight_words, WEIGHT_RAM)),
+    "columns": lambda a: (1, a.columns, a.columns * a.activation_bits, _word(a)),
+    "drain": lambda a: (1, a.activation_bits, a.columns),
+    "rest": lambda a: (1, a.columns),
+}
+
+
+def area(arch: Arch) -> Area:
+    """Estimated area of all cores of a machine; :func:`fit_error` says how far the fit is from its data."""
+    core = [0.0] * len(FITTED)
+    for component, rows in _coefficients().items():
+        features = FEATURES[component](arch)
+        for i, row in enumerate(rows):
+            core[i] += max(0.0, sum(c * f for c, f in zip(row, features, strict=True)))
+    luts, ffs, dsps = (arch.cores * round(number) for number in core)
+    return Area(luts, ffs, dsps, arch.cores * core_brams(arch))
+
+
+def core_brams(arch: Arch) -> int:
+    """Block RAMs of a core: accumulators, their marks, weights, channel scales, item FIFO, table of taps."""
+    accumulators = SUB_BANKS * max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
+    bank_address = (accumulators - 1).bit_length()
+    full, rest = divmod(arch.weight_words, WEIGHT_RAM)
+    weight_address = (arch.weight_words - 1).bit_length()
+    # Value, kernel columns, x, weight address, pixel, end of the row.
+    item = arch.activation_bits + 7 + (bank_address + 1) + weight_address + bank_address + 1
+    return (
+        arch.columns
+        * READERS
+        * (block_rams(accumulators, ACCUMULATOR_BITS + MARK_BITS) + block_rams(accumulators, MARK_BITS))
+        + full * block_rams(WEIGHT_RAM, _word(arch))
+        + block_rams(rest, _word(arch))
+        + block_rams(WEIGHT_PASSES * arch.columns, SCALE_BITS)
+        + block_rams(arch.fifo_depth, item)
+        + _table_rams(arch)
+    )
+
+
+def block_rams(depth: int, width: int) -> int:
+    """Block RAMs that yosys takes for a memory of one read and one write port; 0: it takes distributed RAM.
+
+    The words of a row of RAMs, filled up to bytes of nine bits, and those of the next rows lie side by side,
+    and so may share a RAM.
+    """
+    padded = _blocks(width, BYTE) * BYTE
+    blocks = min(_blocks(_blocks(depth, words) * padded, bits) for words, bits in BLOCKS)
+    distributed = _blocks(depth, RAM_ROWS) * _blocks(width, RAM_COLUMNS)
+    return 0 if distributed < BLOCK_COST * blocks else blocks
+
+
+@cache
+def fit_error() -> dict[str, float]:
+    """Largest deviation of the fitted LUTs from the data, by component, as a part of the measured count."""
+    points = _points()
+    return {
+        component: max(
+            abs(sum(c * f for c, f in zip(rows[0], FEATURES[component](arch), strict=True)) / counts[0] - 1)
+            for arch, counts in points[component]
+        )
+        for component, rows in _coefficients().items()
+        if component != "rest"
+    }
+
+
+@cache
+def _coefficients() -> dict[str, list[list[float]]]:
+    """Of every component, for each of FITTED, one number a feature.
+
+    Only the first, the constant, may be negative, so that a larger machine never takes less.
+    """
+    from scipy.optimize import nnls
+
+    fitted = {}
+    for component, points in _points().items():
+        features = np.array([FEATURES[component](arch) for arch, _ in points], float)
+        below = np.column_stack([features, -features[:, 0]])
+        solutions = [nnls(below, counts)[0] for counts in np.array([n for _, n in points], float).T]
+        fitted[component] = [
+            [first - last, *slopes] for first, *slopes, last in map(np.ndarray.tolist, solutions)
+        ]
+    return fitted
+
+
+@cache
+def _points() -> dict[str, Points]:
+    """Measured counts of FITTED by component, and of the rest of every core whose parts were measured too."""
+    found: dict[str, Points] = {component: [] for component in FEATURES}
+    cores: Points = []
+    for run in json.loads(RESULTS.read_text(encoding="utf-8"))["runs"]:
+        point = Arch(**run["machine"]), [run["cells"][name] for name in FITTED]
+        if run["component"] == "core":
+            cores.append(point)
+        elif run["component"] in found:
+            found[run["component"]].append(point)
+    parts = [name for name in FEATURES if name != "rest"]
+    for arch, core in cores:
+        counts = [_measured(name, arch, found[name]) for name in parts]
+        measured = [each for each in counts if each is not None]
+        if len(measured) == len(parts):
+            sums = (sum(column) for column in zip(*measured, strict=True))
+            found["rest"].append((arch, [whole - part for whole, part in zip(core, sums, strict=True)]))
+    return found
+
+
+def _measured(component: str, arch: Arch, points: Points) -> list[int] | None:
+    """Counts of a machine on which the component is the one of ``arch``, as far as its features go."""
+    features = FEATURES[component]
+    return next((counts for other, counts in points if features(other) == features(arch)), None)
+
+
+def _fifo_rows(arch: Arch) -> int:
+    """Rows of distributed RAMs of the item FIFO. A deeper one is a block RAM, with about as many LUTs."""
+    return min(2, _blocks(arch.fifo_depth, RAM_ROWS))
+
+
+def _table_rams(arch: Arch) -> int:
+    """Block RAMs of the table of depthwise taps: yosys takes one for 4 columns, logic for 8, 16 and 32."""
+    return int(arch.columns <= 4)
+
+
+def _word(arch: Arch) -> int:
+    """Bits of a weight word."""
+    return arch.columns * arch.weight_bits
+
+
+def _blocks(size: int, block: int) -> int:
+    return -(-size // block)

@@ -1,0 +1,133 @@
+"""Trace + machine -> result: the one entry that everything else calls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+from hwsim.arch import WORD_BITS, Arch
+from hwsim.errors import ArchError
+from hwsim.machine.energy import energy_pj, event_table
+from hwsim.machine.result import LayerResult, LayerRun, Result
+from hwsim.machine.schedule import LayerSpan, schedule
+from hwsim.machine.workload import Workload
+
+if TYPE_CHECKING:
+    from hwsim.trace import Trace
+
+
+def simulate(
+    trace: Trace,
+    arch: Arch | None = None,
+    images: Sequence[int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Run a trace through the machine and through its dense baseline.
+
+    Args:
+        trace: from :func:`hwsim.open_trace`.
+        arch: the machine; the default one if not given.
+        images: numbers of the images to run, each from an idle machine; all if not given.
+        progress: called with (images done, images in all).
+
+    Raises:
+        ArchError: a layer does not fit the machine.
+        TraceError: an image that the trace does not have.
+    """
+    arch = arch or Arch()
+    numbers = tuple(range(trace.images) if images is None else images)
+    check_widths(trace, arch)
+    results: list[LayerResult] = []
+    for done, number in enumerate(numbers):
+        results += simulate_image(Workload(trace, number), arch)
+        if progress is not None:
+            progress(done + 1, len(numbers))
+    return Result(
+        title=trace.title,
+        network=trace.network,
+        variant=trace.variant,
+        synthetic=trace.synthetic,
+        provenance=dict(trace.provenance),
+        images=numbers,
+        arch=arch,
+        layers=tuple(results),
+    )
+
+
+def simulate_image(workload: Workload, arch: Arch) -> list[LayerResult]:
+    """One image through the machine and its dense baseline, each from an idle start.
+
+    Raises:
+        ArchError: a layer does not fit the machine.
+    """
+    table = event_table(arch)
+    skipping, dense = (
+        [
+            _account(workload, machine, table, span)
+            for span in schedule(workload.jobs(machine), machine).layers
+        ]
+        for machine in (arch.replace(skip_zeros=True), arch.dense())
+    )
+    return [LayerResult(*pair) for pair in zip(skipping, dense, strict=True)]
+
+
+def check_widths(trace: Trace, arch: Arch) -> None:
+    """Refuse a trace whose values or weights are wider than the machine.
+
+    Raises:
+        ArchError: names the width to raise.
+    """
+    for info in trace.maps.values():
+        if info.bits > arch.activation_bits:
+            raise ArchError(
+                f"map {info.name} has {info.bits} bits, the machine takes {arch.activation_bits}: "
+                "raise activation_bits"
+            )
+    if trace.weight_bits > arch.weight_bits:
+        raise ArchError(
+            f"the trace has {trace.weight_bits}-bit weights, the machine takes {arch.weight_bits}: "
+            "raise weight_bits"
+        )
+
+
+def _account(workload: Workload, arch: Arch, table: dict[str, float], span: LayerSpan) -> LayerRun:
+    """What a layer did, counted."""
+    job, layer = span.job, span.job.layer
+    nonzero_macs = workload.nonzero_macs(layer)
+    macs = nonzero_macs if arch.skip_zeros else layer.macs
+    outputs = prod(layer.out_shape)
+    timings = Counter(run.timing for run in span.passes)
+    words_moved = (span.dram["maps_in"] + span.dram["maps_out"]) // (WORD_BITS // 8)
+    events = {
+        "mac": macs,
+        "accumulator": macs,
+        "drain": outputs,
+        "weight_word": sum(n * timing.tap_cycles for timing, n in timings.items()),
+        "weight_byte_loaded": span.dram["weights"],
+        "map_word": sum(n * timing.words for timing, n in timings.items()) + words_moved,
+        "symbol": sum(n * timing.symbols for timing, n in timings.items()),
+        "encoded": outputs,
+        "dram_byte": sum(span.dram.values()),
+    }
+    return LayerRun(
+        name=layer.name,
+        kind=layer.kind,
+        image=workload.image,
+        start=span.start,
+        end=span.end,
+        cycles=span.end - span.start,
+        macs=layer.macs,
+        nonzero_macs=nonzero_macs,
+        elements=prod(layer.in_shape),
+        nonzeros=int(job.stored.nonzeros.sum()),
+        causes=span.causes,
+        dram=span.dram,
+        map_bytes=job.stored.bytes,
+        events=events,
+        energy_pj=energy_pj(events, table),
+        rounds=len(job.mapping.rounds),
+        row_groups=len(job.mapping.groups),
+        block=job.block,
+    )

@@ -1,0 +1,179 @@
+"""Synthetic traces in memory and in files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from hwsim import networks
+from hwsim.codec import seg
+from hwsim.errors import TraceError
+from hwsim.layer import Layer
+from hwsim.networks import Network, NetworkError
+from hwsim.synthetic.densities import Densities, map_densities
+from hwsim.synthetic.fields import activation_map
+from hwsim.trace import MapInfo, TraceWriter
+
+_PIXEL_BITS = 8
+_WEIGHT_BITS = 8
+
+
+class SyntheticTrace:
+    """A synthetic trace in memory, with the reading side of :class:`hwsim.trace.Trace`.
+
+    A map is made when it is first asked for, from a seed of its own: (seed, map, image). Scale and order of a
+    map are chosen on one more, calibration, image.
+
+    Args:
+        network: whose geometry.
+        density: of the maps, see :func:`hwsim.synthetic.map_densities`.
+        seed: 0 or more; the same seed gives the same values everywhere.
+        images: how many, 1 or more.
+        bits: width of the values, 1 .. 16; the first layer's image has 8 at most.
+
+    Raises:
+        NetworkError: an argument that makes no sense.
+    """
+
+    synthetic = True
+    variant = "synthetic"
+    weight_bits = _WEIGHT_BITS
+
+    def __init__(
+        self, network: Network, density: Densities = 0.5, seed: int = 0, images: int = 1, bits: int = 16
+    ) -> None:
+        if seed < 0 or images < 1 or not 1 <= bits <= 16:
+            raise NetworkError(
+                f"seed must be 0 or more, images 1 or more, bits 1 .. 16; not {seed}, {images} and {bits}"
+            )
+        self.title = f"synthetic {network.name}"
+        self.network, self.layers, self.images = network.name, network.layers, images
+        self._seed, self._densities = seed, map_densities(network, density)
+        self.provenance = {
+            "recipe": "hwsim.synthetic: made-up activation maps, not measured ones; no weights",
+            "geometry": network.source,
+            "seed": seed,
+            "density": self._densities,
+        }
+        self.metrics: dict[str, object] = {}
+        image = network.layers[0].input
+        self.maps = {
+            name: self._calibrate(name, shape, min(bits, _PIXEL_BITS) if name == image else bits)
+            for name, shape in network.maps.items()
+        }
+        self._made: dict[tuple[str, int], np.ndarray] = {}
+
+    def map(self, name: str, image: int) -> np.ndarray:
+        """Codes of a map of an image, uint16 (C, H, W); kept for the next time."""
+        if (name, image) not in self._made:
+            self._made[name, image] = self.make(name, image)
+        return self._made[name, image]
+
+    def make(self, name: str, image: int) -> np.ndarray:
+        """As :meth:`map`, but not kept.
+
+        Raises:
+            TraceError: no such map or image.
+        """
+        if name not in self.maps or not 0 <= image < self.images:
+            raise TraceError(f"{self.title} has no map {name} of image {image}")
+        info = self.maps[name]
+        return _codes(self._values(name, info.shape, image), info.scale, info.bits)
+
+    def weights(self, layer: Layer | str) -> np.ndarray:
+        """There are none.
+
+        Raises:
+            TraceError: always.
+        """
+        raise TraceError(f"{self.title} has no weights: use a captured trace for what needs them")
+
+    weight_scale = requantize = weights
+
+    def _values(self, name: str, shape: tuple[int, int, int], image: int) -> np.ndarray:
+        """Image -1 is the one for calibration."""
+        seeds = np.random.SeedSequence(self._seed, spawn_key=(crc32(name.encode()), image + 1))
+        return activation_map(shape, self._densities[name], np.random.Generator(np.random.PCG64(seeds)))
+
+    def _calibrate(self, name: str, shape: tuple[int, int, int], bits: int) -> MapInfo:
+        values = self._values(name, shape, -1)
+        scale = float(values.max()) / ((1 << bits) - 1) or 1.0
+        order = seg.best_order(_codes(values, scale, bits))
+        return MapInfo(name, shape, bits, order, signed=False, scale=scale)
+
+
+def _codes(values: np.ndarray, scale: float, bits: int) -> np.ndarray:
+    """Codes, uint16; what is not zero stays so, what is too large is cut."""
+    return np.clip(np.rint(values / scale), values > 0, (1 << bits) - 1).astype(np.uint16)
+
+
+def synthetic_trace(
+    network: str | os.PathLike[str] | Network,
+    density: Densities = 0.5,
+    seed: int = 0,
+    images: int = 1,
+    bits: int = 16,
+) -> SyntheticTrace:
+    """A synthetic trace in memory of a network, by name, as geometry, or of a SCALE-Sim topology (``.csv``).
+
+    Raises:
+        NetworkError: an unknown network, a topology that cannot be read, or see :class:`SyntheticTrace`.
+    """
+    return SyntheticTrace(_network(network), density, seed, images, bits)
+
+
+def _network(network: str | os.PathLike[str] | Network) -> Network:
+    if isinstance(network, Network):
+        return network
+    if Path(network).suffix.lower() == ".csv":
+        from hwsim.networks.scalesim import read_topology
+
+        return read_topology(network)
+    return networks.get(os.fspath(network))
+
+
+def synthesize(
+    network: str | os.PathLike[str] | Network,
+    path: str | os.PathLike[str],
+    density: Densities = 0.5,
+    seed: int = 0,
+    images: int = 1,
+    bits: int = 16,
+    progress: Callable[[int, int], None] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a synthetic trace, one map at a time.
+
+    Args:
+        network: as for :func:`synthetic_trace`.
+        path: of the trace: a folder, ``.zip`` file or fsspec URL.
+        density, seed, images, bits: see :class:`SyntheticTrace`.
+        progress: called with (maps written, maps in all).
+        overwrite: whether a trace that is there already is replaced.
+
+    Raises:
+        NetworkError: as :func:`synthetic_trace`.
+        TraceError: the trace cannot be written.
+    """
+    trace = synthetic_trace(network, density, seed, images, bits)
+    names = [(name, image) for image in range(images) for name in trace.maps]
+    with TraceWriter(
+        path,
+        network=trace.network,
+        variant=trace.variant,
+        synthetic=True,
+        provenance=trace.provenance,
+        layers=trace.layers,
+        maps=trace.maps,
+        images=images,
+        weight_bits=trace.weight_bits,
+        overwrite=overwrite,
+    ) as writer:
+        for done, (name, image) in enumerate(names, 1):
+            writer.write_map(name, image, trace.make(name, image))
+            if progress is not None:
+                progress(done, len(names))

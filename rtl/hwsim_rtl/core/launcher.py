@@ -1,0 +1,59 @@
+"""When a pass may start."""
+
+from __future__ import annotations
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.arch import WEIGHT_PASSES, Arch
+from hwsim_rtl.core.payloads import PassConfig
+
+
+class Launcher(wiring.Component):
+    """Start passes: when the one before is done and the weights and scales of the next are loaded.
+
+    A pass may start in the cycle in which the one before is done, and in the one after its last load.
+
+    Args:
+        arch: widths.
+
+    Ports:
+        passes: In(stream of PassConfig), taken in the cycle of ``start``.
+        start: Out(1). config: Out(PassConfig), valid with it. busy, done: In(1), of the core.
+        weights_last, scales_last: In(1), the last load of a pass takes place in this cycle.
+        weights_open, scales_open: Out(1), loads may take place: fewer than WEIGHT_PASSES passes are at work
+            or loaded. Whether the words of one have room is up to the host.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(
+            {
+                "passes": In(stream.Signature(PassConfig(arch))),
+                "start": Out(1),
+                "config": Out(PassConfig(arch)),
+                "busy": In(1),
+                "done": In(1),
+                "weights_last": In(1),
+                "scales_last": In(1),
+                "weights_open": Out(1),
+                "scales_open": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        # Passes whose loads are in and that have not started.
+        weights, scales = Signal(range(WEIGHT_PASSES + 1)), Signal(range(WEIGHT_PASSES + 1))
+        m.d.comb += [
+            self.start.eq(self.passes.valid & (weights != 0) & (scales != 0) & (~self.busy | self.done)),
+            self.passes.ready.eq(self.start),
+            self.config.eq(self.passes.payload),
+            self.weights_open.eq(weights + self.busy < WEIGHT_PASSES),
+            self.scales_open.eq(scales + self.busy < WEIGHT_PASSES),
+        ]
+        m.d.sync += [
+            weights.eq(weights + self.weights_last - self.start),
+            scales.eq(scales + self.scales_last - self.start),
+        ]
+        return m

@@ -1,0 +1,200 @@
+"""What travels between the parts of a core, and the configuration of a pass: one place for their widths.
+
+No ``from __future__ import annotations`` here: ``data.Struct`` reads its annotations as values.
+"""
+
+from amaranth import signed, unsigned
+from amaranth.lib import data
+
+from hwsim.arch import SUB_BANKS, Arch
+from hwsim_rtl.codec.symbol import COUNT_BITS, RAW_BITS, DecoderConfig, EncoderConfig
+
+MAX_KERNEL = 7
+MAX_STRIDE = 2
+SUM_BITS = 32  # of an accumulator, a bias and a product; all wrap
+MULTIPLIER_BITS = 16
+MAX_SHIFT = 47
+RECIPROCAL_BITS = 17
+KERNEL_BITS = 3  # of a number of a kernel row or column, 0 .. 6
+SUB_BANK_BITS = (SUB_BANKS - 1).bit_length()
+CHANNEL_WORDS_BITS = (MAX_KERNEL**2).bit_length()
+
+
+def sub_bank_depth(arch: Arch) -> int:
+    """Words of a sub-bank: ``accumulators`` / 8, up to a power of two, which splits addresses; at least 2."""
+    return max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
+
+
+def bank_address_bits(arch: Arch) -> int:
+    """Width of an accumulator's address: the sub-bank above the word in it."""
+    return (SUB_BANKS * sub_bank_depth(arch) - 1).bit_length()
+
+
+def weight_address_bits(arch: Arch) -> int:
+    """Width of an address in the weight memory."""
+    return (arch.weight_words - 1).bit_length()
+
+
+def product_bits(arch: Arch) -> int:
+    """Width of an activation, with a sign, times a weight; no wider than a sum, to which it wraps."""
+    return min(SUM_BITS, arch.activation_bits + 1 + arch.weight_bits)
+
+
+def weight_word(arch: Arch) -> data.ArrayLayout:
+    """A word of weight memory: one signed weight a lane."""
+    return data.ArrayLayout(signed(arch.weight_bits), arch.columns)
+
+
+class ChannelScale(data.Struct):
+    """What the drain needs of an output channel."""
+
+    bias: signed(SUM_BITS)
+    multiplier: unsigned(MULTIPLIER_BITS)
+
+
+class RequantizeConfig(data.Struct):
+    """How sums become codes: ``shift`` 1 .. 47; ``bits`` of the codes, 1 (signed: 2) .. 16."""
+
+    shift: unsigned(MAX_SHIFT.bit_length())
+    relu: 1
+    bits: unsigned(RAW_BITS)
+    signed: 1
+
+
+class PassConfig(data.StructLayout):
+    """What a core must know of a pass; constant from ``start`` to ``done``.
+
+    ``hwsim_rtl.core.geometry`` fills it.
+
+    Members:
+        decoder, encoder, requantize: of those parts.
+        depthwise: bank = tap. signed_input: codes went through the H.264 mapping.
+        width: W of the input map; reciprocal: ceil(2^(16 + reciprocal_shift) / width), where
+            reciprocal_shift = ceil(log2(width)), so that it has 17 bits and is exact for positions below
+            2^16.
+        padding: on the left. stride_two: stride is 2, not 1. kernel_width: Kw.
+        column_limit: stride * (Wo - 1), the rightmost x + padding - kx that meets an output.
+        channel_words: weight words of an input channel: Kh Kw, or ceil(Kh Kw / M) if depthwise.
+        segment_words: weight words of a whole segment; pass_words: of the pass.
+        out_width: Wo. ring: Kh + 1 rows; row_sub_banks: that a row of the ring owns.
+        owned: output rows of the pass. channels: that it drains; out_block: of an output segment.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(
+            {
+                "decoder": DecoderConfig,
+                "encoder": EncoderConfig,
+                "requantize": RequantizeConfig,
+                "depthwise": 1,
+                "signed_input": 1,
+                "width": COUNT_BITS,
+                "reciprocal": RECIPROCAL_BITS,
+                "reciprocal_shift": range(COUNT_BITS + 1),
+                "padding": KERNEL_BITS,
+                "stride_two": 1,
+                "kernel_width": KERNEL_BITS,
+                "column_limit": COUNT_BITS,
+                "channel_words": CHANNEL_WORDS_BITS,
+                "segment_words": range(arch.weight_words + 1),
+                "pass_words": range(arch.weight_words + 1),
+                "out_width": bank_address_bits(arch),
+                "ring": range(SUB_BANKS + 1),
+                "row_sub_banks": range(SUB_BANKS // 2 + 1),
+                "owned": COUNT_BITS,
+                "channels": range(arch.columns + 1),
+                "out_block": range(arch.columns + 1),
+            }
+        )
+
+
+class RowDescriptor(data.Struct):
+    """What an input row of the pass reaches.
+
+    ``taps``: mask of the kernel rows kh that lead to an owned output row; with kh ascending those rows
+    descend from number ``newest`` without a gap. ``sub_banks``: for each kernel row, the first sub-bank of
+    the owned row that it leads to, that row's number modulo the ring times ``row_sub_banks``; any, if it
+    leads to none. ``done``: owned rows that are complete after this input row.
+    """
+
+    taps: unsigned(MAX_KERNEL)
+    sub_banks: data.ArrayLayout(unsigned(SUB_BANK_BITS), MAX_KERNEL)
+    newest: unsigned(COUNT_BITS)
+    done: unsigned(KERNEL_BITS)
+
+
+class Placed(data.StructLayout):
+    """An item whose position is known.
+
+    Members: ``present``: it has a ``value``; ``x``: of the value, plus the padding on the left; ``weight``:
+    its channel's first weight word, counted through the pass; ``pixel``: channel * Wo; ``row_end``: last of
+    its input row.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(
+            {
+                "present": 1,
+                "value": arch.activation_bits,
+                "x": COUNT_BITS,
+                "weight": weight_address_bits(arch),
+                "pixel": bank_address_bits(arch),
+                "row_end": 1,
+            }
+        )
+
+
+class Item(data.StructLayout):
+    """What the item FIFO holds: ``columns``, the mask of the kernel columns that meet an output, is 0 without
+    a value; ``x`` has only the bits that matter then. The rest as in :class:`Placed`."""
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(
+            {
+                "value": arch.activation_bits,
+                "columns": MAX_KERNEL,
+                "x": bank_address_bits(arch) + 1,
+                "weight": weight_address_bits(arch),
+                "pixel": bank_address_bits(arch),
+                "row_end": 1,
+            }
+        )
+
+
+class Tap(data.StructLayout):
+    """What the scatter unit issues in a cycle.
+
+    Members: ``kernel_row``, ``kernel_column``: the tap (unless depthwise); ``step``: which of the item's
+    weight words (depthwise); ``rows``, ``columns``: masks of the taps valid for the item; ``sub_banks``: as
+    in :class:`RowDescriptor`. The rest as in :class:`Item`.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(
+            {
+                "value": arch.activation_bits,
+                "kernel_row": KERNEL_BITS,
+                "kernel_column": KERNEL_BITS,
+                "step": CHANNEL_WORDS_BITS,
+                "rows": MAX_KERNEL,
+                "columns": MAX_KERNEL,
+                "sub_banks": data.ArrayLayout(unsigned(SUB_BANK_BITS), MAX_KERNEL),
+                "x": bank_address_bits(arch) + 1,
+                "weight": weight_address_bits(arch),
+                "pixel": bank_address_bits(arch),
+            }
+        )
+
+
+class BankAccess(data.StructLayout):
+    """An access to an accumulator bank: ``valid`` and ``address``, the sub-bank above the word in it."""
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__({"valid": 1, "address": bank_address_bits(arch)})
+
+
+class DrainRead(data.StructLayout):
+    """One output value under way through the drain: its channel, and whether it ends its output segment."""
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__({"channel": range(arch.columns), "segment_end": 1})

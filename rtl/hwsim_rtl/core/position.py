@@ -1,0 +1,103 @@
+"""Symbols to items: where in the segment a value lies."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.arch import Arch
+from hwsim_rtl.codec.symbol import COUNT_BITS, Symbol
+from hwsim_rtl.core.payloads import (
+    RECIPROCAL_BITS,
+    PassConfig,
+    Placed,
+    bank_address_bits,
+    weight_address_bits,
+)
+
+
+class PositionCounter(wiring.Component):
+    """Give every symbol that makes an item its channel and x.
+
+    The position in the segment is a running sum; channel = position * reciprocal >> (16 + shift) and
+    x = position - channel * width, so that a run may cross any number of map rows.
+
+    Latency 5 cycles from ``symbols`` to ``items``; one symbol a cycle.
+
+    Args:
+        arch: widths.
+
+    Ports:
+        symbols: In(stream of Symbol, always ready).
+        config: In(PassConfig).
+        start: In(1), before the first symbol of a pass; drops what is under way.
+        makes_item: Out(1), the symbol of this cycle makes an item; combinational.
+        items: Out(stream of Placed, always ready).
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        self._arch = arch
+        super().__init__(
+            {
+                "symbols": In(stream.Signature(Symbol(arch), always_ready=True)),
+                "config": In(PassConfig(arch)),
+                "start": In(1),
+                "makes_item": Out(1),
+                "items": Out(stream.Signature(Placed(arch), always_ready=True)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        arch, config, symbol = self._arch, self.config, self.symbols.payload
+        segment_base = Signal(weight_address_bits(arch))
+        passed = Signal(COUNT_BITS)  # values of the segment before this symbol
+        position = Signal(COUNT_BITS)
+        m.d.comb += [
+            position.eq(passed + symbol.run),
+            self.makes_item.eq(self.symbols.valid & (symbol.present | symbol.row_end)),
+        ]
+        with m.If(self.symbols.valid):
+            m.d.sync += passed.eq(position + symbol.present)
+            with m.If(symbol.segment_end):
+                m.d.sync += passed.eq(0)
+                m.d.sync += segment_base.eq(segment_base + config.segment_words)
+            with m.If(symbol.row_end):
+                m.d.sync += segment_base.eq(0)
+        # What waits for the multiplications: a register a stage.
+        stages = 5
+        valid = [self.makes_item] + [Signal(name=f"valid{i}") for i in range(1, stages + 1)]
+        item = [Signal(Placed(arch), name=f"item{i}") for i in range(stages + 1)]
+        at = [position] + [Signal(COUNT_BITS, name=f"at{i}") for i in range(1, stages)]
+        m.d.comb += [
+            item[0].present.eq(symbol.present),
+            item[0].value.eq(symbol.value),
+            item[0].row_end.eq(symbol.row_end),
+            item[0].weight.eq(segment_base),
+        ]
+        for wire in (valid, item, at):
+            m.d.sync += [after.eq(before) for before, after in pairwise(wire)]
+
+        product = Signal(COUNT_BITS + RECIPROCAL_BITS)
+        channel = Signal(range(arch.columns))
+        skipped = Signal(COUNT_BITS)  # values of the channels before
+        words = Signal(weight_address_bits(arch))
+        pixel = Signal(bank_address_bits(arch))
+        m.d.sync += [
+            product.eq(at[1] * config.reciprocal),
+            channel.eq(product[COUNT_BITS:] >> config.reciprocal_shift),
+            skipped.eq(channel * config.width),
+            words.eq(channel * config.channel_words),
+            pixel.eq(channel * config.out_width),
+            item[5].x.eq(at[4] - skipped + config.padding),
+            item[5].weight.eq(item[4].weight + words),
+            item[5].pixel.eq(pixel),
+        ]
+        with m.If(self.start):  # after an error the decoder has gone on
+            m.d.sync += [signal.eq(0) for signal in valid[1:]]
+            m.d.sync += [passed.eq(0), segment_base.eq(0)]
+        m.d.comb += [self.items.valid.eq(valid[-1]), self.items.payload.eq(item[-1])]
+        return m

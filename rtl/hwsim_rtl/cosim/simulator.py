@@ -1,0 +1,269 @@
+"""Passes in, output words and cycles out."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from amaranth.lib import data
+
+from hwsim.arch import WORD_BITS, Arch
+from hwsim.errors import HwsimError
+from hwsim_rtl.codec.symbol import Word
+from hwsim_rtl.core.geometry import PassGeometry
+from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
+
+ALWAYS = np.array([3], np.uint8)
+INDEX_ENTRY = np.dtype([("words", "<u2"), ("nonzeros", "<u2")])
+
+
+class CosimError(HwsimError):
+    """The simulation cannot be built, or a pass does not come to its end."""
+
+
+@dataclass(frozen=True)
+class PassStimulus:
+    """Everything that a core sees of a pass.
+
+    Attributes:
+        geometry: of the pass.
+        words: uint64 (n,), the input segments in the order of reading, first bit most significant.
+        last: bool (n,), whether a word ends its segment.
+        weights: int (weight words, M), each lane's weight; lanes without a channel are 0.
+        bias, multiplier: int (channels,), of the drain.
+        arrival: int64 (n,), cycle of the pass from which a word is there; None: from the start.
+        ready: uint8 (cycles,), bit 0: coded words are taken, bit 1: index entries. Repeats over the cycles
+            of the pass, the start's first.
+    """
+
+    geometry: PassGeometry
+    words: np.ndarray
+    last: np.ndarray
+    weights: np.ndarray
+    bias: np.ndarray
+    multiplier: np.ndarray
+    arrival: np.ndarray | None = None
+    ready: np.ndarray = field(default_factory=lambda: ALWAYS)
+
+
+@dataclass(frozen=True)
+class PassOutcome:
+    """What came of a pass.
+
+    Attributes:
+        cycles: from start to done.
+        words: uint64, the output segments.
+        last: bool, whether a word ends its segment.
+        index: of the output segments, dtype ``words``, ``nonzeros`` (uint16).
+        symbols, taps, words_read: symbols decoded, cycles in which a weight word was read, words taken.
+        error: whether the decoder met something illegal.
+    """
+
+    cycles: int
+    words: np.ndarray
+    last: np.ndarray
+    index: np.ndarray
+    symbols: int
+    taps: int
+    words_read: int
+    error: bool
+
+
+_POINTERS = ("config", "words", "arrival", "rows", "weights", "scales", "ready")
+
+
+class _Pass(ctypes.Structure):
+    """``struct Pass`` of driver.cc."""
+
+    _fields_ = (
+        ("config", ctypes.c_void_p),
+        ("words", ctypes.c_void_p),
+        ("arrival", ctypes.c_void_p),
+        ("word_count", ctypes.c_int64),
+        ("rows", ctypes.c_void_p),
+        ("row_count", ctypes.c_int64),
+        ("weights", ctypes.c_void_p),
+        ("weight_count", ctypes.c_int64),
+        ("scales", ctypes.c_void_p),
+        ("scale_count", ctypes.c_int64),
+        ("ready", ctypes.c_void_p),
+        ("ready_count", ctypes.c_int64),
+        ("most_cycles", ctypes.c_int64),
+        ("coded", ctypes.c_void_p),
+        ("coded_last", ctypes.c_void_p),
+        ("coded_room", ctypes.c_int64),
+        ("coded_count", ctypes.c_int64),
+        ("index", ctypes.c_void_p),
+        ("index_room", ctypes.c_int64),
+        ("index_count", ctypes.c_int64),
+        ("cycles", ctypes.c_int64),
+        ("symbols", ctypes.c_int64),
+        ("taps", ctypes.c_int64),
+        ("words_read", ctypes.c_int64),
+        ("error", ctypes.c_int64),
+    )
+
+
+class Simulator:
+    """One core of a machine; :func:`hwsim_rtl.cosim.build` makes it. Not for use by two threads at a time.
+
+    Attributes:
+        arch: the machine.
+        simulated_cycles, cpu_seconds: simulated so far, and the CPU time that took, without the packing of
+            stimulus.
+    """
+
+    def __init__(self, arch: Arch, library: ctypes.CDLL) -> None:
+        self.arch = arch
+        self.simulated_cycles = 0
+        self.cpu_seconds = 0.0
+        self._library = library
+        library.create.restype = ctypes.c_void_p
+        library.destroy.argtypes = [ctypes.c_void_p]
+        library.run.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Pass), ctypes.c_int64, ctypes.c_int64]
+        library.run.restype = ctypes.c_int64
+        self._design = library.create()
+
+    def __del__(self) -> None:
+        self._library.destroy(self._design)
+
+    def run_pass(self, stimulus: PassStimulus) -> PassOutcome:
+        """Load the weights of a pass, then run it.
+
+        Raises:
+            ArchError: the pass does not fit the machine.
+            CosimError: it does not come to its end.
+        """
+        return self.run([stimulus])[0]
+
+    def run(self, passes: Sequence[PassStimulus]) -> list[PassOutcome]:
+        """Run passes one after the other; the weights of each are loaded while the one before works,
+        if they fit beside its own.
+
+        Raises:
+            ArchError: a pass does not fit the machine.
+            CosimError: one does not come to its end.
+        """
+        buffers = [_Buffers(stimulus, self.arch) for stimulus in passes]
+        structs = (_Pass * len(passes))(*(buffer.struct() for buffer in buffers))
+        begun = time.thread_time()
+        simulated = self._library.run(self._design, structs, len(passes), self.arch.weight_words)
+        self.cpu_seconds += time.thread_time() - begun
+        if simulated < 0:
+            self._library.destroy(self._design)
+            self._design = self._library.create()
+            stuck = next(i for i, struct in enumerate(structs) if struct.cycles == 0)
+            raise CosimError(
+                f"pass {stuck} is not done after {structs[stuck].most_cycles} cycles, or makes too many words"
+            )
+        self.simulated_cycles += simulated
+        return [buffer.outcome(struct) for buffer, struct in zip(buffers, structs, strict=True)]
+
+
+def lane_weights(weights: np.ndarray, columns: int, depthwise: bool) -> np.ndarray:
+    """Weights of a pass as a core's memory holds them: int16 (weight words, M).
+
+    Args:
+        weights: (output channels, C, Kh, Kw), or (channels, 1, Kh, Kw) if depthwise.
+        columns: M.
+        depthwise: tap t of a channel is lane t mod M of its word t div M; else lane = output channel, and
+            words go by input channel, then kernel row, then kernel column.
+    """
+    taps = weights.shape[2] * weights.shape[3]
+    if depthwise:
+        flat = weights.reshape(len(weights), taps)
+        return np.pad(flat, ((0, 0), (0, -taps % columns))).reshape(-1, columns).astype(np.int16)
+    flat = weights.reshape(len(weights), -1).T
+    return np.pad(flat, ((0, 0), (0, columns - len(weights)))).astype(np.int16)
+
+
+class _Buffers:
+    """The arrays of a pass, as the driver reads and writes them."""
+
+    def __init__(self, stimulus: PassStimulus, arch: Arch) -> None:
+        geometry = stimulus.geometry
+        self.config = _chunks(PassConfig(arch), geometry.config(arch))[None]
+        self.words = _word_chunks(stimulus.words, stimulus.last)
+        arrival = np.zeros(len(self.words)) if stimulus.arrival is None else stimulus.arrival
+        self.arrival = np.ascontiguousarray(arrival, np.int64)
+        self.rows = np.array(
+            [_chunks(RowDescriptor, row) for row in geometry.row_descriptors(arch)], np.uint32
+        )
+        self.weights = _weight_chunks(stimulus.weights, arch)
+        self.scales = _scale_chunks(stimulus.bias, stimulus.multiplier, arch)
+        self.ready = np.ascontiguousarray(stimulus.ready, np.uint8)
+        values = len(geometry.owned) * geometry.out_channels * geometry.out_width
+        segments = len(geometry.owned) * -(-geometry.out_channels // geometry.out_block)
+        self.coded = np.empty(values * 33 // WORD_BITS + segments + 1, np.uint64)
+        self.coded_last = np.empty(len(self.coded), np.uint8)
+        self.index = np.empty(segments, INDEX_ENTRY)
+        self.most_cycles = self._bound(stimulus, values)
+
+    def _bound(self, stimulus: PassStimulus, values: int) -> int:
+        """More cycles than the pass can take: every value alone, every word and every stall waited for."""
+        geometry = stimulus.geometry
+        taps = geometry.kernel[0] * geometry.kernel[1]
+        read = len(self.rows) * geometry.channels * geometry.width
+        stalls = len(self.ready) // max(1, int(np.count_nonzero((self.ready & 3) == 3))) + 1
+        waits = int(self.arrival.max(initial=0)) + len(self.words)
+        return 1000 + waits + read * (taps + 1) + 2 * stalls * values
+
+    def struct(self) -> _Pass:
+        struct = _Pass(
+            word_count=len(self.words),
+            row_count=len(self.rows),
+            weight_count=len(self.weights),
+            scale_count=len(self.scales),
+            ready_count=len(self.ready),
+            most_cycles=self.most_cycles,
+            coded_room=len(self.coded),
+            index_room=len(self.index),
+        )
+        for name in (*_POINTERS, "coded", "coded_last", "index"):
+            setattr(struct, name, getattr(self, name).ctypes.data)
+        return struct
+
+    def outcome(self, struct: _Pass) -> PassOutcome:
+        return PassOutcome(
+            cycles=struct.cycles,
+            words=self.coded[: struct.coded_count],
+            last=self.coded_last[: struct.coded_count].astype(bool),
+            index=self.index[: struct.index_count],
+            symbols=struct.symbols,
+            taps=struct.taps,
+            words_read=struct.words_read,
+            error=bool(struct.error),
+        )
+
+
+def _chunks(layout: data.Layout | type[data.Struct], fields: dict) -> np.ndarray:
+    """Fields packed as in the layout: uint32 chunks, least significant first."""
+    layout = layout.as_shape() if isinstance(layout, type) else layout
+    bits = layout.const(fields).as_value().value
+    return np.frombuffer(bits.to_bytes(4 * -(-layout.size // 32), "little"), np.uint32)
+
+
+def _word_chunks(words: np.ndarray, last: np.ndarray) -> np.ndarray:
+    chunks = np.zeros((len(words), -(-Word.as_shape().size // 32)), np.uint32)
+    chunks[:, :2] = np.ascontiguousarray(words, "<u8").view("<u4").reshape(-1, 2)
+    chunks[:, 2] = last
+    return chunks
+
+
+def _weight_chunks(weights: np.ndarray, arch: Arch) -> np.ndarray:
+    bits = (np.asarray(weights, np.int64)[:, :, None] >> np.arange(arch.weight_bits)) & 1
+    bits = bits.reshape(len(weights), -1).astype(np.uint8)
+    chunks = -(-weight_word(arch).size // 32)
+    padded = np.zeros((len(weights), chunks * 32), np.uint8)
+    padded[:, : bits.shape[1]] = bits
+    return np.packbits(padded, axis=1, bitorder="little").view("<u4")
+
+
+def _scale_chunks(bias: np.ndarray, multiplier: np.ndarray, arch: Arch) -> np.ndarray:
+    chunks = np.zeros((arch.columns, -(-ChannelScale.as_shape().size // 32)), np.uint32)
+    chunks[: len(bias), 0] = np.asarray(bias, np.int32).view(np.uint32)
+    chunks[: len(bias), 1] = multiplier
+    return chunks

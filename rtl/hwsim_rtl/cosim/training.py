@@ -1,0 +1,90 @@
+"""Passes that a compiler may learn from: which branches of a core's simulation are taken, and how often."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hwsim.arch import WORD_BITS, Arch
+from hwsim.errors import ArchError
+from hwsim_rtl.core.geometry import Code, PassGeometry
+from hwsim_rtl.core.payloads import sub_bank_depth
+from hwsim_rtl.cosim.simulator import PassStimulus, lane_weights
+
+DENSITY = 0.4
+
+
+def training_passes(arch: Arch) -> list[PassStimulus]:
+    """A convolution, a depthwise and a linear layer, skipping zeros and dense; those that fit the machine.
+
+    One pixel of one channel always does.
+    """
+    code = Code(min(8, arch.activation_bits), 0)
+    width = min(24, 2 * sub_bank_depth(arch))
+    pixel = PassGeometry(
+        depthwise=False,
+        channels=1,
+        height=1,
+        width=1,
+        kernel=(1, 1),
+        stride=1,
+        padding=(0, 0),
+        out_width=1,
+        owned=(0,),
+        out_channels=arch.columns,
+        block=1,
+        out_block=arch.columns,
+        source=code,
+        target=code,
+        shift=16,
+        relu=True,
+    )
+    linear = replace(pixel, channels=min(64, arch.weight_words))
+    image = replace(pixel, channels=8, height=12, width=width, out_width=width, owned=range(12))
+    convolution = replace(image, kernel=(3, 3), padding=(1, 1))
+    depthwise = replace(convolution, depthwise=True, channels=1, out_channels=1)
+    rng = np.random.default_rng(0)
+    return [
+        _stimulus(geometry, arch, rng)
+        for shape in (pixel, linear, convolution, depthwise)
+        for geometry in (shape, replace(shape, skip_zeros=False))
+        if _fits(geometry, arch)
+    ]
+
+
+def _fits(geometry: PassGeometry, arch: Arch) -> bool:
+    try:
+        geometry.check(arch)
+    except ArchError:
+        return False
+    return True
+
+
+def _stimulus(geometry: PassGeometry, arch: Arch, rng: np.random.Generator) -> PassStimulus:
+    """The pass on random values and weights."""
+    segments = []
+    for _ in range(geometry.height * geometry.channels):
+        values = rng.integers(1 << geometry.source.bits, size=geometry.width)
+        values[rng.random(geometry.width) >= DENSITY] = 0
+        segments.append(_words(values, geometry))
+    filters = (geometry.out_channels, 1 if geometry.depthwise else geometry.channels, *geometry.kernel)
+    limit = 1 << arch.weight_bits - 1
+    return PassStimulus(
+        geometry=geometry,
+        words=np.array([word for words in segments for word in words], np.uint64),
+        last=np.array([i == len(words) - 1 for words in segments for i in range(len(words))]),
+        weights=lane_weights(rng.integers(-limit, limit, filters), arch.columns, geometry.depthwise),
+        bias=np.zeros(geometry.out_channels, np.int64),
+        multiplier=np.full(geometry.out_channels, 1 << 8),
+    )
+
+
+def _words(values: np.ndarray, geometry: PassGeometry) -> list[int]:
+    """A segment: as SEG of order 0, x + 1 after as many zeros as it has bits but one, or raw."""
+    if geometry.skip_zeros:
+        bits = "".join("0" * ((x + 1).bit_length() - 1) + f"{x + 1:b}" for x in values.tolist())
+    else:
+        bits = "".join(f"{x:0{geometry.source.bits}b}" for x in values.tolist())
+    bits += "0" * (-len(bits) % WORD_BITS)
+    return [int(bits[i : i + WORD_BITS], 2) for i in range(0, len(bits), WORD_BITS)]

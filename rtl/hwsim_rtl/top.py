@@ -1,0 +1,79 @@
+"""The array behind AXI4-Stream ports."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Module, Value
+from amaranth.lib import wiring
+from amaranth.lib.data import Layout
+from amaranth.lib.wiring import In, Out
+
+from hwsim.arch import Arch
+from hwsim_rtl.array import CoreArray, MakeCore
+from hwsim_rtl.core.core import Core
+
+SLAVES = ("passes", "words", "rows")  # of each core, into the machine
+MASTERS = ("coded", "index")
+
+
+class Top(wiring.Component):
+    """The machine, every stream as AXI4-Stream. No latency of its own.
+
+    ``tdata`` has whole bytes; ``tlast`` is there where the payload says ``last``.
+
+    Args:
+        arch: the machine.
+        core: makes a core.
+
+    Ports:
+        s_axis_weights, s_axis_scales: loads; ``tuser`` is the mask of the cores that take them.
+        s_axis_<port>_<core>: of a core, ``passes``, ``words`` and ``rows`` of
+            :class:`hwsim_rtl.array.CorePorts`.
+        m_axis_<port>_<core>: of a core, ``coded`` and ``index``.
+        busy, done, error: Out(cores), one bit a core.
+    """
+
+    def __init__(self, arch: Arch, core: MakeCore = Core) -> None:
+        self._array = CoreArray(arch, core)
+        members = {"busy": Out(arch.cores), "done": Out(arch.cores), "error": Out(arch.cores)}
+        self._streams = []  # name of the port, stream of the array, whether it goes in
+        for name in ("weights", "scales"):
+            self._streams.append((f"s_axis_{name}", getattr(self._array, name), True))
+        for number, core in enumerate(self._array.cores):
+            self._streams += [(f"s_axis_{name}_{number}", getattr(core, name), True) for name in SLAVES]
+            self._streams += [(f"m_axis_{name}_{number}", getattr(core, name), False) for name in MASTERS]
+        for name, stream, inwards in self._streams:
+            there, back = (In, Out) if inwards else (Out, In)
+            data, side = _parts(stream)
+            members |= {f"{name}_tdata": there(-(-len(data) // 8) * 8), f"{name}_tvalid": there(1)}
+            members |= {f"{name}_tready": back(1)}
+            members |= {f"{name}_{port}": there(len(value)) for port, value in side.items()}
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.array = array = self._array
+        for name, stream, inwards in self._streams:
+            data, side = _parts(stream)
+            pairs = [(getattr(self, f"{name}_tdata"), data), (getattr(self, f"{name}_tvalid"), stream.valid)]
+            pairs += [(getattr(self, f"{name}_{port}"), value) for port, value in side.items()]
+            ready = getattr(self, f"{name}_tready")
+            if inwards:
+                m.d.comb += [inner.eq(outer) for outer, inner in pairs]
+                m.d.comb += ready.eq(stream.ready)
+            else:
+                m.d.comb += [outer.eq(inner) for outer, inner in pairs]
+                m.d.comb += stream.ready.eq(ready)
+        for port in ("busy", "done", "error"):
+            m.d.comb += getattr(self, port).eq(Cat(getattr(core, port) for core in array.cores))
+        return m
+
+
+def _parts(stream: object) -> tuple[Value, dict[str, Value]]:
+    """The bits of a payload that go as ``tdata``, and those that have an AXI4-Stream port of their own."""
+    payload = stream.payload
+    fields = {name for name, _ in Layout.cast(payload.shape())}
+    if "cores" in fields:
+        return Value.cast(payload.entry), {"tuser": payload.cores, "tlast": payload.last}
+    if "last" in fields:
+        return Value.cast(payload.data), {"tlast": payload.last}
+    return Value.cast(payload), {}

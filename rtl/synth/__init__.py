@@ -1,7 +1,0 @@
-"""The machine on an ECP5: what its components take, and how fast they are."""
-
-from rtl.synth.components import COMPONENTS
-from rtl.synth.flow import SynthesisError
-from rtl.synth.run import add_run, model_points, synthesize
-
-__all__ = ["COMPONENTS", "SynthesisError", "add_run", "model_points", "synthesize"]

@@ -1,0 +1,115 @@
+"""The area of a machine: near what was measured, exact where it can be, and larger for larger machines."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwsim.arch import Arch
+from hwsim.machine.area import FEATURES, RESULTS, Area, area, block_rams, core_brams, fit_error
+from hwsim.sweep import Space
+from hwsim.sweep.evaluate import machine_row
+
+RUNS = json.loads(RESULTS.read_text(encoding="utf-8"))["runs"]
+CORES = [run for run in RUNS if run["component"] == "core"]
+
+machines = st.builds(
+    Arch,
+    cores=st.integers(1, 64),
+    columns=st.sampled_from([4, 8, 16, 32, 64]),
+    activation_bits=st.integers(4, 16),
+    weight_bits=st.integers(4, 16),
+    fifo_depth=st.sampled_from([8, 16, 32, 64]),
+    weight_words=st.integers(512, 20000),
+)
+
+
+@pytest.mark.parametrize("run", CORES, ids=lambda run: str(run["machine"]["columns"]))
+def test_a_core_is_near_its_synthesis(run):
+    estimate = area(Arch(cores=1, **run["machine"]))
+    assert estimate.luts == pytest.approx(run["cells"]["luts"], rel=0.015)
+    assert estimate.ffs == pytest.approx(run["cells"]["ffs"], rel=0.035)
+    assert estimate.dsps == run["cells"]["dsps"]
+    assert estimate.brams == run["cells"]["brams"]
+
+
+def test_the_fit_is_within_the_error_that_the_docs_state():
+    errors = fit_error()
+    assert errors.keys() == FEATURES.keys() - {"rest"}
+    assert max(errors.values()) < 0.06
+
+
+@given(machines, st.integers(2, 5))
+def test_cores_add_up(arch, factor):
+    one, many = area(arch), area(arch.replace(cores=arch.cores * factor))
+    assert many == Area(*(factor * getattr(one, name) for name in ("luts", "ffs", "dsps", "brams")))
+
+
+@given(machines, st.sampled_from(["columns", "activation_bits", "weight_bits", "fifo_depth", "weight_words"]))
+def test_a_larger_machine_takes_no_less(arch, field):
+    most = {"columns": 64, "activation_bits": 16, "weight_bits": 16, "fifo_depth": 64, "weight_words": 20000}
+    larger = arch.replace(**{field: most[field]})
+    small, large = area(arch), area(larger)
+    assert large.luts >= small.luts
+    assert large.ffs >= small.ffs
+    assert large.dsps >= small.dsps
+    assert large.brams >= small.brams
+
+
+@given(machines)
+def test_twice_the_columns_take_more_of_everything(arch):
+    if arch.columns < 64:
+        small, large = area(arch), area(arch.replace(columns=2 * arch.columns))
+        assert (large.luts > small.luts, large.ffs > small.ffs) == (True, True)
+        assert (large.dsps > small.dsps, large.brams > small.brams) == (True, True)
+
+
+def test_memories_count_exactly():
+    # 16 banks of two copies of 1024 x 33 bits, two block RAMs each, and of 1024 x 1, one each; weights of 128
+    # bits, filled up to 135, 4 x 2048 in RAMs of 9, 15 each, and 1024 in RAMs of 18, 7.5; channel scales
+    # 128 x 48, filled up to 54, in RAMs of 36: 1.5.
+    assert core_brams(Arch()) == 16 * (2 * 2 + 2 * 1) + 4 * 15 + 8 + 2
+    # An item of 59 bits in a FIFO of 64.
+    assert core_brams(Arch(fifo_depth=64)) == core_brams(Arch()) + 2
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "blocks"),
+    [
+        (32, 33, 0),
+        (64, 33, 1),
+        (512, 33, 1),
+        (1024, 33, 2),
+        (2048, 33, 4),
+        (48, 48, 0),
+        (64, 48, 2),
+        (128, 8, 0),
+        (256, 8, 1),
+        (64, 16, 0),
+        (128, 16, 1),
+        (2304, 64, 10),
+        (3000, 128, 23),
+        (4608, 128, 34),
+        (5000, 40, 13),
+        (9216, 32, 18),
+        (9216, 256, 131),
+    ],
+)
+def test_block_rams_are_those_that_yosys_takes(depth, width, blocks):
+    # Counted in yosys 0.70, synth_ecp5, for a memory of one read and one write port.
+    assert block_rams(depth, width) == blocks
+
+
+def test_the_area_needs_no_rtl():
+    code = "import sys, hwsim.machine.area as a; a.area(a.Arch()); sys.exit('amaranth' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_sweep_may_bound_the_area():
+    space = Space.parse({"space": {"columns": [4, 64]}, "constraints": {"luts": {"max": 300_000}}})
+    rows = [machine_row(space.arch(point)) for point in space.points()]
+    assert [row["luts"] for row in rows] == [area(space.arch(point)).luts for point in space.points()]
+    assert [space.admits(row) for row in rows] == [True, False]

@@ -1,0 +1,197 @@
+"""The cycle model equals a clocked reference: same cycles, same symbols, same drain times, same causes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference_core import run_pass, seg, segments_of
+
+from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
+from hwsim.layer import Layer
+from hwsim.machine.passes import Layout, Stream, input_rows, time_pass
+from hwsim.machine.symbols import coded_symbols, raw_symbols
+
+LATENCIES = (DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pass: everything that its timing depends on."""
+
+    layer: Layer
+    arch: Arch
+    owned: tuple[int, ...]
+    channels: range
+    block: int
+    out_channels: int
+    order: int
+    bits: int
+    density: float
+    stream: tuple[int, int, int] | None  # request, latency, bytes a cycle
+    seed: int
+
+    @property
+    def values(self) -> np.ndarray:
+        rng = np.random.default_rng(self.seed)
+        values = rng.integers(1, 2**self.bits, self.layer.in_shape) >> rng.integers(0, self.bits)
+        return np.where(rng.random(values.shape) < self.density, values, 0).astype(np.uint16)
+
+
+@st.composite
+def cases(draw) -> Case:
+    depthwise = draw(st.booleans())
+    columns = draw(st.sampled_from([1, 2, 4, 8]))
+    channels = draw(st.integers(1, 12))
+    kernel = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    stride = draw(st.integers(1, 3))
+    padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
+    height, width = draw(st.integers(1, 9)), draw(st.integers(1, 24))
+    out = tuple(
+        draw(st.integers(1, (size - 1 + pad) // stride + 1))
+        for size, pad in zip((height, width), padding, strict=True)
+    )
+    filters = channels if depthwise else draw(st.integers(1, 9))
+    kind = "depthwise" if depthwise else "conv"
+    layer = Layer("l", kind, "x", (channels, height, width), (filters, *out), kernel, stride, padding)
+    block = draw(st.sampled_from([b for b in (1, 2, 4, 8) if b <= columns]))
+    span = range(channels)
+    if depthwise:
+        first = draw(st.integers(0, (channels - 1) // block)) * block
+        span = range(first, min(first + block, channels))
+    owned = draw(st.sets(st.integers(0, out[0] - 1), min_size=1).map(lambda rows: tuple(sorted(rows))))
+    arch = Arch(
+        columns=columns,
+        run_max=draw(st.integers(1, 16)),
+        fifo_depth=draw(st.integers(DECODE_LATENCY + 1, DECODE_LATENCY + 6)),
+        skip_zeros=draw(st.booleans()),
+    )
+    return Case(
+        layer=layer,
+        arch=arch,
+        owned=owned,
+        channels=span,
+        block=block,
+        out_channels=len(span) if depthwise else draw(st.integers(1, columns)),
+        order=draw(st.integers(0, 15)),
+        bits=draw(st.integers(1, 16)),
+        density=draw(st.sampled_from([0.0, 0.02, 0.2, 0.6, 1.0])),
+        stream=draw(
+            st.none()
+            | st.tuples(st.integers(-40, 40), st.integers(0, 60), st.sampled_from([1, 3, 8, 32, 64]))
+        ),
+        seed=draw(st.integers(0, 2**32 - 1)),
+    )
+
+
+def outcomes(case: Case):
+    """(model, reference, events of the model) of a case."""
+    layer, arch, values = case.layer, case.arch, case.values
+    order = case.order if arch.skip_zeros else None
+    starts = range(0, layer.in_shape[0], case.block)
+    parts = [
+        [
+            segments_of(
+                values, [y], range(c, min(c + case.block, layer.in_shape[0])), case.block, order, case.bits
+            )
+            for c in starts
+        ]
+        for y in range(layer.in_shape[1])
+    ]
+    words = np.array([[len(part[0].words) for part in row] for row in parts], np.int32)
+    if arch.skip_zeros:
+        used = np.unique(values)
+        lengths = np.zeros(65536, np.uint8)
+        lengths[used] = [len(seg(int(v), case.order)) for v in used]
+        symbols = coded_symbols(values, case.block, lengths, arch.run_max)
+    else:
+        symbols = raw_symbols(values.shape, case.block, case.bits)
+
+    rows = input_rows(layer, np.array(case.owned))
+    blocks = [c // case.block for c in range(case.channels.start, case.channels.stop, case.block)]
+    gap = 5  # words between two segments of the pass that belong to somebody else
+    offsets = np.zeros(words.shape, np.int64)
+    place = []  # of every word of the pass, in the stream
+    for y in rows.y:
+        for b in blocks:
+            offsets[y, b] = len(place) and place[-1] + 1 + gap
+            place += range(offsets[y, b], offsets[y, b] + words[y, b])
+
+    def arrival(word: int) -> int:
+        if case.stream is None:
+            return 0
+        request, latency, rate = case.stream
+        bursts = place[word] * 8 // 64 + 1
+        return max(0, request + latency + -(-bursts * 64 // rate))
+
+    events = np.full((values.size, 4), -7, np.int64)
+    model = time_pass(
+        layer,
+        symbols,
+        arch,
+        rows,
+        segments=range(blocks[0], blocks[-1] + 1),
+        out_channels=case.out_channels,
+        words=words,
+        stream=None if case.stream is None else Stream(Layout(offsets, 8 * len(place)), *case.stream),
+        events=events,
+    )
+    reference = run_pass(
+        layer,
+        values,
+        case.owned,
+        channels=case.channels,
+        block=case.block,
+        out_channels=case.out_channels,
+        columns=arch.columns,
+        order=order,
+        bits=case.bits,
+        run_max=arch.run_max,
+        fifo_depth=arch.fifo_depth,
+        latencies=LATENCIES,
+        arrival=arrival,
+    )
+    return model, reference, events[: model.symbols]
+
+
+@settings(max_examples=300)
+@given(cases())
+def test_model_equals_the_clocked_reference(case):
+    model, reference, events = outcomes(case)
+    assert model.cycles == reference.cycles
+    assert events.tolist() == reference.events
+    assert model.drained.tolist() == reference.drained
+    assert model.symbols == reference.symbols
+    assert model.words == reference.words
+    assert sum(model.causes.values()) == model.cycles
+    for cause in ("compute", "taps", "drain"):
+        assert model.causes[cause] == reference.causes[cause], cause
+    assert model.causes["decode"] + model.causes["dram"] == reference.causes["input"]
+
+
+@settings(max_examples=50)
+@given(cases())
+def test_a_map_on_chip_never_waits_for_dram(case):
+    model, _, _ = outcomes(Case(**{**case.__dict__, "stream": None}))
+    assert model.causes["dram"] == 0
+
+
+def test_a_starved_pass_waits_for_dram_and_for_nothing_else_of_note():
+    layer = Layer("l", "conv", "x", (16, 4, 16), (8, 4, 16))
+    slow = Case(layer, Arch(columns=8), (0, 1, 2, 3), range(16), 8, 8, 4, 8, 1.0, (0, 200, 1), 1)
+    model, reference, _ = outcomes(slow)
+    assert model.cycles == reference.cycles
+    assert model.causes["dram"] > 200 + 300  # the latency, and more
+    assert model.causes["decode"] + model.causes["taps"] < 10
+
+
+@pytest.mark.parametrize("density", [0.2, 0.6, 1.0])
+def test_a_1x1_layer_costs_one_cycle_a_nonzero_value(density):
+    layer = Layer("l", "conv", "x", (64, 8, 32), (8, 8, 32))
+    case = Case(layer, Arch(columns=8), tuple(range(8)), range(64), 8, 8, 6, 8, density, None, 5)
+    model, _, _ = outcomes(case)
+    assert model.causes["compute"] == np.count_nonzero(case.values)
+    long_runs = model.symbols - model.causes["compute"]  # symbols without a value
+    fill = 1 + 2 + DECODE_LATENCY  # first words, first item
+    assert model.cycles - model.causes["compute"] - model.causes["drain"] <= long_runs + fill

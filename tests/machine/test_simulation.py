@@ -1,0 +1,111 @@
+"""A simulated network equals the clocked array; its numbers add up; wrong requests are refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from random_networks import MemoryTrace, chains, machines
+from reference_array import run_chain
+
+from hwsim.arch import Arch
+from hwsim.errors import ArchError, TraceError
+from hwsim.layer import Layer
+from hwsim.machine.mapping import map_blocks, map_layer
+from hwsim.machine.simulation import simulate
+
+
+@settings(max_examples=120)
+@given(chains(), machines)
+def test_every_layer_starts_and_ends_as_in_the_clocked_array(trace, arch):
+    assert_as_clocked(trace, arch)
+
+
+def assert_as_clocked(trace: MemoryTrace, arch: Arch) -> None:
+    result = simulate(trace, arch)
+    for mode, machine in (("skipping", arch), ("dense", arch.dense())):
+        blocks = map_blocks(trace.layers, machine)
+        maps = [trace.map(layer.input, 0) for layer in trace.layers]
+        mappings = []
+        for layer, values in zip(trace.layers, maps, strict=True):
+            nonzeros = np.count_nonzero(values, axis=(0, 2))
+            everything = np.full(values.shape[1], values.shape[0] * values.shape[2])
+            counts = nonzeros if machine.skip_zeros else everything
+            mappings.append(map_layer(layer, machine, counts, blocks[layer.input]))
+        used = [blocks[layer.input] for layer in trace.layers]
+        spans, traffic = run_chain(trace.layers, maps, used, mappings, machine, trace.order, trace.bits)
+        runs = result.runs(mode)
+        assert [(run.start, run.end) for run in runs] == spans
+        assert [run.dram for run in runs] == traffic
+
+
+@pytest.mark.parametrize("weight_words", [6, 7, 11, 12, 13, 18, 47, 48, 53, 54, 1000])
+@pytest.mark.parametrize("bytes_per_cycle", [1, 16])
+def test_weights_run_ahead_as_far_as_the_ring_has_room(weight_words, bytes_per_cycle):
+    # A long pass of 6 words, then many short ones of 1 word, then of 6: all kinds of room.
+    rng = np.random.default_rng(0)
+    shapes = [(6, 12, 16), (1, 12, 16), (6, 1, 1)]
+    layers, values = [], {}
+    for i, (shape, out) in enumerate(zip(shapes, [(1, 12, 16), (20, 1, 1), (20, 1, 1)], strict=True)):
+        layers.append(Layer(f"l{i}", "conv", f"m{i}", shape, out, output=f"m{i + 1}"))
+        values[f"m{i}"] = rng.integers(1, 200, (1, *shape)).astype(np.uint16)
+    arch = Arch(
+        cores=1, columns=1, weight_words=weight_words, bytes_per_cycle=bytes_per_cycle, dram_latency=400
+    )
+    assert_as_clocked(MemoryTrace(tuple(layers), values, 3, 8), arch)
+
+
+@settings(max_examples=60)
+@given(chains(images=2), machines)
+def test_every_core_cycle_has_one_cause(trace, arch):
+    result = simulate(trace, arch)
+    for mode in ("skipping", "dense"):
+        for run in result.runs(mode):
+            assert sum(run.causes.values()) == run.cycles * arch.cores
+            assert min(run.causes.values()) >= 0
+            assert run.end - run.start == run.cycles
+
+
+@settings(max_examples=40)
+@given(chains(images=3), machines)
+def test_an_image_takes_the_same_alone_and_among_others(trace, arch):
+    together = simulate(trace, arch)
+    alone = simulate(trace, arch, images=[1])
+    assert list(alone.layers) == [layer for layer in together.layers if layer.image == 1]
+
+
+def small_trace(**fields) -> MemoryTrace:
+    layer = Layer("conv1", "conv", "m0", (2, 4, 4), (3, 4, 4), (3, 3), padding=(1, 1))
+    values = {"m0": np.ones((1, 2, 4, 4), np.uint16)}
+    return MemoryTrace(**{"layers": (layer,), "values": values, "order": 0, "bits": 8, **fields})
+
+
+def test_work_is_counted_by_hand():
+    trace = small_trace()
+    trace.values["m0"][0, 0] = 0  # one of two channels is zero
+    (run,) = simulate(trace).runs("skipping")
+    assert run.macs == 2 * 3 * 100  # 10 x 10 valid taps along y and x
+    assert run.nonzero_macs == run.macs // 2
+    assert (run.elements, run.nonzeros) == (32, 16)
+
+
+def test_ratios_in_a_row_are_those_of_the_sums():
+    result = simulate(small_trace(), Arch(cores=2))
+    (row,) = result.per_layer()
+    assert row["speedup"] == result.speedup == result.total("dense") / result.total("skipping")
+    assert row["efficiency"] == pytest.approx(row["speedup"] / row["ideal_speedup"])
+
+
+@pytest.mark.parametrize(
+    ("arch", "images", "error", "message"),
+    [
+        (Arch(activation_bits=4), None, ArchError, "map m0 has 8 bits"),
+        (Arch(weight_bits=4), None, ArchError, "8-bit weights"),
+        (Arch(accumulators=8), None, ArchError, "conv1 needs 4 rows of 4 accumulators"),
+        (Arch(weight_words=17), None, ArchError, "conv1 needs 18 weight words"),
+        (Arch(energy={"macs": 1.0}), None, ArchError, "no event 'macs'"),
+        (Arch(), [1], TraceError, "no image 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(arch, images, error, message):
+    with pytest.raises(error, match=message) as caught:
+        simulate(small_trace(), arch, images)
+    assert "\n" not in str(caught.value)

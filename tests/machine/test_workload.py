@@ -1,0 +1,45 @@
+"""What a workload keeps and shortens changes no result."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_networks import MemoryTrace, chains, machines
+
+from hwsim.errors import TraceError
+from hwsim.machine.passes import Layout, Stream
+from hwsim.machine.simulation import simulate_image
+from hwsim.machine.workload import Workload
+
+
+@settings(max_examples=40)
+@given(chains(), st.lists(machines, min_size=2, max_size=4))
+def test_a_workload_kept_for_many_machines_gives_what_a_new_one_gives(trace, machines):
+    workload = Workload(trace, 0)
+    for arch in machines:
+        assert simulate_image(workload, arch) == simulate_image(Workload(trace, 0), arch)
+
+
+@settings(max_examples=400)
+@given(chains(), machines, st.integers(0, 2**32 - 1), st.integers(-60, 30), st.sampled_from([8, 16, 64]))
+def test_a_pass_whose_words_come_in_time_or_late_is_timed_as_if_stepped_through(
+    trace, arch, seed, request, rate
+):
+    job = Workload(trace, 0).jobs(arch)[0]
+    # Gaps in the stream make single words later than others by a cycle or a few.
+    gaps = np.random.default_rng(seed).integers(0, 24, job.stored.words.shape)
+    ends = np.cumsum(job.stored.words + gaps).reshape(gaps.shape)
+    stream = Stream(Layout(ends - job.stored.words, 8 * int(ends[-1, -1])), request, 10, rate)
+    timing, stepped = job.time(0, 0, stream), job._time(0, 0, stream)
+    assert timing.cycles == stepped.cycles
+    assert timing.drained.tolist() == stepped.drained.tolist()
+    assert timing.symbols == stepped.symbols
+    assert sum(timing.causes.values()) == timing.cycles
+    for cause in ("compute", "taps", "drain"):
+        assert timing.causes[cause] == stepped.causes[cause]
+
+
+def test_an_image_that_is_not_there_is_refused():
+    trace = MemoryTrace((), {"m0": np.zeros((2, 1, 1, 1), np.uint16)}, 0, 8)
+    with pytest.raises(TraceError, match=r"no image 2; it has 0 \.\. 1"):
+        Workload(trace, 2)

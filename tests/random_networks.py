@@ -1,0 +1,83 @@
+"""Random chains of layers with their maps, and random machines, as hypothesis draws them."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+from hypothesis import strategies as st
+
+from hwsim.arch import DECODE_LATENCY, Arch
+from hwsim.layer import Layer
+
+
+@dataclass
+class MemoryTrace:
+    """What simulate needs of a trace, in memory."""
+
+    layers: tuple[Layer, ...]
+    values: dict[str, np.ndarray]  # (images, C, H, W)
+    order: int
+    bits: int
+    title = "memory"
+    network = "random"
+    variant = "test"
+    synthetic = True
+    weight_bits = 8
+
+    @property
+    def provenance(self) -> dict:
+        return {}
+
+    @property
+    def images(self) -> int:
+        return len(next(iter(self.values.values())))
+
+    @property
+    def maps(self) -> dict:
+        return {
+            name: SimpleNamespace(name=name, shape=values.shape[1:], bits=self.bits, order=self.order)
+            for name, values in self.values.items()
+        }
+
+    def map(self, name: str, image: int) -> np.ndarray:
+        return self.values[name][image]
+
+
+@st.composite
+def chains(draw, images: int = 1) -> MemoryTrace:
+    """One to three layers, each reading what the one before makes."""
+    shape = (draw(st.integers(1, 6)), draw(st.integers(1, 6)), draw(st.integers(1, 8)))
+    order, bits = draw(st.integers(0, 8)), draw(st.integers(2, 16))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    layers, values = [], {}
+    for i in range(draw(st.integers(1, 3))):
+        depthwise = draw(st.booleans())
+        kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+        stride = draw(st.integers(1, 2))
+        padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
+        sizes = zip(shape[1:], padding, strict=True)
+        out = tuple(draw(st.integers(1, (size - 1 + pad) // stride + 1)) for size, pad in sizes)
+        filters = shape[0] if depthwise else draw(st.integers(1, 7))
+        kind = "depthwise" if depthwise else "conv"
+        layers.append(
+            Layer(f"l{i}", kind, f"m{i}", shape, (filters, *out), kernel, stride, padding, output=f"m{i + 1}")
+        )
+        map_ = rng.integers(1, 2**bits, (images, *shape))
+        values[f"m{i}"] = np.where(rng.random(map_.shape) < draw(st.sampled_from([0.0, 0.3, 1.0])), map_, 0)
+        values[f"m{i}"] = values[f"m{i}"].astype(np.uint16)
+        shape = layers[-1].out_shape
+    return MemoryTrace(tuple(layers), values, order, bits)
+
+
+machines = st.builds(
+    Arch,
+    cores=st.integers(1, 4),
+    columns=st.sampled_from([1, 2, 4]),
+    run_max=st.sampled_from([1, 4, 16]),
+    fifo_depth=st.sampled_from([DECODE_LATENCY + 1, 16]),
+    weight_words=st.sampled_from([63, 100, 9216]),  # 63: the largest pass of these layers
+    map_buffer=st.sampled_from([0, 100, 400, 100_000]),
+    bytes_per_cycle=st.sampled_from([1, 7, 32, 64]),
+    dram_latency=st.sampled_from([0, 20, 100]),
+    row_split=st.sampled_from(["balanced", "contiguous"]),
+)
