@@ -1,17 +1,79 @@
-"""The errors that a user is told of: one clear sentence each."""
+"""Every error that a user is told of: one clear sentence each, that says what to do."""
+
+__all__ = [
+    "ArchError",
+    "CaptureError",
+    "CodecError",
+    "CosimError",
+    "DataError",
+    "ExportError",
+    "HwsimError",
+    "KernelError",
+    "MeasureError",
+    "NetworkError",
+    "OutputError",
+    "ReproduceError",
+    "SweepError",
+    "SynthesisError",
+    "TraceError",
+]
 
 
 class HwsimError(Exception):
     """Base of every error of this package; its message is one line that says what to do."""
 
 
+class ArchError(HwsimError):
+    """A machine description that makes no sense, or a layer that does not fit the machine."""
+
+
+class CaptureError(HwsimError):
+    """A network, pictures or weights that cannot be captured."""
+
+
 class CodecError(HwsimError):
     """Data that a coder cannot encode or decode; the message names the bit or value position."""
 
 
+class CosimError(HwsimError):
+    """The compiled simulation of the RTL cannot be built, or a pass does not come to its end."""
+
+
+class DataError(HwsimError):
+    """A data set that cannot be read, or makes no sense."""
+
+
+class ExportError(HwsimError):
+    """A file of another tool that cannot be written, or something that its format cannot hold."""
+
+
+class KernelError(HwsimError):
+    """A kernel that cannot compute a layer on this processor; a measurement's record keeps the reason."""
+
+
+class MeasureError(HwsimError):
+    """A measurement that cannot be made here, or a file of measurements that cannot be read."""
+
+
+class NetworkError(HwsimError):
+    """An unknown network, a topology that cannot be read, or densities that do not fit a network."""
+
+
+class OutputError(HwsimError):
+    """A folder or file of a report that cannot be written."""
+
+
+class ReproduceError(HwsimError):
+    """Something that no row of the reproduction's tables can be made of."""
+
+
+class SweepError(HwsimError):
+    """A space, or a folder of results, that a sweep cannot use."""
+
+
+class SynthesisError(HwsimError):
+    """A tool of the synthesis flow is missing, or gave up."""
+
+
 class TraceError(HwsimError):
     """A trace that cannot be read, or written, or trusted."""
-
-
-class ArchError(HwsimError):
-    """A machine description that makes no sense, or a layer that does not fit the machine."""

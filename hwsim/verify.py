@@ -81,7 +81,7 @@ def verify(
     Raises:
         ArchError: a layer or a width does not fit the machine, or the RTL.
         TraceError: no such layer or image.
-        hwsim_rtl.cosim.CosimError: the simulation cannot be built, or a pass does not end.
+        CosimError: the simulation cannot be built, or a pass does not end.
     """
     known = [layer.name for layer in trace.layers]
     for name in layers or ():

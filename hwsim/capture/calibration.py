@@ -8,9 +8,10 @@ from math import ceil, frexp, inf, ldexp
 
 import numpy as np
 
-from hwsim.capture.graph import CaptureError, RunningNetwork
+from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.plan import Plan, PlannedLayer
 from hwsim.codec.seg import code_lengths
+from hwsim.errors import CaptureError
 from hwsim.quantize import (
     Requantize,
     calibrate,

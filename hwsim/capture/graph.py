@@ -9,13 +9,6 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from hwsim.errors import HwsimError
-
-
-class CaptureError(HwsimError):
-    """A network, pictures or weights that cannot be captured."""
-
-
 Kind = Literal[
     "mac",  # a convolution or a linear layer
     "scale",  # a factor and an offset for each channel, as batch normalization in inference

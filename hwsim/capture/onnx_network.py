@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.capture.graph import CaptureError, Graph, Operator, unique
-from hwsim.errors import HwsimError
+from hwsim.capture.graph import Graph, Operator, unique
+from hwsim.errors import CaptureError, HwsimError
 
 try:
     import onnx

@@ -13,8 +13,7 @@ from types import ModuleType
 
 import numpy as np
 
-from hwsim.capture.graph import CaptureError
-from hwsim.errors import HwsimError
+from hwsim.errors import CaptureError, HwsimError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm"})
 IDX_BYTES, IDX_PICTURES = 0x08, (3, 4)  # type and dimensions in the magic number, yann.lecun.com/exdb/mnist

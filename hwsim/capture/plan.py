@@ -8,7 +8,8 @@ from math import inf, prod
 
 import numpy as np
 
-from hwsim.capture.graph import CaptureError, Graph, Mac, Operator, unique
+from hwsim.capture.graph import Graph, Mac, Operator, unique
+from hwsim.errors import CaptureError
 from hwsim.layer import Layer
 
 Shape = tuple[int, int, int]

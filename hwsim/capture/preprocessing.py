@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.capture.graph import CaptureError
 from hwsim.capture.pictures import RawPictures, pillow
+from hwsim.errors import CaptureError
 
 WHITE = 255
 

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from hwsim.capture.calibration import WEIGHT_BITS, calibrate_network
-from hwsim.capture.graph import CaptureError, RunningNetwork
+from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.plan import Plan, plan
+from hwsim.errors import CaptureError
 from hwsim.quantize import quantize_map
 from hwsim.trace import TraceWriter
 

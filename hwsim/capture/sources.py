@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwsim.capture.graph import CaptureError, RunningNetwork
+from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.preprocessing import Preprocessing
-from hwsim.errors import HwsimError
+from hwsim.errors import CaptureError, HwsimError
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ import typer
 
 from hwsim.cli import console
 from hwsim.cli.options import ArchFile, Quiet, read_arch
-from hwsim.errors import HwsimError
+from hwsim.errors import HwsimError, SynthesisError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -84,7 +84,7 @@ def synth(
             print(f"{number}/{len(wanted)} {name} ...", file=sys.stderr, flush=True)
         try:
             run = synthesis.synthesize(name, each, placed=not (count or model))
-        except synthesis.SynthesisError as error:
+        except SynthesisError as error:
             failed.append(f"{name}, {each.columns} columns: {error}")
             continue
         if json:

@@ -2,12 +2,10 @@
 
 from hwsim.export.accelergy import write_accelergy
 from hwsim.export.dram_trace import write_dramsim3, write_ramulator2
-from hwsim.export.files import ExportError
 from hwsim.export.scalesim import write_scalesim
 from hwsim.export.timeline import write_timeline
 
 __all__ = [
-    "ExportError",
     "write_accelergy",
     "write_dramsim3",
     "write_ramulator2",

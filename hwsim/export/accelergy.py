@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.arch import Arch
-from hwsim.errors import TraceError
-from hwsim.export.files import ExportError, workload_of, write_lines
+from hwsim.errors import ExportError, TraceError
+from hwsim.export.files import workload_of, write_lines
 from hwsim.export.yaml_text import yaml_lines
 from hwsim.machine.energy import ACCUMULATOR_BITS, COMPONENTS, EVENTS, event_table
 from hwsim.machine.simulation import simulate_image

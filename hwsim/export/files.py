@@ -8,17 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.arch import Arch
-from hwsim.errors import HwsimError
+from hwsim.errors import ExportError
 from hwsim.machine.schedule import Schedule, schedule
 from hwsim.machine.simulation import check_widths
 from hwsim.machine.workload import Workload
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace
-
-
-class ExportError(HwsimError):
-    """A file that cannot be written, or something that its format cannot hold."""
 
 
 def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:

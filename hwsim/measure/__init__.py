@@ -6,7 +6,7 @@ and then times it. :func:`join` puts ideal, simulated and measured speedup of ev
 """
 
 from hwsim.measure.join import join
-from hwsim.measure.record import Measured, MeasureError, read_measured
+from hwsim.measure.record import Measured, read_measured
 from hwsim.measure.run import kernel_names, measure
 
-__all__ = ["MeasureError", "Measured", "join", "kernel_names", "measure", "read_measured"]
+__all__ = ["Measured", "join", "kernel_names", "measure", "read_measured"]

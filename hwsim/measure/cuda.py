@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import torch
 
+from hwsim.errors import MeasureError
 from hwsim.measure.kernels import Kernel
-from hwsim.measure.record import MeasureError
 from hwsim.measure.torch_kernels import Convolution, Gather, SparseRows
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hwsim.measure.record import Measured, MeasuredLayer, MeasureError
+from hwsim.errors import MeasureError
+from hwsim.measure.record import Measured, MeasuredLayer
 
 if TYPE_CHECKING:
     from hwsim.machine.result import Result

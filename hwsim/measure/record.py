@@ -12,14 +12,10 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from hwsim.errors import HwsimError
+from hwsim.errors import MeasureError
 
 SCHEMA = 1
 Device = Literal["cpu", "cuda"]
-
-
-class MeasureError(HwsimError):
-    """A measurement that cannot be made here, or a file of measurements that cannot be read."""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwsim.errors import TraceError
+from hwsim.errors import MeasureError, TraceError
 from hwsim.layer import Layer
 from hwsim.measure import cpu
 from hwsim.measure.kernels import Kernel
 from hwsim.measure.problem import Problem, pad
-from hwsim.measure.record import SCHEMA, Device, Machine, Measured, MeasuredLayer, MeasureError, Timing
+from hwsim.measure.record import SCHEMA, Device, Machine, Measured, MeasuredLayer, Timing
 from hwsim.quantize import dequantize
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 
+from hwsim.errors import KernelError
 from hwsim.measure.kernels import Kernel
 from hwsim.measure.problem import ROUNDOFF_32, Problem
 from hwsim.measure.record import KernelInfo
@@ -20,10 +21,6 @@ PRECISIONS = {  # name -> dtype, unit roundoff of operands and output together
     "bf16": (torch.bfloat16, 2.0**-7),
 }
 GATHER_BYTES = 1 << 30  # most that the gather variant may lay out at once
-
-
-class CannotRun(Exception):
-    """A kernel that cannot run a layer, and why."""
 
 
 class TorchKernel(Kernel):
@@ -114,7 +111,7 @@ class QuantizedConvolution(TorchKernel):
 
     def convert(self, problem: Problem, loaded: torch.Tensor) -> torch.Tensor:
         if loaded.min() < 0:
-            raise CannotRun("8-bit maps are unsigned, and the map has negative values")
+            raise KernelError("8-bit maps are unsigned, and the map has negative values")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.quantize_per_tensor(
@@ -226,7 +223,7 @@ class Gather(TorchKernel):
         group, pixel, tap = columns.nonzero(as_tuple=True)
         filters = problem.matrix.shape[2]
         if len(group) * filters * 4 > GATHER_BYTES:
-            raise CannotRun(f"the gathered weights would take more than {GATHER_BYTES >> 20} MiB")
+            raise KernelError(f"the gathered weights would take more than {GATHER_BYTES >> 20} MiB")
         values = columns[group, pixel, tap][:, None]
         return Gathered(group * pixels + pixel, group * taps + tap, values, groups * pixels)
 

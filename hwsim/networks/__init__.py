@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hwsim.errors import NetworkError
 from hwsim.networks.inception import inception_v3
 from hwsim.networks.lenet import lenet5
 from hwsim.networks.mobilenet import mobilenet_v1
-from hwsim.networks.network import Network, NetworkError
+from hwsim.networks.network import Network
 from hwsim.networks.resnet import resnet18, resnet34
 
-__all__ = ["Network", "NetworkError", "get", "names"]
+__all__ = ["Network", "get", "names"]
 
 _NETWORKS: dict[str, Callable[[], Network]] = {
     "lenet5": lenet5,

@@ -7,14 +7,10 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
-from hwsim.errors import HwsimError
+from hwsim.errors import NetworkError
 from hwsim.layer import Layer
 
 Shape = tuple[int, int, int]
-
-
-class NetworkError(HwsimError):
-    """An unknown network, a topology that cannot be read, or densities that do not fit a network."""
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from hwsim.errors import NetworkError
 from hwsim.layer import Kind, Layer
-from hwsim.networks import Network, NetworkError
+from hwsim.networks import Network
 
 _CONV_HEADER = (
     "Layer name",

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from hwsim.errors import HwsimError
+from hwsim.errors import OutputError
 from hwsim.report import plots as draw
 from hwsim.report.comparison import Comparison
 from hwsim.report.comparison_page import comparison_page
@@ -15,10 +15,6 @@ from hwsim.report.contents import Report, to_json
 from hwsim.report.plots import Plot, pairs
 from hwsim.report.report_page import report_page
 from hwsim.report.tables import layers_csv, runs_csv
-
-
-class OutputError(HwsimError):
-    """A folder or file that cannot be written."""
 
 
 def draw_report(report: Report) -> list[Plot]:

@@ -10,9 +10,10 @@ from typing import Protocol
 import numpy as np
 
 from hwsim.capture.calibration import calibrate_network
-from hwsim.capture.graph import CaptureError, RunningNetwork
+from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.plan import plan
 from hwsim.capture.record import Pictures
+from hwsim.errors import CaptureError
 from hwsim.reproduce.remembered import Remembered
 from hwsim.reproduce.rounding import Rounding, rounding_of
 

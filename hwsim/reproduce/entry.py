@@ -12,14 +12,10 @@ from typing import ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from hwsim.errors import HwsimError
+from hwsim.errors import ReproduceError
 
 FORMAT, SCHEMA = "hwsim tables", 1
 STRICT = ConfigDict(extra="forbid")
-
-
-class ReproduceError(HwsimError):
-    """Something that no row of the tables can be made of."""
 
 
 @dataclass(frozen=True)

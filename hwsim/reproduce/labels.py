@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwsim.capture.graph import CaptureError
+from hwsim.errors import CaptureError
 
 IDX_LABELS = b"\0\0\x08\x01"  # unsigned bytes, one dimension: yann.lecun.com/exdb/mnist
 IDX_HEADER = 8

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hwsim.reproduce.entry import Entry, ReproduceError
+from hwsim.errors import ReproduceError
+from hwsim.reproduce.entry import Entry
 from hwsim.reproduce.tables import Table, all_tables
 
 BEGIN, END = "<!-- tables: begin, made by hwsim reproduce -->", "<!-- tables: end -->"

@@ -10,8 +10,8 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 from hwsim.capture.calibration import Code
-from hwsim.capture.graph import CaptureError
 from hwsim.capture.onnx_network import ONLY_ERRORS, OnnxNetwork
+from hwsim.errors import CaptureError
 from hwsim.quantize import code_limit, dequantize
 from hwsim.reproduce.rounding import RoundedMac, Rounding
 

@@ -14,10 +14,10 @@ import numpy as np
 from hwsim.capture.pictures import RawPictures
 from hwsim.capture.preprocessing import Prepared
 from hwsim.capture.record import Pictures, capture
-from hwsim.errors import HwsimError, TraceError
+from hwsim.errors import HwsimError, ReproduceError, TraceError
 from hwsim.report import text
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
-from hwsim.reproduce.entry import Entry, ReproduceError, Score, Simulated, read_tables
+from hwsim.reproduce.entry import Entry, Score, Simulated, read_tables
 from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
 from hwsim.trace import Trace, open_trace
 from hwsim.trace.shipped import SUFFIX, shipped_traces

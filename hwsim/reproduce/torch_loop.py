@@ -11,8 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hwsim.capture.aten import Call, tensors_of
 from hwsim.capture.calibration import Code
-from hwsim.capture.graph import CaptureError
 from hwsim.capture.torch_network import FAILURES, Step, TorchNetwork
+from hwsim.errors import CaptureError
 from hwsim.quantize import code_limit
 from hwsim.reproduce.rounding import Rounding
 

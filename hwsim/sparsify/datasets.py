@@ -15,13 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from hwsim.capture.pictures import SUFFIXES, pillow
-from hwsim.errors import HwsimError
+from hwsim.errors import DataError
 
 CIFAR_RECORD = 1 + 3 * 32 * 32  # bytes: label, pixels
-
-
-class DataError(HwsimError):
-    """A data set that cannot be read, or makes no sense."""
 
 
 @dataclass(frozen=True, eq=False)

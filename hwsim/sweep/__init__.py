@@ -1,6 +1,6 @@
 """Design-space exploration: many machines over real traces, resumable, on one computer or a Dask cluster."""
 
 from hwsim.sweep.run import sweep
-from hwsim.sweep.space import Space, SweepError
+from hwsim.sweep.space import Space
 
-__all__ = ["Space", "SweepError", "sweep"]
+__all__ = ["Space", "sweep"]

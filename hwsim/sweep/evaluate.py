@@ -8,13 +8,13 @@ from functools import lru_cache
 from typing import Any, TypedDict, get_type_hints
 
 from hwsim.arch import Arch
-from hwsim.errors import ArchError
+from hwsim.errors import ArchError, SweepError
 from hwsim.machine.area import area
 from hwsim.machine.energy import ACCUMULATOR_BITS
 from hwsim.machine.result import LayerResult
 from hwsim.machine.simulation import check_widths, simulate_image
 from hwsim.machine.workload import Workload
-from hwsim.sweep.space import Space, SweepError, Value, mapping_key
+from hwsim.sweep.space import Space, Value, mapping_key
 from hwsim.trace import Trace, open_trace
 
 Row = dict[str, Any]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from hwsim.errors import SweepError
 from hwsim.sweep.evaluate import Row
-from hwsim.sweep.space import Range, Space, SweepError, Value
+from hwsim.sweep.space import Range, Space, Value
 
 
 def generations(space: Space) -> Generator[list[dict[str, Value]], list[Row], None]:

@@ -14,8 +14,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
+from hwsim.errors import SweepError
 from hwsim.sweep.evaluate import Row, Task, run_task
-from hwsim.sweep.space import SweepError
 
 Result = tuple[list[Row], list[Row]]
 Pool = Callable[[Sequence[Task]], Iterator[tuple[Task, Result]]]

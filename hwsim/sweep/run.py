@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import hwsim
+from hwsim.errors import SweepError
 from hwsim.sweep.evaluate import Row, Task, check_columns
 from hwsim.sweep.pareto import generations
 from hwsim.sweep.pools import Pool, dask_pool, local_pool
-from hwsim.sweep.space import Space, SweepError
+from hwsim.sweep.space import Space
 from hwsim.sweep.store import Store
 from hwsim.trace import open_trace
 

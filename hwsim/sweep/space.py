@@ -31,7 +31,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from hwsim.arch import SUB_BANKS, Arch
-from hwsim.errors import ArchError, HwsimError
+from hwsim.errors import ArchError, SweepError
 
 # Slow to change: layers are mapped anew.
 MAPPING_FIELDS = ("cores", "columns", "accumulators", "weight_words", "row_split")
@@ -43,10 +43,6 @@ FIXED = {
 }
 MAX_GRID = 10_000_000
 Value = float | int | str | bool
-
-
-class SweepError(HwsimError):
-    """A space, or a folder of results, that a sweep cannot use."""
 
 
 class _Strict(BaseModel):

@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwsim.errors import SweepError
 from hwsim.sweep.evaluate import Row
-from hwsim.sweep.space import SweepError
 
 if TYPE_CHECKING:
     import pyarrow as pa

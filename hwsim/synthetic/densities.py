@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hwsim.networks import Network, NetworkError
+from hwsim.errors import NetworkError
+from hwsim.networks import Network
 
 DEFAULT = "default"
 _DENSITY = 0.5

@@ -11,9 +11,9 @@ import numpy as np
 
 from hwsim import networks
 from hwsim.codec import seg
-from hwsim.errors import TraceError
+from hwsim.errors import NetworkError, TraceError
 from hwsim.layer import Layer
-from hwsim.networks import Network, NetworkError
+from hwsim.networks import Network
 from hwsim.synthetic.densities import Densities, map_densities
 from hwsim.synthetic.fields import activation_map
 from hwsim.trace import MapInfo, TraceWriter

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hwsim.capture.calibration import best_order_of, calibrate_network
-from hwsim.capture.graph import CaptureError
 from hwsim.capture.plan import plan
 from hwsim.codec import best_order
+from hwsim.errors import CaptureError
 from hwsim.quantize import code_limit, integers, quantize_map
 from hwsim.reference import accumulate, run_layer
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hwsim import open_trace
-from hwsim.capture.graph import CaptureError
 from hwsim.capture.plan import plan
 from hwsim.capture.record import capture
+from hwsim.errors import CaptureError
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")

@@ -8,10 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from hwsim.capture.graph import CaptureError
 from hwsim.capture.pictures import open_pictures
 from hwsim.capture.preprocessing import Prepared, Preprocessing
-from hwsim.errors import HwsimError
+from hwsim.errors import CaptureError, HwsimError
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 6, 4), np.uint8)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from hwsim import open_trace, simulate
-from hwsim.capture.graph import CaptureError
 from hwsim.capture.record import capture
-from hwsim.errors import TraceError
+from hwsim.errors import CaptureError, TraceError
 from hwsim.quantize import dequantize
 
 torch = pytest.importorskip("torch")

@@ -6,10 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from hwsim.capture.graph import CaptureError
 from hwsim.capture.plan import plan
 from hwsim.capture.preprocessing import Preprocessing
-from hwsim.errors import HwsimError
+from hwsim.errors import CaptureError, HwsimError
 from hwsim.networks import get
 
 torch = pytest.importorskip("torch")

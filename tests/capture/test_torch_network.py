@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hwsim.capture.graph import CaptureError
 from hwsim.capture.plan import plan
+from hwsim.errors import CaptureError
 
 torch = pytest.importorskip("torch")
 from small_networks import SHAPE, Everything, pictures, seen_by_hooks  # noqa: E402

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from hwsim.errors import ArchError, TraceError
-from hwsim.export import ExportError, write_accelergy
+from hwsim.errors import ArchError, ExportError, TraceError
+from hwsim.export import write_accelergy
 from hwsim.export.files import schedule_of
 from hwsim.machine.energy import EVENTS
 from hwsim.machine.simulation import simulate

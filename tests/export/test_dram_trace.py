@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from hwsim.arch import Arch
-from hwsim.errors import TraceError
-from hwsim.export import ExportError, write_dramsim3, write_ramulator2
+from hwsim.errors import ExportError, TraceError
+from hwsim.export import write_dramsim3, write_ramulator2
 from hwsim.layer import Layer
 from hwsim.machine.schedule import schedule
 from hwsim.machine.simulation import simulate

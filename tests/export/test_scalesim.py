@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
+from hwsim.errors import NetworkError
 from hwsim.export import write_scalesim
-from hwsim.networks import NetworkError
 
 
 def test_every_layer_is_a_line_with_its_macs(case, tmp_path):

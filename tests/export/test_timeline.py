@@ -7,8 +7,8 @@ from math import prod
 
 import pytest
 
-from hwsim.errors import TraceError
-from hwsim.export import ExportError, write_timeline
+from hwsim.errors import ExportError, TraceError
+from hwsim.export import write_timeline
 from hwsim.machine.simulation import simulate
 
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.arch import Arch
-from hwsim.errors import TraceError
+from hwsim.errors import KernelError, MeasureError, TraceError
 from hwsim.layer import Layer
 from hwsim.machine.simulation import simulate
-from hwsim.measure import MeasureError, cpu, join, kernel_names, measure, read_measured, run
+from hwsim.measure import cpu, join, kernel_names, measure, read_measured, run
 from hwsim.measure.kernels import NumpyDense
 from hwsim.measure.problem import Problem, pad
 from hwsim.measure.record import Timing
@@ -26,7 +26,7 @@ from hwsim.trace.shipped import shipped_trace
 
 torch = pytest.importorskip("torch")
 from hwsim.measure import cuda  # noqa: E402
-from hwsim.measure.torch_kernels import CannotRun, Convolution, Gather  # noqa: E402
+from hwsim.measure.torch_kernels import Convolution, Gather  # noqa: E402
 
 
 class MemoryTrace:
@@ -203,7 +203,7 @@ def test_a_wrong_kernel_is_not_timed(damage, reason):
 def test_a_kernel_that_cannot_run_a_layer_says_why():
     class Fails(NumpyDense):
         def run(self, weights, operand):
-            raise CannotRun("no such\nlayer")
+            raise KernelError("no such\nlayer")
 
     timing = run._time(Fails(), tiny_problem(), 5, cpu.clock)
     assert timing.not_measured == "it cannot run this layer here: no such layer"

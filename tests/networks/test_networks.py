@@ -6,9 +6,10 @@ import pytest
 
 from hwsim import networks
 from hwsim.arch import Arch
+from hwsim.errors import NetworkError
 from hwsim.layer import Layer
 from hwsim.machine.mapping import channel_group
-from hwsim.networks import Network, NetworkError
+from hwsim.networks import Network
 
 # Multiply-adds of a forward pass, batch normalization and pooling left out.
 MACS = {

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim import networks
-from hwsim.networks import Network, NetworkError
+from hwsim.errors import NetworkError
+from hwsim.networks import Network
 from hwsim.networks.scalesim import read_topology, write_topology
 
 CONV = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,"

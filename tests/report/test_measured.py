@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from hwsim.measure.record import SCHEMA, KernelInfo, Machine, Measured, MeasuredLayer, MeasureError, Timing
+from hwsim.errors import MeasureError
+from hwsim.measure.record import SCHEMA, KernelInfo, Machine, Measured, MeasuredLayer, Timing
 from hwsim.report.contents import to_json
 from hwsim.report.measured import DEVICES, kernel_rows, measured_columns, measured_rows, measured_total
 from hwsim.report.report_page import report_page

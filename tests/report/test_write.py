@@ -6,12 +6,13 @@ import os
 
 import pytest
 
+from hwsim.errors import OutputError
 from hwsim.machine.result import CAUSES
 from hwsim.report import write
 from hwsim.report.comparison import Comparison
 from hwsim.report.contents import jsonable
 from hwsim.report.tables import total_row
-from hwsim.report.write import OutputError, write_comparison, write_files, write_report
+from hwsim.report.write import write_comparison, write_files, write_report
 
 PLOTS = {"speedup", "breakdown", "waterfall", "density", "roofline", "compression", "energy"}
 TABLES = {"report.json", "layers.csv", "runs.csv", "report.html"}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwsim.capture.graph import CaptureError
 from hwsim.capture.plan import plan
+from hwsim.errors import CaptureError
 from hwsim.reproduce.labels import open_labels
 
 torch = pytest.importorskip("torch")

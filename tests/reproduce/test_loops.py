@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hwsim.capture.calibration import Code, calibrate_network
-from hwsim.capture.graph import CaptureError
 from hwsim.capture.plan import plan
+from hwsim.errors import CaptureError
 from hwsim.quantize import dequantize, integers, quantize_map
 from hwsim.reference import accumulate, run_layer
 from hwsim.reproduce.rounding import Rounding, rounding_of

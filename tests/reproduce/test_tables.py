@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from made_up_entries import entry, simulated, width
 
 from hwsim import open_trace
+from hwsim.errors import ReproduceError
 from hwsim.report.text import TIMES
 from hwsim.reproduce import paper
-from hwsim.reproduce.entry import ReproduceError, Score, merged, read_tables, to_json
+from hwsim.reproduce.entry import Score, merged, read_tables, to_json
 from hwsim.reproduce.from_trace import measure_trace
 from hwsim.reproduce.markdown import BEGIN, END, markdown, with_block
 from hwsim.reproduce.tables import FLOAT_BITS, MISSING, all_tables, ratio

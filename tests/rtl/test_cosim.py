@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from simulate import run_bench
 
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
-from hwsim.errors import ArchError
+from hwsim.errors import ArchError, CosimError
 from hwsim.layer import Layer
 from hwsim_rtl.core.core import Core
 from hwsim_rtl.core.geometry import Code
-from hwsim_rtl.cosim import CosimError, build, library
+from hwsim_rtl.cosim import build, library
 from hwsim_rtl.cosim.training import training_passes
 
 MACHINES = {

@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 from hwsim.arch import Arch
 from hwsim.cli.rtl import rtl
-from hwsim.errors import ArchError, HwsimError
+from hwsim.errors import ArchError, HwsimError, SynthesisError
 from hwsim.machine.area import RESULTS
-from hwsim_rtl.synth import COMPONENTS, SynthesisError, add_run, flow, model_points, synthesize
+from hwsim_rtl.synth import COMPONENTS, add_run, flow, model_points, synthesize
 from hwsim_rtl.synth.components import MEANINGS, netlist
 from hwsim_rtl.synth.reports import path_words, read_cells, read_timing
 from hwsim_rtl.synth.tables import codec_share, markdown

@@ -8,7 +8,8 @@ import struct
 import numpy as np
 import pytest
 
-from hwsim.sparsify.datasets import DataError, open_dataset
+from hwsim.errors import DataError
+from hwsim.sparsify.datasets import open_dataset
 
 RANDOM = np.random.default_rng(0)
 

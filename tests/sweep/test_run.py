@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import hwsim
-from hwsim.errors import ArchError
+from hwsim.errors import ArchError, SweepError
 from hwsim.machine.area import area
-from hwsim.sweep import Space, SweepError, sweep
+from hwsim.sweep import Space, sweep
 from hwsim.sweep import run as sweep_run
 from hwsim.sweep.evaluate import run_task
 from traces import Tiny

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.arch import Arch
-from hwsim.sweep import Space, SweepError
+from hwsim.errors import SweepError
+from hwsim.sweep import Space
 from hwsim.sweep import space as space_module
 from hwsim.sweep.evaluate import check_columns, machine_row
 from hwsim.sweep.space import FIXED

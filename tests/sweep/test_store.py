@@ -3,7 +3,7 @@
 import pyarrow.parquet as pq
 import pytest
 
-from hwsim.sweep import SweepError
+from hwsim.errors import SweepError
 from hwsim.sweep.store import Store
 
 IDENTITY = {"space": {"columns": [8]}, "traces": ["t"]}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hwsim import networks
-from hwsim.networks import NetworkError
+from hwsim.errors import NetworkError
 from hwsim.synthetic import map_densities, read_densities
 
 RESNET = networks.get("resnet18")

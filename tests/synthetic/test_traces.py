@@ -6,8 +6,7 @@ import pytest
 import hwsim
 from hwsim import networks
 from hwsim.codec import seg
-from hwsim.errors import TraceError
-from hwsim.networks import NetworkError
+from hwsim.errors import NetworkError, TraceError
 from hwsim.synthetic import SyntheticTrace, synthesize, synthetic_trace
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from hwsim.errors import SweepError
 from hwsim.report import text
-from hwsim.sweep.space import Space, SweepError, Value
+from hwsim.sweep.space import Space, Value
 
 SUMS = ("cycles", "seconds", "energy_uj", "dram_bytes")  # of the traces of a machine
 AREA = ("luts", "dsps", "brams", "sram_bytes")  # of a machine, whatever runs on it

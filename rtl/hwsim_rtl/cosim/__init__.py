@@ -1,6 +1,6 @@
 """A core in compiled simulation (Verilator), driven from Python a pass at a time."""
 
 from hwsim_rtl.cosim.library import build
-from hwsim_rtl.cosim.simulator import CosimError, PassOutcome, PassStimulus, Simulator, lane_weights
+from hwsim_rtl.cosim.simulator import PassOutcome, PassStimulus, Simulator, lane_weights
 
-__all__ = ["CosimError", "PassOutcome", "PassStimulus", "Simulator", "build", "lane_weights"]
+__all__ = ["PassOutcome", "PassStimulus", "Simulator", "build", "lane_weights"]

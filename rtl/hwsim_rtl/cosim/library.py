@@ -15,8 +15,9 @@ from pathlib import Path
 
 import hwsim.arch
 from hwsim.arch import Arch
+from hwsim.errors import CosimError
 from hwsim_rtl.core.geometry import CORE_FIELDS, check_arch
-from hwsim_rtl.cosim.simulator import CosimError, Simulator
+from hwsim_rtl.cosim.simulator import Simulator
 from hwsim_rtl.cosim.training import training_passes
 
 SOURCES = Path(__file__).resolve().parent.parent

