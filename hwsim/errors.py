@@ -12,6 +12,7 @@ __all__ = [
     "MeasureError",
     "NetworkError",
     "OutputError",
+    "PeerError",
     "ReproduceError",
     "SweepError",
     "SynthesisError",
@@ -61,6 +62,10 @@ class NetworkError(HwsimError):
 
 class OutputError(HwsimError):
     """A folder or file of a report that cannot be written."""
+
+
+class PeerError(HwsimError):
+    """A published machine that is not known, or that cannot have so many multipliers."""
 
 
 class ReproduceError(HwsimError):
