@@ -13,7 +13,8 @@ import numpy as np
 
 from hwsim.codec.mapping import to_signed, to_unsigned
 
-MULTIPLIER_MAX = (1 << 16) - 1
+MULTIPLIER_BITS = 16
+MULTIPLIER_MAX = (1 << MULTIPLIER_BITS) - 1
 SHIFT_MAX = 47
 
 

@@ -16,6 +16,7 @@ from hwsim.arch import BURST_BYTES, Arch
 from hwsim.codec.segments import encode_segments, raw_segments
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
+from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
 from hwsim.machine.mapping import map_blocks
 from hwsim.machine.passes import WORD_BYTES
 from hwsim.machine.schedule import LayerSpan, PassRun, schedule
@@ -24,8 +25,7 @@ from hwsim.machine.workload import Workload
 from hwsim.quantize import Requantize, code_limit, requantize_for
 from hwsim.reference import accumulate
 from hwsim.trace import Trace
-from hwsim_rtl.core.geometry import Code, PassGeometry
-from hwsim_rtl.cosim import PassOutcome, PassStimulus, Simulator, build, lane_weights
+from hwsim_rtl.cosim import PassOutcome, PassStimulus, Simulator, build
 
 BATCH = 16  # passes simulated in one call: their words are in memory together
 

@@ -14,9 +14,8 @@ from matplotlib.figure import Figure
 
 from hwsim.arch import Arch
 from hwsim.codec.segments import encode_segments
+from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
 from hwsim_rtl.core.core import Core
-from hwsim_rtl.core.geometry import Code, PassGeometry
-from hwsim_rtl.cosim import lane_weights
 
 OUT = Path(__file__).resolve().parents[1] / "images" / "rtl_timing.svg"
 ARCH = Arch(columns=2, accumulators=64, weight_words=64, fifo_depth=16)

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from hwsim.arch import SUB_BANKS, WEIGHT_PASSES, Arch
+from hwsim.machine.descriptors import sub_bank_depth
 from hwsim.machine.energy import ACCUMULATOR_BITS
 
 RESULTS = Path(__file__).parent / "data" / "ecp5_synthesis.json"
@@ -75,7 +76,7 @@ def area(arch: Arch) -> Area:
 
 def core_brams(arch: Arch) -> int:
     """Block RAMs of a core: accumulators, their marks, weights, channel scales, item FIFO, table of taps."""
-    accumulators = SUB_BANKS * max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
+    accumulators = SUB_BANKS * sub_bank_depth(arch)
     bank_address = (accumulators - 1).bit_length()
     full, rest = divmod(arch.weight_words, WEIGHT_RAM)
     weight_address = (arch.weight_words - 1).bit_length()

@@ -20,6 +20,7 @@ from hwsim.arch import (
     Arch,
 )
 from hwsim.layer import Layer
+from hwsim.machine.rows import Rows
 from hwsim.machine.symbols import NO_VALUE, Symbols
 
 WORD_BYTES = 8
@@ -33,39 +34,6 @@ EVENT_FIELDS = (
     "useful",
 )  # T; S and c of its item, -1 and 0 if none; valid tap
 CAUSES = ("compute", "taps", "decode", "dram", "drain")
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The input rows that a pass reads, in ascending order; all arrays are int64 of shape (rows,).
-
-    Attributes:
-        y: input row.
-        reach: owned output rows that it reaches.
-        last: the largest number q of those.
-        done: owned rows that are complete after it.
-        owned: how many output rows the pass owns.
-    """
-
-    y: np.ndarray
-    reach: np.ndarray
-    last: np.ndarray
-    done: np.ndarray
-    owned: int
-
-
-def input_rows(layer: Layer, owned: np.ndarray) -> Rows:
-    """The input rows of a pass that owns the output rows ``owned`` (ascending int64)."""
-    height, kernel = layer.in_shape[1], layer.kernel[0]
-    y = owned[:, None] * layer.stride - layer.padding[0] + np.arange(kernel)
-    inside = (y >= 0) & (y < height)
-    number = np.broadcast_to(np.arange(len(owned))[:, None], y.shape)
-    reach = np.bincount(y[inside], minlength=height)
-    last = np.zeros(height, np.int64)
-    np.maximum.at(last, y[inside], number[inside])
-    done = np.bincount(np.where(inside, y, -1).max(axis=1), minlength=height)
-    read = np.flatnonzero(reach)
-    return Rows(read, reach[read], last[read], done[read], len(owned))
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +138,7 @@ def time_pass(
         segments.stop,
         rows.y,
         rows.reach,
-        rows.last,
+        rows.newest,
         rows.done,
         rows.owned,
         layer.taps(1),
@@ -210,7 +178,7 @@ def _time_pass(
     segment_stop,
     row_y,
     row_reach,
-    row_last,
+    row_newest,
     row_done,
     owned,
     taps_x,
@@ -255,8 +223,8 @@ def _time_pass(
             if useful[column]:
                 cost_at[column] = vector_cycles if vector_cycles > 0 else row_reach[r] * taps_x[column]
         room = 0
-        if row_last[r] >= ring:
-            room = drain_end[row_last[r] - ring] + 1
+        if row_newest[r] >= ring:
+            room = drain_end[row_newest[r] - ring] + 1
         for segment in range(segment_start, segment_stop):
             needs = symbol_needs[symbol_first[y, segment] : symbol_end[y, segment]]
             columns = symbol_x[symbol_first[y, segment] : symbol_end[y, segment]]

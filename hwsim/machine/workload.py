@@ -20,11 +20,10 @@ from hwsim.machine.passes import (
     WORD_BYTES,
     Layout,
     PassTiming,
-    Rows,
     Stream,
-    input_rows,
     time_pass,
 )
+from hwsim.machine.rows import Rows, input_rows
 from hwsim.machine.symbols import Symbols, coded_symbols, raw_symbols
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import Arch
-from hwsim_rtl.codec.symbol import IndexEntry, Word
+from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.core.core import Core
 from hwsim_rtl.core.launcher import Launcher
 from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word

@@ -9,8 +9,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
 from hwsim.arch import WEIGHT_PASSES, Arch
+from hwsim.machine.descriptors import check_arch
 from hwsim_rtl.core.core import Core
-from hwsim_rtl.core.geometry import check_arch
 from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor
 from hwsim_rtl.ports import ports
 from hwsim_rtl.top import Top

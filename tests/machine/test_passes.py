@@ -10,7 +10,8 @@ from reference_core import run_pass, seg, segments_of
 
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
-from hwsim.machine.passes import Layout, Stream, input_rows, time_pass
+from hwsim.machine.passes import Layout, Stream, time_pass
+from hwsim.machine.rows import input_rows
 from hwsim.machine.symbols import coded_symbols, raw_symbols
 
 LATENCIES = (DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY)

@@ -12,9 +12,9 @@ from streams import Coverage
 from hwsim import open_trace
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, LONG_RUN, MAC_LATENCY, Arch
 from hwsim.layer import Layer
+from hwsim.machine.descriptors import Code
 from hwsim.quantize import Requantize
 from hwsim.trace.shipped import shipped_trace
-from hwsim_rtl.core.geometry import Code
 
 ORDERS = range(16)
 SHORT_CYCLES = 300  # of a random pass: simulators are slow

@@ -9,12 +9,13 @@ from hwsim.arch import SUB_BANKS, Arch
 from hwsim.codec.seg import code_lengths
 from hwsim.codec.segments import encode_segments
 from hwsim.layer import Layer
-from hwsim.machine.passes import Layout, PassTiming, Stream, input_rows, time_pass
+from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
+from hwsim.machine.passes import Layout, PassTiming, Stream, time_pass
+from hwsim.machine.rows import input_rows
 from hwsim.machine.symbols import coded_symbols, raw_symbols
 from hwsim.quantize import Requantize
 from hwsim.reference import run_layer
-from hwsim_rtl.core.geometry import Code, PassGeometry
-from hwsim_rtl.cosim import PassStimulus, lane_weights
+from hwsim_rtl.cosim import PassStimulus
 
 DENSITIES = (0.0, 0.02, 0.2, 0.6, 1.0)
 

@@ -13,8 +13,8 @@ from simulate import run_bench
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.errors import ArchError, CosimError
 from hwsim.layer import Layer
+from hwsim.machine.descriptors import Code
 from hwsim_rtl.core.core import Core
-from hwsim_rtl.core.geometry import Code
 from hwsim_rtl.cosim import build, library
 from hwsim_rtl.cosim.training import training_passes
 
@@ -187,3 +187,9 @@ def test_a_pass_that_does_not_fit_is_refused(change, message):
     geometry = replace(handful(arch)[0].geometry, **change)
     with pytest.raises(ArchError, match=message):
         geometry.config(arch)
+
+
+def test_a_library_depends_on_every_file_of_the_vocabulary_that_shapes_its_netlist():
+    sources = [*library.SOURCES.glob("core/*.py"), *library.SOURCES.glob("codec/*.py")]
+    names = {path.name for path in library._vocabulary(sources)}
+    assert {"arch.py", "descriptors.py", "quantize.py", "checks.py"} <= names  # run_max, COUNT_BITS, ...

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import WORD_BITS
-from hwsim_rtl.codec.symbol import Word
+from hwsim_rtl.bits.word import Word
 
 
 class Piece(data.StructLayout):

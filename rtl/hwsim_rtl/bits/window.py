@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import WINDOW_WORDS, WORD_BITS
 from hwsim_rtl.bits.ring import CHUNK_BITS, CHUNKS, FINE, Marks, marks_of
-from hwsim_rtl.codec.symbol import Word
+from hwsim_rtl.bits.word import Word
 
 WORD_SHIFT = 6  # a word has 2^6 bits
 MAX_BITS = WORD_BITS - CHUNK_BITS + 1  # of a take: they and what is gone of their first chunk fill a word

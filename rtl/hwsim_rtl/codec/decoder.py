@@ -7,17 +7,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import LONG_RUN, WORD_BITS, Arch
+from hwsim.machine.descriptors import COUNT_BITS, MIN_ACTIVATION_BITS
 from hwsim_rtl.bits.ring import CHUNK_BITS, FINE, Marks, RingFirst
 from hwsim_rtl.bits.window import Window
-from hwsim_rtl.codec.symbol import (
-    COUNT_BITS,
-    MIN_ACTIVATION_BITS,
-    ORDER_BITS,
-    DecoderConfig,
-    Symbol,
-    Word,
-    significant_bits,
-)
+from hwsim_rtl.bits.word import Word
+from hwsim_rtl.codec.symbol import ORDER_BITS, DecoderConfig, Symbol, significant_bits
 
 
 class SegDecoder(wiring.Component):

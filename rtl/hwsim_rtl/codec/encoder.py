@@ -7,19 +7,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
+from hwsim.machine.descriptors import COUNT_BITS, MIN_ACTIVATION_BITS
 from hwsim_rtl.bits.leading import LeadingCount
 from hwsim_rtl.bits.packer import Packer
-from hwsim_rtl.codec.symbol import (
-    COUNT_BITS,
-    MIN_ACTIVATION_BITS,
-    ORDER_BITS,
-    EncoderConfig,
-    IndexEntry,
-    OutputValue,
-    Word,
-    longest_code,
-    significant_bits,
-)
+from hwsim_rtl.bits.word import IndexEntry, Word
+from hwsim_rtl.codec.symbol import ORDER_BITS, EncoderConfig, OutputValue, longest_code, significant_bits
 
 ENCODE_LATENCY = 3  # cycles from the last value of a segment to its last word
 

@@ -6,12 +6,12 @@ No ``from __future__ import annotations`` here: ``data.Struct`` reads its annota
 from amaranth import unsigned
 from amaranth.lib import data
 
-from hwsim.arch import LONG_RUN, WORD_BITS, Arch
+from hwsim.arch import LONG_RUN, Arch
+from hwsim.codec.checks import MAX_BITS, MAX_ORDER
+from hwsim.machine.descriptors import COUNT_BITS
 
-MIN_ACTIVATION_BITS = 4
-ORDER_BITS = 4  # k = 0 .. 15
-RAW_BITS = 5  # width of a raw value, 1 .. 16
-COUNT_BITS = 16  # values, non-zeros or words of a segment, and segments of a row
+ORDER_BITS = MAX_ORDER.bit_length()
+RAW_BITS = MAX_BITS.bit_length()  # width of a raw value, 1 .. 16
 
 
 def significant_bits(activation_bits: int) -> int:
@@ -27,20 +27,6 @@ def longest_code(activation_bits: int) -> int:
 def longest_symbol(arch: Arch) -> int:
     """Bits of the longest symbol: ``run_max`` zeros and a value, or a long run alone."""
     return max(LONG_RUN * arch.run_max, arch.run_max + longest_code(arch.activation_bits))
-
-
-class Word(data.Struct):
-    """A word of a segment; the first bit of the code is the most significant bit of ``data``."""
-
-    data: unsigned(WORD_BITS)
-    last: 1  # of its segment
-
-
-class IndexEntry(data.Struct):
-    """What the index keeps of a segment."""
-
-    words: unsigned(COUNT_BITS)
-    nonzeros: unsigned(COUNT_BITS)
 
 
 class Symbol(data.StructLayout):

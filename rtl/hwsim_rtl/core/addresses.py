@@ -8,9 +8,9 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
+from hwsim.machine.descriptors import MAX_KERNEL
 from hwsim_rtl.core.payloads import (
     KERNEL_BITS,
-    MAX_KERNEL,
     SUB_BANK_BITS,
     BankAccess,
     PassConfig,

@@ -10,7 +10,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import SUB_BANKS, Arch
-from hwsim_rtl.core.payloads import SUM_BITS, BankAccess, product_bits, sub_bank_depth
+from hwsim.machine.descriptors import sub_bank_depth
+from hwsim_rtl.core.payloads import SUM_BITS, BankAccess, product_bits
 
 # No port reads what another one writes in the same cycle, unless the word is forwarded; see AccumulatorBank.
 ANY_ON_COLLISION = {"no_rw_check": 1}

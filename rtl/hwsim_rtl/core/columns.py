@@ -7,8 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
-from hwsim_rtl.codec.symbol import COUNT_BITS
-from hwsim_rtl.core.payloads import MAX_KERNEL, Item, PassConfig, Placed
+from hwsim.machine.descriptors import COUNT_BITS, MAX_KERNEL
+from hwsim_rtl.core.payloads import Item, PassConfig, Placed
 
 
 class ValidColumns(wiring.Component):

@@ -7,9 +7,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import Arch
+from hwsim.machine.descriptors import COUNT_BITS
+from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.codec.decoder import SegDecoder
 from hwsim_rtl.codec.encoder import SegEncoder
-from hwsim_rtl.codec.symbol import COUNT_BITS, IndexEntry, OutputValue, Word
+from hwsim_rtl.codec.symbol import OutputValue
 from hwsim_rtl.core.adder_tree import AdderTree
 from hwsim_rtl.core.addresses import TapAddresses
 from hwsim_rtl.core.bank import AccumulatorBank

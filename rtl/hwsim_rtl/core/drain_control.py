@@ -9,8 +9,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import MAC_LATENCY, SUB_BANKS, Arch
-from hwsim_rtl.codec.symbol import COUNT_BITS
-from hwsim_rtl.core.payloads import KERNEL_BITS, DrainRead, PassConfig, bank_address_bits, sub_bank_depth
+from hwsim.machine.descriptors import COUNT_BITS, sub_bank_depth
+from hwsim_rtl.core.payloads import KERNEL_BITS, DrainRead, PassConfig, bank_address_bits
 
 
 class DrainControl(wiring.Component):

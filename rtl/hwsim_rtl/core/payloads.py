@@ -7,22 +7,15 @@ from amaranth import signed, unsigned
 from amaranth.lib import data
 
 from hwsim.arch import SUB_BANKS, Arch
-from hwsim_rtl.codec.symbol import COUNT_BITS, RAW_BITS, DecoderConfig, EncoderConfig
+from hwsim.machine.descriptors import COUNT_BITS, MAX_KERNEL, sub_bank_depth
+from hwsim.quantize import MULTIPLIER_BITS, SHIFT_MAX
+from hwsim_rtl.codec.symbol import RAW_BITS, DecoderConfig, EncoderConfig
 
-MAX_KERNEL = 7
-MAX_STRIDE = 2
 SUM_BITS = 32  # of an accumulator, a bias and a product; all wrap
-MULTIPLIER_BITS = 16
-MAX_SHIFT = 47
 RECIPROCAL_BITS = 17
 KERNEL_BITS = 3  # of a number of a kernel row or column, 0 .. 6
 SUB_BANK_BITS = (SUB_BANKS - 1).bit_length()
 CHANNEL_WORDS_BITS = (MAX_KERNEL**2).bit_length()
-
-
-def sub_bank_depth(arch: Arch) -> int:
-    """Words of a sub-bank: ``accumulators`` / 8, up to a power of two, which splits addresses; at least 2."""
-    return max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
 
 
 def bank_address_bits(arch: Arch) -> int:
@@ -55,7 +48,7 @@ class ChannelScale(data.Struct):
 class RequantizeConfig(data.Struct):
     """How sums become codes: ``shift`` 1 .. 47; ``bits`` of the codes, 1 (signed: 2) .. 16."""
 
-    shift: unsigned(MAX_SHIFT.bit_length())
+    shift: unsigned(SHIFT_MAX.bit_length())
     relu: 1
     bits: unsigned(RAW_BITS)
     signed: 1
@@ -64,7 +57,7 @@ class RequantizeConfig(data.Struct):
 class PassConfig(data.StructLayout):
     """What a core must know of a pass; constant from ``start`` to ``done``.
 
-    ``hwsim_rtl.core.geometry`` fills it.
+    ``hwsim.machine.descriptors`` fills it.
 
     Members:
         decoder, encoder, requantize: of those parts.

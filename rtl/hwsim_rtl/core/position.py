@@ -9,7 +9,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
-from hwsim_rtl.codec.symbol import COUNT_BITS, Symbol
+from hwsim.machine.descriptors import COUNT_BITS
+from hwsim_rtl.codec.symbol import Symbol
 from hwsim_rtl.core.payloads import (
     RECIPROCAL_BITS,
     PassConfig,

@@ -7,8 +7,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
+from hwsim.quantize import MULTIPLIER_BITS
 from hwsim_rtl.codec.symbol import OutputValue
-from hwsim_rtl.core.payloads import MULTIPLIER_BITS, SUM_BITS, ChannelScale, RequantizeConfig
+from hwsim_rtl.core.payloads import SUM_BITS, ChannelScale, RequantizeConfig
 
 PRODUCT_BITS = SUM_BITS + MULTIPLIER_BITS
 CODE_BITS = 16

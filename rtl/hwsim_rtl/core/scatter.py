@@ -7,8 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
-from hwsim_rtl.codec.symbol import COUNT_BITS
-from hwsim_rtl.core.payloads import KERNEL_BITS, MAX_KERNEL, Item, PassConfig, RowDescriptor, Tap
+from hwsim.machine.descriptors import COUNT_BITS, MAX_KERNEL
+from hwsim_rtl.core.payloads import KERNEL_BITS, Item, PassConfig, RowDescriptor, Tap
 
 
 class Scatter(wiring.Component):

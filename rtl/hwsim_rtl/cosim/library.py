@@ -6,17 +6,18 @@ import contextlib
 import ctypes
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from importlib import metadata, util
 from pathlib import Path
 
-import hwsim.arch
 from hwsim.arch import Arch
 from hwsim.errors import CosimError
-from hwsim_rtl.core.geometry import CORE_FIELDS, check_arch
+from hwsim.machine.descriptors import CORE_FIELDS, check_arch
 from hwsim_rtl.cosim.simulator import Simulator
 from hwsim_rtl.cosim.training import training_passes
 
@@ -70,16 +71,30 @@ def _verilator() -> Path:
 
 
 def _key(arch: Arch) -> str:
-    """Changes with the machine, with any file of the RTL, with its constants, and with the tools."""
+    """Changes with the machine, any file of the RTL or of the vocabulary under it, and the tools."""
     digest = hashlib.sha256()
     for field in CORE_FIELDS:
         digest.update(f"{field}={getattr(arch, field)};".encode())
     digest.update(f"{metadata.version('amaranth')} {metadata.version(PACKAGE)}".encode())
     rtl = [path for folder in ("bits", "codec", "core", "cosim") for path in (SOURCES / folder).glob("*.py")]
-    for path in sorted([Path(hwsim.arch.__file__), *rtl, DRIVER]):
+    for path in sorted([*rtl, *_vocabulary(rtl), DRIVER]):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:24]
+
+
+def _vocabulary(sources: Iterable[Path]) -> set[Path]:
+    """The files of hwsim that sources import, and those that these import: a netlist has their constants."""
+    found: set[Path] = set()
+    waiting = list(sources)
+    while waiting:
+        text = waiting.pop().read_text(encoding="utf-8")
+        for module in re.findall(r"^from (hwsim\.[\w.]+) import", text, re.MULTILINE):
+            path = Path(getattr(util.find_spec(module), "origin", ""))
+            if path not in found:
+                found.add(path)
+                waiting.append(path)
+    return found
 
 
 def _compile(arch: Arch, library: Path, root: Path) -> None:

@@ -12,8 +12,8 @@ from amaranth.lib import data
 
 from hwsim.arch import WORD_BITS, Arch
 from hwsim.errors import CosimError
-from hwsim_rtl.codec.symbol import Word
-from hwsim_rtl.core.geometry import PassGeometry
+from hwsim.machine.descriptors import PassGeometry
+from hwsim_rtl.bits.word import Word
 from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
 
 ALWAYS = np.array([3], np.uint8)
@@ -157,23 +157,6 @@ class Simulator:
             )
         self.simulated_cycles += simulated
         return [buffer.outcome(struct) for buffer, struct in zip(buffers, structs, strict=True)]
-
-
-def lane_weights(weights: np.ndarray, columns: int, depthwise: bool) -> np.ndarray:
-    """Weights of a pass as a core's memory holds them: int16 (weight words, M).
-
-    Args:
-        weights: (output channels, C, Kh, Kw), or (channels, 1, Kh, Kw) if depthwise.
-        columns: M.
-        depthwise: tap t of a channel is lane t mod M of its word t div M; else lane = output channel, and
-            words go by input channel, then kernel row, then kernel column.
-    """
-    taps = weights.shape[2] * weights.shape[3]
-    if depthwise:
-        flat = weights.reshape(len(weights), taps)
-        return np.pad(flat, ((0, 0), (0, -taps % columns))).reshape(-1, columns).astype(np.int16)
-    flat = weights.reshape(len(weights), -1).T
-    return np.pad(flat, ((0, 0), (0, columns - len(weights)))).astype(np.int16)
 
 
 class _Buffers:

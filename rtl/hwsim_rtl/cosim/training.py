@@ -8,9 +8,8 @@ import numpy as np
 
 from hwsim.arch import WORD_BITS, Arch
 from hwsim.errors import ArchError
-from hwsim_rtl.core.geometry import Code, PassGeometry
-from hwsim_rtl.core.payloads import sub_bank_depth
-from hwsim_rtl.cosim.simulator import PassStimulus, lane_weights
+from hwsim.machine.descriptors import Code, PassGeometry, lane_weights, sub_bank_depth
+from hwsim_rtl.cosim.simulator import PassStimulus
 
 DENSITY = 0.4
 

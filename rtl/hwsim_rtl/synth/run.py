@@ -13,7 +13,7 @@ from typing import Any
 
 from hwsim.arch import Arch
 from hwsim.errors import SynthesisError
-from hwsim_rtl.core.geometry import CORE_FIELDS, check_arch
+from hwsim.machine.descriptors import CORE_FIELDS, check_arch
 from hwsim_rtl.synth import flow
 from hwsim_rtl.synth.components import COMPONENTS, netlist
 from hwsim_rtl.synth.reports import read_cells, read_timing

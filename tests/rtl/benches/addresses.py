@@ -7,7 +7,8 @@ from cocotb.triggers import RisingEdge
 from streams import Coverage, bench_case, pack, start_clock, unpack
 
 from hwsim.arch import SUB_BANKS, Arch
-from hwsim_rtl.core.payloads import MAX_KERNEL, SUB_BANK_BITS, BankAccess, PassConfig, Tap, sub_bank_depth
+from hwsim.machine.descriptors import MAX_KERNEL, sub_bank_depth
+from hwsim_rtl.core.payloads import SUB_BANK_BITS, BankAccess, PassConfig, Tap
 
 WEIGHT_LATENCY, LATENCY = 1, 4
 

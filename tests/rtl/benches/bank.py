@@ -7,7 +7,7 @@ from cocotb.triggers import RisingEdge
 from streams import Coverage, bench_case, start_clock
 
 from hwsim.arch import SUB_BANKS, Arch
-from hwsim_rtl.core.payloads import sub_bank_depth
+from hwsim.machine.descriptors import sub_bank_depth
 
 WRITTEN = 4  # cycles from an addition to the first cycle in which the drain may read the sum
 CLEARED = 3  # cycles from a read by the drain to the next use of the accumulator

@@ -10,7 +10,7 @@ from cocotb.triggers import RisingEdge, Timer
 from streams import Coverage, StreamPort, bench_case, now, start_clock
 
 from hwsim.arch import Arch
-from hwsim_rtl.codec.symbol import IndexEntry, Word
+from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_word
 
 INPUTS = ("words", "rows", "weights", "scales")

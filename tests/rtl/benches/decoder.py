@@ -10,6 +10,7 @@ from golden.symbols import Symbol, decode_times, seg, segment_bits, symbols_of, 
 from streams import Coverage, StreamPort, bench_case, now, pack, random_stalls, start_clock, unpack
 
 from hwsim.arch import Arch
+from hwsim_rtl.bits.word import Word
 from hwsim_rtl.codec import symbol as payloads
 
 
@@ -19,7 +20,7 @@ class Device:
     def __init__(self, dut, arch: Arch) -> None:
         self.dut = dut
         self.arch = arch
-        self.words = StreamPort(dut, "words", payloads.Word)
+        self.words = StreamPort(dut, "words", Word)
         self.symbols = StreamPort(dut, "symbols", payloads.Symbol(arch))
         self.credits: list[bool] = []  # by cycle
 

@@ -7,7 +7,8 @@ from cocotb.triggers import RisingEdge, Timer
 from streams import Coverage, bench_case, start_clock
 
 from hwsim.arch import MAC_LATENCY, SUB_BANKS, Arch
-from hwsim_rtl.core.payloads import PassConfig, sub_bank_depth
+from hwsim.machine.descriptors import sub_bank_depth
+from hwsim_rtl.core.payloads import PassConfig
 
 
 @cocotb.test()

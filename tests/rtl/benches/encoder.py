@@ -9,6 +9,7 @@ from golden.symbols import seg, segment_bits, words_of
 from streams import Coverage, StreamPort, bench_case, pack, random_stalls, start_clock
 
 from hwsim.arch import Arch
+from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.codec import symbol as payloads
 
 LATENCY = 3  # of the docstring: last value to last word and index entry
@@ -23,8 +24,8 @@ async def words_and_entries_equal_the_golden_model(dut):
     await start_clock(dut, "values__valid", "words__ready", "index__ready", "config")
     ports = (
         StreamPort(dut, "values", payloads.OutputValue(arch)),
-        StreamPort(dut, "words", payloads.Word),
-        StreamPort(dut, "index", payloads.IndexEntry),
+        StreamPort(dut, "words", Word),
+        StreamPort(dut, "index", IndexEntry),
     )
     cover = Coverage()
     for number in range(case["passes"]):

@@ -8,7 +8,7 @@ from golden.symbols import words_of
 from streams import Coverage, StreamPort, bench_case, random_stalls, start_clock
 
 from hwsim_rtl.bits.packer import Piece
-from hwsim_rtl.codec.symbol import Word
+from hwsim_rtl.bits.word import Word
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")

@@ -7,8 +7,8 @@ from cocotb.triggers import RisingEdge
 from streams import Coverage, bench_case, pack, start_clock, unpack
 
 from hwsim.arch import Arch
+from hwsim.machine.descriptors import Code, PassGeometry
 from hwsim_rtl.codec.symbol import Symbol
-from hwsim_rtl.core.geometry import Code, PassGeometry
 from hwsim_rtl.core.payloads import Item, PassConfig
 
 LATENCY = 5

@@ -7,7 +7,8 @@ from cocotb.triggers import RisingEdge
 from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_clock, unpack
 
 from hwsim.arch import Arch
-from hwsim_rtl.core.payloads import MAX_KERNEL, SUB_BANK_BITS, Item, PassConfig, RowDescriptor, Tap
+from hwsim.machine.descriptors import MAX_KERNEL
+from hwsim_rtl.core.payloads import SUB_BANK_BITS, Item, PassConfig, RowDescriptor, Tap
 
 
 def bits_of(mask: int) -> list[int]:

@@ -7,7 +7,7 @@ from cocotb.triggers import FallingEdge, RisingEdge
 from golden.symbols import WORD, words_of
 from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_clock
 
-from hwsim_rtl.codec.symbol import Word
+from hwsim_rtl.bits.word import Word
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")

@@ -1,15 +1,25 @@
-"""A pass in numbers, checked against the machine, as the configuration and the row descriptors of a core."""
+"""A pass as a core is told of it: configuration, row descriptors and weights, checked against the machine.
+
+What a compiler of programs needs of the hardware stands here; the RTL takes its limits from here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hwsim.arch import SUB_BANKS, Arch
-from hwsim.errors import ArchError
-from hwsim_rtl.codec.symbol import COUNT_BITS, MIN_ACTIVATION_BITS
-from hwsim_rtl.core.payloads import MAX_KERNEL, MAX_SHIFT, MAX_STRIDE, sub_bank_depth
+import numpy as np
 
+from hwsim.arch import SUB_BANKS, Arch
+from hwsim.codec.checks import MAX_ORDER
+from hwsim.errors import ArchError
+from hwsim.machine.rows import rows_between
+from hwsim.quantize import SHIFT_MAX
+
+MIN_ACTIVATION_BITS = 4  # of a machine in RTL
+COUNT_BITS = 16  # values, non-zeros or words of a segment, and segments of a row
+MAX_KERNEL = 7
+MAX_STRIDE = 2
 MAX_WIDTH = (1 << COUNT_BITS) - 1 - MAX_KERNEL
 # Fields of Arch that a core's netlist depends on.
 CORE_FIELDS = (
@@ -21,6 +31,11 @@ CORE_FIELDS = (
     "accumulators",
     "weight_words",
 )
+
+
+def sub_bank_depth(arch: Arch) -> int:
+    """Words of a sub-bank: ``accumulators`` / 8, up to a power of two, which splits addresses; at least 2."""
+    return max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
 
 
 def check_arch(arch: Arch) -> None:
@@ -109,9 +124,9 @@ class PassGeometry:
             "weight words": (self.channels * self._channel_words(arch), 1, arch.weight_words),
             "bits of the input map": (self.source.bits, 1, arch.activation_bits),
             "bits of the output map": (self.target.bits, 1 + self.target.signed, arch.activation_bits),
-            "order of the input map": (self.source.order, 0, 15),
-            "order of the output map": (self.target.order, 0, 15),
-            "shift": (self.shift, 1, MAX_SHIFT),
+            "order of the input map": (self.source.order, 0, MAX_ORDER),
+            "order of the output map": (self.target.order, 0, MAX_ORDER),
+            "shift": (self.shift, 1, SHIFT_MAX),
         }
         for name, (number, low, high) in ranges.items():
             if not low <= number <= high:
@@ -170,36 +185,20 @@ class PassGeometry:
 
     def row_descriptors(self, arch: Arch) -> list[dict]:
         """The fields of ``RowDescriptor`` of every input row that reaches an owned one, ascending."""
-        sub_banks = self._row_sub_banks(arch)
-        number = {row: q for q, row in enumerate(self.owned)}
-        reached: dict[int, dict[int, int]] = {}  # input row -> kernel row -> q
-        for row, q in number.items():
-            for kernel_row in range(self.kernel[0]):
-                y = row * self.stride + kernel_row - self.padding[0]
-                if 0 <= y < self.height:
-                    reached.setdefault(y, {})[kernel_row] = q
-        last = {q: y for y in sorted(reached) for q in reached[y].values()}
-        complete = list(last.values())
+        rows = rows_between(self.owned, self.height, self.kernel[0], self.stride, self.padding[0])
+        met = np.full((len(rows.y), MAX_KERNEL), -1)
+        met[:, : self.kernel[0]] = rows.meets
+        taps = (met >= 0) @ (1 << np.arange(MAX_KERNEL))
+        sub_banks = np.where(met >= 0, met % self.ring * self._row_sub_banks(arch), 0)
         return [
             {
-                "taps": sum(1 << kernel_row for kernel_row in reached[y]),
-                "sub_banks": [
-                    reached[y].get(kernel_row, 0) % self.ring * sub_banks for kernel_row in range(MAX_KERNEL)
-                ],
-                "newest": max(reached[y].values()),
-                "done": complete.count(y),
+                "taps": int(taps[i]),
+                "sub_banks": sub_banks[i].tolist(),
+                "newest": int(rows.newest[i]),
+                "done": int(rows.done[i]),
             }
-            for y in sorted(reached)
+            for i in range(len(rows.y))
         ]
-
-    def input_rows(self) -> list[int]:
-        """The input rows that :meth:`row_descriptors` describes."""
-        reached = {
-            row * self.stride + kernel_row - self.padding[0]
-            for row in self.owned
-            for kernel_row in range(self.kernel[0])
-        }
-        return sorted(y for y in reached if 0 <= y < self.height)
 
     def _channel_words(self, arch: Arch) -> int:
         taps = self.kernel[0] * self.kernel[1]
@@ -208,3 +207,20 @@ class PassGeometry:
     def _row_sub_banks(self, arch: Arch) -> int:
         bank_channels = self.block if self.depthwise else 1
         return -(-bank_channels * self.out_width // sub_bank_depth(arch))
+
+
+def lane_weights(weights: np.ndarray, columns: int, depthwise: bool) -> np.ndarray:
+    """Weights of a pass as a core's memory holds them: int16 (weight words, M).
+
+    Args:
+        weights: (output channels, C, Kh, Kw), or (channels, 1, Kh, Kw) if depthwise.
+        columns: M.
+        depthwise: tap t of a channel is lane t mod M of its word t div M; else lane = output channel, and
+            words go by input channel, then kernel row, then kernel column.
+    """
+    taps = weights.shape[2] * weights.shape[3]
+    if depthwise:
+        flat = weights.reshape(len(weights), taps)
+        return np.pad(flat, ((0, 0), (0, -taps % columns))).reshape(-1, columns).astype(np.int16)
+    flat = weights.reshape(len(weights), -1).T
+    return np.pad(flat, ((0, 0), (0, columns - len(weights)))).astype(np.int16)
