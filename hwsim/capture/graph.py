@@ -9,6 +9,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from hwsim.networks.network import unique as unique
+
 Kind = Literal[
     "mac",  # a convolution or a linear layer
     "scale",  # a factor and an offset for each channel, as batch normalization in inference
@@ -177,12 +179,3 @@ def per_channel(constant: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | No
     aligned = (1,) * (len(shape) - constant.ndim) + constant.shape
     fits = len(shape) > 1 and aligned == (1, shape[1], *(1,) * (len(shape) - 2))
     return constant.reshape(-1) if fits else None
-
-
-def unique(name: str, taken: Collection[str]) -> str:
-    """``name``, or ``name.2``, ``name.3``, ... if it is taken."""
-    number, chosen = 1, name
-    while chosen in taken:
-        number += 1
-        chosen = f"{name}.{number}"
-    return chosen

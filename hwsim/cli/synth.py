@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,9 @@ import typer
 
 from hwsim.cli import console
 from hwsim.cli.options import Quiet
+from hwsim.errors import HwsimError
+
+_MUCH = 1 << 28  # bytes of memory that are told beforehand
 
 
 def synth(
@@ -42,15 +46,33 @@ def synth(
     quiet: Quiet = False,
 ) -> None:
     """Write a trace of made-up values, clustered and marked as synthetic, in a network's geometry."""
-    from hwsim.synthetic import read_densities, synthesize
+    from hwsim.report import text
+    from hwsim.synthetic import find_network, peak_memory, read_densities, synthesize
     from hwsim.synthetic.densities import DEFAULT
 
     wanted: float | dict[str, float] = 0.5 if density is None else density
     if per_layer:
         rest = {} if density is None else {DEFAULT: density}
         wanted = rest | dict(read_densities(per_layer))
-    with console.progress("making maps", quiet) as advance:
-        synthesize(network, output, wanted, seed, images, bits, advance, force)
+    geometry = find_network(network)
+    for note in geometry.notes:
+        typer.echo(f"hwsim: {network}: {text.words(note)}", err=True)
+    largest, memory = peak_memory(geometry)
+    if memory > _MUCH:
+        values = text.count(prod(geometry.maps[largest]))
+        typer.echo(
+            f"hwsim: the largest of {len(geometry.maps)} maps, {text.label(largest)}, has {values} values: "
+            f"making it takes about {text.size(memory).strip()} of memory",
+            err=True,
+        )
+    try:
+        with console.progress("making maps", quiet) as advance:
+            synthesize(geometry, output, wanted, seed, images, bits, advance, force)
+    except MemoryError:
+        raise HwsimError(
+            f"there is not enough memory for map {largest}, which takes about {text.size(memory).strip()}: "
+            "run on a larger computer, or make the layer smaller"
+        ) from None
     if not quiet:
         many = "1 image" if images == 1 else f"{images} images"
         console.say(f"{output}: {network}, {many}. {console.SYNTHETIC}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
@@ -21,6 +21,7 @@ class Network:
         name: of the network.
         layers: in order of execution.
         source: where the geometry comes from.
+        notes: what of the source was not taken as it stands, a line each.
 
     Raises:
         NetworkError: no layer, two layers of the same name, or two that see one map in different shapes.
@@ -29,6 +30,7 @@ class Network:
     name: str
     layers: tuple[Layer, ...]
     source: str
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -159,6 +161,20 @@ def joined(parts: Sequence[Tensor]) -> Tensor:
     """Concatenation along the channels; all parts bear the name of the whole."""
     name, (_, height, width) = parts[0].name, parts[0].shape
     return Tensor(name, (sum(part.shape[0] for part in parts), height, width))
+
+
+def unique(name: str, taken: Collection[str]) -> str:
+    """``name``, or ``name.2``, ``name.3``, ... if it is taken."""
+    number, chosen = 1, name
+    while chosen in taken:
+        number += 1
+        chosen = f"{name}.{number}"
+    return chosen
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of many names, and how many there are."""
+    return ", ".join(names[:6]) + (f" ... ({len(names)})" if len(names) > 6 else "")
 
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:

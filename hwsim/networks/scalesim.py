@@ -1,20 +1,19 @@
 """Topologies of SCALE-Sim (https://github.com/scalesim-project): CSV files of layer sizes, in and out.
 
-Two formats, told apart by their first line; a line a layer, with or without a comma at its end:
+Two formats, a line a layer:
 
 - convolution: ``Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter,
   Strides,``. The sizes of a map include its padding, so layers read here have padding 0. A layer with ``DP``
-  in its name is depthwise. Further cells are notes, but for a weight sparsity N:M.
+  in its name is depthwise.
 - matrix product: ``Layer, M, N, K,`` multiplies (M, K) activations by (K, N) weights.
 
-A topology has no edges. A layer reads what the layer before it makes if the sizes are equal, and a map of its
-own otherwise.
+Titles and further columns: :mod:`hwsim.networks.topology_table`. A topology has no edges. A layer reads what
+the layer before it makes if the sizes are equal, and a map of its own otherwise.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,26 +21,20 @@ from pathlib import Path
 from hwsim.errors import NetworkError
 from hwsim.layer import Kind, Layer
 from hwsim.networks import Network
+from hwsim.networks.network import some, unique
+from hwsim.networks.topology_table import COLUMNS, Further, Row, Table, further_of, read_table, whole
 
-_CONV_HEADER = (
-    "Layer name",
-    "IFMAP Height",
-    "IFMAP Width",
-    "Filter Height",
-    "Filter Width",
-    "Channels",
-    "Num Filter",
-    "Strides",
-)
-_GEMM_HEADER = ("Layer", "M", "N", "K")
 _DEPTHWISE = "DP"
 
 
 def read_topology(path: str | os.PathLike[str]) -> Network:
     """Geometry from a topology file; the network bears the file's name.
 
+    Names that come more than once are numbered. The notes of the network say what was not taken as it stands.
+
     Raises:
-        NetworkError: no such file, another format, or a line that is no layer; the message names the line.
+        NetworkError: no such file, another format, a line that is no layer, or one that asks for what is not
+            modelled; the message names the line.
     """
     path = Path(path)
     try:
@@ -50,25 +43,33 @@ def read_topology(path: str | os.PathLike[str]) -> Network:
         raise NetworkError(f"{path}: {error.strerror}; give a SCALE-Sim topology (.csv)") from None
     except UnicodeDecodeError:
         raise NetworkError(f"{path}: not a text file in UTF-8; give a SCALE-Sim topology (.csv)") from None
-    rows = list(_rows(lines))
+    try:
+        table = read_table(lines)
+    except ValueError as error:
+        raise NetworkError(f"{path}, {error}") from None
+    if not table.rows:
+        raise NetworkError(f"{path}: no layer follows the first line")
     layers: list[Layer] = []
-    lines_of: dict[str, int] = {}
-    width = _columns(path, rows)
-    for number, cells in rows[1:]:
+    numbered = _numbered([row.name for row in table.rows])
+    maps = set(numbered)  # a map of its own must not bear the name of one that a layer makes
+    fewer: list[str] = []
+    for row, name in zip(table.rows, numbered, strict=True):
         try:
-            layer = _conv(cells) if width == len(_CONV_HEADER) else _gemm(cells)
-            if layer.name in lines_of:
-                raise ValueError(f"layer {layer.name} is on line {lines_of[layer.name]} already; rename one")
+            layer = _layer(row, name, table)
         except ValueError as error:
-            raise NetworkError(f"{path}, line {number}: {error}") from None
-        lines_of[layer.name] = number
+            raise NetworkError(f"{path}, line {row.number}: {error}") from None
+        fewer += _fewer_outputs(layer)
         if layers and layers[-1].out_shape == layer.in_shape:
             layers[-1] = replace(layers[-1], output=layers[-1].name)
             layer = replace(layer, input=layers[-1].name)
+        else:
+            layer = replace(layer, input=unique(layer.input, maps))
+            maps.add(layer.input)
         layers.append(layer)
-    if not layers:
-        raise NetworkError(f"{path}: no layer follows the first line")
-    return Network(path.stem, tuple(layers), f"SCALE-Sim topology {path.name}")
+    notes = [*table.notes, *_renamed(table.rows, numbered)]
+    if fewer:
+        notes.append(f"a window that would begin behind the map is not counted: {some(fewer)}")
+    return Network(path.stem, tuple(layers), f"SCALE-Sim topology {path.name}", tuple(notes))
 
 
 def write_topology(network: Network, path: str | os.PathLike[str]) -> None:
@@ -80,7 +81,7 @@ def write_topology(network: Network, path: str | os.PathLike[str]) -> None:
     Raises:
         NetworkError: a name that the format cannot hold, or a file that cannot be written.
     """
-    lines = [", ".join(_CONV_HEADER) + ","]
+    lines = [", ".join(COLUMNS["conv"]) + ","]
     for layer in network.layers:
         depthwise = layer.kind == "depthwise"
         if "," in layer.name or (_DEPTHWISE in layer.name and not depthwise):
@@ -101,36 +102,63 @@ def write_topology(network: Network, path: str | os.PathLike[str]) -> None:
         raise NetworkError(f"{path}: {error.strerror}") from None
 
 
-def _rows(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of the lines that are not empty."""
-    for number, row in enumerate(lines, 1):
-        cells = [cell.strip() for cell in row.split(",")]
-        if any(cells):
-            yield number, cells
+def _numbered(names: list[str]) -> list[str]:
+    """The names, with a number behind those that were met before."""
+    chosen: list[str] = []
+    for name in names:
+        chosen.append(unique(name, {*names, *chosen}) if name in chosen else name)
+    return chosen
 
 
-def _columns(path: Path, rows: list[tuple[int, list[str]]]) -> int:
-    """Columns of the format that the first line announces."""
-    first = [cell.lower() for cell in rows[0][1]] if rows else []
-    for header in (_CONV_HEADER, _GEMM_HEADER):
-        # The name of the first column differs between SCALE-Sim's own files.
-        if first[1 : len(header)] == [title.lower() for title in header[1:]]:
-            return len(header)
-    raise NetworkError(
-        f"{path}, line 1: no SCALE-Sim topology, which starts with "
-        f"'{', '.join(_CONV_HEADER)}' or '{', '.join(_GEMM_HEADER)}'"
-    )
+def _renamed(rows: tuple[Row, ...], names: list[str]) -> Iterator[str]:
+    changed = [
+        f"{name} (line {row.number})" for row, name in zip(rows, names, strict=True) if row.name != name
+    ]
+    if changed:
+        yield f"names that came before are numbered: {some(changed)}"
 
 
-def _conv(cells: list[str]) -> Layer:
-    height, width, tall, wide, channels, filters, stride = _numbers(cells, _CONV_HEADER)
+def _layer(row: Row, name: str, table: Table) -> Layer:
+    """A row's layer, as if it read a map of its own."""
+    if not name:
+        raise ValueError("the layer has no name")
+    if not name.isprintable():
+        raise ValueError(f"the name of a layer must be printable, not {name!r}")
+    sizes = [whole(title, cell) for title, cell in zip(COLUMNS[table.format][1:], row.cells, strict=True)]
+    asked = further_of(row)
+    _refuse(asked)
+    return _conv(name, sizes, table.stride, asked) if table.format == "conv" else _gemm(name, sizes, asked)
+
+
+def _refuse(asked: Further) -> None:
+    """Tell what is known and changes the layer, but is not modelled."""
+    if asked.batch != 1:
+        raise ValueError(
+            f"a batch of {asked.batch} is not modelled: make it 1, and ask for more images (--images)"
+        )
+    if asked.sparsity != (1, 1):
+        raise ValueError(
+            f"weight sparsity {asked.sparsity[0]}:{asked.sparsity[1]} is not modelled; make it 1:1"
+        )
+    if asked.padding:
+        raise ValueError(
+            f"padding {asked.padding}: a map's size in a topology includes its padding; "
+            "add it to the size, and make the padding 0"
+        )
+    for what in ("dilation", "groups"):
+        if getattr(asked, what) != 1:
+            raise ValueError(f"{what} {getattr(asked, what)} is not modelled; make it 1")
+
+
+def _conv(name: str, sizes: list[int], direction: str, asked: Further) -> Layer:
+    height, width, tall, wide, channels, filters, given = sizes
     if tall > height or wide > width:
         raise ValueError(f"the filter of {tall}x{wide} is larger than the map of {height}x{width}")
-    for note in cells[len(_CONV_HEADER) :]:
-        match = re.fullmatch(r"(\d+):(\d+)", note)
-        if match and match[1] != match[2]:
-            raise ValueError(f"weight sparsity {note} is not modelled; make it 1:1")
-    name = cells[0]
+    stride, across = asked.stride_height or given, asked.stride_width or given
+    if direction and {"height": stride, "width": across}[direction] != given:
+        raise ValueError(f"two strides in {direction}, {given} and another")
+    if stride != across:
+        raise ValueError(f"strides {stride} and {across} are not modelled; make them equal")
     depthwise = _DEPTHWISE in name
     if depthwise and filters != 1:
         raise ValueError(
@@ -149,23 +177,28 @@ def _conv(cells: list[str]) -> Layer:
 
 def _outputs(length: int, kernel: int, stride: int) -> int:
     """SCALE-Sim counts a last window that only begins inside the map; it must begin inside."""
-    return min(-(-(length - kernel) // stride) + 1, -(-length // stride))
+    return min(_outputs_of_scalesim(length, kernel, stride), -(-length // stride))
 
 
-def _gemm(cells: list[str]) -> Layer:
-    rows, columns, inner = _numbers(cells, _GEMM_HEADER)
-    name = cells[0]
+def _outputs_of_scalesim(length: int, kernel: int, stride: int) -> int:
+    """topology_utils.topo_calc_hyperparams of scalesim 3.0.0: ceil((length - kernel + stride) / stride)."""
+    return -(-(length - kernel) // stride) + 1
+
+
+def _fewer_outputs(layer: Layer) -> Iterator[str]:
+    """Where SCALE-Sim counts more outputs."""
+    theirs = [
+        _outputs_of_scalesim(length, kernel, layer.stride)
+        for length, kernel in zip(layer.in_shape[1:], layer.kernel, strict=True)
+    ]
+    if theirs != list(layer.out_shape[1:]):
+        ours = "x".join(map(str, layer.out_shape[1:]))
+        yield f"{layer.name} makes {ours} pixels, of SCALE-Sim's {theirs[0]}x{theirs[1]}"
+
+
+def _gemm(name: str, sizes: list[int], asked: Further) -> Layer:
+    if {asked.stride_height, asked.stride_width} - {1, None}:
+        raise ValueError("a matrix product has no stride; make it 1")
+    rows, columns, inner = sizes
     kind: Kind = "linear" if rows == 1 else "conv"
     return Layer(name, kind, f"{name}.input", (inner, rows, 1), (columns, rows, 1))
-
-
-def _numbers(cells: list[str], header: tuple[str, ...]) -> list[int]:
-    if not cells[0]:
-        raise ValueError("the layer has no name")
-    numbers = []
-    for position, title in enumerate(header[1:], 1):
-        cell = cells[position] if position < len(cells) else ""
-        if not re.fullmatch(r"[0-9]{1,9}", cell) or int(cell) == 0:
-            raise ValueError(f"{title} must be a whole number above 0, not {cell!r}")
-        numbers.append(int(cell))
-    return numbers

@@ -6,12 +6,20 @@ every trace is marked ``synthetic``, and holds no weights.
 
 from hwsim.synthetic.densities import map_densities, read_densities
 from hwsim.synthetic.fields import activation_map
-from hwsim.synthetic.traces import SyntheticTrace, synthesize, synthetic_trace
+from hwsim.synthetic.traces import (
+    SyntheticTrace,
+    find_network,
+    peak_memory,
+    synthesize,
+    synthetic_trace,
+)
 
 __all__ = [
     "SyntheticTrace",
     "activation_map",
+    "find_network",
     "map_densities",
+    "peak_memory",
     "read_densities",
     "synthesize",
     "synthetic_trace",

@@ -12,6 +12,7 @@ from typing import Any
 
 from hwsim.errors import NetworkError
 from hwsim.networks import Network
+from hwsim.networks.network import some
 
 DEFAULT = "default"
 _DENSITY = 0.5
@@ -42,7 +43,7 @@ def map_densities(network: Network, density: Densities) -> dict[str, float]:
     for layer, value in chosen.items():
         if layer not in inputs:
             raise NetworkError(
-                f"network {network.name} has no layer {layer!r}: its layers are {_some(list(inputs))}"
+                f"network {network.name} has no layer {layer!r}: its layers are {some(list(inputs))}"
             )
         other = named.setdefault(inputs[layer], layer)
         if chosen[other] != value:
@@ -109,7 +110,3 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:6]) + (f" ... ({len(names)})" if len(names) > 6 else "")

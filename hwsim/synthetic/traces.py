@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from zlib import crc32
 
@@ -15,8 +16,9 @@ from hwsim.errors import NetworkError, TraceError
 from hwsim.layer import Layer
 from hwsim.networks import Network
 from hwsim.synthetic.densities import Densities, map_densities
-from hwsim.synthetic.fields import activation_map
+from hwsim.synthetic.fields import CHANNEL_BYTES, PEAK_BYTES, activation_map
 from hwsim.trace import MapInfo, TraceWriter
+from hwsim.trace.header import MAX_VALUES
 
 _PIXEL_BITS = 8
 _WEIGHT_BITS = 8
@@ -34,9 +36,10 @@ class SyntheticTrace:
         seed: 0 or more; the same seed gives the same values everywhere.
         images: how many, 1 or more.
         bits: width of the values, 1 .. 16; the first layer's image has 8 at most.
+        advance: called after every map that is calibrated.
 
     Raises:
-        NetworkError: an argument that makes no sense.
+        NetworkError: an argument that makes no sense, or a layer that is too large for a trace.
     """
 
     synthetic = True
@@ -44,12 +47,19 @@ class SyntheticTrace:
     weight_bits = _WEIGHT_BITS
 
     def __init__(
-        self, network: Network, density: Densities = 0.5, seed: int = 0, images: int = 1, bits: int = 16
+        self,
+        network: Network,
+        density: Densities = 0.5,
+        seed: int = 0,
+        images: int = 1,
+        bits: int = 16,
+        advance: Callable[[], None] = lambda: None,
     ) -> None:
         if seed < 0 or images < 1 or not 1 <= bits <= 16:
             raise NetworkError(
                 f"seed must be 0 or more, images 1 or more, bits 1 .. 16; not {seed}, {images} and {bits}"
             )
+        _check_sizes(network)
         self.title = f"synthetic {network.name}"
         self.network, self.layers, self.images = network.name, network.layers, images
         self._seed, self._densities = seed, map_densities(network, density)
@@ -58,13 +68,15 @@ class SyntheticTrace:
             "geometry": network.source,
             "seed": seed,
             "density": self._densities,
+            **({"geometry_notes": list(network.notes)} if network.notes else {}),
         }
         self.metrics: dict[str, object] = {}
         image = network.layers[0].input
-        self.maps = {
-            name: self._calibrate(name, shape, min(bits, _PIXEL_BITS) if name == image else bits)
-            for name, shape in network.maps.items()
-        }
+        self.maps: dict[str, MapInfo] = {}
+        for name, shape in network.maps.items():
+            width = min(bits, _PIXEL_BITS) if name == image else bits
+            self.maps[name] = self._calibrate(name, shape, width)
+            advance()
         self._made: dict[tuple[str, int], np.ndarray] = {}
 
     def map(self, name: str, image: int) -> np.ndarray:
@@ -108,7 +120,10 @@ class SyntheticTrace:
 
 def _codes(values: np.ndarray, scale: float, bits: int) -> np.ndarray:
     """Codes, uint16; what is not zero stays so, what is too large is cut."""
-    return np.clip(np.rint(values / scale), values > 0, (1 << bits) - 1).astype(np.uint16)
+    codes = values / scale
+    np.rint(codes, out=codes)
+    np.clip(codes, values > 0, (1 << bits) - 1, out=codes)
+    return codes.astype(np.uint16)
 
 
 def synthetic_trace(
@@ -123,10 +138,15 @@ def synthetic_trace(
     Raises:
         NetworkError: an unknown network, a topology that cannot be read, or see :class:`SyntheticTrace`.
     """
-    return SyntheticTrace(_network(network), density, seed, images, bits)
+    return SyntheticTrace(find_network(network), density, seed, images, bits)
 
 
-def _network(network: str | os.PathLike[str] | Network) -> Network:
+def find_network(network: str | os.PathLike[str] | Network) -> Network:
+    """A network by name, as geometry, or from a SCALE-Sim topology (``.csv``).
+
+    Raises:
+        NetworkError: an unknown network, or a topology that cannot be read.
+    """
     if isinstance(network, Network):
         return network
     if Path(network).suffix.lower() == ".csv":
@@ -134,6 +154,30 @@ def _network(network: str | os.PathLike[str] | Network) -> Network:
 
         return read_topology(network)
     return networks.get(os.fspath(network))
+
+
+def peak_memory(network: Network) -> tuple[str, int]:
+    """The map that takes the most memory while it is made, and how many bytes, about.
+
+    Raises:
+        NetworkError: a layer is too large for a trace.
+    """
+    _check_sizes(network)
+    bytes_of = {
+        name: PEAK_BYTES * prod(shape) + CHANNEL_BYTES * prod(shape[1:])
+        for name, shape in network.maps.items()
+    }
+    largest = max(bytes_of, key=bytes_of.__getitem__)
+    return largest, bytes_of[largest]
+
+
+def _check_sizes(network: Network) -> None:
+    for layer in network.layers:
+        if max(map(prod, (layer.in_shape, layer.out_shape, layer.weight_shape))) > MAX_VALUES:
+            raise NetworkError(
+                f"layer {layer.name} has a map or weights of more than 2^31 values, the most that a trace "
+                "holds: cut it into several layers"
+            )
 
 
 def synthesize(
@@ -152,14 +196,23 @@ def synthesize(
         network: as for :func:`synthetic_trace`.
         path: of the trace: a folder, ``.zip`` file or fsspec URL.
         density, seed, images, bits: see :class:`SyntheticTrace`.
-        progress: called with (maps written, maps in all).
+        progress: called with (maps made, maps in all), those of the calibration image among them.
         overwrite: whether a trace that is there already is replaced.
 
     Raises:
         NetworkError: as :func:`synthetic_trace`.
         TraceError: the trace cannot be written.
     """
-    trace = synthetic_trace(network, density, seed, images, bits)
+    geometry = find_network(network)
+    done, total = 0, len(geometry.maps) * (1 + images)
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    trace = SyntheticTrace(geometry, density, seed, images, bits, advance)
     names = [(name, image) for image in range(images) for name in trace.maps]
     with TraceWriter(
         path,
@@ -173,7 +226,6 @@ def synthesize(
         weight_bits=trace.weight_bits,
         overwrite=overwrite,
     ) as writer:
-        for done, (name, image) in enumerate(names, 1):
+        for name, image in names:
             writer.write_map(name, image, trace.make(name, image))
-            if progress is not None:
-                progress(done, len(names))
+            advance()

@@ -184,6 +184,28 @@ def test_synth_writes_a_trace_that_is_labelled_everywhere(hwsim, tmp_path):
     assert "Synthetic" in (tmp_path / "out" / "density.svg").read_text()
 
 
+def test_synth_tells_what_of_a_topology_it_did_not_take_as_it_stands(hwsim, tmp_path):
+    (tmp_path / "net.csv").write_text(
+        "Layer,IFMAP Height,IFMAP Width,Filter Height,Filter Width,Channels,Num Filter,Strides,Target\n"
+        "a,9,9,3,3,2,4,1,NPU\na,9,9,3,3,2,4,1,\n"
+    )
+    code, _, err = hwsim("synth", tmp_path / "net.csv", "-o", tmp_path / "t.zip")
+    assert code == 0
+    assert err.splitlines() == [
+        f"hwsim: {tmp_path / 'net.csv'}: Target is not read: 'NPU'",
+        f"hwsim: {tmp_path / 'net.csv'}: names that came before are numbered: a.2 (line 3)",
+    ]
+    notes = json.loads(hwsim("info", tmp_path / "t.zip", "--json")[1])["provenance"]["geometry_notes"]
+    assert notes == [line.split(": ", 2)[2] for line in err.splitlines()]
+
+
+def test_synth_tells_how_much_memory_a_large_map_takes(hwsim, tmp_path, monkeypatch):
+    monkeypatch.setattr("hwsim.cli.synth._MUCH", 1000)
+    (tmp_path / "net.csv").write_text("Layer,M,N,K\na,10,9,50\n")
+    _, _, err = hwsim("synth", tmp_path / "net.csv", "-o", tmp_path / "t.zip")
+    assert "the largest of 1 maps, a.input, has 500 values: making it takes about 10.5 kB of memory" in err
+
+
 def test_synth_takes_densities_by_layer(hwsim, tmp_path):
     (tmp_path / "densities.csv").write_text("layer,density\nc3,0.125\n")
     layers = ("--per-layer", tmp_path / "densities.csv", "--density", "0.25")

@@ -1,5 +1,7 @@
 """Synthetic traces: repeatable, marked, calibrated on an image of their own, and the same in a file."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,11 @@ import hwsim
 from hwsim import networks
 from hwsim.codec import seg
 from hwsim.errors import NetworkError, TraceError
-from hwsim.synthetic import SyntheticTrace, synthesize, synthetic_trace
+from hwsim.layer import Layer
+from hwsim.networks import Network
+from hwsim.synthetic import SyntheticTrace, peak_memory, synthesize, synthetic_trace
+
+_NOISE = 8 << 20  # bytes: what the smoothing of a few channels takes at a time
 
 
 def test_a_map_depends_on_seed_map_and_image_alone():
@@ -101,11 +107,37 @@ def test_a_trace_in_a_file_is_the_one_in_memory(tmp_path):
                 np.testing.assert_array_equal(stored.map(name, image), memory.map(name, image))
         with pytest.raises(TraceError):
             stored.weights(stored.layers[0])
-    assert calls == [(done, 10) for done in range(1, 11)]
+    assert calls == [(done, 15) for done in range(1, 16)]  # five maps: to calibrate on, and of two images
 
 
 def record(calls):
     return lambda done, total: calls.append((done, total))
+
+
+def test_what_a_map_takes_is_known_before_it_is_made():
+    network = Network("n", (Layer("l", "conv", "x", (64, 40, 30), (4, 40, 30)),), "test")
+    name, most = peak_memory(network)
+    assert name == "x"
+    tracemalloc.start()
+    SyntheticTrace(network, 0.5, images=2).make("x", 1)
+    assert most / 2 < tracemalloc.get_traced_memory()[1] < most + _NOISE
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("in_shape", "out_shape"),
+    [
+        ((1, 1 << 16, (1 << 15) + 1), (1, 2, 3)),
+        ((1, 2, 3), (1 << 30, 2, 3)),
+        ((1 << 17, 1, 1), (1 << 17, 1, 1)),
+    ],
+    ids=["map", "result", "weights"],
+)
+def test_layers_too_large_for_a_trace_are_told_before_anything_is_made(in_shape, out_shape):
+    network = Network("n", (Layer("huge", "conv", "x", in_shape, out_shape),), "test")
+    for ask in (peak_memory, SyntheticTrace):
+        with pytest.raises(NetworkError, match="layer huge has a map or weights of more than"):
+            ask(network)
 
 
 def test_a_trace_that_is_there_is_not_replaced_unasked(tmp_path):
