@@ -20,6 +20,7 @@ PRECISIONS = {  # name -> dtype, unit roundoff of operands and output together
     "fp16": (torch.float16, 2.0**-10),
     "bf16": (torch.bfloat16, 2.0**-7),
 }
+MAP_LIMIT, WEIGHT_LIMIT = 127, 127  # largest integers of the 8-bit kernel: 7 bits, and 7 with a sign
 GATHER_BYTES = 1 << 30  # most that the gather variant may lay out at once
 
 
@@ -84,10 +85,19 @@ class Convolution(TorchKernel):
 
 
 class QuantizedConvolution(TorchKernel):
-    """8-bit maps and weights, requantized to 8 bits; torch has it on CPUs (oneDNN, FBGEMM) only."""
+    """8-bit operands, requantized to 8 bits; torch has it on CPUs (oneDNN, FBGEMM) only.
+
+    Maps use 7 of their 8 bits: where a CPU has no dot product of bytes (VNNI), the libraries add two products
+    with the instruction VPMADDUBSW, which saturates at 16 bits (Intel, *Intrinsics Guide*,
+    ``_mm256_maddubs_epi16``), and 2 x 127 x 127 is the most that two products can be then. torch's own
+    quantization does the same (``reduce_range``).
+    """
 
     info = KernelInfo(
-        "torch_int8", False, "int8", "quantized conv2d, 8-bit maps, weights and outputs; oneDNN or FBGEMM"
+        "torch_int8",
+        False,
+        "int8",
+        "quantized conv2d, bytes in and out, maps in 7 bits so that no CPU saturates; oneDNN or FBGEMM",
     )
 
     def weights(self, problem: Problem) -> tuple[Any, float, int]:
@@ -135,11 +145,11 @@ class QuantizedConvolution(TorchKernel):
 
 
 def _map_step(values: Any) -> float:
-    return max(float(values.max()), 1e-30) / 255
+    return max(float(values.max()), 1e-30) / MAP_LIMIT
 
 
 def _weight_steps(problem: Problem) -> np.ndarray:
-    steps = np.abs(problem.weights).reshape(len(problem.weights), -1).max(axis=1) / 127
+    steps = np.abs(problem.weights).reshape(len(problem.weights), -1).max(axis=1) / WEIGHT_LIMIT
     return np.where(steps == 0, 1.0, steps)
 
 

@@ -1,6 +1,7 @@
 """Kernels compute the layer before they are timed; times, records and joins are what they say."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from hwsim.trace.shipped import shipped_trace
 
 torch = pytest.importorskip("torch")
 from hwsim.measure import cuda  # noqa: E402
-from hwsim.measure.torch_kernels import Convolution, Gather  # noqa: E402
+from hwsim.measure.torch_kernels import Convolution, Gather, QuantizedConvolution  # noqa: E402
 
 
 class MemoryTrace:
@@ -111,6 +112,54 @@ def test_every_kernel_computes_the_layer(kernel, case):
     with cpu.threads(1):
         operand = kernel.convert(problem, kernel.load(problem.maps[0]))
         assert run._error(kernel, problem, kernel.weights(problem), operand, 0) <= 1
+
+
+@given(case=problems())
+def test_no_two_products_of_the_8_bit_kernel_exceed_16_bits(case):
+    """CPUs without VNNI saturate such sums."""
+    layer, codes, weights = case
+    problem = Problem(layer, weights * 0.01, (pad(layer, codes * 0.02),))
+    kernel = QuantizedConvolution("cpu")
+    maps = kernel.convert(problem, kernel.load(problem.maps[0])).int_repr()
+    filters = torch.ops.quantized.conv2d_unpack(kernel.weights(problem)[0])[0].int_repr()
+    assert 2 * int(maps.max()) * int(filters.abs().max()) < 1 << 15
+
+
+AVX2_ONLY = {
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2",
+}
+LARGEST_OPERANDS = """
+import sys
+import numpy as np
+import torch
+from hwsim.layer import Layer
+from hwsim.measure import run
+from hwsim.measure.problem import Problem, pad
+from hwsim.measure.torch_kernels import QuantizedConvolution
+
+torch.backends.quantized.engine = sys.argv[1]
+kernel = QuantizedConvolution("cpu")
+for layer in (
+    Layer("c", "conv", "m", (40, 6, 6), (40, 4, 4), (3, 3)),
+    Layer("d", "depthwise", "m", (40, 6, 6), (40, 4, 4), (3, 3)),
+    Layer("l", "linear", "m", (300, 1, 1), (7, 1, 1)),
+):
+    problem = Problem(layer, np.ones(layer.weight_shape), (pad(layer, np.ones(layer.in_shape)),))
+    operand = kernel.convert(problem, kernel.load(problem.maps[0]))
+    print(layer.kind, run._error(kernel, problem, kernel.weights(problem), operand, 0))
+"""
+
+
+@pytest.mark.parametrize("engine", {"onednn", "fbgemm"} & {*torch.backends.quantized.supported_engines})
+def test_the_8_bit_kernel_is_right_without_dot_products_of_bytes(engine):
+    """The libraries are held to AVX2, whatever this CPU has."""
+    command = [sys.executable, "-c", LARGEST_OPERANDS, engine]
+    done = subprocess.run(command, env=os.environ | AVX2_ONLY, capture_output=True, text=True, check=True)
+    errors = dict(line.split() for line in done.stdout.splitlines())
+    assert set(errors) == {"conv", "depthwise", "linear"}
+    assert all(float(error) <= 1 for error in errors.values()), errors
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.info.name)
