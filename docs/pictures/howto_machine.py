@@ -33,7 +33,7 @@ NEAR = 1.02  # times the least time of a shape: the smallest machine within it i
 BLOCK_BYTES = 2048  # of a map buffer in a block RAM of an ECP5, parity bits unused
 KEPT = (
     "point", "cores", "columns", "accumulators", "weight_words", "map_buffer", "bytes_per_cycle", "peak_macs",
-    "bandwidth_gb_s", "luts", "dsps", "brams", "cycles", "seconds", "speedup", "ideal_speedup", "dram_bytes",
+    "bandwidth_gb_s", "luts", "dsps", "brams", "cycles", "seconds", "speedup", "mac_ratio", "dram_bytes",
 )  # fmt: skip
 
 Row = dict[str, Any]
@@ -142,7 +142,7 @@ def render(document: dict[str, Any]) -> str:
                     "GB/s": _bandwidth,
                     "an image": lambda row: text.seconds(row["seconds"]),
                     "speedup": lambda row: text.factor(row["speedup"]),
-                    "ideal": lambda row: text.factor(row["ideal_speedup"]),
+                    "MAC ratio": lambda row: text.factor(row["mac_ratio"]),
                     "DRAM an image": lambda row: text.size(row["dram_bytes"]),
                     "fits an LFE5U-85F": lambda row: "yes" if fits(row) else "no",
                 },

@@ -27,11 +27,10 @@ def measure(
     arch: ArchFile = None,
     quiet: Quiet = False,
 ) -> None:
-    """Time dense and sparse kernels on a trace's real maps, beside the ideal and the simulated speedup."""
+    """Time dense and sparse kernels on a trace's real maps, beside MAC ratio and simulated speedup."""
     from hwsim.machine.simulation import simulate
     from hwsim.measure import measure as run
     from hwsim.report.measured import measured_rows
-    from hwsim.report.tables import total_row
     from hwsim.trace import open_trace
 
     if device not in ("cpu", "cuda"):
@@ -45,5 +44,5 @@ def measure(
             measured.to_json(output)
         if not quiet:
             result = simulate(opened, machine, numbers)
-            show_measured(measured_rows(result, [measured]), total_row(result), [measured])
+            show_measured(measured_rows(result, [measured]), result.overall(), [measured])
             console.say(f"The record: {output}" if output else "Add -o FILE to keep the record.", "dim")

@@ -47,7 +47,6 @@ def run(
     """Cycles, DRAM bytes and energy of a trace, layer by layer, beside the dense baseline."""
     from hwsim.machine.simulation import simulate
     from hwsim.report.measured import measured_rows
-    from hwsim.report.tables import total_row
     from hwsim.trace import open_trace
 
     if timeline is not None and out is None:
@@ -78,7 +77,7 @@ def run(
     elif not quiet:
         _show(result)
         if records:
-            show_measured(rows, total_row(result), records)
+            show_measured(rows, result.overall(), records)
         if written:
             console.say(f"The report: {written[-1]}")
         else:
@@ -86,7 +85,7 @@ def run(
 
 
 def show_measured(rows: Sequence[dict[str, Any]], total: dict[str, Any], records: Sequence[Measured]) -> None:
-    """Ideal, simulated and measured speedups, and where they were measured."""
+    """MAC ratio, simulated and measured speedups, and where they were measured."""
     from hwsim.report.measured import DEVICES, MEANING, measured_columns, measured_total
 
     console.say("Beside real processors", "bold")
@@ -109,17 +108,17 @@ def _read_records(paths: Sequence[Path]) -> list[Measured]:
 
 def _show(result: Result) -> None:
     from hwsim.report import text
-    from hwsim.report.tables import LAYER_COLUMNS, layer_rows, machine_words, title, total_row
+    from hwsim.report.tables import LAYER_COLUMNS, machine_words, title
 
-    total, count = total_row(result), len(result.images)
+    total, count = result.overall(), len(result.images)
     average = f"averages over {count} images" if count > 1 else f"image {result.images[0]}"
     console.say(f"{title(result)} on {machine_words(result.arch)}; {average}", "bold")
     if result.synthetic:
         console.say(console.SYNTHETIC, "yellow")
-    console.show_table(LAYER_COLUMNS, layer_rows(result), total)
-    speedup, ideal = text.factor(total["speedup"]), text.factor(total["ideal_speedup"])
+    console.show_table(LAYER_COLUMNS, result.per_layer(), total)
+    speedup, macs = text.factor(total["speedup"]), text.factor(total["mac_ratio"])
     console.say(
-        f"Speedup {speedup} over the dense baseline (ideal {ideal}); "
+        f"Speedup {speedup} over the dense baseline (MAC ratio {macs}); "
         f"DRAM {text.size(total['dram_bytes'])} (dense {text.size(total['dense_dram_bytes'])}); "
         f"energy {text.energy(total['energy_uj'])} (dense {text.energy(total['dense_energy_uj'])})."
     )

@@ -17,8 +17,9 @@ from hwsim.arch import Arch
 from hwsim.errors import ExportError, TraceError
 from hwsim.export.files import workload_of, write_lines
 from hwsim.export.yaml_text import yaml_lines
-from hwsim.machine.energy import ACCUMULATOR_BITS, COMPONENTS, EVENTS, event_table
+from hwsim.machine.energy import ACCUMULATOR_BITS, COMPONENTS, event_table
 from hwsim.machine.simulation import simulate_image
+from hwsim.machine.totals import Totals
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace
@@ -71,8 +72,7 @@ def action_counts(trace: Trace, arch: Arch, image: int, layer: str | None = None
         raise TraceError(f"{trace.title} has no layer {layer}")
     results = simulate_image(workload_of(trace, arch, image), arch)
     runs = [result.skipping if arch.skip_zeros else result.dense for result in results]
-    chosen = [run for run in runs if layer in (None, run.name)]
-    return {event: sum(run.events[event] for run in chosen) for event in EVENTS}
+    return Totals.of(run for run in runs if layer in (None, run.name)).events
 
 
 def _architecture(arch: Arch) -> dict[str, Any]:

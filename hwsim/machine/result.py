@@ -1,108 +1,30 @@
-"""What a simulation finds: a layer, a network, on the machine and on its dense baseline."""
+"""What a simulation finds: the runs of all layers and images, and the account of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
-
-import numpy as np
+from functools import cached_property
+from typing import Any
 
 from hwsim.arch import Arch
+from hwsim.machine.runs import CAUSES, LayerResult, LayerRun, Mode
+from hwsim.machine.totals import Account
 
-CAUSES = ("compute", "taps", "decode", "dram", "weights", "drain", "imbalance")
-Mode = Literal["skipping", "dense"]
-SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class LayerRun:
-    """One layer of one image on one machine, skipping or dense.
-
-    Attributes:
-        name, kind, image: which.
-        start, end, cycles: in cycles since the image began; ``cycles = end - start``.
-        macs, nonzero_macs: valid MACs, and those with a non-zero activation.
-        elements, nonzeros: of the input map.
-        causes: core-cycles by cause (:data:`CAUSES`); they sum to cycles x cores.
-        dram: bytes over the channel: ``weights``, ``maps_in``, ``maps_out``.
-        map_bytes: the input map as stored.
-        events: counts of what costs energy (hwsim.machine.energy.EVENTS).
-        energy_pj: by component (hwsim.machine.energy.COMPONENTS).
-        rounds, row_groups, block: of the mapping.
-    """
-
-    name: str
-    kind: str
-    image: int
-    start: int
-    end: int
-    cycles: int
-    macs: int
-    nonzero_macs: int
-    elements: int
-    nonzeros: int
-    causes: dict[str, int]
-    dram: dict[str, int]
-    map_bytes: int
-    events: dict[str, int]
-    energy_pj: dict[str, float]
-    rounds: int
-    row_groups: int
-    block: int
-
-
-@dataclass(frozen=True)
-class LayerResult:
-    """One layer of one image: the machine, and the same machine as dense baseline."""
-
-    skipping: LayerRun
-    dense: LayerRun
-
-    @property
-    def name(self) -> str:
-        """Of the layer."""
-        return self.skipping.name
-
-    @property
-    def kind(self) -> str:
-        """Of the layer."""
-        return self.skipping.kind
-
-    @property
-    def image(self) -> int:
-        """Number of the image in the trace."""
-        return self.skipping.image
-
-    @property
-    def density(self) -> float:
-        """Fraction of the input map that is not zero."""
-        return self.skipping.nonzeros / self.skipping.elements
-
-    @property
-    def sparsity(self) -> float:
-        """1 - density."""
-        return 1 - self.density
-
-    @property
-    def speedup(self) -> float:
-        """Dense cycles / cycles."""
-        return self.dense.cycles / self.skipping.cycles
-
-    @property
-    def ideal_speedup(self) -> float:
-        """Valid MACs / MACs with a non-zero activation."""
-        return self.skipping.macs / self.skipping.nonzero_macs if self.skipping.nonzero_macs else float("inf")
-
-    @property
-    def efficiency(self) -> float:
-        """Speedup / ideal speedup."""
-        return self.speedup / self.ideal_speedup
+__all__ = ["CAUSES", "LayerResult", "LayerRun", "Mode", "Result"]
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
 class Result:
-    """A simulated trace: image by image, layer by layer."""
+    """A simulated trace: image by image, layer by layer.
+
+    Attributes:
+        title: path or URL of the trace.
+        network, variant, synthetic, provenance: of the trace.
+        images: numbers of the images that ran.
+        arch: the machine.
+        layers: exact counts of every layer of every image, skipping and dense.
+    """
 
     title: str
     network: str
@@ -117,41 +39,50 @@ class Result:
         """All layers of all images, skipping or dense."""
         return [getattr(layer, mode) for layer in self.layers]
 
+    @cached_property
+    def account(self) -> Account:
+        """All layers and images together."""
+        return Account.of(self.layers, self.arch)
+
+    @cached_property
+    def accounts(self) -> dict[str, Account]:
+        """Of every layer, all images together."""
+        return Account.per_layer(self.layers, self.arch)
+
     def total(self, mode: Mode) -> int:
         """Cycles of all images."""
-        return sum(run.cycles for run in self.runs(mode))
+        return self.account.totals(mode).cycles
 
     def dram_bytes(self, mode: Mode) -> int:
         """Bytes over the DRAM channel, all images."""
-        return sum(sum(run.dram.values()) for run in self.runs(mode))
+        return self.account.totals(mode).dram_bytes
 
     def energy_pj(self, mode: Mode) -> float:
         """Energy of all images, pJ."""
-        return sum(sum(run.energy_pj.values()) for run in self.runs(mode))
+        return self.account.totals(mode).total_energy_pj
 
     @property
-    def density(self) -> float:
+    def density(self) -> float | None:
         """Fraction of all input maps' elements that is not zero."""
-        return sum(r.nonzeros for r in self.runs("skipping")) / sum(r.elements for r in self.runs("skipping"))
+        return self.account.density
 
     @property
-    def speedup(self) -> float:
+    def speedup(self) -> float | None:
         """Dense cycles / cycles, all layers and images."""
-        return self.total("dense") / self.total("skipping")
+        return self.account.speedup
 
     @property
-    def ideal_speedup(self) -> float:
-        """All valid MACs / all MACs with a non-zero activation."""
-        nonzero = sum(run.nonzero_macs for run in self.runs("skipping"))
-        return sum(run.macs for run in self.runs("skipping")) / nonzero if nonzero else float("inf")
+    def mac_ratio(self) -> float | None:
+        """All valid MACs / all MACs with a non-zero activation; None if there is none of these."""
+        return self.account.mac_ratio
+
+    def overall(self) -> dict[str, Any]:
+        """The row of all layers together, as :attr:`hwsim.machine.totals.Account.row` has it."""
+        return self.account.row
 
     def per_layer(self) -> list[dict[str, Any]]:
-        """One row a layer, counts averaged over the images, ratios taken of the sums."""
-        rows = []
-        for name in dict.fromkeys(layer.name for layer in self.layers):
-            layers = [layer for layer in self.layers if layer.name == name]
-            rows.append(_row(layers, len(self.images)))
-        return rows
+        """One row a layer: counts averaged over the images, ratios taken of the sums."""
+        return [account.row for account in self.accounts.values()]
 
     def to_dict(self) -> dict[str, Any]:
         """The whole result as JSON-able data."""
@@ -164,51 +95,8 @@ class Result:
             "provenance": self.provenance,
             "images": list(self.images),
             "arch": self.arch.model_dump(),
-            "totals": {
-                "density": self.density,
-                "speedup": self.speedup,
-                "ideal_speedup": _finite(self.ideal_speedup),
-                **{
-                    mode: {
-                        "cycles": self.total(mode),
-                        "dram_bytes": self.dram_bytes(mode),
-                        "energy_pj": self.energy_pj(mode),
-                    }
-                    for mode in ("skipping", "dense")
-                },
-            },
+            "sums": {"skipping": asdict(self.account.skipping), "dense": asdict(self.account.dense)},
+            "totals": self.overall(),
             "per_layer": self.per_layer(),
-            "layers": [
-                {"skipping": asdict(layer.skipping), "dense": asdict(layer.dense)} for layer in self.layers
-            ],
+            "layers": [asdict(layer) for layer in self.layers],
         }
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
-def _row(layers: Sequence[LayerResult], images: int) -> dict[str, Any]:
-    skipping, dense = [layer.skipping for layer in layers], [layer.dense for layer in layers]
-    cycles, dense_cycles = sum(r.cycles for r in skipping), sum(r.cycles for r in dense)
-    macs, nonzero = sum(r.macs for r in skipping), sum(r.nonzero_macs for r in skipping)
-    causes = {cause: sum(r.causes[cause] for r in skipping) for cause in CAUSES}
-    core_cycles = sum(causes.values())
-    ideal = macs / nonzero if nonzero else float("inf")
-    return {
-        "layer": layers[0].name,
-        "kind": layers[0].kind,
-        "density": sum(r.nonzeros for r in skipping) / sum(r.elements for r in skipping),
-        "macs": macs // images,
-        "cycles": cycles / images,
-        "dense_cycles": dense_cycles / images,
-        "speedup": dense_cycles / cycles,
-        "ideal_speedup": _finite(ideal),
-        "efficiency": dense_cycles / cycles / ideal,
-        "dram_bytes": sum(sum(r.dram.values()) for r in skipping) / images,
-        "dense_dram_bytes": sum(sum(r.dram.values()) for r in dense) / images,
-        "energy_uj": sum(sum(r.energy_pj.values()) for r in skipping) / images / 1e6,
-        "dense_energy_uj": sum(sum(r.energy_pj.values()) for r in dense) / images / 1e6,
-        "bound": max((c for c in CAUSES if c != "compute"), key=lambda c: causes[c]),
-        **{f"cause_{cause}": count / core_cycles for cause, count in causes.items()},
-    }

@@ -14,7 +14,7 @@ from hwsim.arch import WEIGHT_PASSES, Arch
 from hwsim.machine import dram
 from hwsim.machine.passes import CAUSES as PASS_CAUSES
 from hwsim.machine.passes import Layout, PassTiming, Stream
-from hwsim.machine.result import CAUSES
+from hwsim.machine.runs import CAUSES
 from hwsim.machine.workload import LayerJob
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from hwsim.arch import WORD_BITS, Arch
 from hwsim.errors import ArchError
 from hwsim.machine.energy import energy_pj, event_table
-from hwsim.machine.result import LayerResult, LayerRun, Result
+from hwsim.machine.result import Result
+from hwsim.machine.runs import LayerResult, LayerRun
 from hwsim.machine.schedule import LayerSpan, schedule
+from hwsim.machine.totals import least_cycles
 from hwsim.machine.workload import Workload
 
 if TYPE_CHECKING:
@@ -118,6 +120,7 @@ def _account(workload: Workload, arch: Arch, table: dict[str, float], span: Laye
         start=span.start,
         end=span.end,
         cycles=span.end - span.start,
+        least_cycles=least_cycles(layer, macs, arch),
         macs=layer.macs,
         nonzero_macs=nonzero_macs,
         elements=prod(layer.in_shape),

@@ -2,7 +2,7 @@
 simulated.
 
 :func:`measure` runs a layer's maps and weights through dense and sparse kernels, checks each kernel's output
-and then times it. :func:`join` puts ideal, simulated and measured speedup of every layer side by side.
+and then times it. :func:`join` puts MAC ratio, simulated and measured speedup of every layer side by side.
 """
 
 from hwsim.measure.join import join

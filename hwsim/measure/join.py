@@ -1,4 +1,4 @@
-"""Ideal, simulated and measured speedup of every layer, side by side."""
+"""MAC ratio, simulated and measured speedup of every layer, side by side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEVICES = ("cpu", "cuda")
 def join(
     result: Result, measured: Measured | Sequence[Measured], precision: str = "fp32"
 ) -> list[dict[str, Any]]:
-    """One row a layer: what bounds it, what is simulated and what was measured.
+    """One row a layer: what its zeros save, what is simulated and what was measured.
 
     A measured speedup is the time of the fastest dense kernel of ``precision`` by that of the fastest sparse
     one, on the same device, with the maps in each kernel's own format before the clock starts. A *converted*
@@ -29,7 +29,7 @@ def join(
         precision: of the kernels compared.
 
     Returns:
-        Rows with ``layer``, ``kind``, ``density``, ``ideal_speedup``, ``simulated_speedup`` and, for ``cpu``
+        Rows with ``layer``, ``kind``, ``density``, ``mac_ratio``, ``simulated_speedup`` and, for ``cpu``
         and ``cuda``: ``{device}_speedup``, ``{device}_converted_speedup`` and, for ``dense`` and ``sparse``,
         ``{device}_{what}_us``, ``{device}_{what}_kernel``, ``{device}_{what}_converted_us``.
 
@@ -46,7 +46,7 @@ def join(
         by_device[record.machine.device] = record
     joined = []
     for number, row in enumerate(rows):
-        line = {key: row[key] for key in ("layer", "kind", "density", "ideal_speedup")}
+        line = {key: row[key] for key in ("layer", "kind", "density", "mac_ratio")}
         line["simulated_speedup"] = row["speedup"]
         for device in DEVICES:
             mine = by_device.get(device)

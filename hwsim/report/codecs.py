@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hwsim import codec
+from hwsim.machine import totals
 
 if TYPE_CHECKING:
     from hwsim.machine.result import Result
@@ -59,8 +60,8 @@ class MapSizes:
     values: int
     coded_bits: dict[str, int]
 
-    def ratio(self, coder: str) -> float:
-        """How many times smaller than raw words; infinite for a coder that spends no bit."""
+    def ratio(self, coder: str) -> float | None:
+        """How many times smaller than raw words; None for a coder that spends no bit."""
         return ratio(self.coded_bits, coder)
 
 
@@ -101,9 +102,9 @@ def total_bits(sizes: Sequence[MapSizes]) -> dict[str, int]:
     return {coder: sum(map_.coded_bits[coder] for map_ in sizes) for coder in sizes[0].coded_bits}
 
 
-def ratio(coded_bits: Mapping[str, int], coder: str) -> float:
-    """Raw bits / bits of the coder."""
-    return coded_bits["raw"] / coded_bits[coder] if coded_bits[coder] else float("inf")
+def ratio(coded_bits: Mapping[str, int], coder: str) -> float | None:
+    """Raw bits / bits of the coder; None if it spends none."""
+    return totals.ratio(coded_bits["raw"], coded_bits[coder])
 
 
 def base(sizes: Sequence[MapSizes]) -> str:
@@ -122,8 +123,4 @@ def _in_order(coded: Mapping[str, int]) -> dict[str, int]:
 def _stored_bits(trace: Trace, result: Result) -> dict[str, int]:
     """Bits of every map as the machine keeps it; a map with several readers is stored once."""
     reader = {layer.input: layer.name for layer in trace.layers}
-    stored = dict.fromkeys(reader.values(), 0)
-    for run in result.runs("skipping"):
-        if run.name in stored:
-            stored[run.name] += 8 * run.map_bytes
-    return {name: stored[layer] for name, layer in reader.items()}
+    return {name: 8 * result.accounts[layer].skipping.map_bytes for name, layer in reader.items()}

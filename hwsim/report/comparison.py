@@ -8,11 +8,12 @@ from pathlib import PurePath
 from typing import Any
 
 from hwsim.machine.result import Result
+from hwsim.machine.totals import ratio
 from hwsim.report import text
 from hwsim.report.contents import jsonable, result_document, tool
-from hwsim.report.tables import Column, layer_rows, to_csv, total_row
+from hwsim.report.tables import Column, to_csv
 
-_MEASURES = ("density", "cycles", "speedup", "ideal_speedup", "dram_bytes", "energy_uj", "bound")
+_MEASURES = ("density", "cycles", "speedup", "mac_ratio", "dram_bytes", "energy_uj", "largest_stall")
 _RATIOS = {"cycles": "speedup_b_over_a", "dram_bytes": "dram_a_over_b", "energy_uj": "energy_a_over_b"}
 
 
@@ -54,16 +55,16 @@ class Comparison:
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for each layer that both have, in A's order: counts of an image, and B over A."""
-        others = {row["layer"]: row for row in layer_rows(self.b)}
-        return [_pair(row, others[row["layer"]]) for row in layer_rows(self.a) if row["layer"] in others]
+        others = {row["layer"]: row for row in self.b.per_layer()}
+        return [_pair(row, others[row["layer"]]) for row in self.a.per_layer() if row["layer"] in others]
 
     def total(self) -> dict[str, Any]:
         """The row of all layers; each side's own layers are all in it."""
-        return _pair(total_row(self.a), total_row(self.b))
+        return _pair(self.a.overall(), self.b.overall())
 
     def unmatched(self) -> list[str]:
         """Layers that only one of the two has."""
-        a, b = ({run.name: None for run in result.runs("skipping")} for result in (self.a, self.b))
+        a, b = self.a.accounts, self.b.accounts
         return [*(name for name in a if name not in b), *(name for name in b if name not in a)]
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,8 +104,8 @@ def compare_columns(names: tuple[str, str]) -> tuple[Column, ...]:
         Column("dram_bytes_b", f"DRAM {b}", "bytes of an image", text.size, 3),
         Column("energy_uj_a", f"energy {a}", "of an image", text.energy, 2),
         Column("energy_uj_b", f"energy {b}", "of an image", text.energy, 2),
-        Column("bound_a", f"stall {a}", "the largest besides compute", text.label, 1),
-        Column("bound_b", f"stall {b}", "the largest besides compute", text.label, 1),
+        Column("largest_stall_a", f"stall {a}", "the largest besides compute", text.label, 1),
+        Column("largest_stall_b", f"stall {b}", "the largest besides compute", text.label, 1),
     )
 
 
@@ -114,7 +115,7 @@ def _stem(title: str) -> str:
 
 def _pair(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
     measures = {f"{key}_{side}": row[key] for key in _MEASURES for side, row in (("a", a), ("b", b))}
-    ratios = {ratio: a[key] / b[key] if b[key] else None for key, ratio in _RATIOS.items()}
+    ratios = {name: ratio(a[key], b[key]) for key, name in _RATIOS.items()}
     return {"layer": a["layer"], **measures, **ratios}
 
 

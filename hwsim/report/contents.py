@@ -13,7 +13,6 @@ import hwsim
 from hwsim.machine.result import Result
 from hwsim.report import codecs
 from hwsim.report.measured import MEANING, PRECISION, measured_rows, measured_total, record_document
-from hwsim.report.tables import layer_rows, total_row
 from hwsim.report.waterfall import waterfall_rows
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class Report:
 
     @cached_property
     def measured_rows(self) -> list[dict[str, Any]]:
-        """Ideal, simulated and measured speedups, one row a layer; empty if nothing was measured.
+        """MAC ratio, simulated and measured speedups, one row a layer; empty if nothing was measured.
 
         Raises:
             MeasureError: the measurements are of another trace, or two are of one device.
@@ -84,13 +83,13 @@ class Report:
             "meaning": MEANING,
             "records": {record.machine.device: record_document(record) for record in self.measured},
             "per_layer": self.measured_rows,
-            "total": measured_total(self.measured_rows, total_row(self.result)),
+            "total": measured_total(self.measured_rows, self.result.overall()),
         }
 
 
 def result_document(result: Result) -> dict[str, Any]:
-    """A result as JSON-able data, with the tool that made it and core-cycles by cause in every row."""
-    return jsonable({"tool": tool(), **result.to_dict(), "per_layer": layer_rows(result)})
+    """A result as JSON-able data, with the tool that made it."""
+    return jsonable({"tool": tool(), **result.to_dict()})
 
 
 def tool() -> dict[str, str]:

@@ -160,7 +160,8 @@ def _row(columns: Sequence[Column], row: Mapping[str, Any]) -> str:
 def _cell(column: Column, value: Any) -> str:
     shown = "" if value is None and not column.numeric else column.show(value)
     raw = value if isinstance(value, int | float | str) else "inf" if column.numeric else ""
-    sortable = "-Infinity" if shown == text.NOT_MEASURED else "Infinity" if str(raw) == "inf" else raw
+    nothing = shown in (text.NOT_MEASURED, text.NOTHING)
+    sortable = "-Infinity" if nothing else "Infinity" if str(raw) == "inf" else raw
     kind = "" if column.numeric else "words long" if len(shown) > 40 else "words"
     return f'<td{_class(kind)} data-value="{escape(sortable)}">{escape(shown)}</td>'
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from hwsim.machine.totals import added, ratio
 from hwsim.report import text
 from hwsim.report.tables import Column
 
@@ -43,23 +44,23 @@ def measured_total(rows: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) 
 
     Args:
         rows: from :func:`measured_rows`.
-        total: of the simulation, from :func:`hwsim.report.tables.total_row`.
+        total: of the simulation, from :meth:`hwsim.machine.result.Result.overall`.
     """
-    line = {key: total[key] for key in ("layer", "kind", "density", "ideal_speedup")}
+    line = {key: total[key] for key in ("layer", "kind", "density", "mac_ratio")}
     line["simulated_speedup"] = total["speedup"]
     for device in DEVICES:
         for part, column in (("", "us"), ("converted_", "converted_us")):
-            dense, sparse = (_sum([row[f"{device}_{what}_{column}"] for row in rows]) for what in _SIDES)
+            dense, sparse = (added(row[f"{device}_{what}_{column}"] for row in rows) for what in _SIDES)
             line |= {f"{device}_dense_{column}": dense, f"{device}_sparse_{column}": sparse}
-            line[f"{device}_{part}speedup"] = dense / sparse if dense and sparse else None
+            line[f"{device}_{part}speedup"] = ratio(dense, sparse)
     return line
 
 
 def measured_columns(devices: Sequence[str]) -> tuple[Column, ...]:
-    """Columns of ideal, simulated and measured speedups; of ``devices`` also the times behind them."""
+    """Columns of MAC ratio, simulated and measured speedups; of ``devices`` also the times behind them."""
     columns = [
         Column("layer", "layer", "name in the trace", text.label, 9),
-        Column("ideal_speedup", "ideal", "valid MACs / MACs with a non-zero activation", text.factor, 8),
+        Column("mac_ratio", "MAC ratio", "valid MACs / MACs with a non-zero activation", text.factor, 8),
         Column("simulated_speedup", "simulated", "dense cycles / cycles", text.factor, 8),
         *(
             Column(f"{device}_speedup", name, "dense kernel / sparse kernel", _or_not(text.factor), 8)
@@ -127,8 +128,3 @@ def _title(kernel: KernelInfo) -> str:
 
 def _or_not(show: Callable[[Any], str]) -> Callable[[Any], str]:
     return lambda value: text.NOT_MEASURED if value is None else show(value)
-
-
-def _sum(times: Sequence[float | None]) -> float | None:
-    known = [time for time in times if time is not None]
-    return sum(known) if len(known) == len(times) else None

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwsim.arch import Arch
-from hwsim.machine.result import CAUSES, Mode, Result
+from hwsim.machine.result import Result
+from hwsim.machine.runs import MODES
 from hwsim.report import text
 
 CAUSE_MEANINGS = {
@@ -28,7 +29,7 @@ class Column:
     """A column of the per-layer table.
 
     Attributes:
-        key: in a row of :func:`layer_rows`.
+        key: in a row of :attr:`hwsim.machine.totals.Account.row`.
         title: short.
         meaning: a sentence for the legend.
         show: value to text.
@@ -55,30 +56,14 @@ LAYER_COLUMNS = (
     Column("dense_cycles", "dense cycles", "of the dense baseline, an image", text.whole, 3),
     Column("cycles", "cycles", "of an image", text.whole, 8),
     Column("speedup", "speedup", "dense cycles / cycles", text.factor, 7),
-    Column("ideal_speedup", "ideal", "valid MACs / MACs with a non-zero activation", text.factor, 6),
-    Column("efficiency", "efficiency", "speedup / ideal speedup", text.percent, 2),
+    Column("mac_ratio", "MAC ratio", "valid MACs / MACs with a non-zero activation", text.factor, 6),
+    Column("efficiency", "efficiency", "speedup / MAC ratio", text.percent, 2),
     Column("dram_bytes", "DRAM", "bytes over the channel, an image", text.size, 4),
     Column("dense_dram_bytes", "dense DRAM", "bytes of the dense baseline, an image", text.size, 1),
     Column("energy_uj", "energy", "of an image", text.energy, 2),
     Column("dense_energy_uj", "dense energy", "of the dense baseline, an image", text.energy, 1),
-    Column("bound", "largest stall", "the cause with the most core-cycles besides compute", text.label, 4),
+    Column("largest_stall", "largest stall", "the most core-cycles besides compute", text.label, 4),
 )
-
-
-def layer_rows(result: Result) -> list[dict[str, Any]]:
-    """``Result.per_layer()`` with the core-cycles by cause: counts are averages over the images.
-
-    The ``core_cycles_*`` of a row sum to its cycles x cores.
-    """
-    rows = result.per_layer()
-    totals = {row["layer"]: dict.fromkeys(CAUSES, 0) for row in rows}
-    for run in result.runs("skipping"):
-        for cause, cycles in run.causes.items():
-            totals[run.name][cause] += cycles
-    images = len(result.images)
-    return [
-        {**row, **{f"core_cycles_{c}": n / images for c, n in totals[row["layer"]].items()}} for row in rows
-    ]
 
 
 def layers_csv(result: Result, measured: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -89,7 +74,7 @@ def layers_csv(result: Result, measured: Sequence[Mapping[str, Any]] = ()) -> st
         measured: rows of :func:`hwsim.report.measured.measured_rows`, in the same order, if there are any.
     """
     marks = {"images": len(result.images), "synthetic": result.synthetic}
-    rows = [{**row, **marks} for row in layer_rows(result)]
+    rows = [{**row, **marks} for row in result.per_layer()]
     if measured:
         for row, more in zip(rows, measured, strict=True):
             row |= {k: text.NOT_MEASURED if v is None else v for k, v in more.items() if k not in row}
@@ -98,10 +83,9 @@ def layers_csv(result: Result, measured: Sequence[Mapping[str, Any]] = ()) -> st
 
 def runs_csv(result: Result) -> str:
     """One row for each image, layer and mode (skipping, dense): exact counts."""
-    modes: tuple[Mode, ...] = ("skipping", "dense")
     rows = [
         {"mode": mode, **_flat(asdict(run)), "synthetic": result.synthetic}
-        for mode in modes
+        for mode in MODES
         for run in result.runs(mode)
     ]
     return to_csv(rows)
@@ -114,37 +98,6 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writerow(rows[0])
     writer.writerows([_cell(value) for value in row.values()] for row in rows)
     return out.getvalue()
-
-
-def total_row(result: Result) -> dict[str, Any]:
-    """The row of all layers together, with the keys of :func:`layer_rows` that a total has."""
-    images, skipping = len(result.images), result.runs("skipping")
-    causes = {cause: sum(run.causes[cause] for run in skipping) for cause in CAUSES}
-    core_cycles = sum(causes.values())
-    ideal = result.ideal_speedup
-    return {
-        "layer": "all layers",
-        "kind": "",
-        "macs": sum(run.macs for run in skipping) / images,
-        "density": result.density,
-        "dense_cycles": result.total("dense") / images,
-        "cycles": result.total("skipping") / images,
-        "speedup": result.speedup,
-        "ideal_speedup": ideal,
-        "efficiency": result.speedup / ideal,
-        "dram_bytes": result.dram_bytes("skipping") / images,
-        "dense_dram_bytes": result.dram_bytes("dense") / images,
-        "energy_uj": result.energy_pj("skipping") / images / 1e6,
-        "dense_energy_uj": result.energy_pj("dense") / images / 1e6,
-        "bound": largest_stall(causes),
-        **{f"cause_{cause}": cycles / core_cycles for cause, cycles in causes.items()},
-        **{f"core_cycles_{cause}": cycles / images for cause, cycles in causes.items()},
-    }
-
-
-def largest_stall(causes: Mapping[str, float]) -> str:
-    """The cause with the most core-cycles besides compute."""
-    return max((cause for cause in CAUSES if cause != "compute"), key=lambda cause: causes[cause])
 
 
 def title(result: Result) -> str:
@@ -168,7 +121,7 @@ def columns_within(
 
 
 def _flat(run: dict[str, Any]) -> dict[str, Any]:
-    prefixes = {"causes": "core_cycles_", "dram": "dram_", "energy_pj": "energy_pj_"}
+    prefixes = {"causes": "core_cycles_", "dram": "dram_", "events": "events_", "energy_pj": "energy_pj_"}
     flat = {}
     for key, value in run.items():
         if key in prefixes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 NOT_MEASURED = "not measured"
+NOTHING = "-"
 _LONG_LIST = 12
 _PREFIXES = ("", "k", "M", "G", "T", "P")
 
@@ -48,15 +48,15 @@ def duration(microseconds: float) -> str:
 
 
 def factor(value: float | None) -> str:
-    """A ratio: ``1.5`` -> ``1.50x``; unbounded (nothing but zeros) is the sign of infinity."""
-    if value is None or math.isinf(value):
+    """A ratio: ``1.5`` -> ``1.50x``; one with nothing to divide by (all is zero) is the sign of infinity."""
+    if value is None:
         return "\N{INFINITY}"
     return f"{value:.2f}{TIMES}" if value < 99.5 else f"{value:.0f}{TIMES}"
 
 
-def percent(value: float) -> str:
-    """A share: ``0.123`` -> ``12.3 %``."""
-    return f"{value * 100:.1f} %"
+def percent(value: float | None) -> str:
+    """A share: ``0.123`` -> ``12.3 %``; one of nothing is a dash."""
+    return NOTHING if value is None else f"{value * 100:.1f} %"
 
 
 def whole(value: float) -> str:

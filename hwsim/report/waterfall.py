@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from hwsim.machine.result import CAUSES, LayerResult, Result
+from hwsim.machine.result import Result
+from hwsim.machine.totals import STALLS, Account
 from hwsim.report import text
 from hwsim.report.tables import CAUSE_MEANINGS, Column
 
 GAINS = ("dense_stalls", "zeros")
-LOSSES = tuple(cause for cause in CAUSES if cause != "compute")
+LOSSES = STALLS
 
 WATERFALL_COLUMNS = (
     Column("layer", "layer", "name in the trace", text.label),
@@ -29,23 +29,17 @@ def waterfall_rows(result: Result) -> tuple[dict[str, Any], list[dict[str, Any]]
     Core-cycles are divided by the cores. In every row ``dense_cycles - dense_stalls - zeros = compute``, and
     ``compute`` with the losses by cause sums to ``cycles``.
     """
-    by_layer: dict[str, list[LayerResult]] = {}
-    for layer in result.layers:
-        by_layer.setdefault(layer.name, []).append(layer)
-    share = result.arch.cores * len(result.images)
-    return _row("all layers", result.layers, share), [
-        _row(name, layers, share) for name, layers in by_layer.items()
-    ]
+    return _row(result.account), [_row(account) for account in result.accounts.values()]
 
 
-def _row(name: str, layers: Sequence[LayerResult], share: int) -> dict[str, Any]:
-    causes = {cause: sum(layer.skipping.causes[cause] for layer in layers) for cause in CAUSES}
-    dense = {cause: sum(layer.dense.causes[cause] for layer in layers) for cause in CAUSES}
+def _row(account: Account) -> dict[str, Any]:
+    skipping, dense = account.skipping, account.dense
     counts = {
-        "dense_cycles": sum(dense.values()),
-        "dense_stalls": sum(dense.values()) - dense["compute"],
-        "zeros": dense["compute"] - causes["compute"],
-        **causes,
-        "cycles": sum(causes.values()),
+        "dense_cycles": dense.core_cycles,
+        "dense_stalls": dense.core_cycles - dense.causes["compute"],
+        "zeros": dense.causes["compute"] - skipping.causes["compute"],
+        **skipping.causes,
+        "cycles": skipping.core_cycles,
     }
-    return {"layer": name, **{key: count / share for key, count in counts.items()}}
+    cores = account.arch.cores
+    return {"layer": account.name, **{key: account.mean(count) / cores for key, count in counts.items()}}

@@ -71,17 +71,15 @@ def stored_accuracy(trace: Trace) -> dict[str, Score]:
 
 
 def _layers(trace: Trace, result: Result) -> tuple[LayerRow, ...]:
-    runs: dict[str, list] = {layer.name: [] for layer in trace.layers}
-    for layer in result.layers:
-        runs[layer.name].append(layer)
+    accounts = ((layer, result.accounts[layer.name]) for layer in trace.layers)
     return tuple(
         LayerRow(
             name=layer.name,
             input=layer.input,
-            macs=sum(run.skipping.macs for run in runs[layer.name]),
-            nonzero_macs=sum(run.skipping.nonzero_macs for run in runs[layer.name]),
-            cycles=sum(run.skipping.cycles for run in runs[layer.name]),
-            dense_cycles=sum(run.dense.cycles for run in runs[layer.name]),
+            macs=account.skipping.macs,
+            nonzero_macs=account.skipping.nonzero_macs,
+            cycles=account.skipping.cycles,
+            dense_cycles=account.dense.cycles,
         )
-        for layer in trace.layers
+        for layer, account in accounts
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -58,7 +59,8 @@ def _plot(entries: Sequence[Entry]) -> Plot:
             _line(
                 upper, [100 * own_width(known)[1].nonzeros / known.values for known in there], colour, label
             )
-            _line(lower, [ratio([own_width(known)[1]], SEG) for known in there], colour, label)
+            smaller = [ratio([own_width(known)[1]], SEG) or math.nan for known in there]
+            _line(lower, smaller, colour, label)
         for axes in (upper, lower):
             axes.set_facecolor("none")
             axes.set_xlim(-0.5, len(names) - 0.5)

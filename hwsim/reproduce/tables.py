@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from hwsim.machine import totals
+from hwsim.machine.totals import Speed
 from hwsim.report import text
 from hwsim.reproduce import paper
 from hwsim.reproduce.accuracy import FLOATS, WIDTHS
@@ -79,14 +81,15 @@ def _speed(entries: Sequence[Entry]) -> Table:
             rows.append((*_names(entry), "-", *[MISSING] * 6))
             continue
         found, base = entry.simulated, _baseline(entry, entries)
+        speed = speed_of(found)
         rows.append(
             (
                 *_names(entry),
                 str(found.images),
-                f"{_density(found):.3f}",
-                f"{1 / ideal_speedup(found):.3f}",
-                text.factor(ideal_speedup(found)),
-                text.factor(speedup(found)),
+                _share(_density(found)),
+                _share(totals.ratio(speed.macs, speed.dense_macs)),
+                text.factor(speed.mac_ratio),
+                text.factor(speed.speedup),
                 *_gains(base, found),
             )
         )
@@ -94,12 +97,13 @@ def _speed(entries: Sequence[Entry]) -> Table:
     return Table(
         "Density and speedup",
         f"Simulated machine: {'; '.join(machines) or 'none'}. Density by elements is that of the maps "
-        "without the picture; density by MACs, and all speedups, are of all layers. Ideal: valid MACs / MACs "
-        "with a non-zero activation. Simulated: cycles of the dense baseline (the same machine, zeros not "
-        "skipped, maps not compressed) / cycles, all pictures together. Against the baseline network: its "
+        "without the picture; density by MACs, and all speedups, are of all layers. MAC ratio: valid MACs / "
+        "MACs with a non-zero activation, what skipping saves in multiplications and no bound. Simulated: "
+        "cycles of the dense baseline (the same machine, zeros not skipped, maps not compressed) / cycles, "
+        "all pictures together. Against the baseline network: its "
         "non-zero MACs, or its cycles on the skipping machine, / those of this variant.",
         (
-            *("network", "data", "variant", "pictures", "density, elements", "density, MACs", "ideal"),
+            *("network", "data", "variant", "pictures", "density, elements", "density, MACs", "MAC ratio"),
             *("simulated", "fewer MACs than baseline network", "fewer cycles than baseline network"),
         ),
         tuple(rows),
@@ -119,8 +123,8 @@ def _sizes(entries: Sequence[Entry], bits: int) -> Table:
         rows.append(
             (
                 *_names(entry),
-                f"{sum(width.nonzeros for width in widths) / values:.3f}",
-                *(f"{ratio(widths, name):.2f} / {ratio(widths, name, values):.2f}" for name in NAMES),
+                _share(totals.ratio(sum(width.nonzeros for width in widths), values)),
+                *(f"{_times(ratio(widths, name))} / {_times(ratio(widths, name, values))}" for name in NAMES),
                 f"{text.count(values)}, {text.count(least)}",
             )
         )
@@ -170,46 +174,44 @@ def own_width(known: MapSizes) -> tuple[str, Width]:
     return bits, known.widths[bits]
 
 
-def ratio(widths: Iterable[Width], coder: str, values: int | None = None) -> float:
+def ratio(widths: Iterable[Width], coder: str, values: int | None = None) -> float | None:
     """How many times smaller than raw words of the width; with ``values``, than so many floats."""
     widths = list(widths)
     bits = sum(width.bits[coder] for width in widths)
     base = values * FLOAT_BITS if values else sum(width.bits[RAW] for width in widths)
-    return base / bits if bits else float("inf")
+    return totals.ratio(base, bits)
 
 
-def ideal_speedup(found: Simulated) -> float:
-    """Valid MACs / MACs with a non-zero activation."""
-    return sum(layer.macs for layer in found.layers) / max(_nonzero_macs(found), 1)
+def speed_of(found: Simulated) -> Speed:
+    """MACs and cycles of all layers and pictures, and what follows from them."""
+    return Speed.of(
+        (layer.macs, layer.nonzero_macs, layer.dense_cycles, layer.cycles) for layer in found.layers
+    )
 
 
-def speedup(found: Simulated) -> float:
-    """Cycles of the dense baseline / cycles."""
-    return sum(layer.dense_cycles for layer in found.layers) / _cycles(found)
-
-
-def mac_gain(base: Simulated, found: Simulated) -> float:
+def mac_gain(base: Simulated, found: Simulated) -> float | None:
     """Non-zero MACs of a picture on the baseline network / on this one."""
-    return (_nonzero_macs(base) / base.images) / max(_nonzero_macs(found) / found.images, 1e-9)
+    return totals.ratio(speed_of(base).macs * found.images, speed_of(found).macs * base.images)
 
 
-def cycle_gain(base: Simulated, found: Simulated) -> float:
+def cycle_gain(base: Simulated, found: Simulated) -> float | None:
     """Cycles of a picture on the baseline network / on this one, both skipping zeros."""
-    return (_cycles(base) / base.images) / (_cycles(found) / found.images)
+    return totals.ratio(speed_of(base).cycles * found.images, speed_of(found).cycles * base.images)
 
 
-def _nonzero_macs(found: Simulated) -> int:
-    return sum(layer.nonzero_macs for layer in found.layers)
-
-
-def _cycles(found: Simulated) -> int:
-    return sum(layer.cycles for layer in found.layers)
-
-
-def _density(found: Simulated) -> float:
+def _density(found: Simulated) -> float | None:
     """Of the maps at the width at which they were captured."""
     maps = hidden_maps(found) or found.maps
-    return sum(own_width(known)[1].nonzeros for known in maps) / sum(known.values for known in maps)
+    nonzeros = sum(own_width(known)[1].nonzeros for known in maps)
+    return totals.ratio(nonzeros, sum(known.values for known in maps))
+
+
+def _share(value: float | None) -> str:
+    return text.NOTHING if value is None else f"{value:.3f}"
+
+
+def _times(value: float | None) -> str:
+    return text.factor(value).removesuffix(text.TIMES)
 
 
 def _baseline(entry: Entry, entries: Sequence[Entry]) -> Simulated | None:

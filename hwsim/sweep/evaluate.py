@@ -5,39 +5,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, TypedDict, get_type_hints
+from typing import Any, get_type_hints
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError, SweepError
 from hwsim.machine.area import area
 from hwsim.machine.energy import ACCUMULATOR_BITS
-from hwsim.machine.result import LayerResult
+from hwsim.machine.runs import CAUSES, DRAM_KINDS, LayerResult
 from hwsim.machine.simulation import check_widths, simulate_image
+from hwsim.machine.totals import Account, Numbers
 from hwsim.machine.workload import Workload
 from hwsim.sweep.space import Space, Value, mapping_key
 from hwsim.trace import Trace, open_trace
 
 Row = dict[str, Any]
+LAYER_KEYS = (
+    "layer",
+    "cycles",
+    "dense_cycles",
+    *(f"{prefix}dram_{kind}" for prefix in ("", "dense_") for kind in (*DRAM_KINDS, "bytes")),
+    "energy_uj",
+    "dense_energy_uj",
+    *(f"core_cycles_{cause}" for cause in CAUSES),
+)
 
 
-class Totals(TypedDict):
-    """A network on a machine: counts are means of the images, ratios those of the sums."""
+class Point(Numbers):
+    """A network on a machine: its account, and what it is of."""
 
     network: str
     variant: str
     synthetic: bool
     images: int
-    cycles: float
-    dense_cycles: float
-    seconds: float
-    speedup: float
-    ideal_speedup: float | None
-    efficiency: float | None
-    utilization: float
-    dram_bytes: float
-    dense_dram_bytes: float
-    energy_uj: float
-    dense_energy_uj: float
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def run_task(task: Task) -> tuple[list[Row], list[Row]]:
                 continue
             row = {**known, "trace": path, **trace_row(trace, images, arch)}
             points.append({**row, "feasible": task.space.admits(row), "problem": None})
-            layers += [{**named, **row} for row in layer_rows(images)]
+            layers += [{**named, **row} for row in layer_rows(images, arch)]
         held = mapping_key(point)
     return points, layers
 
@@ -121,7 +120,7 @@ def check_columns(space: Space) -> None:
         SweepError: names the column.
     """
     numbers = [name for name, value in machine_row(Arch()).items() if not isinstance(value, str | bool)]
-    numbers += [name for name, kind in get_type_hints(Totals).items() if kind not in (str, bool)]
+    numbers += [name for name, kind in get_type_hints(Point).items() if kind not in (str, bool)]
     asked = [("constraints", name) for name in space.constraints]
     if space.search.method == "pareto":
         asked += [("search.objectives", name) for name in space.search.objectives]
@@ -130,50 +129,19 @@ def check_columns(space: Space) -> None:
             raise SweepError(f"{where}: {name} is no number of the result: {', '.join(numbers)}")
 
 
-def trace_row(trace: Trace, images: Sequence[Sequence[LayerResult]], arch: Arch) -> Totals:
+def trace_row(trace: Trace, images: Sequence[Sequence[LayerResult]], arch: Arch) -> Point:
     """A network on a machine."""
-    count = len(images)
-    skipping = [layer.skipping for image in images for layer in image]
-    dense = [layer.dense for image in images for layer in image]
-    cycles, dense_cycles = sum(run.cycles for run in skipping), sum(run.cycles for run in dense)
-    macs, nonzero = sum(run.macs for run in skipping), sum(run.nonzero_macs for run in skipping)
-    ideal = macs / nonzero if nonzero else None
+    account = Account.of([layer for image in images for layer in image], arch)
     return {
         "network": trace.network,
         "variant": trace.variant,
         "synthetic": trace.synthetic,
-        "images": count,
-        "cycles": cycles / count,
-        "dense_cycles": dense_cycles / count,
-        "seconds": cycles / count / arch.clock_mhz / 1e6,
-        "speedup": dense_cycles / cycles,
-        "ideal_speedup": ideal,
-        "efficiency": dense_cycles / cycles / ideal if ideal else None,
-        "utilization": nonzero / cycles / arch.peak_macs,
-        "dram_bytes": sum(sum(run.dram.values()) for run in skipping) / count,
-        "dense_dram_bytes": sum(sum(run.dram.values()) for run in dense) / count,
-        "energy_uj": sum(sum(run.energy_pj.values()) for run in skipping) / count / 1e6,
-        "dense_energy_uj": sum(sum(run.energy_pj.values()) for run in dense) / count / 1e6,
+        "images": account.images,
+        **account.numbers,
     }
 
 
-def layer_rows(images: Sequence[Sequence[LayerResult]]) -> list[Row]:
+def layer_rows(images: Sequence[Sequence[LayerResult]], arch: Arch) -> list[Row]:
     """One row a layer, means of the images."""
-    count = len(images)
-    rows = []
-    for layers in zip(*images, strict=True):
-        skipping, dense = [layer.skipping for layer in layers], [layer.dense for layer in layers]
-        rows.append(
-            {
-                "layer": layers[0].name,
-                "cycles": sum(run.cycles for run in skipping) / count,
-                "dense_cycles": sum(run.cycles for run in dense) / count,
-                "dram_bytes": sum(sum(run.dram.values()) for run in skipping) / count,
-                "energy_uj": sum(sum(run.energy_pj.values()) for run in skipping) / count / 1e6,
-                **{
-                    f"cause_{cause}": sum(run.causes[cause] for run in skipping) / count
-                    for cause in skipping[0].causes
-                },
-            }
-        )
-    return rows
+    accounts = Account.per_layer([layer for image in images for layer in image], arch)
+    return [{key: account.row[key] for key in LAYER_KEYS} for account in accounts.values()]

@@ -408,7 +408,7 @@ def timed(kernel: str, median: float, convert: float) -> Timing:
     return Timing(kernel, "", median, median, median, convert, 1, 1, 1, 0.0)
 
 
-def test_rows_hold_ideal_simulated_and_measured_side_by_side(measured):
+def test_rows_hold_mac_ratio_simulated_and_measured_side_by_side(measured):
     result = simulate(MemoryTrace(), Arch(cores=2))
     times = [timed("numpy_fp32", 8.0, 2.0), timed("scipy_csr_fp32", 2.0, 18.0), timed("torch_bf16", 1.0, 1.0)]
     first = replace(measured.layers[0], timings=tuple(times))
@@ -416,7 +416,7 @@ def test_rows_hold_ideal_simulated_and_measured_side_by_side(measured):
     rows = join(result, replace(measured, layers=(first, broken, measured.layers[2])))
     assert [row["layer"] for row in rows] == ["conv", "dw", "fc"]
     simulated = result.per_layer()[0]
-    assert rows[0]["ideal_speedup"] == simulated["ideal_speedup"]
+    assert rows[0]["mac_ratio"] == simulated["mac_ratio"]
     assert rows[0]["simulated_speedup"] == simulated["speedup"]
     assert rows[0]["cpu_speedup"] == 4.0
     assert rows[0]["cpu_converted_speedup"] == 0.5

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hwsim.arch import Arch
+from hwsim.machine.energy import EVENTS
 from hwsim.machine.result import CAUSES, LayerResult, LayerRun, Result
 from hwsim.report.codecs import MapSizes
 from hwsim.report.contents import Report
@@ -14,7 +15,9 @@ COMPONENTS = ("mac", "accumulators", "weights", "decode", "encode", "map_buffer"
 HOSTILE = '"><script>alert(1)</script> $x^2$ [bold]b[/bold] {a} &amp;\x1b[31m\n\x00=1+1'
 
 
-def layer_run(name: str, image: int, cycles: int, nonzeros: int, stalls: dict[str, int]) -> LayerRun:
+def layer_run(
+    name: str, image: int, cycles: int, nonzeros: int, stalls: dict[str, int], macs: int
+) -> LayerRun:
     """A run of 1000 valid MACs over a map of 100 elements; what the stalls leave is compute."""
     causes = dict.fromkeys(CAUSES, 0) | stalls
     causes["compute"] = cycles * CORES - sum(stalls.values())
@@ -25,6 +28,7 @@ def layer_run(name: str, image: int, cycles: int, nonzeros: int, stalls: dict[st
         start=0,
         end=cycles,
         cycles=cycles,
+        least_cycles=-(-macs // 32),
         macs=1000,
         nonzero_macs=10 * nonzeros,
         elements=100,
@@ -32,7 +36,7 @@ def layer_run(name: str, image: int, cycles: int, nonzeros: int, stalls: dict[st
         causes=causes,
         dram={"weights": 64, "maps_in": cycles, "maps_out": 8},
         map_bytes=2 * nonzeros,
-        events={"mac": 10 * nonzeros},
+        events=dict.fromkeys(EVENTS, 0) | {"mac": macs},
         energy_pj={part: float(cycles * (i + 1)) for i, part in enumerate(COMPONENTS)},
         rounds=1,
         row_groups=2,
@@ -42,8 +46,8 @@ def layer_run(name: str, image: int, cycles: int, nonzeros: int, stalls: dict[st
 
 def layer_result(name: str, image: int, cycles: int, dense: int, nonzeros: int, **stalls: int) -> LayerResult:
     return LayerResult(
-        layer_run(name, image, cycles, nonzeros, stalls),
-        layer_run(name, image, dense, nonzeros, {"drain": 4}),
+        layer_run(name, image, cycles, nonzeros, stalls, 10 * nonzeros),
+        layer_run(name, image, dense, nonzeros, {"drain": 4}, 1000),
     )
 
 

@@ -12,7 +12,7 @@ from hwsim.measure.record import SCHEMA, KernelInfo, Machine, Measured, Measured
 from hwsim.report.contents import to_json
 from hwsim.report.measured import DEVICES, kernel_rows, measured_columns, measured_rows, measured_total
 from hwsim.report.report_page import report_page
-from hwsim.report.tables import layers_csv, total_row
+from hwsim.report.tables import layers_csv
 from hwsim.report.text import NOT_MEASURED
 from hwsim.report.write import draw_report
 
@@ -57,7 +57,7 @@ def plot(joined):
 
 
 def test_times_of_all_layers_are_sums_and_their_ratio_is_the_speedup(joined):
-    total = measured_total(joined.measured_rows, total_row(joined.result))
+    total = measured_total(joined.measured_rows, joined.result.overall())
     assert (total["cpu_dense_us"], total["cpu_sparse_us"]) == (8, 12)
     assert total["cpu_speedup"] == 8 / 12
     assert total["cpu_converted_speedup"] == 10 / 14
@@ -71,7 +71,7 @@ def test_a_layer_without_a_time_leaves_the_sum_unmeasured(joined):
     rows = measured_rows(
         joined.result, [record(layers=(first, replace(second, timings=(second.timings[0], gap))))]
     )
-    total = measured_total(rows, total_row(joined.result))
+    total = measured_total(rows, joined.result.overall())
     assert (total["cpu_dense_us"], total["cpu_sparse_us"], total["cpu_speedup"]) == (8, None, None)
 
 

@@ -10,7 +10,7 @@ from hwsim.arch import Arch
 from hwsim.report.comparison import Comparison
 from hwsim.report.comparison_page import comparison_page
 from hwsim.report.report_page import report_page
-from hwsim.report.tables import LAYER_COLUMNS, layer_rows
+from hwsim.report.tables import LAYER_COLUMNS
 from hwsim.report.waterfall import WATERFALL_COLUMNS
 from hwsim.report.write import draw_comparison, draw_report
 
@@ -80,7 +80,7 @@ def test_ids_are_unique_and_references_meet_one(page):
 
 
 def test_the_layer_table_holds_the_numbers_of_the_result(page, report):
-    for row in layer_rows(report.result):
+    for row in report.result.per_layer():
         start = page.cells.index((row["layer"], row["layer"]))
         for column, (value, shown) in zip(LAYER_COLUMNS, page.cells[start:], strict=False):
             assert value == str(row[column.key])

@@ -13,11 +13,9 @@ from hwsim.report.tables import (
     CAUSE_MEANINGS,
     LAYER_COLUMNS,
     columns_within,
-    layer_rows,
     layers_csv,
     runs_csv,
     to_csv,
-    total_row,
 )
 
 
@@ -26,23 +24,23 @@ def read(document: str) -> list[dict[str, str]]:
 
 
 def test_a_row_averages_counts_over_images_and_takes_ratios_of_sums(result):
-    first, second = layer_rows(result)
+    first, second = result.per_layer()
     assert first["cycles"] == 110
     assert first["speedup"] == 401 / 220
     assert first["density"] == 110 / 200
     assert first["core_cycles_decode"] == 35
-    assert first["bound"] == "decode"
+    assert first["largest_stall"] == "decode"
     assert second["cycles"] == 50.5
-    assert second["ideal_speedup"] == 2000 / 200
+    assert second["mac_ratio"] == 2000 / 200
 
 
 def test_the_total_covers_all_layers_and_images(result):
-    total = total_row(result)
+    total = result.overall()
     assert total["cycles"] == (100 + 51 + 120 + 50) / 2
     assert total["speedup"] == (200 + 50 + 201 + 50) / 321
     assert total["dram_bytes"] == (4 * 72 + 321) / 2
     assert total["energy_uj"] == pytest.approx(321 * 28 / 2 / 1e6)
-    assert total["bound"] == "weights"
+    assert total["largest_stall"] == "weights"
 
 
 def test_the_causes_of_every_run_in_csv_sum_to_cycles_times_cores(result):
@@ -65,7 +63,7 @@ def test_the_causes_of_every_layer_in_csv_sum_to_cycles_times_cores(result):
 
 
 def test_csv_holds_the_numbers_of_the_rows(result):
-    for row, line in zip(layer_rows(result), read(layers_csv(result)), strict=True):
+    for row, line in zip(result.per_layer(), read(layers_csv(result)), strict=True):
         assert line["layer"] == row["layer"]
         assert all(float(line[key]) == row[key] for key in ("cycles", "dram_bytes", "speedup", "energy_uj"))
         assert (line["images"], line["synthetic"]) == ("2", "false")

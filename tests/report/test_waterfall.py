@@ -48,10 +48,10 @@ def test_the_steps_sum_to_the_cycles_of_both_machines(simulated):
         assert all(row[column.key] >= 0 for column in WATERFALL_COLUMNS[1:])
 
 
-def test_of_a_convolution_the_zeros_are_the_ideal_speedup(simulated):
+def test_of_a_convolution_the_zeros_are_the_mac_ratio(simulated):
     conv = waterfall_rows(simulated)[1][0]
-    ideal = (conv["zeros"] + conv["compute"]) / conv["compute"]
-    assert ideal == pytest.approx(simulated.per_layer()[0]["ideal_speedup"])
+    macs = (conv["zeros"] + conv["compute"]) / conv["compute"]
+    assert macs == pytest.approx(simulated.per_layer()[0]["mac_ratio"])
 
 
 def test_the_plot_names_every_layer_and_what_it_gains(result):

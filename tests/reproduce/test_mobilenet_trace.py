@@ -94,7 +94,7 @@ def test_the_last_layer_alone_has_no_weights(trace):
 
 def test_it_simulates_and_skips_most_of_the_zeros(trace):
     result = simulate(trace)
-    assert 1.3 < result.speedup < result.ideal_speedup
+    assert 1.3 < result.speedup < result.mac_ratio
     nonzeros = sum(np.count_nonzero(trace.map(layer.input, 0)) for layer in trace.layers)
     assert result.density == pytest.approx(nonzeros / sum(np.prod(layer.in_shape) for layer in trace.layers))
 

@@ -96,7 +96,7 @@ def test_a_trace_is_measured_as_the_simulation_has_it(tmp_path):
     assert sum(layer.cycles for layer in found.layers) == result.total("skipping")
     assert sum(layer.dense_cycles for layer in found.layers) == result.total("dense")
     assert sum(layer.macs for layer in found.layers) / sum(la.nonzero_macs for la in found.layers) == (
-        pytest.approx(result.ideal_speedup)
+        pytest.approx(result.mac_ratio)
     )
     assert [known.picture for known in found.maps] == [True, False]
     for known in found.maps:

@@ -152,12 +152,12 @@ def test_bounds_and_objectives_may_name_area_bandwidth_and_results():
         "speedup",
         "cores",
     )
-    bounds = {name: {"min": 0} for name in (*names, "ideal_speedup")}
+    bounds = {name: {"min": 0} for name in (*names, "mac_ratio")}
     search = {"method": "pareto", "points": 4, "objectives": ["cycles", "luts"]}
     space = Space.parse({"space": {"cores": [1]}, "constraints": bounds, "search": search})
     check_columns(space)
     assert space.admits(dict.fromkeys(bounds, 1))
-    assert not space.admits({**dict.fromkeys(bounds, 1), "ideal_speedup": None})  # no value to hold a bound
+    assert not space.admits({**dict.fromkeys(bounds, 1), "mac_ratio": None})  # no value to hold a bound
 
 
 @pytest.mark.parametrize(

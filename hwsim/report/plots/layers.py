@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from hwsim.machine.result import CAUSES, Result
+from hwsim.machine.result import Result
+from hwsim.machine.runs import CAUSES
 from hwsim.report import text
 from hwsim.report.plots import bars
 from hwsim.report.plots.style import (
@@ -17,14 +18,13 @@ from hwsim.report.plots.style import (
     finish,
     styled,
 )
-from hwsim.report.tables import layer_rows, total_row
 
-_FARTHEST_IDEAL = 2.2  # times the largest speedup; one beyond is written, not drawn: bars keep their room
+_FARTHEST_TICK = 2.2  # times the largest speedup; one beyond is written, not drawn: bars keep their room
 
 
 def density(result: Result) -> Plot:
     """Part of every input map that is not zero."""
-    rows = [total_row(result), *layer_rows(result)]
+    rows = [result.overall(), *result.per_layer()]
     title = "Density of the input maps"
     with styled():
         figure, axes = bars.row_axes(
@@ -45,32 +45,31 @@ def density(result: Result) -> Plot:
 
 
 def speedup(result: Result) -> Plot:
-    """Speedup over the dense baseline beside what the zeros allow."""
-    rows = [total_row(result), *layer_rows(result)]
+    """Speedup over the dense baseline beside the MACs that are saved."""
+    rows = [result.overall(), *result.per_layer()]
     title = "Speedup over the dense baseline"
-    ideals = [math.inf if row["ideal_speedup"] is None else row["ideal_speedup"] for row in rows]
+    ratios = [row["mac_ratio"] for row in rows]
     fastest = max(row["speedup"] for row in rows)
-    reach = min(
-        _FARTHEST_IDEAL * fastest, max((ideal for ideal in ideals if math.isfinite(ideal)), default=1)
-    )
+    reach = min(_FARTHEST_TICK * fastest, max((ratio for ratio in ratios if ratio is not None), default=1))
     limit = max(reach, fastest, 1) * 1.04
     with styled():
         figure, axes = bars.row_axes(
             title,
             [
-                "Dense cycles / cycles, same machine. The tick is the ideal:",
-                "valid MACs / MACs with a non-zero activation.",
+                "Dense cycles / cycles, same machine. The tick is the MAC ratio:",
+                "valid MACs / MACs with a non-zero activation. It is no bound: where the",
+                "baseline loses more cycles a MAC than the machine, the bar goes beyond.",
             ],
             [row["layer"] for row in rows],
             1.25,
             result.synthetic,
         )
         crowded = len(rows) > 40
-        for y, (row, ideal) in enumerate(zip(rows, ideals, strict=True)):
+        for y, (row, ratio) in enumerate(zip(rows, ratios, strict=True)):
             axes.barh(y, row["speedup"], 0.62, color=SKIPPING, alpha=1 if y else 0.65, linewidth=0)
-            if ideal <= limit:
-                axes.vlines(ideal, y - 0.42, y + 0.42, color=INK, linewidth=1.6)
-            words = f"{text.factor(row['speedup'])} of {text.factor(ideal)}"
+            if ratio is not None and ratio <= limit:
+                axes.vlines(ratio, y - 0.42, y + 0.42, color=INK, linewidth=1.6)
+            words = f"{text.factor(row['speedup'])} of {text.factor(ratio)}"
             bars.note(axes, y, limit, words, INK, crowded)
         axes.axvline(1, color=MUTED, linewidth=0.8)
         axes.set_xlim(0, limit)
@@ -79,7 +78,7 @@ def speedup(result: Result) -> Plot:
 
 def breakdown(result: Result) -> Plot:
     """Where the core-cycles of every layer go."""
-    rows = [total_row(result), *layer_rows(result)]
+    rows = [result.overall(), *result.per_layer()]
     whole = rows[0]["cycles"]
     title = "Where the cycles go"
     with styled():

@@ -1,8 +1,7 @@
-"""Ideal, simulated and measured speedup, layer by layer."""
+"""MAC ratio, and simulated and measured speedup, layer by layer."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,11 +25,10 @@ from hwsim.report.plots.style import (
     log_ticks,
     styled,
 )
-from hwsim.report.tables import total_row
 
 _COLUMN = 0.6  # inches of a number on the right
 _MARKS = {
-    "ideal": ("ideal_speedup", INK, "|"),
+    "MAC ratio": ("mac_ratio", INK, "|"),
     "simulated": ("simulated_speedup", SKIPPING, "o"),
     "cpu": ("cpu_speedup", ORANGE, "s"),
     "cuda": ("cuda_speedup", PURPLE, "D"),
@@ -44,9 +42,9 @@ def measured(result: Result, rows: Sequence[Mapping[str, Any]]) -> Plot:
         result: of the simulation.
         rows: of :func:`hwsim.report.measured.measured_rows`.
     """
-    lines = [measured_total(rows, total_row(result)), *rows]
-    title = "Speedup: ideal, simulated, measured"
-    shown = {name: mark for name, mark in _MARKS.items() if any(_known(line, mark[0]) for line in lines)}
+    lines = [measured_total(rows, result.overall()), *rows]
+    title = "Speedup: simulated and measured"
+    shown = {name: mark for name, mark in _MARKS.items() if any(line[mark[0]] for line in lines)}
     with styled():
         figure, axes = bars.row_axes(
             title,
@@ -59,7 +57,7 @@ def measured(result: Result, rows: Sequence[Mapping[str, Any]]) -> Plot:
             result.synthetic,
             bottom=0.72,
         )
-        values = [_known(line, key) for line in lines for key, *_ in shown.values()]
+        values = [line[key] for line in lines for key, *_ in shown.values()]
         known = [value for value in values if value]
         axes.set_xscale("log")
         axes.set_xlim(min(*known, 1) / 1.25, max(*known, 1) * 1.25)
@@ -69,24 +67,19 @@ def measured(result: Result, rows: Sequence[Mapping[str, Any]]) -> Plot:
         axes.axvline(1, color=MUTED, linewidth=0.8)
         crowded = len(lines) > 40
         for y, line in enumerate(lines):
-            points = {name: _known(line, key) for name, (key, *_) in shown.items()}
+            points = {name: line[key] for name, (key, *_) in shown.items()}
             there = [value for value in points.values() if value]
             axes.hlines(y, min(there), max(there), color=RULE, linewidth=2, zorder=1)
             for number, (name, value) in enumerate(points.items()):
                 _, colour, marker = shown[name]
                 if value:
                     _mark(axes, value, y, colour, marker, 4 if crowded else 6)
-                words = text.factor(line[shown[name][0]]) if value or name == "ideal" else "-"
+                words = text.factor(line[shown[name][0]]) if value or name == "MAC ratio" else "-"
                 _number(axes, y, number, words, 7.5 if crowded else 8.5)
         for number, name in enumerate(shown):
             _number(axes, -0.75, number, DEVICES.get(name, name), 7.5, MUTED)
         _legend(axes, shown)
         return finish(figure, "measured", title)
-
-
-def _known(line: Mapping[str, Any], key: str) -> float | None:
-    value = line[key]
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _mark(axes: Axes, x: float, y: float, colour: str, marker: str, size: float) -> None:

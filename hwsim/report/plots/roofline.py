@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from hwsim.arch import Arch
-from hwsim.machine.result import Mode, Result
+from hwsim.machine.result import Result
+from hwsim.machine.runs import Mode
 from hwsim.report import text
 from hwsim.report.plots.style import DENSE, INK, MUTED, SKIPPING, Plot, canvas, finish, log_ticks, styled
-from hwsim.report.tables import layer_rows
 
 Points = dict[str, tuple[float, float]]
 _MOST_NAMES = 10
@@ -50,20 +50,18 @@ def roofline(result: Result) -> Plot:
             if points:
                 x, y = zip(*points.values(), strict=True)
                 axes.scatter(x, y, s=size, color=colour, linewidth=0, zorder=3)
-        heaviest = sorted(layer_rows(result), key=lambda row: -row["cycles"])
+        heaviest = sorted(result.per_layer(), key=lambda row: -row["cycles"])
         names = [row["layer"] for row in heaviest if row["layer"] in skipping]
         _name_points(axes, skipping, dense, names, result.arch)
         return finish(figure, "roofline", title)
 
 
 def _points(result: Result, mode: Mode) -> Points:
-    sums: dict[str, list[int]] = {}
-    for run in result.runs(mode):
-        macs, moved, cycles = sums.setdefault(run.name, [0, 0, 0])
-        performed = run.macs if mode == "dense" else run.nonzero_macs
-        sums[run.name] = [macs + performed, moved + sum(run.dram.values()), cycles + run.cycles]
+    sums = {name: account.totals(mode) for name, account in result.accounts.items()}
     return {
-        name: (macs / moved, macs / cycles) for name, (macs, moved, cycles) in sums.items() if macs and moved
+        name: (of.performed_macs / of.dram_bytes, of.performed_macs / of.cycles)
+        for name, of in sums.items()
+        if of.performed_macs and of.dram_bytes
     }
 
 

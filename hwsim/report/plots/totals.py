@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hwsim.machine.energy import COMPONENTS
-from hwsim.machine.result import Mode, Result
+from hwsim.machine.result import Result
+from hwsim.machine.runs import Mode
 from hwsim.report import codecs, text
 from hwsim.report.plots import bars
 from hwsim.report.plots.style import COMPONENT_COLOURS, GREY, INK, SKIPPING, SKY, Plot, finish, styled
@@ -65,9 +65,10 @@ def energy(result: Result) -> Plot:
         )
         images = len(result.images)
         for y, mode in enumerate(modes.values()):
-            parts = {part: sum(run.energy_pj[part] for run in result.runs(mode)) for part in COMPONENTS}
-            whole = sum(parts.values())
-            bars.stack(axes, y, parts, COMPONENT_COLOURS, 0.7, 0.06 * result.energy_pj("dense"), mode)
+            totals = result.account.totals(mode)
+            whole = totals.total_energy_pj
+            enough = 0.06 * result.energy_pj("dense")
+            bars.stack(axes, y, totals.energy_pj, COMPONENT_COLOURS, 0.7, enough, mode)
             bars.note(axes, y, whole, text.energy(whole / images / 1e6), INK)
         axes.set_xlim(0, max(result.energy_pj("dense"), result.energy_pj("skipping")) or math.nan)
         axes.set_xticks([])
