@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Literal
 
 import numpy as np
 
 Kind = Literal["conv", "depthwise", "linear"]
+Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One convolution (dilation 1, groups 1 or depthwise) or linear layer.
+    """One convolution or linear layer.
 
-    A linear layer is a 1x1 convolution over a map of height and width 1.
+    A convolution of stride s, padding p and dilation d adds input pixel i, times tap k, to output pixel
+    (i + p - k d) / s where that is a whole number; a transposed one to output pixel i s - p + k d.
+    A linear layer is a 1x1 convolution: over a map of height and width 1 for one vector, else over the grid
+    on which its vectors lie.
 
     Attributes:
         name: unique in its network.
@@ -25,11 +30,15 @@ class Layer:
         out_shape: (M, Ho, Wo). With ``padding`` it implies the padding at the bottom and on the right,
             so that asymmetric padding (TensorFlow's SAME) needs no field of its own.
         kernel: (Kh, Kw).
-        stride: the same in both directions, 1 or more.
-        padding: (top, left).
+        stride: (vertical, horizontal), 1 or more; one number is taken for both.
+        padding: (top, left); of a transposed convolution, the outputs that are cut there.
         relu: whether the layer's own output passes a ReLU.
         output: name of the map that this layer produces (after any pooling or addition), if a layer of the
             network reads it.
+        groups: filters of one of these see one of as many equal parts of the channels. A depthwise layer has
+            a group for each channel, without being told; a depth multiplier is a ``conv`` of C groups.
+        dilation: (vertical, horizontal), distance of taps; 1 along an axis of one tap.
+        transposed: whether the convolution is transposed.
 
     Raises:
         ValueError: the shapes do not fit each other.
@@ -40,51 +49,111 @@ class Layer:
     input: str
     in_shape: tuple[int, int, int]
     out_shape: tuple[int, int, int]
-    kernel: tuple[int, int] = (1, 1)
-    stride: int = 1
-    padding: tuple[int, int] = (0, 0)
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
     relu: bool = True
     output: str | None = None
+    groups: int = 1
+    dilation: Pair = (1, 1)
+    transposed: bool = False
 
     def __post_init__(self) -> None:
-        sizes = (*self.in_shape, *self.out_shape, *self.kernel, self.stride)
+        if isinstance(self.stride, int):
+            object.__setattr__(self, "stride", (self.stride, self.stride))
+        sizes = (*self.in_shape, *self.out_shape, *self.kernel, *self.stride, *self.dilation, self.groups)
         if self.kind not in ("conv", "depthwise", "linear"):
             raise ValueError(f"layer {self.name}: kind must be conv, depthwise or linear, not {self.kind!r}")
         if min(sizes) < 1 or min(self.padding) < 0:
-            raise ValueError(f"layer {self.name}: sizes and stride must be 1 or more, padding 0 or more")
-        if self.kind == "depthwise" and self.in_shape[0] != self.out_shape[0]:
-            raise ValueError(f"layer {self.name}: depthwise needs as many output as input channels")
-        if self.kind == "linear" and (*self.in_shape[1:], *self.out_shape[1:], *self.kernel) != (1,) * 6:
-            raise ValueError(f"layer {self.name}: a linear layer has maps and a kernel of 1x1")
+            raise ValueError(
+                f"layer {self.name}: sizes, stride, dilation and groups must be 1 or more, padding 0 or more"
+            )
+        dilation = tuple(d if taps > 1 else 1 for d, taps in zip(self.dilation, self.kernel, strict=True))
+        object.__setattr__(self, "dilation", dilation)
+        self._check_channels()
+        if self.kind == "linear" and (
+            self.in_shape[1:] != self.out_shape[1:]
+            or (self.kernel, self.stride, self.padding, self.transposed) != ((1, 1), (1, 1), (0, 0), False)
+        ):
+            raise ValueError(f"layer {self.name}: a linear layer has a kernel of 1x1 and keeps its grid")
         for axis in (0, 1):
-            last = (self.out_shape[axis + 1] - 1) * self.stride - self.padding[axis]
-            if self.padding[axis] >= self.kernel[axis] or last >= self.in_shape[axis + 1]:
-                raise ValueError(f"layer {self.name}: an output pixel of axis {'yx'[axis]} sees padding only")
+            self._check_axis(axis)
+
+    def _check_channels(self) -> None:
+        channels, filters = self.in_shape[0], self.out_shape[0]
+        if self.kind == "depthwise":
+            if channels != filters or self.groups not in (1, channels):
+                raise ValueError(f"layer {self.name}: depthwise needs as many output as input channels")
+            object.__setattr__(self, "groups", channels)
+        elif channels % self.groups or filters % self.groups:
+            raise ValueError(f"layer {self.name}: {self.groups} groups do not divide its channels")
+
+    def _check_axis(self, axis: int) -> None:
+        """Whether both ends of the output see the map; a transposed one's may lie a stride behind it."""
+        size, outputs = self.in_shape[axis + 1], self.out_shape[axis + 1]
+        stride, padding, reach = self.stride[axis], self.padding[axis], self.reach(axis)
+        if self.transposed:
+            last = (size - 1) * stride + reach - padding
+            spare = max(stride, self.dilation[axis])  # PyTorch's output_padding is less
+            if last < 0 or outputs > last + spare:
+                raise ValueError(f"layer {self.name}: no tap reaches the last outputs of axis {'yx'[axis]}")
+        elif padding > reach or (outputs - 1) * stride - padding >= size:
+            raise ValueError(f"layer {self.name}: an output pixel of axis {'yx'[axis]} sees padding only")
+
+    @property
+    def special(self) -> str | None:
+        """What it is beyond a plain or depthwise convolution, in words, for those that run no other."""
+        kinds = {
+            "transposed convolutions": self.transposed,
+            "grouped convolutions": self.groups > 1 and self.kind != "depthwise",
+            "dilated convolutions": self.dilation != (1, 1),
+            "convolutions whose strides differ": self.stride[0] != self.stride[1],
+        }
+        return next((kind for kind, found in kinds.items() if found), None)
+
+    def reach(self, axis: int) -> int:
+        """From the first tap to the last along an axis (0: y, 1: x): (kernel - 1) x dilation."""
+        return (self.kernel[axis] - 1) * self.dilation[axis]
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
-        """(M, C, Kh, Kw); C is 1 for a depthwise layer."""
-        return (self.out_shape[0], 1 if self.kind == "depthwise" else self.in_shape[0], *self.kernel)
+        """(M, C / groups, Kh, Kw), transposed or not; C / groups is 1 for a depthwise layer."""
+        return (self.out_shape[0], self.in_shape[0] // self.groups, *self.kernel)
 
     @property
     def filters(self) -> int:
         """Output channels that one activation meets."""
-        return 1 if self.kind == "depthwise" else self.out_shape[0]
+        return self.out_shape[0] // self.groups
 
     def taps(self, axis: int) -> np.ndarray:
         """Valid taps of every input position along an axis (0: y, 1: x), int64 of shape (H,) or (W,).
 
-        Position i meets tap k where (i + padding - k) is a multiple of the stride and lands on an output.
+        A tap is valid where its product lands on an output (see the class).
         """
-        position = np.arange(self.in_shape[axis + 1])[:, None] + self.padding[axis]
-        reach = position - np.arange(self.kernel[axis])[None, :]
-        inside = (reach >= 0) & (reach % self.stride == 0) & (reach // self.stride < self.out_shape[axis + 1])
+        position = np.arange(self.in_shape[axis + 1])[:, None]
+        tap = np.arange(self.kernel[axis])[None, :] * self.dilation[axis]
+        stride, outputs = self.stride[axis], self.out_shape[axis + 1]
+        if self.transposed:
+            lands = position * stride - self.padding[axis] + tap
+            inside = (lands >= 0) & (lands < outputs)
+        else:
+            lands = position + self.padding[axis] - tap
+            inside = (lands >= 0) & (lands % stride == 0) & (lands // stride < outputs)
         return inside.sum(axis=1).astype(np.int64)
 
     @cached_property
     def macs(self) -> int:
         """MACs with a valid tap (padding is not counted)."""
         return int(self.in_shape[0] * self.filters * self.taps(0).sum() * self.taps(1).sum())
+
+    @property
+    def published_macs(self) -> int:
+        """MACs as papers count them: pixels x weights, taps in the padding included.
+
+        The pixels are those of the output, of a transposed convolution those of the input.
+        """
+        pixels = self.in_shape[1:] if self.transposed else self.out_shape[1:]
+        return prod(pixels) * prod(self.weight_shape)
 
     def nonzero_macs(self, values: np.ndarray) -> int:
         """MACs whose activation is not zero; ``values`` is the input map, (C, H, W)."""

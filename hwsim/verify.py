@@ -173,7 +173,7 @@ class _LayerOnRtl:
             height=layer.in_shape[1],
             width=layer.in_shape[2],
             kernel=layer.kernel,
-            stride=layer.stride,
+            stride=layer.stride[0],
             padding=layer.padding,
             out_width=layer.out_shape[2],
             owned=self._owned(run),

@@ -60,7 +60,17 @@ def chains(draw, images: int = 1) -> MemoryTrace:
         filters = shape[0] if depthwise else draw(st.integers(1, 7))
         kind = "depthwise" if depthwise else "conv"
         layers.append(
-            Layer(f"l{i}", kind, f"m{i}", shape, (filters, *out), kernel, stride, padding, output=f"m{i + 1}")
+            Layer(
+                f"l{i}",
+                kind,
+                f"m{i}",
+                shape,
+                (filters, *out),
+                kernel,
+                (stride,) * 2,
+                padding,
+                output=f"m{i + 1}",
+            )
         )
         map_ = rng.integers(1, 2**bits, (images, *shape))
         values[f"m{i}"] = np.where(rng.random(map_.shape) < draw(st.sampled_from([0.0, 0.3, 1.0])), map_, 0)

@@ -190,7 +190,7 @@ def run_chain(
 
 def rows_read(layer: Layer, owned: Sequence[int]) -> list[int]:
     """Input rows that a pass reads, ascending."""
-    reached = {r * layer.stride - layer.padding[0] + k for r in owned for k in range(layer.kernel[0])}
+    reached = {r * layer.stride[0] - layer.padding[0] + k for r in owned for k in range(layer.kernel[0])}
     return sorted(y for y in reached if 0 <= y < layer.in_shape[1])
 
 

@@ -103,13 +103,13 @@ def segments_of(
 def owned_taps(layer: Layer, owned: Sequence[int], y: int) -> list[int]:
     """Numbers q of the owned rows that input row y reaches, ascending."""
     height = layer.kernel[0]
-    return [q for q, r in enumerate(owned) if 0 <= y - (r * layer.stride - layer.padding[0]) < height]
+    return [q for q, r in enumerate(owned) if 0 <= y - (r * layer.stride[0] - layer.padding[0]) < height]
 
 
 def columns_reached(layer: Layer, x: int) -> int:
     """Valid taps of a value at x along its row."""
     width = layer.kernel[1]
-    return sum(0 <= x - (q * layer.stride - layer.padding[1]) < width for q in range(layer.out_shape[2]))
+    return sum(0 <= x - (q * layer.stride[1] - layer.padding[1]) < width for q in range(layer.out_shape[2]))
 
 
 def run_pass(

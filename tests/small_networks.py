@@ -86,6 +86,28 @@ class Everything(nn.Module):
         return self.last(self.hidden(x).relu())
 
 
+class Kinds(nn.Module):
+    """Convolutions of every kind in a row."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.grouped = nn.Conv2d(3, 6, 3, padding=1, groups=3)
+        self.resnext = nn.Conv2d(6, 8, 3, padding=1, groups=2)
+        self.dilated = nn.Conv2d(8, 6, 3, padding=(2, 1), dilation=(2, 1))
+        self.strided = nn.Conv2d(6, 8, 3, padding=1, stride=(2, 1))
+        self.up = nn.ConvTranspose2d(8, 6, (2, 3), stride=(2, 1), padding=(0, 1), groups=2)
+        self.further = nn.ConvTranspose2d(6, 4, 3, stride=2, padding=1, output_padding=1, dilation=2)
+        self.deconv = nn.ConvTranspose2d(4, 4, 3, groups=4)
+        self.last = nn.Conv2d(4, 4, 1, dilation=3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        values = images
+        for part in self.children():
+            values = functional.relu(part(values))
+        return values
+
+
 def pictures(count: int, seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> list[np.ndarray]:
     """Random pictures, float32 (C, H, W), with values below 0."""
     return list(np.random.default_rng(seed).standard_normal((count, *shape)).astype(np.float32))

@@ -1,49 +1,55 @@
-"""The geometry of a layer equals what a plain loop over outputs and taps counts."""
+"""The geometry of a layer equals what plain loops over pixels and taps count."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from random_layers import layers
 
 from hwsim.layer import Layer
 
 
-@st.composite
-def layers(draw) -> Layer:
-    kind = draw(st.sampled_from(["conv", "depthwise"]))
-    channels = draw(st.integers(1, 4))
-    kernel = (draw(st.integers(1, 5)), draw(st.integers(1, 5)))
-    stride = draw(st.integers(1, 3))
-    padding = (draw(st.integers(0, kernel[0] - 1)), draw(st.integers(0, kernel[1] - 1)))
-    height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
-    # Outputs from "no padding at the end" to "the last tap of the last output just meets the map".
-    out = []
-    for size, pad in ((height, padding[0]), (width, padding[1])):
-        out.append(draw(st.integers(1, (size - 1 + pad) // stride + 1)))
-    filters = channels if kind == "depthwise" else draw(st.integers(1, 4))
-    return Layer("l", kind, "x", (channels, height, width), (filters, *out), kernel, stride, padding)
-
-
-def loop_macs(layer: Layer, values: np.ndarray) -> int:
-    """MACs with a non-zero activation, by looping over every output and tap."""
+def products_of_pixels(layer: Layer) -> np.ndarray:
+    """Of every pixel of the map, how many products with a tap add to an output of one filter, (H, W)."""
     _, height, width = layer.in_shape
-    count = 0
-    for r in range(layer.out_shape[1]):
-        for q in range(layer.out_shape[2]):
-            for kh in range(layer.kernel[0]):
-                for kw in range(layer.kernel[1]):
-                    y = r * layer.stride - layer.padding[0] + kh
-                    x = q * layer.stride - layer.padding[1] + kw
-                    if 0 <= y < height and 0 <= x < width:
-                        count += int((values[:, y, x] != 0).sum())
-    return count * (1 if layer.kind == "depthwise" else layer.out_shape[0])
+    _, rows, columns = layer.out_shape
+    counts = np.zeros((height, width), int)
+    outer = [(height, width), (rows, columns)][not layer.transposed]  # each of these pixels has all taps
+    for at in np.ndindex(outer):
+        for tap in np.ndindex(layer.kernel):
+            y, x = (
+                at[axis] * layer.stride[axis] - layer.padding[axis] + tap[axis] * layer.dilation[axis]
+                for axis in (0, 1)
+            )
+            if layer.transposed:
+                counts[at] += 0 <= y < rows and 0 <= x < columns
+            elif 0 <= y < height and 0 <= x < width:
+                counts[y, x] += 1
+    return counts
 
 
 @given(layers(), st.integers(0, 2**32 - 1))
-def test_mac_counts_equal_a_loop_over_outputs_and_taps(layer, seed):
+def test_mac_counts_equal_a_loop_over_pixels_and_taps(layer, seed):
     values = np.random.default_rng(seed).integers(0, 3, layer.in_shape).astype(np.uint16)
-    assert layer.nonzero_macs(values) == loop_macs(layer, values)
-    assert layer.macs == loop_macs(layer, np.ones_like(values))
+    products, filters = products_of_pixels(layer), layer.out_shape[0] // layer.groups
+    assert layer.nonzero_macs(values) == ((values != 0) * products).sum() * filters
+    assert layer.macs == products.sum() * layer.in_shape[0] * filters
+
+
+@given(layers())
+def test_published_macs_count_every_tap_of_every_pixel(layer):
+    pixels = layer.in_shape[1:] if layer.transposed else layer.out_shape[1:]
+    channels = layer.in_shape[0] // layer.groups
+    assert layer.published_macs == np.prod(pixels) * np.prod(layer.kernel) * layer.out_shape[0] * channels
+    assert layer.published_macs >= layer.macs
+
+
+def test_what_changes_nothing_is_said_in_one_way():
+    layer = Layer("l", "conv", "x", (2, 5, 5), (2, 3, 3), (1, 3), stride=2, dilation=(4, 1), padding=(0, 1))
+    assert (layer.stride, layer.dilation) == ((2, 2), (1, 1))
+    depthwise = Layer("l", "depthwise", "x", (3, 5, 5), (3, 5, 5))
+    assert depthwise.groups == 3
+    assert depthwise == Layer("l", "depthwise", "x", (3, 5, 5), (3, 5, 5), groups=3)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +59,12 @@ def test_mac_counts_equal_a_loop_over_outputs_and_taps(layer, seed):
         ({"stride": 0}, "1 or more"),
         ({"kind": "depthwise"}, "as many output"),
         ({"kind": "linear"}, "1x1"),
+        ({"groups": 2}, "2 groups do not divide"),
+        ({"dilation": (0, 1)}, "1 or more"),
         ({"padding": (3, 0)}, "padding only"),
         ({"out_shape": (2, 9, 4)}, "padding only"),
+        ({"transposed": True, "out_shape": (2, 9, 4)}, "no tap reaches"),
+        ({"transposed": True, "padding": (8, 0)}, "no tap reaches"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused_by_name(fields, message):

@@ -4,47 +4,35 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from random_layers import layers
 
 from hwsim.layer import Layer
 from hwsim.quantize import Requantize
 from hwsim.reference import accumulate, run_layer
 
 
-@st.composite
-def layers(draw) -> Layer:
-    kind = draw(st.sampled_from(["conv", "depthwise", "linear"]))
-    channels, filters = draw(st.integers(1, 4)), draw(st.integers(1, 3))
-    if kind == "linear":
-        return Layer("l", kind, "x", (channels, 1, 1), (filters, 1, 1))
-    kernel = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
-    stride = draw(st.integers(1, 3))
-    padding = tuple(draw(st.integers(0, size - 1)) for size in kernel)
-    size = (draw(st.integers(1, 7)), draw(st.integers(1, 7)))
-    # Up to the output whose first tap just meets the map: padding at the end as large as can be.
-    out = tuple(
-        draw(st.integers(1, (n - 1 + pad) // stride + 1)) for n, pad in zip(size, padding, strict=True)
-    )
-    filters = channels if kind == "depthwise" else filters
-    return Layer("l", kind, "x", (channels, *size), (filters, *out), kernel, stride, padding)
-
-
-def loop_sum(
-    layer: Layer, codes: np.ndarray, weights: np.ndarray, signed: bool, at: tuple[int, int, int]
-) -> int:
-    """One accumulator in Python integers, wrapped to 32 bits at the end."""
-    m, r, q = at
-    channels, height, width = layer.in_shape
-    total = 0
-    for c in [m] if layer.kind == "depthwise" else range(channels):
-        for ky in range(layer.kernel[0]):
-            for kx in range(layer.kernel[1]):
-                y = r * layer.stride - layer.padding[0] + ky
-                x = q * layer.stride - layer.padding[1] + kx
-                if 0 <= y < height and 0 <= x < width:
-                    code = int(codes[c, y, x])
+def loop_sums(layer: Layer, codes: np.ndarray, weights: np.ndarray, signed: bool) -> np.ndarray:
+    """Every accumulator in Python integers, wrapped to 32 bits at the end."""
+    filters, channels = layer.out_shape[0] // layer.groups, layer.in_shape[0] // layer.groups
+    totals = np.zeros(layer.out_shape, object)
+    walked = layer.in_shape if layer.transposed else layer.out_shape
+    for at in np.ndindex(walked[1:]):
+        for tap in np.ndindex(layer.kernel):
+            other = tuple(
+                at[axis] * layer.stride[axis] - layer.padding[axis] + tap[axis] * layer.dilation[axis]
+                for axis in (0, 1)
+            )
+            read, made = (at, other) if layer.transposed else (other, at)
+            inside = [0 <= i < n for i, n in zip(read, layer.in_shape[1:], strict=True)]
+            inside += [0 <= i < n for i, n in zip(made, layer.out_shape[1:], strict=True)]
+            if not all(inside):
+                continue
+            for m in range(layer.out_shape[0]):
+                for c in range(channels):
+                    code = int(codes[m // filters * channels + c, *read])
                     value = ((code + 1) // 2 if code % 2 else -code // 2) if signed else code
-                    total += value * int(weights[m, 0 if layer.kind == "depthwise" else c, ky, kx])
-    return (total + 2**31) % 2**32 - 2**31
+                    totals[m, *made] += value * int(weights[m, c, *tap])
+    return (totals + 2**31) % 2**32 - 2**31
 
 
 @given(layers(), st.booleans(), st.integers(0, 2**32 - 1))
@@ -54,9 +42,8 @@ def test_sums_equal_plain_loops(layer, signed, seed):
     weights = rng.integers(-(1 << 15), 1 << 15, layer.weight_shape).astype(np.int16)
     sums = accumulate(layer, codes, weights, signed)
     assert sums.dtype == np.int32
-    expected = [loop_sum(layer, codes, weights, signed, at) for at in np.ndindex(layer.out_shape)]
     assert sums.shape == layer.out_shape
-    assert sums.ravel().tolist() == expected
+    np.testing.assert_array_equal(sums, loop_sums(layer, codes, weights, signed))
 
 
 def test_sums_wrap_at_32_bits():

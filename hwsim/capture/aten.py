@@ -124,17 +124,14 @@ def _name(path: str, what: str) -> str:
 
 
 def _convolution(given: dict[str, Any], varying: set[int]) -> Mac:
-    if given["transposed"]:
-        raise ValueError("a transposed convolution")
     _check_constant(given["weight"], varying)
     weights = _array(given["weight"])
-    stride, padding, dilation = (  # one number stands for all axes
-        tuple(given[name])
-        * (weights.ndim - 2 if len(given[name]) == 1 else 1)  # one number stands for all axes
+    stride, padding, dilation = (
+        tuple(given[name]) * (weights.ndim - 2 if len(given[name]) == 1 else 1)  # one stands for all axes
         for name in ("stride", "padding", "dilation")
     )
     bias = None if given["bias"] is None else _array(given["bias"])
-    return mac_of_convolution(weights, bias, stride, padding, dilation, given["groups"])
+    return mac_of_convolution(weights, bias, stride, padding, dilation, given["groups"], given["transposed"])
 
 
 def _linear(given: dict[str, Any], varying: set[int]) -> Mac:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from hwsim.layer import Kind, Pair
 from hwsim.networks.network import unique as unique
 
-Kind = Literal[
+Step = Literal[
     "mac",  # a convolution or a linear layer
     "scale",  # a factor and an offset for each channel, as batch normalization in inference
     "relu",  # max(x, 0), perhaps with a ceiling
@@ -31,23 +32,24 @@ class Mac:
     """Weights and geometry of a convolution or linear layer.
 
     Attributes:
-        kind: as in :class:`hwsim.layer.Layer`.
-        weights: float64 (M, C, Kh, Kw), C = 1 if depthwise.
+        kind, stride, padding, groups, dilation, transposed: as in :class:`hwsim.layer.Layer`.
+        weights: float64 (M, C / groups, Kh, Kw).
         bias: float64 (M,).
-        stride: the same in both directions.
-        padding: (top, left).
     """
 
-    kind: Literal["conv", "depthwise", "linear"]
+    kind: Kind
     weights: np.ndarray
     bias: np.ndarray
-    stride: int = 1
-    padding: tuple[int, int] = (0, 0)
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    groups: int = 1
+    dilation: Pair = (1, 1)
+    transposed: bool = False
 
     def scaled(self, factor: np.ndarray, offset: np.ndarray) -> Mac:
         """The same layer with a factor and an offset, float64 (M,) each, behind it."""
         weights = self.weights * factor[:, None, None, None]
-        return Mac(self.kind, weights, self.bias * factor + offset, self.stride, self.padding)
+        return replace(self, weights=weights, bias=self.bias * factor + offset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ class Operator:
         reason: why it is unsupported.
     """
 
-    kind: Kind
+    kind: Step
     inputs: tuple[str, ...]
     output: str
     name: str = ""
@@ -117,38 +119,42 @@ class RunningNetwork(Protocol):
 def mac_of_convolution(
     weights: np.ndarray,
     bias: np.ndarray | None,
-    strides: Collection[int],
-    padding: tuple[int, int],
-    dilations: Collection[int],
+    strides: Sequence[int],
+    padding: Sequence[int],
+    dilations: Sequence[int],
     groups: int,
+    transposed: bool = False,
 ) -> Mac:
-    """A convolution as a layer of the machine.
+    """A convolution of one or two dimensions as a layer; one of one dimension lies along x.
 
     Args:
-        weights: (M, C / groups, Kh, Kw).
+        weights: (M, C / groups, Kh, Kw) or (M, C / groups, Kw); of a transposed convolution (C, M / groups,
+            ...), as PyTorch and ONNX have them.
         bias: (M,).
-        strides, dilations: in both directions.
-        padding: (top, left).
+        strides, dilations: of each dimension.
+        padding: before each dimension.
 
     Raises:
         ValueError: it is none; the message says what it is.
     """
-    if weights.ndim != 4:
-        raise ValueError(f"a convolution of {weights.ndim - 2} dimensions; only those of 2 are captured")
-    if set(dilations) != {1}:
-        raise ValueError(f"a convolution of dilation {tuple(dilations)}; only dilation 1 is captured")
-    if len(set(strides)) != 1:
-        raise ValueError(f"a convolution of stride {tuple(strides)}; both strides must be the same")
+    if weights.ndim not in (3, 4):
+        raise ValueError(f"a convolution of {weights.ndim - 2} dimensions; those of 1 and 2 are captured")
+    if transposed:
+        grouped = weights.reshape(groups, -1, *weights.shape[1:])
+        weights = grouped.swapaxes(1, 2).reshape(-1, grouped.shape[1], *weights.shape[2:])
+    if weights.ndim == 3:
+        weights = weights[:, :, None, :]
+        strides, padding, dilations = (strides[0],) * 2, (0, *padding), (1, *dilations)
     filters, channels = weights.shape[:2]
-    depthwise = groups > 1 and channels == 1 and filters == groups
-    if groups > 1 and not depthwise:
-        raise ValueError(f"a convolution of {groups} groups; only 1 group and depthwise are captured")
     return Mac(
-        "depthwise" if depthwise else "conv",
+        "depthwise" if groups > 1 and channels == 1 and filters == groups else "conv",
         np.asarray(weights, np.float64),
         np.zeros(filters) if bias is None else np.asarray(bias, np.float64),
-        next(iter(strides)),
-        padding,
+        (strides[0], strides[1]),
+        (padding[0], padding[1]),
+        groups,
+        (dilations[0], dilations[1]),
+        transposed,
     )
 
 

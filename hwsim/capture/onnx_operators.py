@@ -21,7 +21,6 @@ BLEND = {
     *("Mish", "Swish", "ThresholdedRelu", "QuantizeLinear", "DequantizeLinear", *ARITHMETIC),
 }
 UNSUPPORTED = {
-    "ConvTranspose": "a transposed convolution",
     **dict.fromkeys(
         ("ConvInteger", "QLinearConv", "MatMulInteger", "QLinearMatMul"),
         "an operator of integers; a model in floats is captured",
@@ -38,6 +37,7 @@ class Node:
         kind: its operator.
         name: of the layer it is: its weights' name if that ends in ``.weight``, else its own.
         inputs: names; empty for one left out.
+        output: name of the first.
         attributes: by name.
         constants: values by name that do not depend on the picture.
         varying: names of values that do.
@@ -46,6 +46,7 @@ class Node:
     kind: str
     name: str
     inputs: tuple[str, ...]
+    output: str
     attributes: Mapping[str, Any]
     constants: Mapping[str, np.ndarray]
     varying: frozenset[str]
@@ -59,6 +60,7 @@ class Node:
             node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}",
             weights.removesuffix(".weight") or own,
             tuple(node.input),
+            node.output[0],
             {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute},
             constants,
             frozenset(varying),
@@ -82,6 +84,8 @@ def describe(node: Node, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
         return {"kind": "unsupported", "name": node.name, "reason": UNSUPPORTED[kind]}
     if kind == "Conv":
         return _mac(node, lambda: _convolution(node, shape))
+    if kind == "ConvTranspose":
+        return _mac(node, lambda: _transposed(node, shape, values[node.output].shape))
     if kind in ("Gemm", "MatMul"):
         return _mac(node, lambda: (_gemm if kind == "Gemm" else _matmul)(node, shape))
     if kind in SAME:
@@ -131,6 +135,26 @@ def _convolution(node: Node, shape: tuple[int, ...]) -> Mac:
         padding = (0,) * dimensions
     groups = node.attributes.get("group", 1)
     return mac_of_convolution(weights, node.constant(2), strides, padding, dilations, groups)
+
+
+def _transposed(node: Node, shape: tuple[int, ...], out_shape: tuple[int, ...]) -> Mac:
+    weights = _weights(node)
+    dimensions = weights.ndim - 2
+    strides = node.attributes.get("strides", [1] * dimensions)
+    dilations = node.attributes.get("dilations", [1] * dimensions)
+    automatic = node.attributes.get("auto_pad", b"NOTSET")
+    padding = node.attributes.get("pads", [0] * 2 * dimensions)[:dimensions]
+    if automatic.startswith(b"SAME") or "output_shape" in node.attributes:
+        spare = node.attributes.get("output_padding", [0] * dimensions)
+        reach = zip(shape[2:], strides, weights.shape[2:], dilations, spare, out_shape[2:], strict=True)
+        cut = [
+            (size - 1) * step + (taps - 1) * gap + 1 + more - out
+            for size, step, taps, gap, more, out in reach
+        ]
+        padding = [n // 2 if automatic == b"SAME_UPPER" else n - n // 2 for n in cut]
+    return mac_of_convolution(
+        weights, node.constant(2), strides, padding, dilations, node.attributes.get("group", 1), True
+    )
 
 
 def _gemm(node: Node, shape: tuple[int, ...]) -> Mac:

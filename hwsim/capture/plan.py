@@ -133,17 +133,8 @@ class _Planner:
             mac, result = mac.scaled(factor, offset), follower.output
             self.absorbed.add(result)
         ceiling = self._absorb_relu(result)
-        layer = Layer(
-            name=unique(operator.name, taken),
-            kind=mac.kind,
-            input=value,
-            in_shape=in_shape,
-            out_shape=out_shape,
-            kernel=mac.weights.shape[2:],
-            stride=mac.stride,
-            padding=padding,
-            relu=ceiling is not None,
-        )
+        layer = _geometry(unique(operator.name, taken), value, mac, in_shape, out_shape, padding)
+        layer = replace(layer, relu=ceiling is not None)
         return operator, layer, value, mac, result, inf if ceiling is None else ceiling
 
     def _read(self, operator: Operator) -> tuple[str, tuple[int, int]]:
@@ -154,20 +145,16 @@ class _Planner:
         mac, value = operator.mac, self._same(operator.inputs[0])
         assert mac is not None
         pad = self.maker.get(value)
-        if mac.kind == "linear" or pad is None or pad.kind != "pad":
+        if mac.kind == "linear" or mac.transposed or pad is None or pad.kind != "pad":
             return value, mac.padding
         inner = self._same(pad.inputs[0])
         padding = (mac.padding[0] + pad.padding[0], mac.padding[1] + pad.padding[1])
-        sizes = zip(
-            padding,
-            mac.weights.shape[2:],
-            self._map_shape(operator.output, mac)[1:],
-            self._map_shape(inner, mac)[1:],
-            strict=True,
-        )
-        if all(zeros < taps and (out - 1) * mac.stride - zeros < size for zeros, taps, out, size in sizes):
-            return inner, padding
-        return value, mac.padding
+        shapes = self._map_shape(inner, mac), self._map_shape(operator.output, mac)
+        try:
+            _geometry(operator.name, inner, mac, *shapes, padding)
+        except ValueError:
+            return value, mac.padding
+        return inner, padding
 
     def _same(self, value: str) -> str:
         """The value that this one is, perhaps in another shape."""
@@ -184,9 +171,9 @@ class _Planner:
         shape = self.graph.shapes[value]
         if mac.kind == "linear":
             return (prod(shape), 1, 1)
-        if len(shape) != 4 or shape[0] != 1:
+        if len(shape) not in (3, 4) or shape[0] != 1:
             raise ValueError(f"a convolution over a map of shape {shape}; a batch of 1 picture is captured")
-        return shape[1:]  # type: ignore[return-value]
+        return (shape[1], *((1, *shape[2:])[-2:]))  # type: ignore[return-value]
 
     def _only_reader(self, value: str) -> Operator | None:
         readers = self.readers.get(value, ())
@@ -238,3 +225,26 @@ class _Planner:
                 name = f"{reader.name}.input"
             names[key] = unique(name, set(names.values()))
         return names
+
+
+def _geometry(
+    name: str, value: str, mac: Mac, in_shape: Shape, out_shape: Shape, padding: tuple[int, int]
+) -> Layer:
+    """A layer that reads a value; ReLU and the names of its maps are not known yet.
+
+    Raises:
+        ValueError: the shapes do not fit each other.
+    """
+    return Layer(
+        name=name,
+        kind=mac.kind,
+        input=value,
+        in_shape=in_shape,
+        out_shape=out_shape,
+        kernel=mac.weights.shape[2:],
+        stride=mac.stride,
+        padding=padding,
+        groups=mac.groups,
+        dilation=mac.dilation,
+        transposed=mac.transposed,
+    )

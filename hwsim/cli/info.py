@@ -85,7 +85,7 @@ def _show(document: dict[str, Any]) -> None:
             Column("in_shape", "input map", "", shape, 8),
             Column("out_shape", "output", "", shape, 6),
             Column("kernel", "kernel", "", shape, 7),
-            Column("stride", "stride", "", str, 4),
+            Column("stride", "stride", "", shape, 4),
             Column("macs", "MACs", "", text.count, 5),
             Column("bits", "bits", "", str, 3),
             Column("order", "k", "", str, 3),

@@ -60,8 +60,13 @@ def channel_group(layer: Layer, arch: Arch) -> int:
     """Channels that a pass of this layer drains together; also the most that a segment of its maps may hold.
 
     Raises:
-        ArchError: the layer needs more accumulators or weight memory than the machine has.
+        ArchError: the layer is of a kind that the machine lacks, or needs more accumulators or weight memory
+            than it has.
     """
+    if layer.special:
+        raise ArchError(
+            f"layer {layer.name}: {layer.special} are in the trace, this machine does not run them"
+        )
     group = arch.columns
     if layer.kind == "depthwise":
         while group > 1 and not _fits(layer, group, arch):
@@ -132,7 +137,7 @@ def row_costs(layer: Layer, row_counts: np.ndarray) -> np.ndarray:
     A value costs its taps; along x their mean is taken. The mapper may estimate: only the cut depends on it.
     """
     kernel = layer.kernel[0]
-    y = np.arange(layer.out_shape[1])[:, None] * layer.stride - layer.padding[0] + np.arange(kernel)
+    y = np.arange(layer.out_shape[1])[:, None] * layer.stride[0] - layer.padding[0] + np.arange(kernel)
     inside = (y >= 0) & (y < len(row_counts))
     values = np.where(inside, row_counts[np.clip(y, 0, len(row_counts) - 1)], 0).sum(axis=1)
     per_value = 1 / kernel if layer.kind == "depthwise" else max(1.0, float(layer.taps(1).mean()))

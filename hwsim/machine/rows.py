@@ -47,7 +47,7 @@ class Rows:
 
 def input_rows(layer: Layer, owned: Sequence[int] | np.ndarray) -> Rows:
     """The input rows of a pass that owns the output rows ``owned`` (ascending) of a layer."""
-    return rows_between(owned, layer.in_shape[1], layer.kernel[0], layer.stride, layer.padding[0])
+    return rows_between(owned, layer.in_shape[1], layer.kernel[0], layer.stride[0], layer.padding[0])
 
 
 def rows_between(

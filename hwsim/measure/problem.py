@@ -1,8 +1,8 @@
 """One layer as a matrix problem: real maps, real weights, and what a right answer is.
 
-A layer is G groups of (P, K) x (K, N): P output pixels, K taps, N filters. A convolution or linear layer has
-G = 1, K = C Kh Kw and N = M; a depthwise layer has G = C, K = Kh Kw and N = 1. Maps are padded, and cut to
-what the kernel reaches, before any clock starts: for dense and sparse kernels alike.
+A layer is G groups of (P, K) x (K, N): P output pixels, K = C / G Kh Kw products, N = M / G filters; a
+depthwise layer has G = C. Transposed convolutions are none of these, and are not measured. Maps are padded,
+and cut to what the kernel reaches, before any clock starts: for dense and sparse kernels alike.
 """
 
 from __future__ import annotations
@@ -27,11 +27,6 @@ class Problem:
     maps: tuple[np.ndarray, ...]
 
     @property
-    def depthwise(self) -> bool:
-        """Whether there is a group for each channel."""
-        return self.layer.kind == "depthwise"
-
-    @property
     def terms(self) -> int:
         """K: products in an output."""
         return int(np.prod(self.layer.weight_shape[1:]))
@@ -39,24 +34,22 @@ class Problem:
     @cached_property
     def matrix(self) -> np.ndarray:
         """Weights as float64 (G, K, N)."""
-        rows = self.weights.reshape(len(self.weights), -1)
-        return rows[:, :, None] if self.depthwise else np.ascontiguousarray(rows.T)[None]
+        rows = self.weights.reshape(self.layer.groups, self.layer.filters, -1)
+        return np.ascontiguousarray(rows.transpose(0, 2, 1))
 
     def columns(self, padded: np.ndarray) -> np.ndarray:
         """im2col: a padded map as (G, P, K), contiguous, of its own dtype."""
-        windows = np.lib.stride_tricks.sliding_window_view(padded, self.layer.kernel, axis=(1, 2))
-        windows = windows[:, :: self.layer.stride, :: self.layer.stride]  # (C, Ho, Wo, Kh, Kw)
-        channels, height, width, *_ = windows.shape
-        if self.depthwise:
-            return np.ascontiguousarray(windows).reshape(channels, height * width, -1)
-        return np.ascontiguousarray(windows.transpose(1, 2, 0, 3, 4)).reshape(1, height * width, -1)
+        layer, windows = self.layer, (self.layer.reach(0) + 1, self.layer.reach(1) + 1)
+        (down, right), (tall, wide) = layer.stride, layer.dilation
+        met = np.lib.stride_tricks.sliding_window_view(padded, windows, axis=(1, 2))
+        met = met[:, ::down, ::right, ::tall, ::wide]  # (C, Ho, Wo, Kh, Kw)
+        met = met.reshape(layer.groups, -1, *met.shape[1:]).transpose(0, 2, 3, 1, 4, 5)
+        return np.ascontiguousarray(met).reshape(layer.groups, layer.out_shape[1] * layer.out_shape[2], -1)
 
     def outputs(self, product: np.ndarray) -> np.ndarray:
         """(G, P, N), or the same flattened, as a map (M, Ho, Wo)."""
-        filters, height, width = self.layer.out_shape
-        if self.depthwise:
-            return product.reshape(filters, height, width)
-        return product.reshape(height * width, filters).T.reshape(filters, height, width)
+        product = product.reshape(self.layer.groups, -1, self.layer.filters)
+        return product.transpose(0, 2, 1).reshape(self.layer.out_shape)
 
     def reference(self, padded: np.ndarray) -> np.ndarray:
         """The layer's output in double precision, (M, Ho, Wo)."""
@@ -79,8 +72,8 @@ class Problem:
 
 
 def pad(layer: Layer, real: np.ndarray) -> np.ndarray:
-    """A map with its zeros around, cut to what the kernel reaches: (C, (Ho-1) s + Kh, (Wo-1) s + Kw)."""
-    sizes = [(layer.out_shape[axis + 1] - 1) * layer.stride + layer.kernel[axis] for axis in (0, 1)]
+    """A map with its zeros around, cut to what the taps reach: (C, (Ho-1) s + (Kh-1) d + 1, and so on)."""
+    sizes = [(layer.out_shape[axis + 1] - 1) * layer.stride[axis] + layer.reach(axis) + 1 for axis in (0, 1)]
     padded = np.zeros((layer.in_shape[0], *sizes), np.float32)
     top, left = layer.padding
     inside = padded[:, top : top + layer.in_shape[1], left : left + layer.in_shape[2]]

@@ -78,9 +78,13 @@ def measure(
             random_weights |= random
             codes = [trace.map(layer.input, number) for number in numbers]
             info = trace.maps[layer.input]
-            maps = tuple(pad(layer, dequantize(code, info.scale, info.signed)) for code in codes)
-            problem = Problem(layer, weights, maps)
-            timings = tuple(_time(kernel, problem, repeats, target.clock) for kernel in chosen)
+            if layer.transposed:
+                why = "transposed convolutions are not measured"
+                timings = tuple(Timing(kernel.info.name, not_measured=why) for kernel in chosen)
+            else:
+                maps = tuple(pad(layer, dequantize(code, info.scale, info.signed)) for code in codes)
+                problem = Problem(layer, weights, maps)
+                timings = tuple(_time(kernel, problem, repeats, target.clock) for kernel in chosen)
             density = sum(int(np.count_nonzero(code)) for code in codes) / sum(code.size for code in codes)
             layers.append(MeasuredLayer(layer.name, layer.kind, density, timings))
             if progress is not None:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as functional
 
 from hwsim.errors import KernelError
+from hwsim.layer import Layer
 from hwsim.measure.kernels import Kernel
 from hwsim.measure.problem import ROUNDOFF_32, Problem
 from hwsim.measure.record import KernelInfo
@@ -59,26 +60,29 @@ class Convolution(TorchKernel):
             name, False, precision, f"conv2d (linear for a linear layer), {order}; {library}"
         )
 
-    def weights(self, problem: Problem) -> tuple[torch.Tensor, int, int]:
+    def weights(self, problem: Problem) -> tuple[torch.Tensor, Layer | None]:
+        """The tensor, and the layer that is convolved; none of a linear layer."""
         weights = torch.from_numpy(problem.weights.astype(np.float32)).to(self.device, self.dtype)
         if problem.layer.kind == "linear":
-            return weights.flatten(1), 0, 0
-        groups = problem.layer.in_shape[0] if problem.depthwise else 1
-        return weights.contiguous(memory_format=self.format), problem.layer.stride, groups
+            return weights.flatten(1), None
+        return weights.contiguous(memory_format=self.format), problem.layer
 
     def convert(self, problem: Problem, loaded: torch.Tensor) -> torch.Tensor:
         if problem.layer.kind == "linear":
-            return loaded.flatten(1).to(self.dtype)
+            return loaded.flatten(2)[0].T.contiguous().to(self.dtype)
         return loaded.to(self.dtype).contiguous(memory_format=self.format)
 
-    def run(self, weights: tuple[torch.Tensor, int, int], operand: torch.Tensor) -> torch.Tensor:
-        tensor, stride, groups = weights
-        if groups == 0:
+    def run(self, weights: tuple[torch.Tensor, Layer | None], operand: torch.Tensor) -> torch.Tensor:
+        tensor, layer = weights
+        if layer is None:
             return functional.linear(operand, tensor)
-        return functional.conv2d(operand, tensor, stride=stride, groups=groups)
+        return functional.conv2d(
+            operand, tensor, stride=layer.stride, dilation=layer.dilation, groups=layer.groups
+        )
 
     def outputs(self, problem: Problem, product: torch.Tensor) -> np.ndarray:
-        return product.to(torch.float64).cpu().numpy().reshape(problem.layer.out_shape)
+        out = product.to(torch.float64).cpu().numpy()
+        return (out.T if problem.layer.kind == "linear" else out).reshape(problem.layer.out_shape)
 
     def bound(self, problem: Problem, padded: np.ndarray) -> np.ndarray:
         return problem.bound(padded, self.roundoff)
@@ -112,9 +116,8 @@ class QuantizedConvolution(TorchKernel):
                 torch.zeros(len(steps), dtype=torch.int64),
                 0,
             )
-        groups = layer.in_shape[0] if problem.depthwise else 1
-        stride = [layer.stride] * 2
-        packed = torch.ops.quantized.conv2d_prepack(tensor, None, stride, [0, 0], [1, 1], groups)
+        strides, dilations = list(layer.stride), list(layer.dilation)
+        packed = torch.ops.quantized.conv2d_prepack(tensor, None, strides, [0, 0], dilations, layer.groups)
         low, high = _output_range(problem)
         step = (high - low) / 255
         return packed, step, round(-low / step)
@@ -163,9 +166,8 @@ def _output_range(problem: Problem) -> tuple[float, float]:
 def im2col(problem: Problem, loaded: torch.Tensor) -> torch.Tensor:
     """A dense map (1, C, H', W') as (G, P, K) on its device."""
     layer = problem.layer
-    columns = functional.unfold(loaded, layer.kernel, stride=layer.stride)[0]  # (C Kh Kw, P)
-    groups = layer.in_shape[0] if problem.depthwise else 1
-    return columns.reshape(groups, -1, columns.shape[1]).transpose(1, 2)
+    columns = functional.unfold(loaded, layer.kernel, layer.dilation, stride=layer.stride)[0]  # (C Kh Kw, P)
+    return columns.reshape(layer.groups, -1, columns.shape[1]).transpose(1, 2)
 
 
 class SparseRows(TorchKernel):

@@ -57,7 +57,7 @@ class Network:
     @property
     def macs(self) -> int:
         """Multiply-adds as papers count them: output pixels x weights, taps in the padding included."""
-        return sum(prod(layer.out_shape[1:]) * prod(layer.weight_shape) for layer in self.layers)
+        return sum(layer.published_macs for layer in self.layers)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Builder:
                 x.shape,
                 made.shape,
                 (tall, wide),
-                stride,
+                (stride, stride),
                 (top, left),
                 relu,
                 made.name,

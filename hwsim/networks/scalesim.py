@@ -84,6 +84,8 @@ def write_topology(network: Network, path: str | os.PathLike[str]) -> None:
     lines = [", ".join(COLUMNS["conv"]) + ","]
     for layer in network.layers:
         depthwise = layer.kind == "depthwise"
+        if layer.special:
+            raise NetworkError(f"layer {layer.name}: a topology has no {layer.special}")
         if "," in layer.name or (_DEPTHWISE in layer.name and not depthwise):
             raise NetworkError(
                 f"layer {layer.name}: a name in a topology has no comma, "
@@ -91,10 +93,10 @@ def write_topology(network: Network, path: str | os.PathLike[str]) -> None:
             )
         name = layer.name if _DEPTHWISE in layer.name or not depthwise else f"{layer.name}_{_DEPTHWISE}"
         reached = [
-            (outputs - 1) * layer.stride + kernel
-            for outputs, kernel in zip(layer.out_shape[1:], layer.kernel, strict=True)
+            (outputs - 1) * stride + kernel
+            for outputs, kernel, stride in zip(layer.out_shape[1:], layer.kernel, layer.stride, strict=True)
         ]
-        sizes = (*reached, *layer.kernel, layer.in_shape[0], layer.filters, layer.stride)
+        sizes = (*reached, *layer.kernel, layer.in_shape[0], layer.filters, layer.stride[0])
         lines.append(", ".join([name, *map(str, sizes)]) + ",")
     try:
         Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -171,8 +173,10 @@ def _conv(name: str, sizes: list[int], direction: str, asked: Further) -> Layer:
     )
     kind: Kind = "depthwise" if depthwise else "conv"
     if (height, width) == (1, 1) and not depthwise:
-        kind = "linear"
-    return Layer(name, kind, f"{name}.input", (channels, height, width), out_shape, (tall, wide), stride)
+        kind, stride = "linear", 1  # a stride over one pixel means nothing
+    return Layer(
+        name, kind, f"{name}.input", (channels, height, width), out_shape, (tall, wide), (stride,) * 2
+    )
 
 
 def _outputs(length: int, kernel: int, stride: int) -> int:
@@ -188,8 +192,8 @@ def _outputs_of_scalesim(length: int, kernel: int, stride: int) -> int:
 def _fewer_outputs(layer: Layer) -> Iterator[str]:
     """Where SCALE-Sim counts more outputs."""
     theirs = [
-        _outputs_of_scalesim(length, kernel, layer.stride)
-        for length, kernel in zip(layer.in_shape[1:], layer.kernel, strict=True)
+        _outputs_of_scalesim(length, kernel, stride)
+        for length, kernel, stride in zip(layer.in_shape[1:], layer.kernel, layer.stride, strict=True)
     ]
     if theirs != list(layer.out_shape[1:]):
         ours = "x".join(map(str, layer.out_shape[1:]))

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from hwsim.errors import PeerError
 from hwsim.layer import Layer
-
-
-def strides(layer: Layer) -> tuple[int, int]:
-    """Stride along y and x."""
-    down, across = np.broadcast_to(layer.stride, 2).tolist()
-    return down, across
 
 
 def tap_window(layer: Layer, axis: int, tap: int) -> tuple[slice, slice]:
@@ -18,7 +13,7 @@ def tap_window(layer: Layer, axis: int, tap: int) -> tuple[slice, slice]:
 
     Output o meets input o * stride - padding + tap; what lies in the padding is left out.
     """
-    stride, size = strides(layer)[axis], layer.in_shape[axis + 1]
+    stride, size = layer.stride[axis], layer.in_shape[axis + 1]
     offset = tap - layer.padding[axis]
     first = max(0, -(offset // stride))
     last = min(layer.out_shape[axis + 1] - 1, (size - 1 - offset) // stride)
@@ -61,5 +56,11 @@ def filters_at(layer: Layer, weights: np.ndarray | None) -> np.ndarray:
 
 
 def useful_macs(layer: Layer, nonzero: np.ndarray, weights: np.ndarray | None) -> int:
-    """MACs of which neither operand is zero; weights that are not given count as non-zero."""
+    """MACs of which neither operand is zero; weights that are not given count as non-zero.
+
+    Raises:
+        PeerError: the layer is of a kind that the models of published machines do not run.
+    """
+    if layer.special:
+        raise PeerError(f"layer {layer.name}: the models of published machines run no {layer.special}")
     return int((meetings(layer, nonzero) * filters_at(layer, weights)).sum())

@@ -10,7 +10,7 @@ import numpy as np
 
 from hwsim.errors import PeerError
 from hwsim.layer import Layer
-from hwsim.peers.geometry import strides, useful_macs
+from hwsim.peers.geometry import useful_macs
 from hwsim.peers.peer import PeerRun, register
 from hwsim.peers.scnn_loops import conflict_cycles
 
@@ -82,7 +82,7 @@ class Tile(NamedTuple):
 
 def tiles(layer: Layer, axis: int, count: int) -> list[Tile]:
     """The tiles along an axis (0: y, 1: x): equal, the last ones smaller or empty."""
-    size, stride = layer.in_shape[axis + 1], strides(layer)[axis]
+    size, stride = layer.in_shape[axis + 1], layer.stride[axis]
     padding, kernel = layer.padding[axis], layer.kernel[axis]
     step = -(-size // count)
     found = []
@@ -114,11 +114,11 @@ class Plan:
 
     def phase(self, axis: int, positions: np.ndarray) -> np.ndarray:
         """Remainder that a tap must have to meet an input position."""
-        return (positions + self.layer.padding[axis]) % strides(self.layer)[axis]
+        return (positions + self.layer.padding[axis]) % self.layer.stride[axis]
 
     def issued(self, nonzero: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Cycles in which an element multiplies, without conflicts: int64 (groups, elements)."""
-        layer, (down, across) = self.layer, strides(self.layer)
+        layer, (down, across) = self.layer, self.layer.stride
         phases = [(p, q) for p in range(down) for q in range(across)]
         activations = np.zeros((len(self.tiles), layer.in_shape[0], len(phases)), np.int64)
         for number, (y, x) in enumerate(self.tiles):
@@ -151,7 +151,7 @@ class Plan:
         bounds = np.array([(*y, *x) for y, x in self.tiles], np.int64)
         geometry = (
             *layer.out_shape[1:],
-            *strides(layer),
+            *layer.stride,
             *layer.padding,
             layer.kind == "depthwise",
             self.group,

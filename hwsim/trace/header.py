@@ -193,10 +193,10 @@ def dump(header: Header) -> bytes:
         ValueError: a value is of the wrong type, or none that JSON has (NaN, infinity, an array).
     """
     try:
-        text = _canonical(asdict(header))
+        text = _text(header)
     except TypeError as error:
         raise ValueError(f"only plain numbers and text can be stored: {error}") from None
-    _parse(text)
+    _parse(json.loads(text))
     attributes = {"schema": SCHEMA, "sha256": _digest(text), "trace": json.loads(text)}
     root = {"zarr_format": 3, "node_type": "group", "attributes": {"hwsim": attributes}}
     return json.dumps(root, indent=1).encode("ascii")
@@ -204,7 +204,7 @@ def dump(header: Header) -> bytes:
 
 def digest(header: Header) -> str:
     """SHA-256 of all metadata; since that holds the checksums of all data, of the trace."""
-    return _digest(_canonical(asdict(header)))
+    return _digest(_text(header))
 
 
 def load(document: bytes, title: str) -> Header:
@@ -231,7 +231,7 @@ def load(document: bytes, title: str) -> Header:
         text = _canonical(ours.get("trace"))
         if _digest(text) != ours.get("sha256"):
             raise ValueError("the checksum differs")
-        header = _parse(text)
+        header = _parse(ours["trace"])
         header.check_sealed()
     except (ValueError, RecursionError) as error:
         raise TraceError(
@@ -240,11 +240,41 @@ def load(document: bytes, title: str) -> Header:
     return header
 
 
-def _parse(text: str) -> Header:
+def _text(header: Header) -> str:
+    document = asdict(header)
+    document["layers"] = [_shortened(layer) for layer in document["layers"]]
+    return _canonical(document)
+
+
+def _shortened(layer: dict[str, Any]) -> dict[str, Any]:
+    """A layer as it is stored: what few layers have is written where it says something.
+
+    So a trace of layers without it is the same, to the byte, as one that was written before there was any.
+    """
+    kept = dict(layer)
+    if kept["stride"][0] == kept["stride"][1]:
+        kept["stride"] = kept["stride"][0]
+    for name, usual in (("groups", 1), ("dilation", (1, 1)), ("transposed", False)):
+        if kept[name] == usual or (name == "groups" and kept["kind"] == "depthwise"):
+            del kept[name]
+    return kept
+
+
+def _parse(trace: Any) -> Header:
+    """A header from its JSON; the inverse of :func:`_text`."""
+    if isinstance(trace, dict) and isinstance(trace.get("layers"), list):
+        trace = {**trace, "layers": [_whole(layer) for layer in trace["layers"]]}
     try:
-        return _adapter().validate_json(text, strict=True)
+        return _adapter().validate_json(json.dumps(trace), strict=True)
     except ValidationError as error:
         raise ValueError(first_problem(error)) from None
+
+
+def _whole(layer: Any) -> Any:
+    """A layer with one stride for both directions as the pair that it stands for."""
+    if not isinstance(layer, dict) or not isinstance(layer.get("stride"), int):
+        return layer
+    return {**layer, "stride": [layer["stride"]] * 2}
 
 
 @cache

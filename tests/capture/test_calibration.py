@@ -11,7 +11,7 @@ from hwsim.quantize import code_limit, integers, quantize_map
 from hwsim.reference import accumulate, run_layer
 
 torch = pytest.importorskip("torch")
-from small_networks import Everything, pictures, seen_by_hooks  # noqa: E402
+from small_networks import Everything, Kinds, pictures, seen_by_hooks  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
@@ -58,12 +58,14 @@ def convolved(layer, values, weights):
     """A layer without bias on real values, by torch, in float64; padding as far as outputs reach."""
     margins = []
     for axis in (1, 0):
-        spare = (layer.out_shape[axis + 1] - 1) * layer.stride + layer.kernel[axis] - layer.padding[axis]
+        reached = (layer.out_shape[axis + 1] - 1) * layer.stride[axis] + layer.reach(axis) + 1
+        spare = reached - layer.padding[axis]
         margins += [layer.padding[axis], max(0, spare - layer.in_shape[axis + 1])]
     padded = functional.pad(torch.from_numpy(np.asarray(values, np.float64))[None], margins)
     kernels = torch.from_numpy(np.asarray(weights, np.float64))
-    groups = layer.in_shape[0] if layer.kind == "depthwise" else 1
-    made = functional.conv2d(padded, kernels, None, layer.stride, groups=groups)
+    made = functional.conv2d(
+        padded, kernels, None, layer.stride, dilation=layer.dilation, groups=layer.groups
+    )
     return made[0, :, : layer.out_shape[1], : layer.out_shape[2]].numpy()
 
 
@@ -100,6 +102,23 @@ def test_the_integer_reference_makes_the_networks_own_results_within_quantizatio
                 error = np.abs(made_by_integers(layer, done, codes) - np.clip(truth, bottom, top))
                 allowed = error_bound(known, done, codes) + FLOAT32 * np.abs(truth).max()
                 assert (error <= allowed).all(), layer.name
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_convolutions_of_every_kind_are_computed_by_the_integer_reference(seed):
+    images = pictures(2, seed)
+    network, found, done = calibrated(Kinds(seed), images)
+    names = ["grouped", "resnext", "dilated", "strided", "up", "further", "deconv", "last"]
+    assert [known.layer.name for known in found.layers] == names
+    _, own = seen_by_hooks(network.module, images[1], names)
+    reals = real_maps(network, found, images[1])
+    for known in found.layers:
+        layer = known.layer
+        codes = codes_of(reals[layer.input], done.maps[layer.input])
+        truth = own[layer.name].clip(0)
+        error = np.abs(made_by_integers(layer, done, codes) - truth)
+        assert truth.max() > 0
+        assert error.max() < 0.02 * truth.max(), layer.name  # half a step of 8-bit weights, many times over
 
 
 def test_sixteen_bits_come_close_to_the_network():

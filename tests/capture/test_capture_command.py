@@ -90,16 +90,20 @@ def test_an_interrupted_capture_says_how_to_go_on(capture, images, tmp_path, mon
 def test_what_is_left_out_is_told(capture, images, tmp_path, monkeypatch):
     (tmp_path / "mixed_for_hwsim.py").write_text(
         "from torch import nn\n"
+        "class Gram(nn.Conv2d):\n"
+        "    def forward(self, x):\n"
+        "        rows = super().forward(x).flatten(2)\n"
+        "        return rows @ rows.transpose(1, 2)\n"
         "def make():\n"
-        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, groups=2))\n"
+        "    return Gram(3, 4, 3)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     arguments = ("mixed_for_hwsim:make", "--images", images, "--calibrate", 2, "-o", tmp_path / "t.zarr")
-    with pytest.raises(HwsimError, match="layer 1: a convolution of 2 groups"):
+    with pytest.raises(HwsimError, match="layer bmm: bmm, no linear layer"):
         capture(*arguments)
     result = capture(*arguments, "--skip-unsupported")
     assert result.exit_code == 0
-    assert "left out: 1: a convolution of 2 groups" in result.stderr
+    assert "left out: bmm: bmm, no linear layer" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,14 @@ from hwsim.capture.torch_network import TorchNetwork  # noqa: E402
 IMAGES, OTHERS = pictures(4, 1), pictures(3, 2)
 
 
+class Gram(nn.Module):
+    """A product of activations."""
+
+    def forward(self, values):
+        rows = values.flatten(2)
+        return rows @ rows.transpose(1, 2)
+
+
 class Counted:
     """Pictures that count how often they are read, and stop at one of them."""
 
@@ -109,11 +117,11 @@ def test_no_pictures_are_refused(network, tmp_path):
 
 
 def test_what_is_left_out_is_in_the_provenance(tmp_path):
-    network = TorchNetwork(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 2, 2)), "mixed")
+    network = TorchNetwork(nn.Sequential(nn.Conv2d(3, 4, 3), Gram()), "mixed")
     capture(network, IMAGES, OTHERS, tmp_path / "t.zarr", skip_unsupported=True)
     with open_trace(tmp_path / "t.zarr") as trace:
         assert [layer.name for layer in trace.layers] == ["0"]
-        assert trace.provenance["left_out"] == ["1: a transposed convolution"]
+        assert trace.provenance["left_out"] == ["1.bmm: bmm, no linear layer"]
 
 
 def test_drains_have_their_scales_in_the_provenance(network, tmp_path):

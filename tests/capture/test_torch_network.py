@@ -7,7 +7,7 @@ from hwsim.capture.plan import plan
 from hwsim.errors import CaptureError
 
 torch = pytest.importorskip("torch")
-from small_networks import SHAPE, Everything, pictures, seen_by_hooks  # noqa: E402
+from small_networks import SHAPE, Everything, Kinds, pictures, seen_by_hooks  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
@@ -138,6 +138,17 @@ def test_batch_normalization_is_folded(everything):
         np.testing.assert_allclose(made[0].numpy(), left[norm], rtol=1e-4, atol=1e-5)
 
 
+def test_kinds_of_convolutions_have_their_geometry():
+    module = Kinds()
+    found = plan(TorchNetwork(module, "kinds").graph(pictures(1)[0])).layers
+    for known in found:
+        layer, part = known.layer, module.get_submodule(known.layer.name)
+        assert (layer.kernel, layer.stride, layer.padding) == (part.kernel_size, part.stride, part.padding)
+        assert (layer.groups, layer.transposed) == (part.groups, isinstance(part, nn.ConvTranspose2d))
+        assert layer.dilation == (part.dilation if layer.kernel != (1, 1) else (1, 1))
+    assert [known.layer.kind for known in found].index("depthwise") == 6
+
+
 def test_functions_count_as_modules_do():
     weights = torch.randn(5, 3, 3, 3)
     found = layers_of(
@@ -209,11 +220,7 @@ def test_a_pad_that_is_not_of_zeros_stays_in_the_map():
 @pytest.mark.parametrize(
     ("run", "parts", "words"),
     [
-        (lambda net, x: net.bad(x), {"bad": nn.Conv2d(3, 6, 3, groups=3)}, "3 groups"),
-        (lambda net, x: net.bad(x), {"bad": nn.Conv2d(3, 6, 3, dilation=2)}, "dilation"),
-        (lambda net, x: net.bad(x), {"bad": nn.Conv2d(3, 6, 3, stride=(1, 2))}, "stride"),
-        (lambda net, x: net.bad(x), {"bad": nn.ConvTranspose2d(3, 6, 3)}, "transposed"),
-        (lambda net, x: net.bad(x.flatten(2)), {"bad": nn.Conv1d(3, 6, 3)}, "dimensions"),
+        (lambda net, x: net.bad(x[:, :, None]), {"bad": nn.Conv3d(3, 6, 1)}, "3 dimensions"),
         (lambda net, x: net.bad(x), {"bad": nn.Linear(10, 2)}, "36 vectors at once"),
         (lambda net, x: net.bad(x), {"bad": nn.Conv2d(3, 6, 1, padding=1)}, "padding only"),
         (

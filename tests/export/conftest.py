@@ -56,7 +56,17 @@ def random_case(seed: int) -> Case:
         filters = shape[0] if depthwise else int(rng.integers(1, 12))
         kind = "depthwise" if depthwise else "conv"
         layers.append(
-            Layer(f"l{i}", kind, f"m{i}", shape, (filters, *out), kernel, stride, padding, output=f"m{i + 1}")
+            Layer(
+                f"l{i}",
+                kind,
+                f"m{i}",
+                shape,
+                (filters, *out),
+                kernel,
+                (stride,) * 2,
+                padding,
+                output=f"m{i + 1}",
+            )
         )
         kept = rng.random(shape) < rng.choice([0.1, 0.5, 1.0])
         values[f"m{i}"] = np.where(kept, rng.integers(1, 1024, shape), 0).astype(np.uint16)

@@ -20,7 +20,7 @@ def jobs(draw) -> tuple[Layer, Arch, np.ndarray, int]:
     out = [draw(st.integers(1, (size - 1) // stride + 1)) for size in (height, width)]
     filters = channels if depthwise else draw(st.integers(1, 40))
     kind = "depthwise" if depthwise else "conv"
-    layer = Layer("l", kind, "x", (channels, height, width), (filters, *out), (kernel, kernel), stride)
+    layer = Layer("l", kind, "x", (channels, height, width), (filters, *out), (kernel, kernel), (stride,) * 2)
     arch = Arch(
         cores=draw(st.integers(1, 20)),
         columns=draw(st.sampled_from([1, 4, 16])),
@@ -94,3 +94,20 @@ def test_a_layer_that_does_not_fit_names_what_to_raise(arch, message):
     layer = Layer("conv9", "conv", "x", (8, 30, 30), (8, 30, 30), (3, 3), padding=(1, 1))
     with pytest.raises(ArchError, match=f"conv9.*{message}.*raise"):
         channel_group(layer, arch)
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"groups": 2}, "grouped"),
+        ({"dilation": (1, 2)}, "dilated"),
+        ({"stride": (2, 1)}, "strides differ"),
+        ({"transposed": True}, "transposed"),
+    ],
+)
+def test_kinds_that_the_machine_lacks_are_refused_by_name(fields, kind):
+    layer = Layer("conv9", "conv", "x", (4, 9, 9), (4, 5, 5), (3, 3), **fields)
+    with pytest.raises(
+        ArchError, match=f"conv9: .*{kind}.* are in the trace, this machine does not run them"
+    ):
+        channel_group(layer, Arch())

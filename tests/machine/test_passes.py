@@ -55,7 +55,7 @@ def cases(draw) -> Case:
     )
     filters = channels if depthwise else draw(st.integers(1, 9))
     kind = "depthwise" if depthwise else "conv"
-    layer = Layer("l", kind, "x", (channels, height, width), (filters, *out), kernel, stride, padding)
+    layer = Layer("l", kind, "x", (channels, height, width), (filters, *out), kernel, (stride,) * 2, padding)
     block = draw(st.sampled_from([b for b in (1, 2, 4, 8) if b <= columns]))
     span = range(channels)
     if depthwise:

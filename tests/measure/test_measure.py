@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_layers import layers
 
 from hwsim.arch import Arch
 from hwsim.errors import KernelError, MeasureError, TraceError
@@ -70,23 +71,11 @@ class Synthetic(MemoryTrace):
 
 @st.composite
 def problems(draw) -> tuple[Layer, np.ndarray, np.ndarray]:
-    """A layer of any kind, codes of 8 bits and weights."""
-    kind = draw(st.sampled_from(["conv", "depthwise", "linear"]))
-    shape = (draw(st.integers(1, 5)), 1, 1)
-    kernel, stride, padding, out = (1, 1), 1, (0, 0), (1, 1)
-    if kind != "linear":
-        shape = (shape[0], draw(st.integers(1, 9)), draw(st.integers(1, 9)))
-        kernel = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
-        stride = draw(st.integers(1, 3))
-        padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
-        sizes = zip(shape[1:], padding, strict=True)
-        out = tuple(draw(st.integers(1, (size - 1 + before) // stride + 1)) for size, before in sizes)
-    filters = shape[0] if kind == "depthwise" else draw(st.integers(1, 6))
-    layer = Layer("l", kind, "m", shape, (filters, *out), kernel, stride, padding)
+    """A layer of any kind that is measured, codes of 8 bits and weights."""
+    layer = draw(layers(transposed=False))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    codes = np.where(
-        rng.random(shape) < draw(st.sampled_from([0.0, 0.3, 1.0])), rng.integers(0, 256, shape), 0
-    )
+    kept = rng.random(layer.in_shape) < draw(st.sampled_from([0.0, 0.3, 1.0]))
+    codes = np.where(kept, rng.integers(0, 256, layer.in_shape), 0)
     return layer, codes.astype(np.uint16), rng.integers(-127, 128, layer.weight_shape)
 
 

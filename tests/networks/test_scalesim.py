@@ -61,7 +61,7 @@ def test_a_file_of_scale_sim_is_read(tmp_path):
         "conv2_DP,54,54,3,3,96,1,2,#dw\nfc,1,1,1,1,64,10,1\n",
     )
     conv, depthwise, linear = network.layers
-    assert (conv.name, conv.kind, conv.in_shape, conv.stride) == ("conv1", "conv", (3, 224, 224), 4)
+    assert (conv.name, conv.kind, conv.in_shape, conv.stride) == ("conv1", "conv", (3, 224, 224), (4, 4))
     assert conv.out_shape == (96, 55, 55)  # ceil(213 / 4) + 1: the last window hangs over
     assert (depthwise.kind, depthwise.in_shape, depthwise.out_shape) == (
         "depthwise",

@@ -209,8 +209,8 @@ def test_scale_sims_own_writer_and_its_sparsity_are_understood(tmp_path):
     network = read_topology(tmp_path / "out.csv")
     assert network.notes == ()
     assert [(la.kind, la.in_shape, la.out_shape, la.stride) for la in network.layers] == [
-        ("conv", (2, 9, 9), (4, 4, 4), 2),
-        *[("depthwise", (1, 8, 8), (1, 6, 6), 1)] * 2,
+        ("conv", (2, 9, 9), (4, 4, 4), (2, 2)),
+        *[("depthwise", (1, 8, 8), (1, 6, 6), (1, 1))] * 2,
     ]
     sparse = topologies()
     (tmp_path / "in.csv").write_text("Layer, M, N, K, Sparsity,\nG, 3, 5, 16, 2:4,\n")

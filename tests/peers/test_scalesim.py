@@ -22,7 +22,9 @@ def test_cycles_are_those_that_scalesim_simulates(rows, columns, tmp_path):
     reported = scalesim_cycles(rows, columns, tmp_path)
     for (channels, size, kernel, filters, stride), cycles in zip(CONVOLUTIONS, reported, strict=True):
         out = (size - kernel) // stride + 1
-        layer = Layer("l", "conv", "x", (channels, size, size), (filters, out, out), (kernel, kernel), stride)
+        layer = Layer(
+            "l", "conv", "x", (channels, size, size), (filters, out, out), (kernel, kernel), (stride,) * 2
+        )
         assert Systolic(rows, columns).run(layer, np.ones(layer.in_shape, bool)).cycles == cycles + 1
 
 

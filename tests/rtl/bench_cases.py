@@ -146,7 +146,7 @@ def cover(coverage: Coverage, case: Case) -> None:
     if case.depthwise:
         values = values[case.first : case.first + case.out_channels]
     coverage.hit("kind", (layer.kind, skip))
-    coverage.hit("stride", layer.stride)
+    coverage.hit("stride", layer.stride[0])
     coverage.hit("kernel height", layer.kernel[0])
     coverage.hit("kernel width", layer.kernel[1])
     coverage.hit("relu", layer.relu)

@@ -66,7 +66,7 @@ class Case:
             height=layer.in_shape[1],
             width=layer.in_shape[2],
             kernel=layer.kernel,
-            stride=layer.stride,
+            stride=layer.stride[0],
             padding=layer.padding,
             out_width=layer.out_shape[2],
             owned=self.owned,
@@ -111,7 +111,15 @@ def layers(max_width: int = 24):
             for size, pad in zip((height, width), padding, strict=True)
         )
         return Layer(
-            "l", kind, "x", (channels, height, width), (filters, *out), kernel, stride, padding, relu=relu
+            "l",
+            kind,
+            "x",
+            (channels, height, width),
+            (filters, *out),
+            kernel,
+            (stride,) * 2,
+            padding,
+            relu=relu,
         )
 
     return draw_layer()
@@ -259,7 +267,9 @@ def handful(arch: Arch) -> list[Case]:
     """Small passes of every kind, for simulators that are slow; the machine has four lanes or more."""
 
     def case(kind, in_shape, out_shape, kernel=(1, 1), stride=1, padding=(0, 0), **changes) -> Case:
-        layer = Layer("l", kind, "x", in_shape, out_shape, kernel, stride, padding, changes.pop("relu", True))
+        layer = Layer(
+            "l", kind, "x", in_shape, out_shape, kernel, (stride,) * 2, padding, changes.pop("relu", True)
+        )
         fields = {
             "arch": arch,
             "owned": tuple(range(out_shape[1])),

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_layers import layers
 
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
@@ -96,6 +97,39 @@ def test_a_trace_comes_back_to_the_last_value(kind, images, seed, weight_bits):
             copy = pickle.loads(pickle.dumps(trace))
             tiny.assert_equal(copy)
             copy.close()
+
+
+@given(layers())
+def test_layers_of_every_kind_come_back(layer):
+    info = MapInfo(layer.input, layer.in_shape, 8, 0, False, 1.0)
+    whole = header.Header("n", "v", True, {}, {}, 1, 8, (layer,), (info,), {layer.input: (0,)})
+    assert header.load(header.dump(whole), "t") == whole
+
+
+def test_a_layer_is_stored_as_it_was_before_there_were_further_kinds():
+    """So old traces open, and keep their digest."""
+    stored_layers = (
+        Layer("a", "conv", "x", (2, 9, 9), (2, 4, 4), (3, 3), (2, 2)),
+        Layer("b", "depthwise", "x", (2, 9, 9), (2, 9, 9)),
+    )
+    whole = header.Header(
+        "n", "v", True, {}, {}, 1, 8, stored_layers, (MapInfo("x", (2, 9, 9), 8, 0, False, 1.0),)
+    )
+    stored = json.loads(header.dump(whole))["attributes"]["hwsim"]["trace"]["layers"]
+    before = {
+        "name",
+        "kind",
+        "input",
+        "in_shape",
+        "out_shape",
+        "kernel",
+        "stride",
+        "padding",
+        "relu",
+        "output",
+    }
+    assert [layer.keys() for layer in stored] == [before, before]
+    assert [layer["stride"] for layer in stored] == [2, 1]
 
 
 def test_any_zarr_reader_reads_it(tmp_path):
@@ -507,7 +541,7 @@ def test_damaged_json_gets_one_line(tmp_path, document, message):
         (lambda t: t.update(network="a\x1b[31m\nb"), "printable"),
         (lambda t: t.update(layers={}), "layers"),
         (lambda t: t["layers"][0].update(kind="pool"), "layers.0.kind"),
-        (lambda t: t["layers"][0].update(stride=0), "stride must be 1 or more"),
+        (lambda t: t["layers"][0].update(stride=0), "stride, dilation and groups must be 1 or more"),
         (lambda t: t["layers"][0].update(out_shape=[10**12, 5, 4]), "more than 2^31 weights"),
         (lambda t: t["layers"][0].update(in_shape=[3, 5]), "layers.0.in_shape"),
         (lambda t: t["maps"][0].update(shape=[3, 4, 5]), "layer conv reads"),
