@@ -45,4 +45,4 @@ def bars(count, seed, noise=100):
 
 
 def bars_data(noise=100):
-    return DataSet("bars", 0, 4, bars(256, 1, noise), bars(200, 2, noise), bars(200, 3, noise))
+    return DataSet("bars", 0, 0.2, 4, bars(256, 1, noise), bars(200, 2, noise), bars(200, 3, noise))

@@ -23,8 +23,8 @@ from hwsim.capture.preprocessing import Prepared
 from hwsim.capture.record import capture
 from hwsim.capture.torch_network import TorchNetwork
 from hwsim.errors import HwsimError
-from hwsim.sparsify.datasets import DataSet, Part, open_dataset
-from hwsim.sparsify.folder import Run, open_run
+from hwsim.sparsify.datasets import DataSet, Part
+from hwsim.sparsify.folder import PICTURES_FILE, Run, open_run
 from hwsim.trace.archive import zip_folder
 
 BITS = 16
@@ -42,9 +42,7 @@ def main() -> None:
     try:
         run = open_run(args.run)
         default = Path(__file__).parent / f"{run.about['network']}_{run.about['data']['name']}"
-        make(
-            run, open_dataset(args.data, run.about["data"]["split_seed"]), args.pictures, args.out or default
-        )
+        make(run, run.data(args.data), args.pictures, args.out or default)
     except HwsimError as error:
         sys.exit(f"error: {error}")
 
@@ -53,11 +51,9 @@ def make(run: Run, data: DataSet, count: int, out: Path) -> None:
     """Write everything into a folder.
 
     Raises:
-        HwsimError: the data set is not the run's, or the run has no sparse network.
+        HwsimError: the run has no sparse network.
     """
     about = run.about
-    if data.digest() != about["data"]["sha256"]:
-        raise HwsimError(f"the pictures are not those that {run.folder} was made with: give the same --data")
     sparse = next((name for name in SPARSEST if name in run.variants), None)
     if sparse is None or not about["finished"]:
         raise HwsimError(f"{run.folder} has no sparse network, or is not finished: finish it with --resume")
@@ -71,7 +67,8 @@ def make(run: Run, data: DataSet, count: int, out: Path) -> None:
     metrics = {**about, "variants": shipped, "sparse": sparse, "variants_not_here": others}
     metrics["trace"] = {"pictures": data.test.numbers[chosen].tolist(), "bits": BITS}
     (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
-    shutil.copyfile(run.folder / "curves.png", out / "curves.png")
+    for name in ("curves.png", PICTURES_FILE):
+        shutil.copyfile(run.folder / name, out / name)
 
 
 def spread(test: Part, count: int) -> np.ndarray:

@@ -32,13 +32,20 @@ def sparsify(
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Checkpoint of the baseline; else it is trained.")
     ] = None,
-    method: Annotated[str, typer.Option(help="l1, fatrelu (thresholds, no training), or both.")] = "l1",
+    method: Annotated[
+        str, typer.Option(help="l1; fatrelu (thresholds, no training); both: thresholds behind L1.")
+    ] = "both",
     alpha: Annotated[
-        str, typer.Option(metavar="auto|NUMBER", help="Weight of the L1 term; auto: search it.")
+        str,
+        typer.Option(
+            metavar="auto|A[,A...]", help="Weight of the L1 term; of several, each is a trial; auto: three."
+        ),
     ] = "auto",
-    epochs: Annotated[int, typer.Option(min=1, help="Of the baseline's training.")] = 15,
-    trial_epochs: Annotated[int, typer.Option(min=1, help="Of every fine-tuning.")] = 2,
-    trials: Annotated[int, typer.Option(min=1, help="Of the search, at most.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Of the baseline's training.")] = 50,
+    tune_epochs: Annotated[
+        int, typer.Option(min=1, help="Of every fine-tuning, and of the control beside them.")
+    ] = 20,
+    delta: Annotated[float, typer.Option(help="Share of the pictures whose loss would not matter.")] = 0.005,
     width: Annotated[
         float, typer.Option(help="Factor on the filters of lenet5, mobilenet_v1, resnet18.")
     ] = 1.0,
@@ -47,36 +54,38 @@ def sparsify(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the cut, the first weights, the order.")] = 0,
     bfloat16: Annotated[
-        bool, typer.Option("--bfloat16", help="Train in bfloat16, if that is faster.")
+        bool, typer.Option("--bfloat16", help="Train in bfloat16; a step of each is timed first.")
     ] = False,
+    device: Annotated[str, typer.Option(help="Where to train: cpu, or cuda.")] = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network, then fine-tune it for sparse activation maps at no loss of validation accuracy.
+    """Train a network, then fine-tune it for sparse activation maps, beside a control without.
 
-    DIR holds run.json, a checkpoint for every variant, and the training curves. The test pictures are
-    measured once, at the end. NETWORK package.module:factory runs the code of that module.
+    Networks are judged by paired tests against the control. DIR holds run.json, a checkpoint for every
+    variant, every picture's answer, and the training curves. The test pictures are measured once, at the end.
+    NETWORK package.module:factory runs the code of that module.
     """
     from hwsim.sparsify.datasets import open_dataset
-    from hwsim.sparsify.run import Settings
     from hwsim.sparsify.run import sparsify as run
+    from hwsim.sparsify.settings import Settings
 
     settings = Settings(
         network=network,
         width=width,
         method=method,
-        alpha=_number(alpha),
+        alphas=_numbers(alpha),
         epochs=epochs,
-        trial_epochs=trial_epochs,
-        trials=trials,
+        tune_epochs=tune_epochs,
+        delta=delta,
         seed=seed,
         bfloat16=bfloat16,
     )
     pictures = open_dataset(data, seed, size=size)
     tell = (lambda line: None) if quiet or json_ else (lambda line: typer.echo(line, err=True))
     try:
-        about = run(settings, pictures, out, weights=weights, resume=resume, tell=tell)
+        about = run(settings, pictures, out, weights=weights, resume=resume, device=device, tell=tell)
     except KeyboardInterrupt:
         typer.echo(f"hwsim: {out} is kept: the same command with --resume goes on", err=True)
         raise
@@ -88,13 +97,13 @@ def sparsify(
         console.show_table(_columns(), _rows(about))
 
 
-def _number(alpha: str) -> float | None:
+def _numbers(alpha: str) -> tuple[float, ...]:
     if alpha == "auto":
-        return None
+        return ()
     try:
-        return float(alpha)
+        return tuple(float(one) for one in alpha.split(","))
     except ValueError:
-        raise typer.BadParameter(f"--alpha {alpha}: give auto or a number") from None
+        raise typer.BadParameter(f"--alpha {alpha}: give auto, a number, or several with commas") from None
 
 
 def _columns() -> list[Column]:
@@ -108,7 +117,15 @@ def _columns() -> list[Column]:
         Column("test", "test", "accuracy on the test part", text.percent, 8),
         Column("elements", "density", "non-zero elements / elements of all maps", text.percent, 6),
         Column("macs", "by MACs", "the same, every map weighted by the MACs that read it", text.percent, 5),
+        Column("against", "against", "the network that it is judged by, on the test part", text.label, 4),
+        Column("low", "at least", "lower end of the difference in accuracy, in points, 95 %", _points, 4),
+        Column("high", "at most", "upper end", _points, 4),
+        Column("no_loss", "no loss", "non-inferior, and cross-entropy kept", text.label, 5),
     ]
+
+
+def _points(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:+.2f}"
 
 
 def _rows(about: dict[str, Any]) -> list[dict[str, Any]]:
@@ -120,6 +137,22 @@ def _rows(about: dict[str, Any]) -> list[dict[str, Any]]:
             "test": facts["test"]["accuracy"],
             "elements": facts["element_density"],
             "macs": facts["mac_density"],
+            **_verdict(about["judged"]["test"][name]),
         }
         for name, facts in about["variants"].items()
     ]
+
+
+def _verdict(judged: dict[str, Any]) -> dict[str, Any]:
+    """Against the control, or the baseline where there is no control; blank for the baseline itself."""
+    reference = next(iter(judged), None)
+    if reference is None:
+        return {"against": "", "low": None, "high": None, "no_loss": ""}
+    found = judged[reference]
+    low, high = found["interval"]
+    return {
+        "against": reference,
+        "low": low,
+        "high": high,
+        "no_loss": "yes" if found["no_loss"] else "not shown",
+    }

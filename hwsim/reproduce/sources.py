@@ -156,12 +156,7 @@ class Labelled:
         Raises:
             HwsimError: the data set cannot be read, or is another one.
         """
-        from hwsim.sparsify.datasets import open_dataset
-
-        about = run.about["data"]
-        parts = open_dataset(data, seed=about["split_seed"])
-        if parts.digest() != about["sha256"]:
-            raise HwsimError(f"{data} is not the data set {about['name']} of the run: give the one it names")
+        parts = run.data(data)
 
         def prepared(images: np.ndarray) -> Pictures:
             names = [f"picture {number}" for number in range(len(images))]

@@ -48,11 +48,13 @@ class DataSet:
     Attributes:
         name: of the format, the file or the folder.
         seed: that cut it.
+        share: of the training pictures, that are for validation.
         classes: how many the pictures show.
     """
 
     name: str
     seed: int
+    share: float
     classes: int
     train: Part
     validation: Part
@@ -68,7 +70,7 @@ class DataSet:
 
 
 def open_dataset(
-    place: str | os.PathLike[str], seed: int = 0, validation: float = 0.1, size: int | None = None
+    place: str | os.PathLike[str], seed: int = 0, validation: float = 0.2, size: int | None = None
 ) -> DataSet:
     """Read a data set and cut its validation part from the training pictures.
 
@@ -93,7 +95,7 @@ def open_dataset(
     order = np.random.default_rng(seed).permutation(len(train))
     held = max(1, round(validation * len(train)))
     classes = int(max(train.labels.max(), test.labels.max())) + 1
-    return DataSet(name, seed, classes, train[order[held:]], train[order[:held]], test)
+    return DataSet(name, seed, validation, classes, train[order[held:]], train[order[:held]], test)
 
 
 def _words(error: Exception) -> str:

@@ -14,7 +14,13 @@ from hwsim.errors import HwsimError
 if TYPE_CHECKING:
     import torch
 
-FORMAT, VERSION = "hwsim sparsify run", 1
+    from hwsim.sparsify.datasets import DataSet
+
+FORMAT, VERSION = "hwsim sparsify run", 2
+READABLE = (1, 2)  # versions; the first has a search of another kind, and no answers by picture
+OLDER_SHARE = 0.1  # for validation, in version 1
+FREE = ("bfloat16",)  # settings that a run may be gone on with in another way
+PICTURES_FILE = "per_picture.npz"
 ABOUT = ("run.json", "metrics.json")  # the second where a run is shipped
 
 
@@ -60,6 +66,20 @@ class Run:
             about["network"], about["classes"], about["width"], self.checkpoint(variant)
         ).eval()
 
+    def data(self, place: str | os.PathLike[str]) -> DataSet:
+        """The data set of the run, cut as it was.
+
+        Raises:
+            HwsimError: it cannot be read, or is another one.
+        """
+        from hwsim.sparsify.datasets import open_dataset
+
+        known = self.about["data"]
+        found = open_dataset(place, known["split_seed"], known.get("validation_share", OLDER_SHARE))
+        if found.digest() != known["sha256"]:
+            raise HwsimError(f"{place} is not the data set {known['name']} of the run: give the one it names")
+        return found
+
     def preprocessing(self) -> Preprocessing:
         """What the network takes: 8-bit pictures scaled to 0 .. 1, then normalized."""
         known = self.about["preprocessing"]
@@ -79,7 +99,7 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
         known = (
-            about["format"] == FORMAT and about["version"] == VERSION and isinstance(about["variants"], dict)
+            about["format"] == FORMAT and about["version"] in READABLE and isinstance(about["variants"], dict)
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HwsimError(f"{file} cannot be read ({error}): run 'hwsim sparsify' anew") from error
@@ -88,6 +108,31 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
             f"{file} is not of {FORMAT!r}, version {VERSION}: take the version of hwsim that wrote it"
         )
     return Run(place, about)
+
+
+def claim(folder: Path, about: dict[str, Any], resume: bool) -> None:
+    """Make the folder, or see that what is in it is of the same run.
+
+    Raises:
+        HwsimError: it is of another run, or has one and ``resume`` is not given, or cannot be made.
+    """
+    file = folder / ABOUT[0]
+    if file.exists():
+        if not resume:
+            raise HwsimError(f"{folder} has a run already: give --resume to go on with it, or another --out")
+        known = open_run(folder).about
+        for what in ("settings", "data"):
+            for name, value in about[what].items():
+                if name not in FREE and (before := known[what].get(name)) != value:
+                    raise HwsimError(
+                        f"{folder} is of a run with another {name} ({before}, now {value}): "
+                        "give the same options, or another --out"
+                    )
+    try:
+        (folder / "stages").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HwsimError(f"{folder} cannot be made ({error.strerror}): choose another --out") from error
+    write_about(folder, about)
 
 
 def write_about(folder: Path, about: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,19 @@ from hwsim.sparsify.datasets import DataSet
 from hwsim.sparsify.maps import Map
 from hwsim.sparsify.training import Schedule, Score, State, Tensors, evaluate, rounded, train_epoch
 
+GLANCED = 2000  # validation pictures for the history; all of them where a stage ends
+
 
 @dataclass(frozen=True)
 class Stage:
-    """A training that is done.
+    """A network that is done.
 
     Attributes:
         name: of the stage, and of its file.
         network: rounded to half precision.
         score: on the validation part, of what was rounded.
-        history: of every epoch: ``loss``, ``penalty``, ``accuracy``, ``validation``, ``rate``, ``seconds``.
+        history: of every epoch: ``loss``, ``penalty``, ``accuracy``, ``validation``, ``bfloat16`` and
+            ``seconds``.
     """
 
     name: str
@@ -47,15 +50,28 @@ class Stages:
         data: the data set.
         maps: the network's maps.
         tell: called with a line after every epoch.
+        device: where to train.
     """
 
     def __init__(
-        self, folder: Path, module: nn.Module, data: DataSet, maps: Sequence[Map], tell: Callable[[str], None]
+        self,
+        folder: Path,
+        module: nn.Module,
+        data: DataSet,
+        maps: Sequence[Map],
+        tell: Callable[[str], None],
+        device: str = "cpu",
     ) -> None:
         self.folder, self.module, self.data, self.maps, self.tell = folder, module, data, maps, tell
+        self.device = device
 
     def run(
-        self, name: str, start: Tensors, schedule: Schedule, alpha: Mapping[str, float] | None = None
+        self,
+        name: str,
+        start: Tensors,
+        schedule: Schedule,
+        alpha: Mapping[str, float] | None = None,
+        teacher: Tensors | None = None,
     ) -> Stage:
         """Train to the end of the schedule, from ``start`` or from where the stage's file stands.
 
@@ -66,20 +82,45 @@ class Stages:
         state, history, score = read_state(file) if file.is_file() else (State(0, start, {}), [], None)
         while score is None:
             began = time.perf_counter()
-            state, means = train_epoch(self.module, state, self.data.train, schedule, self.maps, alpha)
+            state, means = train_epoch(
+                self.module, state, self.data.train, schedule, self.maps, alpha, teacher, self.device
+            )
             done = state.epoch == schedule.epochs
             if done:
                 state = State(state.epoch, rounded(state.network), {})
-            seen = evaluate(self.module, state.network, self.data.validation, self.maps)
+            seen = self.score(state.network, GLANCED if not done else None)
             seconds = round(time.perf_counter() - began, 1)
-            history.append({**means, "validation": seen.accuracy, "seconds": seconds})
+            more = {"validation": seen.accuracy, "bfloat16": schedule.bfloat16, "seconds": seconds}
+            history.append({**means, **more})
             score = seen if done else None
             write_state(file, state, history, score)
             self.tell(
                 f"{name}: epoch {state.epoch} of {schedule.epochs}, loss {means['loss']:.3f}, "
-                f"L1 term {means['penalty']:.3f}, validation {seen.accuracy:.2%}, {seconds:.0f} s"
+                f"L1 term {means['penalty']:.3f}, training {means['accuracy']:.2%}, "
+                f"validation {seen.accuracy:.2%}, {seconds:.0f} s"
             )
         return Stage(name, state.network, score, history)
+
+    def once(self, name: str, make: Callable[[], Tensors]) -> Stage:
+        """A network that is made without training, or found made.
+
+        Raises:
+            HwsimError: the file is damaged or cannot be written.
+        """
+        file = self.folder / f"{name}.safetensors"
+        if file.is_file():
+            state, _, score = read_state(file)
+            if score is not None:
+                return Stage(name, state.network, score, [])
+        network = make()
+        score = self.score(network)
+        write_state(file, State(0, network, {}), [], score)
+        return Stage(name, network, score, [])
+
+    def score(self, network: Tensors, pictures: int | None = None) -> Score:
+        """A network on the validation part, or on the first pictures of it."""
+        part = self.data.validation[:pictures]
+        return evaluate(self.module, network, part, self.maps, self.device)
 
 
 def write_state(file: Path, state: State, history: list[dict[str, float]], score: Score | None) -> None:
@@ -90,7 +131,13 @@ def write_state(file: Path, state: State, history: list[dict[str, float]], score
     """
     tensors = {f"network/{name}": tensor for name, tensor in state.network.items()}
     tensors |= {f"momentum/{name}": tensor for name, tensor in state.momentum.items()}
-    about = {"epoch": state.epoch, "history": history, "score": score and asdict(score)}
+    about: dict[str, Any] = {"epoch": state.epoch, "history": history, "score": None}
+    if score is not None:
+        tensors |= {
+            "score/right": torch.from_numpy(score.right),
+            "score/losses": torch.from_numpy(score.losses),
+        }
+        about["score"] = {"density": score.density, "magnitude": score.magnitude}
     write_tensors(file, tensors, {"state": json.dumps(about)})
 
 
@@ -118,12 +165,15 @@ def read_state(file: Path) -> tuple[State, list[dict[str, float]], Score | None]
         with safe_open(file, "pt") as stored:
             about: dict[str, Any] = json.loads(stored.metadata()["state"])
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118, no mapping
-        parts: dict[str, Tensors] = {"network": {}, "momentum": {}}
+        parts: dict[str, Tensors] = {"network": {}, "momentum": {}, "score": {}}
         for name, tensor in tensors.items():
             part, _, inner = name.partition("/")
             parts[part][inner] = tensor
-        score = Score(**about["score"]) if about["score"] else None
-        return State(about["epoch"], **parts), about["history"], score
+        score = None
+        if about["score"]:
+            seen = parts["score"]
+            score = Score(seen["right"].numpy(), seen["losses"].numpy(), **about["score"])
+        return State(about["epoch"], parts["network"], parts["momentum"]), about["history"], score
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         words = " ".join(str(error).split())[:160]
         raise HwsimError(

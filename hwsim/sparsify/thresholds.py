@@ -1,8 +1,10 @@
 """Thresholds behind the ReLUs, without training: FATReLU.
 
 Kurtz et al., *Inducing and exploiting activation sparsity for fast neural network inference*, ICML 2020.
-Which ReLU gets which threshold is chosen greedily: each one is tried alone on training pictures, and they are
-raised in the order of lost cross-entropy by saved cost, as far as validation accuracy allows.
+Every threshold is tried alone on training pictures. They are raised in the order of their marginal slope: the
+cross-entropy that a step loses by the cost that it saves. Behind a training with an L1 term, that term says
+what may be paid: it is alpha times the cost, so training stopped where a further saving loses alpha times as
+much, and steps that lose less are taken.
 """
 
 from __future__ import annotations
@@ -14,25 +16,25 @@ import torch
 from torch import nn
 
 from hwsim.errors import HwsimError
-from hwsim.sparsify.datasets import DataSet, Part
+from hwsim.sparsify.cost import cost
+from hwsim.sparsify.datasets import Part
 from hwsim.sparsify.maps import Map
 from hwsim.sparsify.networks import FatReLU
-from hwsim.sparsify.search import accepted, cost
 from hwsim.sparsify.training import Score, Tensors, evaluate
 
 LEVELS = (0.1, 0.2, 0.3, 0.45, 0.6)  # of a map's non-zero elements, what a threshold takes away
-SENSED = 500  # training pictures for what every threshold does alone
+SENSED = 1000  # training pictures for what every threshold does alone
 SAMPLED = 100  # training pictures for the distribution of values
 
 
 @dataclass(frozen=True)
 class Raise:
-    """A threshold that a ReLU may get.
+    """A step up for the threshold of a ReLU.
 
     Attributes:
         relu: path of the ReLU.
         threshold: its new one.
-        slope: cross-entropy lost by cost saved, with this threshold alone.
+        slope: cross-entropy lost by cost saved, in this step alone. Along the steps of a ReLU it rises.
     """
 
     relu: str
@@ -40,53 +42,24 @@ class Raise:
     slope: float
 
 
-@dataclass(frozen=True)
-class Thresholded:
-    """A network with thresholds.
-
-    Attributes:
-        network: with the thresholds among its tensors.
-        score: on the validation part.
-        tried: (thresholds raised, cost, right answers, kept) of every step of the bisection.
-    """
-
-    network: Tensors
-    score: Score
-    tried: list[tuple[int, float, int, bool]]
+def worth(raises: Sequence[Raise], price: float) -> Sequence[Raise]:
+    """The raises, least slope first, whose slope is below a price."""
+    return [one for one in raises if one.slope < price]
 
 
-def raise_thresholds(
-    module: nn.Module,
-    network: Tensors,
-    floor: Score,
-    data: DataSet,
-    maps: Sequence[Map],
-    tell: Callable[[str], None],
-) -> Thresholded:
-    """Raise a network's thresholds, without training, as far as validation accuracy stays at ``floor``.
-
-    How many of the raises, in their order, are taken is bisected.
-
-    Raises:
-        HwsimError: the network has no :class:`hwsim.sparsify.networks.FatReLU`.
-    """
-    raises = sense(module, network, data.train, maps)
-    best = Thresholded(network, evaluate(module, network, data.validation, maps), [])
+def most(raises: Sequence[Raise], holds: Callable[[Sequence[Raise]], bool]) -> Sequence[Raise]:
+    """As many of the raises, in their order, as hold together: their number is bisected."""
     low, high = 0, len(raises) + 1
     while high - low > 1:
         count = (low + high) // 2
-        tried = with_thresholds(network, highest(raises[:count]))
-        score = evaluate(module, tried, data.validation, maps)
-        kept = accepted(score, best.score, floor, maps)
-        note = (count, cost(score.density, maps), score.correct, kept)
-        tell(f"thresholds: {count} raised, cost {note[1]:.3f}, validation {score.accuracy:.2%}")
-        best = Thresholded(*((tried, score) if kept else (best.network, best.score)), [*best.tried, note])
-        low, high = (count, high) if score.correct >= floor.correct else (low, count)
-    return best
+        low, high = (count, high) if holds(raises[:count]) else (low, count)
+    return raises[:low]
 
 
-def sense(module: nn.Module, network: Tensors, data: Part, maps: Sequence[Map]) -> list[Raise]:
-    """Try every threshold alone, on training pictures; those that save cost, the least slope first.
+def sense(
+    module: nn.Module, network: Tensors, data: Part, maps: Sequence[Map], device: str = "cpu"
+) -> list[Raise]:
+    """Try every threshold alone, on training pictures; the steps that save cost, the least slope first.
 
     Raises:
         HwsimError: the network has no :class:`hwsim.sparsify.networks.FatReLU`.
@@ -94,15 +67,26 @@ def sense(module: nn.Module, network: Tensors, data: Part, maps: Sequence[Map]) 
     relus = [name for name, part in module.named_modules() if isinstance(part, FatReLU)]
     if not relus:
         raise HwsimError("the network has no FatReLU, whose threshold could be raised: use --method l1")
-    plain = evaluate(module, network, data[:SENSED], maps)
-    found = []
-    for relu, levels in _levels(module, network, data[:SAMPLED], relus).items():
-        for threshold in levels:
-            score = evaluate(module, with_thresholds(network, {relu: threshold}), data[:SENSED], maps)
-            saved = cost(plain.density, maps) - cost(score.density, maps)
-            if saved > 0:
-                found.append(Raise(relu, threshold, (score.loss - plain.loss) / saved))
+    found, seen = list[Raise](), data[:SENSED]
+    plain = evaluate(module, network, seen, maps, device)
+    for relu, levels in _levels(module, network, data[:SAMPLED], relus, device).items():
+        changed = [with_thresholds(network, {relu: level}) for level in levels]
+        scores = [evaluate(module, one, seen, maps, device) for one in changed]
+        found += _steps(relu, list(zip([0.0, *levels], [plain, *scores], strict=True)), maps)
     return sorted(found, key=lambda one: one.slope)
+
+
+def _steps(relu: str, tried: Sequence[tuple[float, Score]], maps: Sequence[Map]) -> list[Raise]:
+    """The steps along the lower convex hull of loss over saving: each the flattest from where it starts."""
+    at, steps = 0, list[Raise]()
+    while True:
+        here, ahead = tried[at][1], range(at + 1, len(tried))
+        saved = {i: cost(here.density, maps) - cost(tried[i][1].density, maps) for i in ahead}
+        slopes = {i: (tried[i][1].loss - here.loss) / saved[i] for i in ahead if saved[i] > 0}
+        if not slopes:
+            return steps
+        at = min(slopes, key=lambda i: (slopes[i], -i))
+        steps.append(Raise(relu, tried[at][0], slopes[at]))
 
 
 def highest(raises: Sequence[Raise]) -> dict[str, float]:
@@ -125,7 +109,9 @@ def thresholds_of(network: Tensors) -> dict[str, float]:
     return {relu: value for relu, value in found.items() if value}
 
 
-def _levels(module: nn.Module, network: Tensors, data: Part, relus: Sequence[str]) -> dict[str, list[float]]:
+def _levels(
+    module: nn.Module, network: Tensors, data: Part, relus: Sequence[str], device: str
+) -> dict[str, list[float]]:
     """For every ReLU, the thresholds that take the :data:`LEVELS` of its non-zero values away."""
     seen: dict[str, torch.Tensor] = {}
     hooks = [
@@ -135,7 +121,7 @@ def _levels(module: nn.Module, network: Tensors, data: Part, relus: Sequence[str
         for name in relus
     ]
     try:
-        evaluate(module, network, data)
+        evaluate(module, network, data, device=device)
     finally:
         for hook in hooks:
             hook.remove()

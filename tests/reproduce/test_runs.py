@@ -55,7 +55,12 @@ def run(tmp_path, data):
         "width": 1.0,
         "classes": 10,
         "preprocessing": {"mean": [0.0], "std": [1.0]},
-        "data": {"name": "noise", "split_seed": 3, "sha256": open_dataset(data, seed=3).digest()},
+        "data": {
+            "name": "noise",
+            "split_seed": 3,
+            "validation_share": 0.2,
+            "sha256": open_dataset(data, seed=3).digest(),
+        },
         "machine": "1 CPU core",
         "training_seconds": 12.3,
         "variants": variants,

@@ -91,7 +91,7 @@ def test_mnists_idx_files_are_read_packed_or_not(mnist):
 def test_the_training_pictures_are_cut_by_the_seed_and_no_picture_is_in_two_parts(mnist):
     folder, _ = mnist
     data, again, other = open_dataset(folder, 3), open_dataset(folder, 3), open_dataset(folder, 4)
-    assert (len(data.train), len(data.validation), len(data.test)) == (36, 4, 12)
+    assert (len(data.train), len(data.validation), len(data.test)) == (32, 8, 12)
     assert not set(data.train.numbers) & set(data.validation.numbers)
     np.testing.assert_array_equal(data.validation.numbers, again.validation.numbers)
     assert data.digest() == again.digest() != other.digest()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from tiny_networks import bars, bars_data  # noqa: E402
 
 from hwsim.errors import HwsimError  # noqa: E402
 from hwsim.sparsify.folder import open_run  # noqa: E402
-from hwsim.sparsify.run import Settings, sparsify  # noqa: E402
+from hwsim.sparsify.run import sparsify  # noqa: E402
+from hwsim.sparsify.settings import Settings  # noqa: E402
+from hwsim.sparsify.statistics import paired  # noqa: E402
 from hwsim.sparsify.training import evaluate  # noqa: E402
 
-SETTINGS = Settings("tiny_networks:Tiny", method="both", epochs=5, trial_epochs=1, trials=4)
+SETTINGS = Settings("tiny_networks:Tiny", epochs=5, tune_epochs=2, alphas=(0.2, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,8 @@ def whole(data, tmp_path_factory):
 def test_a_run_measures_every_variant_with_what_its_checkpoint_holds(data, whole):
     run = open_run(whole[0])
     assert run.about["finished"]
-    assert {"baseline", "fatrelu"} <= set(run.variants)
+    assert {"baseline", "control", "l1"} <= set(run.variants)
+    pictures = np.load(whole[0] / "per_picture.npz")
     for name in run.variants:
         facts, module = run.about["variants"][name], run.module(name)
         network = {key: tensor.clone() for key, tensor in module.state_dict().items()}
@@ -41,26 +45,65 @@ def test_a_run_measures_every_variant_with_what_its_checkpoint_holds(data, whole
             score = evaluate(module, network, getattr(data, part))
             assert facts[part]["correct"] == score.correct
             assert facts[part]["images"] == 200
-        floor = run.about["variants"]["baseline"]["validation"]["correct"]
-        assert facts["validation"]["correct"] >= floor
-        assert facts["mac_density"] <= run.about["variants"]["baseline"]["mac_density"]
+            np.testing.assert_array_equal(pictures[f"{part}/{name}/right"], score.right)
+            np.testing.assert_array_equal(pictures[f"{part}/{name}/loss"], score.losses)
+    assert run.about["variants"]["l1"]["mac_density"] < run.about["variants"]["control"]["mac_density"]
+
+
+def test_every_variant_is_judged_by_its_pictures(whole):
+    about, pictures = open_run(whole[0]).about, np.load(whole[0] / "per_picture.npz")
+    for part, variants in about["judged"].items():
+        assert variants["baseline"] == {}
+        assert set(variants["l1"]) == {"control", "baseline"}
+        for name, references in variants.items():
+            for reference, said in references.items():
+                arrays = [
+                    pictures[f"{part}/{one}/{what}"]
+                    for one in (name, reference)
+                    for what in ("right", "loss")
+                ]
+                found = paired(*arrays)
+                assert said["difference"] == found.difference
+                assert said["no_loss"] == found.no_loss(SETTINGS.delta)
+                assert said["interval"] == pytest.approx(found.interval)
 
 
 def test_a_run_notes_what_was_done(whole):
     about = open_run(whole[0]).about
     assert [one["name"] for one in about["maps"]] == ["image", "conv1", "conv2"]
     assert len(about["history"]["baseline"]) == 5
-    assert len(about["trials"]) == SETTINGS.trials
-    kept = [trial for trial in about["trials"] if trial["kept"]]
-    assert bool(kept) == ("l1" in about["variants"])
-    for trial in kept[-1:]:
-        assert about["variants"]["l1"]["alpha"] == trial["weights"]
-        assert about["variants"]["l1"]["validation"]["correct"] == trial["correct"]
-    for name, tried in about["thresholds"].items():
-        assert bool(about["variants"].get(name, {}).get("thresholds")) == any(one["kept"] for one in tried)
+    assert [trial["alpha"] for trial in about["trials"]] == [0.2, 1.0]
+    assert {"control", "alpha-0.2", "alpha-1"} <= set(about["history"])
+    assert all(len(epochs) == 2 for name, epochs in about["history"].items() if name != "baseline")
+    final = about["variants"]["l1"]
+    assert final["alpha"] == about["curve"]["alpha"] <= 1.0
+    assert final["epochs"] == about["variants"]["control"]["epochs"] == 7
     spent = sum(epoch["seconds"] for stage in about["history"].values() for epoch in stage)
     assert about["training_seconds"] == pytest.approx(spent, abs=0.1)
     assert (whole[0] / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_one_alpha_is_trained_and_kept(data, tmp_path):
+    settings = Settings("tiny_networks:Tiny", method="l1", epochs=2, tune_epochs=1, alphas=(3.0,))
+    about = sparsify(settings, data, tmp_path, tell=lambda _: None)
+    assert list(about["variants"]) == ["baseline", "control", "l1"]
+    assert about["curve"] is None
+    assert list(about["history"]) == ["baseline", "control", "alpha-3"]
+
+
+def test_a_baseline_without_slack_is_told(data, whole):
+    slack = open_run(whole[0]).about["slack"]
+    assert not slack["clear"]  # the noise is the same in all pictures
+    assert slack["error"] > 0
+    assert any(line.startswith("no slack: training pictures") for line in whole[1])
+
+
+def test_a_step_in_bfloat16_is_timed_and_told_first(data, tmp_path):
+    lines = []
+    settings = Settings("tiny_networks:Tiny", method="fatrelu", epochs=1, bfloat16=True)
+    about = sparsify(settings, data, tmp_path, tell=lines.append)
+    assert "s in bfloat16" in lines[0]
+    assert [epoch["bfloat16"] for epoch in about["history"]["baseline"]] == [True]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +118,7 @@ def test_a_network_that_cannot_be_made_sparse_is_told_before_anything_is_trained
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("lines", [3, 7])
+@pytest.mark.parametrize("lines", [3, 9])
 def test_a_run_that_is_taken_up_again_gives_the_files_of_an_uninterrupted_one(data, whole, tmp_path, lines):
     told = []
 
@@ -106,8 +149,8 @@ def timeless(value):
 
 
 def test_a_run_of_other_settings_or_data_is_not_gone_on_with(data, whole):
-    with pytest.raises(HwsimError, match="another trials"):
-        sparsify(Settings(**{**vars(SETTINGS), "trials": 3}), data, whole[0], resume=True)
+    with pytest.raises(HwsimError, match="another tune_epochs"):
+        sparsify(replace(SETTINGS, tune_epochs=3), data, whole[0], resume=True)
     with pytest.raises(HwsimError, match="another sha256"):
         sparsify(SETTINGS, bars_data(noise=150), whole[0], resume=True)
 
@@ -131,7 +174,12 @@ def test_weights_that_are_given_are_the_baseline(data, whole, tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"method": "l2"}, "give l1, fatrelu, both"), ({"epochs": 0}, "1 or more"), ({"width": 0.0}, "above 0")],
+    [
+        ({"method": "l2"}, "give l1, fatrelu, both"),
+        ({"epochs": 0}, "1 or more"),
+        ({"width": 0.0}, "above 0"),
+        ({"alphas": (1.0, 0.0)}, "above 0"),
+    ],
 )
 def test_settings_that_make_no_sense_are_told(changes, words):
     with pytest.raises(HwsimError, match=words):
@@ -168,11 +216,12 @@ def pictures(tmp_path):
 
 def test_the_command_trains_and_shows_a_table(hwsim, pictures, tmp_path):
     command = ["sparsify", "lenet5", "--data", pictures, "--out", tmp_path / "run", "--epochs", "1"]
-    command += ["--trial-epochs", "1", "--trials", "1"]
+    command += ["--tune-epochs", "1", "--alpha", "0.5"]
     code, shown, told = hwsim(*command)
     assert code == 0, told
     assert "baseline" in shown
     assert "density" in shown
+    assert "not shown" in shown  # forty pictures show no absence of loss
     code, _, told = hwsim(*command)
     assert code == 1
     assert told.splitlines() == [
@@ -186,7 +235,7 @@ def test_the_command_trains_and_shows_a_table(hwsim, pictures, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--alpha", "much"], "--alpha much: give auto or a number"),
+        (["--alpha", "1,much"], "--alpha 1,much: give auto, a number, or several"),
         (["--method", "l2"], "give l1, fatrelu, both"),
         (["--weights", "none.safetensors"], "there is no file none.safetensors"),
     ],

@@ -2,57 +2,58 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from tiny_networks import Tiny, bars_data  # noqa: E402
 
+from hwsim.sparsify.cost import cost, densities, shares, weights_of  # noqa: E402
 from hwsim.sparsify.maps import Map, find_maps  # noqa: E402
-from hwsim.sparsify.search import (  # noqa: E402
-    MOST_PLAIN,
-    accepted,
-    cost,
-    fixed_alpha,
-    plain_training,
-    search_alpha,
-    shares,
-    weights_of,
-)
+from hwsim.sparsify.search import Tuning, curve_of, first_alphas  # noqa: E402
 from hwsim.sparsify.stages import Stage, Stages, initial  # noqa: E402
+from hwsim.sparsify.thresholds import sense, thresholds_of  # noqa: E402
 from hwsim.sparsify.training import Schedule, Score  # noqa: E402
 
 MAPS = (Map("image", ("a",), 100, 900), Map("m", ("b", "c"), 300, 100))
 
 
-def score(correct, density, magnitude=2.0):
-    return Score(1000, correct, 1.0, {"image": 1.0, "m": density}, {"image": 1.0, "m": magnitude})
+def score(correct, density, magnitude=2.0, loss=1.0):
+    return Score(
+        np.arange(1000) < correct,
+        np.full(1000, loss, np.float32),
+        {"image": 1.0, "m": density},
+        {"image": 1.0, "m": magnitude},
+    )
 
 
 @dataclass
 class Scripted:
     """Stages whose results are given beforehand; it notes what was asked for."""
 
-    results: list[Score]
+    results: dict[str, Score]
     maps: tuple[Map, ...] = MAPS
     asked: list[tuple] = field(default_factory=list)
 
-    def run(self, name, start, schedule, alpha=None):
-        self.asked.append((name, start, schedule.seed, alpha))
-        return Stage(name, {"after": name}, self.results[len(self.asked) - 1], [{}] * schedule.epochs)
+    def run(self, name, start, schedule, alpha=None, teacher=None):
+        self.asked.append((name, start, schedule, alpha, teacher))
+        return Stage(name, {"after": name}, self.results[name], [{}] * schedule.epochs)
 
 
 BASELINE = Stage("baseline", {"after": "baseline"}, score(900, 0.6), [{}])
 
 
-def search(*results):
-    stages = Scripted(list(results))
-    return search_alpha(stages, BASELINE, Schedule(2, seed=50), len(results)), stages.asked
-
-
 def test_shares_are_the_mean_of_macs_and_elements():
     assert shares(MAPS) == {"image": (0.9 + 0.25) / 2, "m": (0.1 + 0.75) / 2}
     assert cost({"image": 1.0, "m": 1.0}, MAPS) == pytest.approx(1.0)
+
+
+def test_the_cost_is_the_mean_of_both_densities():
+    seen = {"image": 0.75, "m": 0.25}
+    both = densities(seen, MAPS)
+    assert both == pytest.approx({"element_density": 0.375, "mac_density": 0.7})
+    assert cost(seen, MAPS) == pytest.approx((0.375 + 0.7) / 2)
 
 
 def test_the_l1_term_is_alpha_times_the_cost_of_the_maps_behind_the_picture():
@@ -63,81 +64,46 @@ def test_the_l1_term_is_alpha_times_the_cost_of_the_maps_behind_the_picture():
     assert weights_of(3.0, score(900, 0.0, magnitude=0.0), MAPS) == {}
 
 
-def test_alpha_rises_while_validation_holds_and_every_trial_goes_on_from_the_best():
-    trials, asked = search(score(905, 0.5), score(900, 0.4), score(903, 0.3))
-    assert [trial.alpha for trial in trials] == [1.0, 2.0, 4.0]
-    assert all(trial.kept for trial in trials)
-    assert [start["after"] for _, start, *_ in asked] == ["baseline", "l1-1", "l1-2"]
-    assert len({seed for *_, seed, _ in asked}) == 3
+def test_control_and_trials_differ_in_the_l1_term_alone():
+    stages = Scripted(dict.fromkeys(("control", "alpha-0.5", "alpha-2"), score(900, 0.5)))
+    tuning = Tuning(stages, BASELINE, Schedule(2, seed=50), thresholds=False)
+    tuning.control()
+    trials = [tuning.trial(alpha) for alpha in (0.5, 2.0)]
+    starts, schedules, alphas, teachers = zip(*(asked[1:] for asked in stages.asked), strict=True)
+    assert all(one is BASELINE.network for one in starts + teachers)
+    assert set(schedules) == {Schedule(2, seed=50)}
+    assert alphas == (None, *(trial.weights for trial in trials))
+    assert trials[1].weights["m"] == pytest.approx(4 * trials[0].weights["m"])
 
 
-def test_a_fall_of_validation_is_never_kept_and_alpha_backs_off():
-    trials, asked = search(score(905, 0.5), score(899, 0.2), score(899, 0.3), score(900, 0.45))
-    assert [trial.kept for trial in trials] == [True, False, False, True]
-    assert [trial.alpha for trial in trials] == pytest.approx([1.0, 2.0, 2**0.5, 2**0.25])
-    assert [start["after"] for _, start, *_ in asked] == ["baseline", "l1-1", "l1-1", "l1-1"]
+def test_the_curve_is_of_what_trials_save_and_lose_against_the_control():
+    results = {"control": score(900, 0.6), "alpha-1": score(890, 0.5, loss=1.25), "alpha-2": score(850, 0.3)}
+    tuning = Tuning(Scripted(results), BASELINE, Schedule(1), thresholds=False)
+    control = tuning.control()
+    curve = curve_of([tuning.trial(1.0), tuning.trial(2.0)], control, tuning)
+    assert [one.saved for one in curve.points] == pytest.approx([0.1 * 0.425, 0.3 * 0.425])
+    assert [one.paired.difference for one in curve.points] == [-10, -50]
+    assert curve.points[0].paired.loss_difference == pytest.approx(0.25)
 
 
-def test_alpha_falls_until_validation_holds_for_the_first_time():
-    trials, _ = search(score(800, 0.1), score(850, 0.2), score(900, 0.4), score(901, 0.3))
-    assert [trial.alpha for trial in trials] == [1.0, 0.25, 0.0625, 0.125]
-    assert [trial.kept for trial in trials] == [False, False, True, True]
+def test_first_alphas_lie_around_the_cross_entropy_of_the_baseline():
+    assert first_alphas(score(900, 0.5, loss=0.25)) == [0.125, 0.25, 0.5]
 
 
-def test_alpha_rises_if_validation_holds_but_no_map_got_sparser():
-    trials, _ = search(score(900, 0.6), score(900, 0.7), score(900, 0.5))
-    assert [trial.alpha for trial in trials] == [1.0, 2.0, 4.0]
-    assert [trial.kept for trial in trials] == [False, False, True]
-
-
-def test_small_steps_become_none_and_no_trial_is_lost():
-    results = [
-        score(900, 0.5),
-        score(0, 0.1),
-        score(0, 0.1),
-        score(0, 0.1),
-        score(0, 0.1),
-        score(900, 0.4),
-        score(900, 0.3),
-    ]
-    trials, _ = search(*results)
-    assert [trial.alpha for trial in trials] == pytest.approx([1, 2, 2**0.5, 2**0.25, 1, 1, 1])
-    assert [trial.kept for trial in trials] == [True, False, False, False, False, True, True]
-
-
-@pytest.mark.parametrize(
-    ("correct", "density", "good"),
-    [(900, 0.5, True), (899, 0.1, False), (950, 0.6, False), (950, 0.59, True)],
-)
-def test_what_is_accepted_is_sparser_and_no_worse(correct, density, good):
-    assert accepted(score(correct, density), score(910, 0.6), score(900, 0.7), MAPS) == good
-
-
-def test_plain_training_goes_on_while_it_helps():
-    for gains, expected in (((910, 905), 2), ((900,), 1), ((910, 920, 930), MOST_PLAIN)):
-        stages = Scripted([score(correct, 0.6) for correct in gains])
-        done = plain_training(stages, BASELINE, Schedule(2))
-        assert len(done) == 1 + expected
-        assert all(alpha is None for *_, alpha in stages.asked)
-        assert [start["after"] for _, start, *_ in stages.asked] == [stage.name for stage in done[:-1]]
-
-
-def test_an_alpha_that_is_given_is_kept_whatever_comes_out():
-    stages = Scripted([score(1, 0.1)])
-    trial = fixed_alpha(stages, BASELINE, Schedule(2), 7.0)
-    assert (trial.kept, trial.alpha, len(stages.asked)) == (True, 7.0, 1)
-
-
-def test_a_real_search_makes_maps_sparser_and_loses_no_answer(tmp_path):
+def test_real_trials_are_sparser_the_heavier_the_term_and_thresholds_keep_its_price(tmp_path):
     data, module = bars_data(noise=180), Tiny()
     maps = find_maps(module, (1, 8, 8))
     stages = Stages(tmp_path, module, data, maps, lambda _: None)
-    schedule = Schedule(6, batch=32)
-    baseline = stages.run("baseline", initial(module, 0), schedule)
-    trials = search_alpha(stages, baseline, Schedule(2, rate=0.05, batch=32), trials=6)
-    kept = [trial for trial in trials if trial.kept]
-    assert kept
-    costs = [cost(trial.stage.score.density, maps) for trial in kept]
+    baseline = stages.run("baseline", initial(module, 0), Schedule(6, batch=32))
+    tuning = Tuning(stages, baseline, Schedule(4, rate=0.05, batch=32), thresholds=True)
+    control, (light, heavy) = tuning.control(), (tuning.trial(alpha) for alpha in (0.1, 1.0))
+    costs = [cost(one.score.density, maps) for one in (control, light.trained, heavy.trained)]
     assert costs == sorted(costs, reverse=True)
-    assert costs[-1] < 0.9 * cost(baseline.score.density, maps)
-    assert all(trial.stage.score.correct >= baseline.score.correct for trial in kept)
+    assert costs[-1] < 0.9 * costs[0]
+    for trial in (light, heavy):
+        raised = thresholds_of(trial.thresholded.network)
+        steps = sense(module, trial.trained.network, data.train, maps)
+        assert set(raised.items()) <= {(one.relu, one.threshold) for one in steps if one.slope < trial.alpha}
+        assert all(raised[one.relu] >= one.threshold for one in steps if one.slope < trial.alpha)
+    again = tuning.trial(0.1)
+    assert all(torch.equal(again.best.network[name], t) for name, t in light.best.network.items())

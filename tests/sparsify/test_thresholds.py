@@ -8,21 +8,24 @@ torch = pytest.importorskip("torch")
 from tiny_networks import Tiny, bars_data  # noqa: E402
 
 from hwsim.errors import HwsimError  # noqa: E402
+from hwsim.sparsify.cost import cost  # noqa: E402
 from hwsim.sparsify.maps import find_maps  # noqa: E402
 from hwsim.sparsify.networks import FatReLU  # noqa: E402
-from hwsim.sparsify.search import cost  # noqa: E402
 from hwsim.sparsify.stages import Stages, initial  # noqa: E402
 from hwsim.sparsify.thresholds import (  # noqa: E402
     LEVELS,
     SENSED,
     Raise,
+    _levels,
+    _steps,
     highest,
-    raise_thresholds,
+    most,
     sense,
     thresholds_of,
     with_thresholds,
+    worth,
 )
-from hwsim.sparsify.training import Schedule, evaluate  # noqa: E402
+from hwsim.sparsify.training import Schedule, Score, evaluate  # noqa: E402
 
 MAPS = find_maps(Tiny(), (1, 8, 8))
 
@@ -55,24 +58,31 @@ def test_gradients_pass_what_is_above_the_threshold_alone():
     assert values.grad.tolist() == [0, 0, 1]
 
 
-def test_thresholds_are_raised_as_far_as_validation_holds(data, trained):
-    floor = trained.score
-    found = raise_thresholds(Tiny(), trained.network, floor, data, MAPS, lambda _: None)
-    assert thresholds_of(found.network)
-    assert found.score == evaluate(Tiny(), found.network, data.validation, MAPS)
-    assert found.score.correct >= floor.correct
-    assert cost(found.score.density, MAPS) < cost(floor.density, MAPS)
-    counts = [count for count, *_ in found.tried]
-    assert len(set(counts)) == len(counts) >= 3
-    fell = [correct for _, _, correct, kept in found.tried if not kept and correct < floor.correct]
-    assert fell  # else there was more to gain
-    assert all(correct >= floor.correct for _, _, correct, kept in found.tried if kept)
+def test_as_many_are_raised_as_hold_together():
+    raises = [Raise("a", 0.1 * number, float(number)) for number in range(7)]
+    for limit in range(8):
+        asked = []
+
+        def holds(some, limit=limit, asked=asked):
+            asked.append(len(some))
+            return len(some) <= limit
+
+        assert most(raises, holds) == raises[:limit]
+        assert len(set(asked)) == len(asked) <= 3
+
+
+def test_raises_are_worth_it_below_the_price():
+    raises = [Raise("a", 0.1, -1.0), Raise("b", 0.1, 0.5), Raise("a", 0.2, 2.0)]
+    assert worth(raises, 0.5) == raises[:1]
+    assert worth(raises, 1.0) == raises[:2]
+    assert worth(raises, 9.0) == raises
 
 
 def test_a_map_has_no_value_between_zero_and_its_threshold(data, trained):
-    found = raise_thresholds(Tiny(), trained.network, trained.score, data, MAPS, lambda _: None)
+    raises = sense(Tiny(), trained.network, data.train, MAPS)
+    network = with_thresholds(trained.network, highest(raises[: len(raises) // 2]))
     module = Tiny()
-    module.load_state_dict(found.network)
+    module.load_state_dict(network)
     module.eval()
     seen = {}
     for name, part in module.named_modules():
@@ -80,23 +90,15 @@ def test_a_map_has_no_value_between_zero_and_its_threshold(data, trained):
             part.register_forward_hook(lambda _, __, made, name=name: seen.update({name: made.numpy()}))
     with torch.no_grad():
         module(torch.from_numpy(data.test.images / np.float32(255)))
-    for name, threshold in thresholds_of(found.network).items():
+    assert thresholds_of(network)
+    for name, threshold in thresholds_of(network).items():
         assert seen[name][seen[name] > 0].min() > threshold > 0
-
-
-def test_a_floor_that_nothing_reaches_leaves_the_network_as_it_is(data, trained):
-    module = Tiny()
-    perfect = evaluate(module, trained.network, data.validation, MAPS)
-    unreachable = type(perfect)(**{**vars(perfect), "correct": perfect.images + 1})
-    found = raise_thresholds(module, trained.network, unreachable, data, MAPS, lambda _: None)
-    assert thresholds_of(found.network) == {}
-    assert all(torch.equal(found.network[name], tensor) for name, tensor in trained.network.items())
 
 
 def test_a_network_without_relus_of_ours_is_told(data):
     plain = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3))
     with pytest.raises(HwsimError, match=r"no FatReLU.* --method l1"):
-        raise_thresholds(plain, plain.state_dict(), None, data, (), lambda _: None)
+        sense(plain, plain.state_dict(), data.train, ())
 
 
 def test_thresholds_are_tensors_of_the_network():
@@ -108,16 +110,35 @@ def test_thresholds_are_tensors_of_the_network():
     assert thresholds_of(changed) == {"relu1": 0.25}
 
 
-def test_raises_are_in_the_order_of_what_they_lose_by_what_they_save(data, trained):
+def test_every_step_has_its_own_slope_and_the_least_comes_first(data, trained):
     raises = sense(Tiny(), trained.network, data.train, MAPS)
     assert [one.slope for one in raises] == sorted(one.slope for one in raises)
     assert {one.relu for one in raises} == {"relu1", "relu2"}
-    plain = evaluate(Tiny(), trained.network, data.train[:SENSED], MAPS)
-    for one in raises[:2]:
-        changed = with_thresholds(trained.network, {one.relu: one.threshold})
-        score = evaluate(Tiny(), changed, data.train[:SENSED], MAPS)
-        lost, saved = score.loss - plain.loss, cost(plain.density, MAPS) - cost(score.density, MAPS)
-        assert one.slope == pytest.approx(lost / saved)
+    for relu in ("relu1", "relu2"):
+        steps = [one for one in raises if one.relu == relu]
+        assert [one.threshold for one in steps] == sorted(one.threshold for one in steps)
+        before = evaluate(Tiny(), trained.network, data.train[:SENSED], MAPS)
+        for one in steps:
+            changed = with_thresholds(trained.network, {relu: one.threshold})
+            after = evaluate(Tiny(), changed, data.train[:SENSED], MAPS)
+            lost, saved = after.loss - before.loss, cost(before.density, MAPS) - cost(after.density, MAPS)
+            assert one.slope == pytest.approx(lost / saved)
+            before = after
+
+
+def made_up(loss, density):
+    """A score with a mean loss; the two other maps stay full."""
+    names = [one.name for one in MAPS]
+    return Score(np.ones(1, bool), np.float32([loss]), dict(zip(names, (1.0, 1.0, density), strict=True)), {})
+
+
+def test_steps_follow_the_convex_hull():
+    # Saving 1, 2, 3 parts at losses 4, 2, 9: the first level lies above the way to the second.
+    tried = [(0.0, made_up(0, 1.0)), (0.1, made_up(4, 0.9)), (0.2, made_up(2, 0.8)), (0.3, made_up(9, 0.7))]
+    steps = _steps("relu", tried, MAPS)
+    assert [one.threshold for one in steps] == [0.2, 0.3]
+    part = cost(tried[0][1].density, MAPS) - cost(tried[1][1].density, MAPS)
+    assert [one.slope for one in steps] == pytest.approx([1 / part, 7 / part])
 
 
 def test_a_relu_gets_the_highest_of_its_thresholds():
@@ -128,13 +149,12 @@ def test_a_relu_gets_the_highest_of_its_thresholds():
 
 
 def test_levels_take_away_the_share_of_values_that_they_say(data, trained):
-    raises = sense(Tiny(), trained.network, data.train, MAPS)
+    levels = _levels(Tiny(), trained.network, data.train[:100], ["relu1"], "cpu")["relu1"]
     module = Tiny()
     module.load_state_dict(trained.network)
     module.eval()
     with torch.no_grad():
         values = module.relu1(module.bn1(module.conv1(torch.from_numpy(data.train.images[:100]) / 255)))
     values = values[values > 0]
-    thresholds = sorted(one.threshold for one in raises if one.relu == "relu1")
-    for level, threshold in zip(LEVELS, thresholds, strict=True):
+    for level, threshold in zip(LEVELS, levels, strict=True):
         assert float((values <= threshold).float().mean()) == pytest.approx(level, abs=0.01)

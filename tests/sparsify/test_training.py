@@ -12,11 +12,12 @@ from tiny_networks import Tiny, bars, bars_data  # noqa: E402
 from hwsim.errors import HwsimError  # noqa: E402
 from hwsim.sparsify.datasets import Part  # noqa: E402
 from hwsim.sparsify.maps import find_maps, watched  # noqa: E402
-from hwsim.sparsify.stages import Stages, initial, read_state  # noqa: E402
+from hwsim.sparsify.stages import Stages, initial, read_state, write_state  # noqa: E402
 from hwsim.sparsify.training import (  # noqa: E402
     Schedule,
     State,
     augmented,
+    distilled,
     evaluate,
     rounded,
     train_epoch,
@@ -28,15 +29,21 @@ def data():
     return bars_data()
 
 
-def epochs(module, start, data, schedule, alpha=None):
+def epochs(module, start, data, schedule, alpha=None, teacher=None):
     state, maps = State(0, start, {}), find_maps(module, data.train.images.shape[1:])
     for _ in range(schedule.epochs):
-        state, means = train_epoch(module, state, data.train, schedule, maps, alpha)
+        state, means = train_epoch(module, state, data.train, schedule, maps, alpha, teacher)
     return state, means
 
 
 def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def equal(one, other):
+    """Whether two scores say the same."""
+    arrays = all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("right", "losses"))
+    return arrays and one.density == other.density and one.magnitude == other.magnitude
 
 
 def test_training_learns(data):
@@ -94,7 +101,7 @@ def test_a_training_that_is_taken_up_again_gives_the_bits_of_an_uninterrupted_on
     other = Tiny()  # nothing is left of the first run but its file
     cut = Stages(tmp_path, other, data, maps, lambda _: None).run("cut", start, schedule, alpha)
     assert same(cut.network, whole.network)
-    assert cut.score == whole.score
+    assert equal(cut.score, whole.score)
     timeless = [[{**epoch, "seconds": 0} for epoch in stage.history] for stage in (cut, whole)]
     assert timeless[0] == timeless[1]
     assert len(cut.history) == 4
@@ -109,6 +116,49 @@ def test_momentum_lives_from_epoch_to_epoch(data):
     assert not same(second.network, at_rest.network)
 
 
+def test_a_state_on_disk_is_small(data, tmp_path):
+    module = Tiny()
+    state, _ = train_epoch(module, State(0, initial(module, 0), {}), data.train, Schedule(2))
+    write_state(tmp_path / "state.safetensors", state, [], None)
+    assert {tensor.dtype for tensor in state.momentum.values()} == {torch.bfloat16}
+    parameters = sum(tensor.numel() for tensor in state.network.values())
+    assert (tmp_path / "state.safetensors").stat().st_size < 6 * parameters + 4000
+    assert same(read_state(tmp_path / "state.safetensors")[0].momentum, state.momentum)
+
+
+def test_the_loss_with_a_teacher_is_three_tenths_labels_seven_tenths_divergence_at_temperature_3():
+    logits, taught = torch.tensor([[3.0, 0.0], [0.0, 0.0]]), torch.tensor([[0.0, 3.0], [3.0, 0.0]])
+
+    def share(first, second):
+        return np.exp(first) / (np.exp(first) + np.exp(second))
+
+    divergence = 0.0
+    for one, other in zip(logits.tolist(), taught.tolist(), strict=True):
+        p, q = (share(a / 3, b / 3) for a, b in (other, one))
+        divergence += (p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))) / 2
+    expected = 0.3 * 2.0 + 0.7 * 9 * divergence
+    assert float(distilled(torch.tensor(2.0), logits, taught)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_teacher_is_learnt_from(data):
+    module, schedule = Tiny(), Schedule(3, batch=32)
+    teacher, _ = epochs(module, initial(module, 1), data, Schedule(6, batch=32))
+    wrong = replace(data.train, labels=(data.train.labels + 1) % 4)  # the labels lie, the teacher does not
+    start = State(0, initial(module, 0), {})
+    found = {}
+    for name, of in (("alone", None), ("taught", teacher.network)):
+        state = start
+        for _ in range(schedule.epochs):
+            state, _ = train_epoch(module, state, wrong, schedule, teacher=of)
+        found[name] = evaluate(module, state.network, data.validation).accuracy
+    assert found["taught"] > 0.5 > found["alone"]
+
+
+def test_a_network_that_is_its_own_teacher_has_nothing_to_learn_from_it():
+    logits = torch.randn(8, 4)
+    assert float(distilled(torch.tensor(0.0), logits, logits)) == pytest.approx(0, abs=1e-6)
+
+
 def test_a_stage_that_is_done_is_not_trained_again(data, tmp_path):
     module, lines = Tiny(), []
     maps = find_maps(module, (1, 8, 8))
@@ -117,7 +167,7 @@ def test_a_stage_that_is_done_is_not_trained_again(data, tmp_path):
     again = stages.run("one", initial(module, 0), Schedule(1))
     assert len(lines) == 1
     assert same(first.network, again.network)
-    assert first.score == again.score
+    assert equal(first.score, again.score)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:100], lambda data: b"", lambda data: b"x" * 200])
@@ -138,7 +188,7 @@ def test_checkpoints_fit_half_precision(data, tmp_path):
     for tensor in stage.network.values():
         if tensor.ndim > 1:
             assert torch.equal(tensor, tensor.half().float())
-    assert evaluate(module, stage.network, data.validation) == stage.score
+    assert equal(evaluate(module, stage.network, data.validation), stage.score)
 
 
 @pytest.mark.parametrize("name", ["conv1", "conv2"])
@@ -174,7 +224,12 @@ def test_scores_count_elements_and_right_answers(data):
     module.eval()
     with torch.no_grad(), watched(module, maps) as values:
         logits = module(torch.from_numpy(part.images / np.float32(255)))
-    assert score.correct == int((logits.argmax(1).numpy() == part.labels).sum())
+    np.testing.assert_array_equal(score.right, logits.argmax(1).numpy() == part.labels)
+    assert score.correct == score.right.sum()
+    shares = np.exp(logits.numpy().astype(float))
+    shares /= shares.sum(1, keepdims=True)
+    np.testing.assert_allclose(score.losses, -np.log(shares[np.arange(10), part.labels]), rtol=1e-5)
+    assert score.loss == pytest.approx(score.losses.mean())
     for one in maps:
         seen = values[one.name].numpy()
         assert score.density[one.name] == np.count_nonzero(seen) / seen.size
@@ -206,10 +261,10 @@ def test_the_rate_rises_then_falls_to_almost_nothing():
 def test_pictures_move_by_an_eighth_at_most_and_only_colour_is_mirrored():
     image = np.zeros((400, 1, 16, 16), np.uint8)
     image[:, 0, 8, 5] = 1
-    _, _, y, x = np.nonzero(augmented(image, np.random.default_rng(0)))
+    _, _, y, x = np.nonzero(augmented(torch.from_numpy(image), np.random.default_rng(0)).numpy())
     assert set(zip(y, x, strict=True)) == {(a, b) for a in range(6, 11) for b in range(3, 8)}
     colour = np.repeat(image, 3, axis=1)
-    picture, channel, _, x = np.nonzero(augmented(colour, np.random.default_rng(0)))
+    picture, channel, _, x = np.nonzero(augmented(torch.from_numpy(colour), np.random.default_rng(0)).numpy())
     assert set(x) == {*range(3, 8), *range(8, 13)}
     per_picture = {(p, place) for p, _, place in zip(picture, channel, x, strict=True)}
     assert len(per_picture) == 400  # all channels move together
