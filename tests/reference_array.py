@@ -6,6 +6,7 @@ single pass with ``reference_core`` and reuses nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -80,8 +81,11 @@ def run_chain(
     arch: Arch,
     order: int,
     bits: int,
+    counts: list[Counter] | None = None,
 ) -> tuple[list[tuple[int, int]], list[Mapping[str, int]]]:
     """Layer i reads map i and makes map i + 1; the last one's output goes to DRAM raw.
+
+    ``counts`` gets, of every layer, what happened how often, by the names of hwsim.machine.energy.EVENTS.
 
     Returns:
         (start, end) of every layer, bytes over the channel of every layer.
@@ -126,6 +130,7 @@ def run_chain(
     map_written = 0  # parts of writes that complete the map which the next layer reads
     for i, (layer, mapping) in enumerate(zip(layers, mappings, strict=True)):
         moved = {"weights": 0, "maps_in": 0, "maps_out": 0}
+        count: Counter = Counter()
         done, drained = [now] * arch.cores, []
         place = None
         for number, work in enumerate(mapping.rounds):
@@ -167,6 +172,14 @@ def run_chain(
                     latencies=(DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY),
                     arrival=(lambda word: 0) if arrivals is None else arrivals.__getitem__,
                 )
+                count["symbol"] += outcome.symbols
+                count["map_word"] += outcome.words
+                count["weight_word"] += outcome.causes["compute"]
+                count["weight_load"] += sizes[unit]
+                made = len(owned) * layer.out_shape[2] * len(mapping.channels(unit, layer))
+                count["drain"] += made * (arch.columns if layer.kind == "depthwise" else 1)
+                count["requantize"] += made
+                count["encoded"] += made
                 done[core] = begin + outcome.cycles
                 history[core].append((sizes[unit], done[core]))
                 drained += [begin + cycle for cycle in outcome.drained]
@@ -182,6 +195,12 @@ def run_chain(
             map_written = len(channel.parts)
         if last:
             end = max(end, channel.written(len(channel.parts)))
+        output = -(-int(np.prod(layer.out_shape)) * arch.activation_bits // 64) * 8
+        for size in (moved["maps_in"], moved["maps_out"], output if last else stored[i + 1].bytes):
+            count["map_word"] += -(-size // 8)
+        count["dram_byte"] = sum(moved.values())
+        if counts is not None:
+            counts.append(count)
         spans.append((now, end))
         traffic.append(moved)
         now = end

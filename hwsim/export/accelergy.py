@@ -17,7 +17,7 @@ from hwsim.arch import Arch
 from hwsim.errors import ExportError, TraceError
 from hwsim.export.files import workload_of, write_lines
 from hwsim.export.yaml_text import yaml_lines
-from hwsim.machine.energy import ACCUMULATOR_BITS, COMPONENTS, event_table
+from hwsim.machine.energy import ACCUMULATOR_BITS, COMPONENTS, MARK_BITS, READERS, event_table
 from hwsim.machine.simulation import simulate_image
 from hwsim.machine.totals import Totals
 
@@ -82,7 +82,11 @@ def _architecture(arch: Arch) -> dict[str, Any]:
         "mac": ("intmac", {"datawidth": arch.activation_bits, "instances": arch.peak_macs}),
         "accumulators": (
             "SRAM",
-            {"width": ACCUMULATOR_BITS, "depth": arch.accumulators, "instances": arch.peak_macs},
+            {
+                "width": ACCUMULATOR_BITS + MARK_BITS,
+                "depth": arch.accumulators,
+                "instances": READERS * arch.peak_macs,
+            },
         ),
         "weights": ("SRAM", {"width": word, "depth": arch.weight_words, "instances": arch.cores}),
         "decode": ("bitwise", {"datawidth": arch.activation_bits, "instances": arch.cores}),

@@ -21,14 +21,12 @@ import numpy as np
 
 from hwsim.arch import SUB_BANKS, WEIGHT_PASSES, Arch
 from hwsim.machine.descriptors import sub_bank_depth
-from hwsim.machine.energy import ACCUMULATOR_BITS
+from hwsim.machine.energy import ACCUMULATOR_BITS, MARK_BITS, READERS
 
 RESULTS = Path(__file__).parent / "data" / "ecp5_synthesis.json"
 FITTED = ("luts", "ffs", "dsps")
 DEVICE = {"luts": 83640, "ffs": 83640, "dsps": 156, "brams": 208}  # what an LFE5U-85F has
 SCALE_BITS = 48  # of a channel: bias 32, multiplier 16
-MARK_BITS = 1  # of an accumulator, beside its sum and for the drain (docs/architecture.md)
-READERS = 2  # of accumulators, taps and drain: each has a copy
 RAM_ROWS = 16  # a distributed RAM is 16 x 4 bits
 RAM_COLUMNS = 4
 BLOCKS = ((512, 36), (1024, 18), (2048, 9))  # shapes of a block RAM: words, bits

@@ -64,13 +64,18 @@ class Traffic:
         fetch: the input map comes from DRAM.
         resident: it fits on chip, so that one fetch serves all rounds.
         write: the output map goes to DRAM.
-        write_bytes: bytes of this layer's part of its output map.
+        made_bytes: bytes of this layer's part of its output map.
     """
 
     fetch: bool
     resident: bool
     write: bool
-    write_bytes: int
+    made_bytes: int
+
+    @property
+    def write_bytes(self) -> int:
+        """Bytes that go to DRAM."""
+        return self.made_bytes if self.write else 0
 
 
 def plan_traffic(
@@ -108,14 +113,14 @@ def plan_traffic(
         output = layer.output if layer.output in readers else None
         if output is None:
             elements = prod(layer.out_shape)
-            write_bytes = -(-elements * bits // WORD_BITS) * (WORD_BITS // 8)
+            made_bytes = -(-elements * bits // WORD_BITS) * (WORD_BITS // 8)
         elif len(makers[output]) == 1:
-            write_bytes = sizes[output]
+            made_bytes = sizes[output]
         else:
-            write_bytes = -(-sizes[output] * layer.out_shape[0] // channels[output])
+            made_bytes = -(-sizes[output] * layer.out_shape[0] // channels[output])
         write = output is None or not stays(output)
         resident = fits[layer.input]
-        plan.append(Traffic(not (near and resident), resident, write, write_bytes if write else 0))
+        plan.append(Traffic(not (near and resident), resident, write, made_bytes))
     return plan
 
 

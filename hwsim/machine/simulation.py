@@ -101,14 +101,18 @@ def _account(workload: Workload, arch: Arch, table: dict[str, float], span: Laye
     macs = nonzero_macs if arch.skip_zeros else layer.macs
     outputs = prod(layer.out_shape)
     timings = Counter(run.timing for run in span.passes)
-    words_moved = (span.dram["maps_in"] + span.dram["maps_out"]) // (WORD_BITS // 8)
+    units = Counter(run.unit for run in span.passes)
+    # Fetched words are written into the buffer, made ones too, and those that leave are read from it.
+    moved = (span.dram["maps_in"], span.dram["maps_out"], job.traffic.made_bytes)
     events = {
         "mac": macs,
         "accumulator": macs,
-        "drain": outputs,
+        "drain": outputs * (arch.columns if layer.kind == "depthwise" else 1),  # the banks of a pixel
+        "requantize": outputs,
         "weight_word": sum(n * timing.tap_cycles for timing, n in timings.items()),
-        "weight_byte_loaded": span.dram["weights"],
-        "map_word": sum(n * timing.words for timing, n in timings.items()) + words_moved,
+        "weight_load": sum(n * job.weights[unit][0] for unit, n in units.items()),
+        "map_word": sum(n * timing.words for timing, n in timings.items())
+        + sum(-(-size * 8 // WORD_BITS) for size in moved),
         "symbol": sum(n * timing.symbols for timing, n in timings.items()),
         "encoded": outputs,
         "dram_byte": sum(span.dram.values()),

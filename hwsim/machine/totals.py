@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from hwsim.machine.energy import COMPONENTS, EVENTS
+from hwsim.machine.energy import COMPONENTS, EVENTS, energy_pj, register_table
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, MODES, LayerResult, LayerRun, Mode
 
 if TYPE_CHECKING:
@@ -202,7 +202,9 @@ class Numbers(TypedDict):
     dram_saved: float | None
     dense_energy_uj: float
     energy_uj: float
+    register_energy_uj: float
     energy_ratio: float | None
+    register_energy_ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -302,6 +304,19 @@ class Account:
             return None
         return max(CAUSES, key=lambda cause: extra[cause])
 
+    @cached_property
+    def register_energy_by_part_pj(self) -> dict[str, float]:
+        """An estimate: the baseline's energy by component, were its sums in registers, pJ.
+
+        See :func:`hwsim.machine.energy.register_table`.
+        """
+        return energy_pj(self.dense.events, register_table(self.arch))
+
+    @property
+    def register_energy_pj(self) -> float:
+        """An estimate: :attr:`register_energy_by_part_pj` of all components, pJ."""
+        return sum(self.register_energy_by_part_pj.values())
+
     def mean(self, total: float) -> float:
         """Of an image."""
         return total / self.images
@@ -343,7 +358,9 @@ class Account:
             "dram_saved": saved(skipping.dram_bytes, dense.dram_bytes),
             "dense_energy_uj": mean(dense.total_energy_pj) / 1e6,
             "energy_uj": mean(skipping.total_energy_pj) / 1e6,
+            "register_energy_uj": mean(self.register_energy_pj) / 1e6,
             "energy_ratio": ratio(dense.total_energy_pj, skipping.total_energy_pj),
+            "register_energy_ratio": ratio(self.register_energy_pj, skipping.total_energy_pj),
         }
 
     @cached_property

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 from hwsim.arch import Arch
 from hwsim.errors import ArchError, SweepError
 from hwsim.machine.area import area
-from hwsim.machine.energy import ACCUMULATOR_BITS
+from hwsim.machine.energy import accumulator_bytes
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, LayerResult
 from hwsim.machine.simulation import check_widths, simulate_image
 from hwsim.machine.totals import Account, Numbers
@@ -101,13 +101,11 @@ def machine_row(arch: Arch) -> Row:
     ``sram_bytes``: accumulators, weight memory, map buffer; ``bandwidth_gb_s``: 1e9 bytes/s;
     ``luts``, ``ffs``, ``dsps``, ``brams``: estimated cells of an ECP5 (:mod:`hwsim.machine.area`).
     """
-    lanes = arch.cores * arch.columns
-    accumulators = lanes * arch.accumulators * ACCUMULATOR_BITS // 8
-    weights = lanes * arch.weight_words * arch.weight_bits // 8
+    weights = arch.peak_macs * arch.weight_words * arch.weight_bits // 8
     return {
         **arch.model_dump(exclude={"energy"}),
         "peak_macs": arch.peak_macs,
-        "sram_bytes": accumulators + weights + arch.map_buffer,
+        "sram_bytes": accumulator_bytes(arch) + weights + arch.map_buffer,
         "bandwidth_gb_s": arch.bytes_per_cycle * arch.clock_mhz / 1000,
         **asdict(area(arch)),
     }

@@ -53,10 +53,12 @@ def test_actions_are_counted_exactly(case, tmp_path):
     assert set(counts) == set(EVENTS)
     assert counts["symbol"] == sum(run.timing.symbols for run in passes)
     macs = sum(run.nonzero_macs if case.arch.skip_zeros else run.macs for run in runs)
-    outputs = sum(layer.out_shape[0] * layer.out_shape[1] * layer.out_shape[2] for layer in case.layers)
+    outputs = [layer.out_shape[0] * layer.out_shape[1] * layer.out_shape[2] for layer in case.layers]
+    banks = [case.arch.columns if layer.kind == "depthwise" else 1 for layer in case.layers]
     assert counts["mac"] == counts["accumulator"] == macs
-    assert counts["drain"] == counts["encoded"] == outputs
-    assert counts["weight_byte_loaded"] == sum(run.dram["weights"] for run in runs)
+    assert counts["requantize"] == counts["encoded"] == sum(outputs)
+    assert counts["drain"] == sum(made * read for made, read in zip(outputs, banks, strict=True))
+    assert counts["weight_load"] == sum(run.events["weight_load"] for run in runs) > 0
     assert counts["dram_byte"] == sum(sum(run.dram.values()) for run in runs)
     assert counts["weight_word"] == sum(run.causes["compute"] for run in runs)
     assert all(type(count) is int for count in counts.values())

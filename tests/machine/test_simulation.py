@@ -1,5 +1,6 @@
 """A simulated network equals the clocked array; its numbers add up; wrong requests are refused."""
 
+from collections import Counter
 from math import prod
 
 import numpy as np
@@ -17,7 +18,7 @@ from hwsim.machine.simulation import simulate
 
 @settings(max_examples=120)
 @given(chains(), machines)
-def test_every_layer_starts_and_ends_as_in_the_clocked_array(trace, arch):
+def test_every_layer_starts_and_ends_as_in_the_clocked_array_and_does_what_that_does(trace, arch):
     assert_as_clocked(trace, arch)
 
 
@@ -33,8 +34,15 @@ def assert_as_clocked(trace: MemoryTrace, arch: Arch) -> None:
             counts = nonzeros if machine.skip_zeros else everything
             mappings.append(map_layer(layer, machine, counts, blocks[layer.input]))
         used = [blocks[layer.input] for layer in trace.layers]
-        spans, traffic = run_chain(trace.layers, maps, used, mappings, machine, trace.order, trace.bits)
+        events: list[Counter] = []
+        spans, traffic = run_chain(
+            trace.layers, maps, used, mappings, machine, trace.order, trace.bits, events
+        )
+        for layer, values, count in zip(trace.layers, maps, events, strict=True):
+            count["mac"] = brute_force_macs(layer, (values > 0) | (not machine.skip_zeros))
+            count["accumulator"] = count["mac"]
         runs = result.runs(mode)
+        assert [run.events for run in runs] == events
         assert [(run.start, run.end) for run in runs] == spans
         assert [run.dram for run in runs] == traffic
 
