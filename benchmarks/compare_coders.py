@@ -32,12 +32,11 @@ from numcodecs.zstd import Zstd
 
 import hwsim
 from hwsim import codec
-from hwsim.codec import aseg_segments, segments
+from hwsim.codec import aseg_segments, labels, segments
 from hwsim.codec.aseg import Aseg
 from hwsim.codec.entropy import Entropy
 from hwsim.quantize import calibrate, quantize_map
 
-CODERS = ("seg", "exp_golomb", "zvc", "rle", "csr", "huffman", "ebpc")
 WORD_BITS = 64
 
 
@@ -80,20 +79,17 @@ def neighbour_bits(codes: np.ndarray) -> float:
 
 def sizes_of(codes: np.ndarray, bits: int, block: int) -> Counter[str]:
     """Bits of one layer's maps under every coder."""
-    coders = {name: codec.get(name, bits=bits) for name in CODERS}
-    coders["csr"] = codec.get("csr", bits=bits, columns=codes.shape[-1])
-    coders["aseg"] = aseg = Aseg(bits)
-    orders = {name: coder.best_order(codes) for name, coder in coders.items()}
-    sizes = Counter({name: coder.encoded_bits(codes, orders[name]) for name, coder in coders.items()})
+    sizes = Counter(codec.sizes(codes, bits))
+    aseg, seg_order = Aseg(bits), codec.best_order(codes)
+    order = aseg.best_order(codes)
     for picture in codes:
-        stored = aseg_segments.segment_bits(picture, block, orders["aseg"], bits)
+        stored = aseg_segments.segment_bits(picture, block, order, bits)
         sizes["aseg_stored"] += int((-(-stored // WORD_BITS)).sum()) * WORD_BITS
-        stored = segments.segment_bits(picture, block, orders["seg"])
+        stored = segments.segment_bits(picture, block, seg_order)
         sizes["seg_stored"] += int((-(-stored // WORD_BITS)).sum()) * WORD_BITS
-    decoded = aseg.decode(aseg.encode(codes, orders["aseg"]), codes.size, orders["aseg"])
+    decoded = aseg.decode(aseg.encode(codes, order), codes.size, order)
     assert np.array_equal(decoded, codes.reshape(-1))
     sizes["zstd"] = 8 * len(Zstd(level=3).encode(codes.astype(np.uint8 if bits <= 8 else "<u2")))
-    sizes["entropy"] = Entropy(bits).encoded_bits(codes)
     sizes["neighbour"] = neighbour_bits(codes)
     sizes["values"], sizes["zeros"] = codes.size, codes.size - np.count_nonzero(codes)
     return sizes
@@ -124,7 +120,7 @@ def main() -> None:
     rows = {
         source: compare(source, args.bits, args.images, args.block, args.density) for source in args.sources
     }
-    columns = ["aseg", *CODERS, "zstd", "entropy", "neighbour", "aseg_stored", "seg_stored"]
+    columns = [*labels.in_order([*codec.names(), labels.ZSTD]), "neighbour", "aseg_stored", "seg_stored"]
     print("source", "values", "density", "samples/value", *columns, "aseg/entropy", "aseg/seg", sep=" | ")
     for source, row in rows.items():
         name = source.split(":")[0] if ":" in source else "/".join(Path(source).parts[-2:])

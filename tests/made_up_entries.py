@@ -1,12 +1,12 @@
 """Entries of small, round numbers for the tests of tables: nothing was measured."""
 
+from hwsim import codec
 from hwsim.reproduce.entry import Entry, LayerRow, MapSizes, Score, Simulated, Width
-from hwsim.reproduce.tables import NAMES
 
 
 def width(bits, values, nonzeros, coded):
     """A map of which every coder makes ``coded`` bits."""
-    return Width(nonzeros, 4, {"raw": values * bits, **dict.fromkeys(NAMES, coded)})
+    return Width(nonzeros, 4, {"raw": values * bits, **dict.fromkeys([*codec.names(), "zstd"], coded)})
 
 
 def simulated(coded=400, nonzero_macs=500, cycles=50, images=2):

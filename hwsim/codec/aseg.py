@@ -44,6 +44,8 @@ class Aseg(Coder):
     """
 
     name: ClassVar[str] = "aseg"
+    label: ClassVar[str] = "ASEG"
+    meaning: ClassVar[str] = "adaptive SEG (docs/codes.md), in segments of 512 values"
     segment: int = 512
 
     def __post_init__(self) -> None:

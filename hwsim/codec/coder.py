@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class Coder:
     A coder without an order ignores the argument ``order``.
 
     Attributes:
+        name: in the registry. label: in tables and plots. meaning: of the label, half a sentence.
         bits: width of a value, 1 .. 16; a larger value is an error in both directions.
 
     Raises:
@@ -26,10 +27,17 @@ class Coder:
     """
 
     name: ClassVar[str]
+    label: ClassVar[str]
+    meaning: ClassVar[str]
     bits: int = MAX_BITS
 
     def __post_init__(self) -> None:
         as_integer(self.bits, "bits", 1, MAX_BITS)
+
+    @classmethod
+    def for_map(cls, shape: tuple[int, int, int], bits: int) -> Self:
+        """As it codes maps of a shape (C, H, W), of ``bits`` bits, wherever coders are compared."""
+        return cls(bits)
 
     def best_order(self, values: Any) -> int:
         """0: this coder has no order.

@@ -7,6 +7,7 @@ There is no header: the width of a row pointer follows from the number of values
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,11 +28,18 @@ class Csr(Coder):
     """
 
     name: ClassVar[str] = "csr"
+    label: ClassVar[str] = "CSR"
+    meaning: ClassVar[str] = "compressed sparse rows, each a row of the map: column numbers and values"
     columns: int = 64
 
     def __post_init__(self) -> None:
         super().__post_init__()
         as_integer(self.columns, "columns", 1, (1 << 31) - 1)
+
+    @classmethod
+    def for_map(cls, shape: tuple[int, int, int], bits: int) -> Csr:
+        """A row is a row of the map, or the whole map if its rows have one value."""
+        return cls(bits, shape[2] if shape[2] > 1 else prod(shape))
 
     def _layout(self, count: int) -> tuple[int, int, int]:
         """(row pointers, bits of a pointer, bits of a column index) for ``count`` values."""

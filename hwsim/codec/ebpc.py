@@ -40,6 +40,8 @@ class Ebpc(Coder):
     """Zero runs, then bit planes of blocks of 8 non-zeros of ``bits`` bits (the paper: 8 and 16)."""
 
     name: ClassVar[str] = "ebpc"
+    label: ClassVar[str] = "EBPC"
+    meaning: ClassVar[str] = "extended bit-plane compression (Cavigelli, Rutishauser and Benini, 2019)"
 
     def encode(self, values: Any, order: int = 0) -> np.ndarray:
         """Both streams of integers of any shape: uint8, the last byte padded with zero bits.

@@ -33,6 +33,8 @@ class Entropy(Coder):
     """The bound: it has a length, but no code. A table that a decoder would need is not counted."""
 
     name: ClassVar[str] = "entropy"
+    label: ClassVar[str] = "entropy"
+    meaning: ClassVar[str] = "zeroth-order entropy: a bound for codes of single values, not a code"
 
     def estimate(self, values: Any) -> Estimate:
         """The entropy of the histogram of ``values``, and the number of samples it rests on.

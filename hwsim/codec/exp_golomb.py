@@ -20,6 +20,8 @@ class ExpGolomb(Coder):
     """EG_k of every value: with y = x + 2^k in L bits, L - 1 - k zeros, then y."""
 
     name: ClassVar[str] = "exp_golomb"
+    label: ClassVar[str] = "exp-Golomb"
+    meaning: ClassVar[str] = "plain exponential-Golomb code"
 
     def encode(self, values: Any, order: int = 0) -> np.ndarray:
         """Codes of integers of any shape: uint8, the last byte padded with zero bits.

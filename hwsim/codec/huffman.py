@@ -28,6 +28,8 @@ class Huffman(Coder):
     """
 
     name: ClassVar[str] = "huffman"
+    label: ClassVar[str] = "Huffman"
+    meaning: ClassVar[str] = "canonical Huffman code, its table included"
 
     def _table(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Values, code lengths (ascending) and counts of what occurs, int64."""

@@ -15,6 +15,13 @@ class Codec(Protocol):
     """What every coder is: a small frozen dataclass. Methods raise CodecError on input they cannot take."""
 
     name: ClassVar[str]
+    label: ClassVar[str]
+    meaning: ClassVar[str]
+
+    @classmethod
+    def for_map(cls, shape: tuple[int, int, int], bits: int) -> Codec:
+        """As it codes maps of a shape (C, H, W), of ``bits`` bits, wherever coders are compared."""
+        ...
 
     def encode(self, values: Any, order: int = 0) -> np.ndarray:
         """Bytes, uint8 (n,), of unsigned integers of any shape, in C order."""
@@ -34,21 +41,33 @@ class Codec(Protocol):
 
 
 _CODERS = {
-    "seg": "Seg",
-    "aseg": "Aseg",
-    "exp_golomb": "ExpGolomb",
-    "zvc": "Zvc",
-    "rle": "Rle",
-    "csr": "Csr",
-    "huffman": "Huffman",
-    "ebpc": "Ebpc",
-    "entropy": "Entropy",
+    "seg": "hwsim.codec.seg:Seg",
+    "aseg": "hwsim.codec.aseg:Aseg",
+    "exp_golomb": "hwsim.codec.exp_golomb:ExpGolomb",
+    "zvc": "hwsim.codec.zvc:Zvc",
+    "rle": "hwsim.codec.rle:Rle",
+    "csr": "hwsim.codec.csr:Csr",
+    "huffman": "hwsim.codec.huffman:Huffman",
+    "ebpc": "hwsim.codec.ebpc:Ebpc",
+    "entropy": "hwsim.codec.entropy:Entropy",
 }
 
 
 def names() -> tuple[str, ...]:
-    """Of all coders; the last one is the bound."""
+    """Of all coders, in the order in which they are shown; the last one is the bound."""
     return tuple(_CODERS)
+
+
+def coder_class(name: str) -> type[Codec]:
+    """The class of a coder, loaded when it is asked for.
+
+    Raises:
+        CodecError: no such coder.
+    """
+    if name not in _CODERS:
+        raise CodecError(f"no coder {name!r}: choose one of {', '.join(_CODERS)}")
+    module, _, attribute = _CODERS[name].partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def get(name: str, **config: Any) -> Codec:
@@ -61,11 +80,30 @@ def get(name: str, **config: Any) -> Codec:
     Raises:
         CodecError: no such coder, or a configuration that it does not have.
     """
-    if name not in _CODERS:
-        raise CodecError(f"no coder {name!r}: choose one of {', '.join(_CODERS)}")
-    coder = getattr(import_module(f"hwsim.codec.{name}"), _CODERS[name])
+    coder = coder_class(name)
     options = [field.name for field in fields(coder)]
     for option in config:
         if option not in options:
             raise CodecError(f"coder {name} has no option {option!r}, only {', '.join(options)}")
     return coder(**config)
+
+
+def sizes(values: Any, bits: int, order: int | None = None) -> dict[str, int]:
+    """Exact bits of maps under every coder, each as it is configured for maps of this shape.
+
+    Args:
+        values: integers of ``bits`` bits, (..., C, H, W), coded as one array in C order.
+        bits: width of a value.
+        order: of SEG, from calibration; as for every other coder, the best one for these values if not given.
+
+    Raises:
+        CodecError: a value out of range or not an integer.
+    """
+    array = np.asarray(values)
+    channels, height, width = array.shape[-3:]
+    found = {}
+    for name in _CODERS:
+        coder = coder_class(name).for_map((channels, height, width), bits)
+        given = order if name == "seg" else None
+        found[name] = coder.encoded_bits(array, coder.best_order(array) if given is None else given)
+    return found

@@ -27,6 +27,8 @@ class Rle(Coder):
     """(run, value) pairs. A run of 32 or more zeros, or one at the end, takes pairs whose value is zero."""
 
     name: ClassVar[str] = "rle"
+    label: ClassVar[str] = "RLE"
+    meaning: ClassVar[str] = "5-bit zero run and value, as in Eyeriss"
 
     @property
     def pairs_per_word(self) -> int:

@@ -32,6 +32,8 @@ class Seg(Coder):
     """SEG as a coder of the registry."""
 
     name: ClassVar[str] = "seg"
+    label: ClassVar[str] = "SEG"
+    meaning: ClassVar[str] = "sparse exponential-Golomb code"
 
     def encode(self, values: Any, order: int = 0) -> np.ndarray:
         """Codes of unsigned integers of any shape (C order): uint8, the last byte padded with zero bits.

@@ -22,6 +22,8 @@ class Zvc(Coder):
     """One bit a value, 1 for a non-zero; then every non-zero in ``bits`` bits."""
 
     name: ClassVar[str] = "zvc"
+    label: ClassVar[str] = "ZVC"
+    meaning: ClassVar[str] = "zero-value compression: a bitmap and the non-zero values"
 
     def encode(self, values: Any, order: int = 0) -> np.ndarray:
         """Bitmap and non-zeros of integers of any shape: uint8, the last byte padded with zero bits.

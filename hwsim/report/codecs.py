@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hwsim import codec
+from hwsim.codec import labels
+from hwsim.codec.labels import RAW, STORED
 from hwsim.machine import totals
 
 if TYPE_CHECKING:
     from hwsim.machine.result import Result
     from hwsim.trace import Trace
 
-BOUND = "entropy"  # no code: what no coder of single values can beat
-STORED = "seg_stored"  # SEG as the machine keeps it
-LABELS = {
-    "raw": "raw words",
-    "seg": "SEG",
-    STORED: "SEG as stored",
-    "aseg": "ASEG",
-    "exp_golomb": "exp-Golomb",
-    "zvc": "ZVC",
-    "rle": "zero RLE",
-    "csr": "CSR",
-    "huffman": "Huffman",
-    "ebpc": "EBPC",
-    BOUND: "entropy bound",
-}
-MEANINGS = {
-    "raw": "words of the map's full width, as the dense baseline keeps them",
-    "seg": "sparse exponential-Golomb code, order k of the trace, the map coded as one",
-    STORED: "SEG in the machine's segments: each padded to 64-bit words, and the index beside them",
-    "aseg": "adaptive SEG (docs/codes.md): segments of 512 values, best order for each map and image",
-    "exp_golomb": "plain exponential-Golomb code, best order for each map and image",
-    "zvc": "zero-value compression: a bitmap and the non-zero values",
-    "rle": "5-bit zero run and value, as in Eyeriss",
-    "csr": "compressed sparse rows: column numbers and values",
-    "huffman": "canonical Huffman code of each map and image, its table included",
-    "ebpc": "extended bit-plane compression (Cavigelli and Benini, 2019)",
-    BOUND: "zeroth-order entropy of each map and image: a bound for codes of single values, not a code",
-}
+ORDERS = "SEG has the order of the trace, each other coder the best for every map and image."
 
 
 @dataclass(frozen=True)
@@ -50,7 +26,7 @@ class MapSizes:
     Attributes:
         name, shape, bits, order: of the map (:class:`hwsim.trace.MapInfo`).
         values: in all images.
-        coded_bits: by coder, ``raw`` and :data:`STORED` among them, before padding to bytes.
+        coded_bits: by coder, raw words and SEG as stored among them, before padding to bytes.
     """
 
     name: str
@@ -82,18 +58,16 @@ def measure(
     jobs = len(trace.maps) * len(result.images)
     sizes: list[MapSizes] = []
     for info in trace.maps.values():
-        coders = {name: codec.get(name, bits=info.bits) for name in codec.names()}
-        bits = dict.fromkeys(coders, 0)
+        bits: Counter[str] = Counter()
         for image in result.images:
             values = trace.map(info.name, image)
-            for name, coder in coders.items():
-                order = info.order if name == "seg" else coder.best_order(values)
-                bits[name] += coder.encoded_bits(values, order)
+            bits.update(codec.sizes(values, info.bits, info.order))
             if progress is not None:
                 progress(len(sizes) * len(result.images) + result.images.index(image) + 1, jobs)
         count = values.size * len(result.images)
-        coded = {"raw": count * info.bits, **bits, STORED: stored[info.name]}
-        sizes.append(MapSizes(info.name, info.shape, info.bits, info.order, count, _in_order(coded)))
+        coded = {RAW: count * info.bits, **bits, STORED: stored[info.name]}
+        ordered = {name: coded[name] for name in labels.in_order(coded)}
+        sizes.append(MapSizes(info.name, info.shape, info.bits, info.order, count, ordered))
     return tuple(sizes)
 
 
@@ -104,7 +78,7 @@ def total_bits(sizes: Sequence[MapSizes]) -> dict[str, int]:
 
 def ratio(coded_bits: Mapping[str, int], coder: str) -> float | None:
     """Raw bits / bits of the coder; None if it spends none."""
-    return totals.ratio(coded_bits["raw"], coded_bits[coder])
+    return totals.ratio(coded_bits[RAW], coded_bits[coder])
 
 
 def base(sizes: Sequence[MapSizes]) -> str:
@@ -113,11 +87,6 @@ def base(sizes: Sequence[MapSizes]) -> str:
     if len(widths) == 1:
         return f"raw {widths[0]}-bit words"
     return f"raw words of {widths[0]} to {widths[-1]} bits"
-
-
-def _in_order(coded: Mapping[str, int]) -> dict[str, int]:
-    known = [name for name in LABELS if name in coded]
-    return {name: coded[name] for name in [*known, *(name for name in coded if name not in LABELS)]}
 
 
 def _stored_bits(trace: Trace, result: Result) -> dict[str, int]:

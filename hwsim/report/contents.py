@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import hwsim
+from hwsim.codec import labels
 from hwsim.machine.result import Result
 from hwsim.report import codecs
 from hwsim.report.measured import MEANING, PRECISION, measured_rows, measured_total, record_document
@@ -120,8 +121,8 @@ def _compression(maps: tuple[codecs.MapSizes, ...], images: int) -> dict[str, An
         "coders": {
             coder: jsonable(
                 {
-                    "label": codecs.LABELS.get(coder, coder),
-                    "meaning": codecs.MEANINGS.get(coder, ""),
+                    "label": labels.label(coder),
+                    "meaning": labels.meaning(coder),
                     "bytes_per_image": bits / 8 / images,
                     "ratio": codecs.ratio(totals, coder),
                 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hwsim.arch import Arch
+from hwsim.codec import labels
 from hwsim.machine.result import Result
 from hwsim.machine.runs import CAUSES
 from hwsim.machine.totals import ratio
@@ -83,7 +84,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
             ),
             html.table(WATERFALL_COLUMNS, layers_waterfall, total_waterfall, made_up),
             html.heading("How small each map becomes"),
-            html.paragraph(f"Times smaller than {codecs.base(report.maps)}; the bound is no code."),
+            html.paragraph(f"Times smaller than {codecs.base(report.maps)}; {codecs.ORDERS}"),
             html.table(_map_columns(report), _map_rows(report), _map_total(report), made_up),
             '<div class="pair"><section>',
             html.heading("Machine"),
@@ -95,7 +96,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
             html.heading("What the words mean"),
             html.facts([*WORDS.items(), *((f"stall: {c}", words) for c, words in CAUSE_MEANINGS.items())]),
             html.heading("The coders"),
-            html.facts((codecs.LABELS.get(c, c), codecs.MEANINGS.get(c, "")) for c in coders),
+            html.facts((labels.label(c), labels.meaning(c)) for c in coders),
         ],
     )
 
@@ -171,7 +172,7 @@ def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Tile]:
         html.Tile("Density", text.percent(total["density"]), "of the map values are not zero"),
         html.Tile(
             "Compression",
-            text.factor(codecs.ratio(bits, codecs.STORED)),
+            text.factor(codecs.ratio(bits, labels.STORED)),
             f"of the maps as stored, against {codecs.base(report.maps)}",
         ),
     ]
@@ -208,7 +209,7 @@ def _map_columns(report: Report) -> list[Column]:
         Column("shape", "shape", "channels, height, width", text.label),
         Column("bits", "bits", "of a raw word", str),
         Column("order", "k", "order of SEG, chosen on calibration images", str),
-        *(Column(c, codecs.LABELS.get(c, c), codecs.MEANINGS.get(c, ""), text.factor) for c in coders),
+        *(Column(c, labels.label(c), labels.meaning(c), text.factor) for c in coders),
     ]
 
 

@@ -8,7 +8,9 @@ import numpy as np
 from numcodecs.zstd import Zstd
 
 from hwsim import codec
+from hwsim.codec import labels
 from hwsim.codec.entropy import Entropy
+from hwsim.codec.labels import RAW, ZSTD
 from hwsim.codec.mapping import to_unsigned
 from hwsim.quantize import code_limit, integers
 from hwsim.reproduce.entry import Width
@@ -16,7 +18,6 @@ from hwsim.trace import MapInfo
 
 WIDTHS = (16, 12, 8)
 ZSTD_LEVEL = 3
-RAW, SEG, BOUND, ZSTD = "raw", "seg", "entropy", "zstd"
 
 
 def narrowed(codes: np.ndarray, info: MapInfo, bits: int) -> np.ndarray:
@@ -41,25 +42,22 @@ def sizes_of(codes: np.ndarray, info: MapInfo, bits: int) -> Width:
     """A map of all pictures as one array under every coder, one order and one histogram for all of it.
 
     SEG has the order of the trace, which calibration chose, at the width of the trace; at others, and
-    so has every other coder, the best one for these values. A row of CSR is a row of the map, or the whole
-    map if its rows have one value. zstd codes bytes, or little-endian words above 8 bits.
+    so has every other coder, the best one for these values. zstd codes bytes, or little-endian words above
+    8 bits.
 
     Args:
         codes: uint16 (N, C, H, W), of ``bits`` bits.
         info: of the map.
         bits: of the codes.
     """
-    columns = codes.shape[3] if codes.shape[3] > 1 else codes[0].size
     found = {RAW: codes.size * bits}
-    for name in codec.names():
-        coder = codec.get(name, bits=bits, **({"columns": columns} if name == "csr" else {}))
-        order = info.order if name == SEG and bits == info.bits else coder.best_order(codes)
-        found[name] = coder.encoded_bits(codes, order)
+    found |= codec.sizes(codes, bits, info.order if bits == info.bits else None)
     words = codes.astype(np.uint8 if bits <= 8 else "<u2")
     found[ZSTD] = 8 * len(Zstd(level=ZSTD_LEVEL).encode(np.ascontiguousarray(words)))
-    found[BOUND] = found.pop(BOUND)  # the bound stands last
     distinct = Entropy(bits).estimate(codes).distinct
-    return Width(int(np.count_nonzero(codes)), distinct, found)
+    return Width(
+        int(np.count_nonzero(codes)), distinct, {name: found[name] for name in labels.in_order(found)}
+    )
 
 
 def all_widths(codes: np.ndarray, info: MapInfo, widths: Sequence[int] = WIDTHS) -> dict[str, Width]:

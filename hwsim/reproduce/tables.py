@@ -5,31 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from hwsim import codec
+from hwsim.codec import labels
 from hwsim.machine import totals
 from hwsim.machine.totals import Speed
 from hwsim.report import text
 from hwsim.reproduce import paper
 from hwsim.reproduce.accuracy import FLOATS, WIDTHS
 from hwsim.reproduce.entry import Entry, MapSizes, Simulated, Width
-from hwsim.reproduce.sizes import BOUND, RAW, SEG, ZSTD
 from hwsim.reproduce.sizes import WIDTHS as CODED_WIDTHS
 
 FLOAT_BITS = 32  # of the base that the paper's factor fits
 MISSING = "not measured"
 OTHER_PICTURES = "other pictures"  # than those of the baseline: no comparison
-NAMES = {
-    SEG: "SEG",
-    "aseg": "ASEG",
-    "exp_golomb": "exp-Golomb",
-    "zvc": "ZVC",
-    "rle": "RLE",
-    "csr": "CSR",
-    "huffman": "Huffman",
-    "ebpc": "EBPC",
-    ZSTD: "zstd",
-    BOUND: "entropy",
-}
-
 
 @dataclass(frozen=True)
 class Table:
@@ -111,12 +99,13 @@ def _speed(entries: Sequence[Entry]) -> Table:
 
 
 def _sizes(entries: Sequence[Entry], bits: int) -> Table:
+    coders = labels.in_order({*codec.names(), labels.ZSTD})
     rows = []
     for entry in entries:
         maps = hidden_maps(entry.simulated) if entry.simulated else ()
         widths = [known.widths[str(bits)] for known in maps if str(bits) in known.widths]
         if not maps or len(widths) < len(maps):
-            rows.append((*_names(entry), *[MISSING] * (len(NAMES) + 2)))
+            rows.append((*_names(entry), *[MISSING] * (len(coders) + 2)))
             continue
         values = sum(known.values for known in maps)
         least = min(known.values / known.widths[str(bits)].distinct for known in maps)
@@ -124,7 +113,7 @@ def _sizes(entries: Sequence[Entry], bits: int) -> Table:
             (
                 *_names(entry),
                 _share(totals.ratio(sum(width.nonzeros for width in widths), values)),
-                *(f"{_times(ratio(widths, name))} / {_times(ratio(widths, name, values))}" for name in NAMES),
+                *(_both_ratios(widths, name, values) for name in coders),
                 f"{text.count(values)}, {text.count(least)}",
             )
         )
@@ -135,7 +124,7 @@ def _sizes(entries: Sequence[Entry], bits: int) -> Table:
         "pictures: a bound for codes of single values, not a code. Samples: values in all, and values for "
         "each distinct one in the map where they are fewest; where these are few, the entropy is too low to "
         "be a bound. Of a trace, no width above its own can be measured.",
-        ("network", "data", "variant", "density", *NAMES.values(), "samples"),
+        ("network", "data", "variant", "density", *map(labels.label, coders), "samples"),
         tuple(rows),
     )
 
@@ -174,11 +163,18 @@ def own_width(known: MapSizes) -> tuple[str, Width]:
     return bits, known.widths[bits]
 
 
+def _both_ratios(widths: Sequence[Width], coder: str, values: int) -> str:
+    """Of a coder that these maps were measured with; kept tables may be older than a coder."""
+    if any(coder not in width.bits for width in widths):
+        return MISSING
+    return f"{_times(ratio(widths, coder))} / {_times(ratio(widths, coder, values))}"
+
+
 def ratio(widths: Iterable[Width], coder: str, values: int | None = None) -> float | None:
     """How many times smaller than raw words of the width; with ``values``, than so many floats."""
     widths = list(widths)
     bits = sum(width.bits[coder] for width in widths)
-    base = values * FLOAT_BITS if values else sum(width.bits[RAW] for width in widths)
+    base = values * FLOAT_BITS if values else sum(width.bits[labels.RAW] for width in widths)
     return totals.ratio(base, bits)
 
 

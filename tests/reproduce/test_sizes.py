@@ -61,16 +61,6 @@ def test_all_coders_zstd_and_the_bound_are_there():
     assert found.bits["entropy"] <= found.bits["huffman"]
 
 
-def test_a_row_of_csr_is_a_row_of_the_map_or_a_whole_vector():
-    image = codes_of(8)
-    vector = image.reshape(3, 60, 1, 1)
-    assert sizes_of(image, info_of(8), 8).bits["csr"] == codec.get("csr", bits=8, columns=5).encoded_bits(
-        image
-    )
-    found = sizes_of(vector, info_of(8, shape=(60, 1, 1)), 8).bits["csr"]
-    assert found == codec.get("csr", bits=8, columns=60).encoded_bits(vector)
-
-
 @pytest.mark.parametrize(
     ("bits", "widths"), [(16, ["16", "12", "8"]), (12, ["12", "8"]), (10, ["10", "8"]), (6, ["6"])]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from hwsim.codec import labels
 from hwsim.machine.result import Result
 from hwsim.machine.runs import Mode
 from hwsim.report import codecs, text
@@ -17,7 +18,7 @@ def compression(maps: Sequence[codecs.MapSizes], result: Result) -> Plot:
     totals = codecs.total_bits(maps)
     images = len(result.images)
     title = "DRAM bytes of the maps by codec"
-    colours = {"raw": GREY, "seg": SKIPPING, codecs.STORED: SKIPPING}
+    colours = {"raw": GREY, "seg": SKIPPING, labels.STORED: SKIPPING}
     with styled():
         figure, axes = bars.row_axes(
             title,
@@ -25,12 +26,12 @@ def compression(maps: Sequence[codecs.MapSizes], result: Result) -> Plot:
                 "Bytes of an image if every map crosses the channel once.",
                 f"Ratios are against {codecs.base(maps)}.",
             ],
-            [codecs.LABELS.get(coder, coder) for coder in totals],
+            [labels.label(coder) for coder in totals],
             1.35,
             result.synthetic,
         )
         for y, (coder, bits) in enumerate(totals.items()):
-            bound = coder == codecs.BOUND
+            bound = coder == labels.BOUND
             axes.barh(
                 y,
                 bits,
