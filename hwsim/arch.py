@@ -37,7 +37,8 @@ class Arch(BaseModel):
     columns: int = Field(16, ge=1, le=64, description="M: multipliers and accumulator banks of a core")
     activation_bits: int = Field(16, ge=1, le=16, description="widest activation")
     weight_bits: int = Field(8, ge=2, le=16, description="widest weight")
-    skip_zeros: bool = Field(True, description="False: the dense baseline, maps raw")
+    skip_zeros: bool = Field(True, description="zeros make no work; False: as much as values")
+    compress: bool = Field(True, description="maps in SEG; False: raw")
     run_max: int = Field(16, ge=1, le=16, description="zeros that the decoder takes with a value in a cycle")
     fifo_depth: int = Field(16, ge=4, le=1024, description="items between decoder and scatter unit")
     accumulators: int = Field(
@@ -85,7 +86,7 @@ class Arch(BaseModel):
 
     def dense(self) -> Arch:
         """The dense baseline: the same machine with zero-skipping off and maps uncompressed."""
-        return self.replace(skip_zeros=False)
+        return self.replace(skip_zeros=False, compress=False)
 
     def to_toml(self) -> str:
         """The machine as TOML that :meth:`from_toml` reads back."""

@@ -28,6 +28,13 @@ from hwsim.trace import Trace
 from hwsim_rtl.cosim import PassOutcome, PassStimulus, Simulator, build
 
 BATCH = 16  # passes simulated in one call: their words are in memory together
+# What the machine's two flags make of it: skip_zeros, compress.
+MODES = {
+    "skipping": (True, True),
+    "skipping raw": (True, False),
+    "dense coded": (False, True),
+    "dense": (False, False),
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class LayerCheck:
     """A layer of an image on the RTL.
 
     Attributes:
-        layer, image, mode: which; mode is ``skipping`` or ``dense``.
+        layer, image, mode: which; mode is one of :data:`MODES`.
         made_up: whether weights and drain are random, since the trace has none.
         passes: simulated.
         cycles, model_cycles: of all passes, in the RTL and by the model.
@@ -69,11 +76,11 @@ def verify(
     images: Sequence[int] = (0,),
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[LayerCheck]:
-    """Run layers through the RTL, skipping and dense, as the schedule of the machine has them.
+    """Run layers through the RTL, as the schedule of the machine has them, in all of :data:`MODES`.
 
     Args:
         trace: real or synthetic; one without weights gets random ones, seeded by the layer's name.
-        arch: the machine.
+        arch: the machine; its own two flags do not matter.
         layers: names; all if not given.
         images: numbers.
         progress: called with (passes done, passes in all).
@@ -92,7 +99,8 @@ def verify(
     spans = []
     for image in images:
         workload = Workload(trace, image)
-        for mode, machine in (("skipping", arch.replace(skip_zeros=True)), ("dense", arch.dense())):
+        for mode, (skip_zeros, compress) in MODES.items():
+            machine = arch.replace(skip_zeros=skip_zeros, compress=compress)
             spans += [
                 (image, mode, span)
                 for span in schedule(workload.jobs(machine), machine).layers
@@ -185,6 +193,7 @@ class _LayerOnRtl:
             shift=self.requantize.shift,
             relu=self.requantize.relu,
             skip_zeros=self.arch.skip_zeros,
+            compress=self.arch.compress,
         )
         return PassStimulus(
             geometry=geometry,
@@ -210,7 +219,7 @@ class _LayerOnRtl:
 
     def _store(self, values: np.ndarray, block: int, code: Code) -> tuple[np.ndarray, np.ndarray]:
         """A map as the machine stores it: uint64 words, and how many each segment has, (H, blocks)."""
-        if self.arch.skip_zeros:
+        if self.arch.compress:
             data, index = encode_segments(values, block, code.order)
             return data.view(">u8").astype(np.uint64), index["words"].astype(np.int64)
         data, words = raw_segments(values, block, code.bits)

@@ -90,4 +90,6 @@ machines = st.builds(
     bytes_per_cycle=st.sampled_from([1, 7, 32, 64]),
     dram_latency=st.sampled_from([0, 20, 100]),
     row_split=st.sampled_from(["balanced", "contiguous"]),
+    skip_zeros=st.booleans(),
+    compress=st.booleans(),
 )

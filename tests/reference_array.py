@@ -90,9 +90,9 @@ def run_chain(
     Returns:
         (start, end) of every layer, bytes over the channel of every layer.
     """
-    order = order if arch.skip_zeros else None
+    coded_order = order if arch.compress else None
     channel = Channel(arch)
-    stored = [store(m, b, order, bits) for m, b in zip(maps, blocks, strict=True)]
+    stored = [store(m, b, coded_order, bits) for m, b in zip(maps, blocks, strict=True)]
     fits = [s.bytes <= arch.map_buffer // 2 for s in stored]
     now = 0
     spans, traffic = [], []
@@ -165,8 +165,9 @@ def run_chain(
                     block=blocks[i],
                     out_channels=len(mapping.channels(unit, layer)),
                     columns=arch.columns,
-                    order=order,
+                    order=coded_order,
                     bits=bits,
+                    skip_zeros=arch.skip_zeros,
                     run_max=arch.run_max,
                     fifo_depth=arch.fifo_depth,
                     latencies=(DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY),

@@ -123,6 +123,7 @@ def run_pass(
     columns: int,
     order: int | None,
     bits: int,
+    skip_zeros: bool,
     run_max: int,
     fifo_depth: int,
     latencies: tuple[int, int, int],
@@ -136,8 +137,9 @@ def run_pass(
         channels, block: input channels of the pass, and of a segment.
         out_channels: that the pass drains.
         columns: M.
-        order: k of SEG; None for the dense baseline.
+        order: k of SEG; None for raw maps.
         bits: of a raw value.
+        skip_zeros: whether a zero makes no item.
         run_max, fifo_depth: of the machine.
         latencies: (decode, MAC, drain).
         arrival: word number -> cycle from which it is there.
@@ -214,9 +216,11 @@ def run_pass(
             segment = todo[0]
             stream = "".join(word.bits for word in window)[bit:]
             value_at = None
-            if order is None:
-                assert int(stream[:bits], 2) == segment.values[position]
-                value_at, length = position, bits
+            if order is None or not skip_zeros:
+                value, length = (int(stream[:bits], 2), bits) if order is None else parse(stream, order)
+                assert value == segment.values[position]
+                if value != 0 or not skip_zeros:
+                    value_at = position
                 position += 1
             else:
                 rest, zeros = len(segment.values) - position, 0

@@ -13,10 +13,12 @@ def test_toml_round_trip_keeps_every_field(tmp_path):
     assert Arch.from_toml(path) == arch
 
 
-def test_the_baseline_differs_in_skipping_alone():
-    arch = Arch(cores=4)
-    assert arch.dense() == arch.replace(skip_zeros=False)
-    assert arch.dense().replace(skip_zeros=True) == arch
+@pytest.mark.parametrize("skip_zeros", [True, False])
+@pytest.mark.parametrize("compress", [True, False])
+def test_the_baseline_differs_in_its_two_flags_alone(skip_zeros, compress):
+    arch = Arch(cores=4, skip_zeros=skip_zeros, compress=compress)
+    assert (arch.dense().skip_zeros, arch.dense().compress) == (False, False)
+    assert arch.dense().replace(skip_zeros=skip_zeros, compress=compress) == arch
 
 
 @pytest.mark.parametrize(

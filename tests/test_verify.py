@@ -33,7 +33,7 @@ def test_every_layer_of_lenet_is_equal_in_cycles_and_bits(lenet):
     assert [(c.layer, c.mode, c.image) for c in checks] == [
         (layer, mode, image)
         for image in (0, 5)
-        for mode in ("skipping", "dense")
+        for mode in ("skipping", "skipping raw", "dense coded", "dense")
         for layer in ("conv1", "conv2", "fc1", "fc2", "fc3")
     ]
     assert all(check.equal for check in checks)
@@ -42,13 +42,21 @@ def test_every_layer_of_lenet_is_equal_in_cycles_and_bits(lenet):
 
 
 def test_the_cycles_are_those_that_simulate_reports(lenet):
-    (skipping, dense) = verify.verify(lenet, SMALL.replace(cores=1), ["conv2"])
-    (run,) = [
-        layer for layer in hwsim.simulate(lenet, SMALL.replace(cores=1), [0]).layers if layer.name == "conv2"
-    ]
-    for check, found in ((skipping, run.skipping), (dense, run.dense)):
-        waits = found.causes["weights"]  # between passes, of the only core
-        assert check.cycles == found.cycles - waits
+    one_core = SMALL.replace(cores=1)
+    checks = {check.mode: check for check in verify.verify(lenet, one_core, ["conv2"])}
+    simulated = {
+        ("skipping", "dense"): one_core,
+        ("skipping raw", "dense"): one_core.replace(compress=False),
+        ("dense coded", "dense"): one_core.replace(skip_zeros=False),
+    }
+    found = {}
+    for modes, machine in simulated.items():
+        (run,) = [run for run in hwsim.simulate(lenet, machine, [0]).layers if run.name == "conv2"]
+        found |= dict(zip(modes, (run.skipping, run.dense), strict=True))
+    for mode, run in found.items():
+        waits = run.causes["weights"]  # between passes, of the only core
+        assert checks[mode].cycles == run.cycles - waits
+    assert len({check.cycles for check in checks.values()}) == len(verify.MODES)
 
 
 @pytest.mark.parametrize("density", [0.0, 0.4])
@@ -56,7 +64,7 @@ def test_layers_without_weights_get_random_ones_and_are_equal(tmp_path, density)
     path = tmp_path / "small.csv"
     path.write_text(TOPOLOGY)
     checks = list(verify.verify(synthetic_trace(str(path), density), SMALL))
-    assert len(checks) == 2 * 3
+    assert len(checks) == 4 * 3
     assert all(check.equal and check.made_up for check in checks)
 
 
@@ -100,5 +108,5 @@ def test_the_command_ends_with_0_when_equal_and_with_1_when_not(tmp_path, monkey
     captured = capsys.readouterr()
     assert end.value.code == 1
     assert '"equal": false' in captured.out
-    assert captured.err.startswith("hwsim: the RTL differs in 2 of 2 layers: first fc3, skipping, image 0")
+    assert captured.err.startswith("hwsim: the RTL differs in 4 of 4 layers: first fc3, skipping, image 0")
     assert captured.err.count("\n") == 1

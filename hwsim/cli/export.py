@@ -47,7 +47,9 @@ def export(
     from hwsim import export as formats
     from hwsim.trace import open_trace
 
-    machine = read_arch(arch).replace(skip_zeros=not dense)
+    machine = read_arch(arch)
+    if dense:
+        machine = machine.dense()
     if layer is not None and format not in (Format.accelergy, Format.timeline):
         raise typer.BadParameter(f"--layer is for accelergy and timeline, not {format.value}")
     with open_trace(trace) as opened:

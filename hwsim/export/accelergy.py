@@ -35,7 +35,7 @@ def write_accelergy(
 
     Args:
         trace: what runs.
-        arch: the machine; ``skip_zeros`` chooses skipping or dense.
+        arch: the machine, or its ``dense()`` baseline.
         folder: made if it is not there.
         image: number of the image whose actions are counted.
         layer: name of the one layer that is counted; all if not given.
@@ -71,8 +71,7 @@ def action_counts(trace: Trace, arch: Arch, image: int, layer: str | None = None
     if layer is not None and layer not in [known.name for known in trace.layers]:
         raise TraceError(f"{trace.title} has no layer {layer}")
     results = simulate_image(workload_of(trace, arch, image), arch)
-    runs = [result.skipping if arch.skip_zeros else result.dense for result in results]
-    return Totals.of(run for run in runs if layer in (None, run.name)).events
+    return Totals.of(result.skipping for result in results if layer in (None, result.name)).events
 
 
 def _architecture(arch: Arch) -> dict[str, Any]:

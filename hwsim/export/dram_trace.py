@@ -50,7 +50,7 @@ def write_ramulator2(trace: Trace, arch: Arch, path: str | os.PathLike[str], ima
 
     Args:
         trace: what runs.
-        arch: the machine; ``skip_zeros`` chooses skipping or dense.
+        arch: the machine, or its ``dense()`` baseline.
         path: of the file.
         image: number of the image.
 

@@ -42,7 +42,7 @@ def workload_of(trace: Trace, arch: Arch, image: int) -> Workload:
 
 
 def schedule_of(trace: Trace, arch: Arch, image: int) -> Schedule:
-    """All passes and transfers of an image; ``arch.skip_zeros`` chooses skipping or dense.
+    """All passes and transfers of an image on a machine.
 
     Raises:
         ArchError: the trace does not fit the machine.

@@ -33,7 +33,7 @@ def write_timeline(
 
     Args:
         trace: what runs.
-        arch: the machine; ``skip_zeros`` chooses skipping or dense.
+        arch: the machine, or its ``dense()`` baseline.
         path: of the JSON file.
         image: number of the image.
         layer: name; its passes are shown with decoder, scatter unit and drain. If not given, the passes of

@@ -74,7 +74,7 @@ class PassGeometry:
         block, out_block: channels of a segment of the input and of the output map.
         source, target: how those maps are coded.
         shift, relu: of the drain, as in ``hwsim.quantize.Requantize``.
-        skip_zeros: False for the dense baseline, maps raw.
+        skip_zeros, compress: of the machine, see ``hwsim.arch.Arch``.
 
     Raises:
         ArchError: by :meth:`config` and :meth:`row_descriptors`, when the pass does not fit the machine.
@@ -97,6 +97,7 @@ class PassGeometry:
     shift: int
     relu: bool
     skip_zeros: bool = True
+    compress: bool = True
 
     def check(self, arch: Arch) -> None:
         """Refuse a pass that the machine cannot do.
@@ -146,6 +147,7 @@ class PassGeometry:
         return {
             "decoder": {
                 "order": self.source.order,
+                "compressed": int(self.compress),
                 "skip_zeros": int(self.skip_zeros),
                 "raw_bits": self.source.bits,
                 "segments": segments,
@@ -154,7 +156,7 @@ class PassGeometry:
             },
             "encoder": {
                 "order": self.target.order,
-                "skip_zeros": int(self.skip_zeros),
+                "compressed": int(self.compress),
                 "raw_bits": self.target.bits,
             },
             "requantize": {

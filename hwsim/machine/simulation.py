@@ -28,6 +28,8 @@ def simulate(
 ) -> Result:
     """Run a trace through the machine and through its dense baseline.
 
+    The result's "skipping" is the machine as it is, whatever its ``skip_zeros`` and ``compress``.
+
     Args:
         trace: from :func:`hwsim.open_trace`.
         arch: the machine; the default one if not given.
@@ -70,7 +72,7 @@ def simulate_image(workload: Workload, arch: Arch) -> list[LayerResult]:
             _account(workload, machine, table, span)
             for span in schedule(workload.jobs(machine), machine).layers
         ]
-        for machine in (arch.replace(skip_zeros=True), arch.dense())
+        for machine in (arch, arch.dense())
     )
     return [LayerResult(*pair) for pair in zip(skipping, dense, strict=True)]
 

@@ -35,7 +35,7 @@ def coded_symbols(values: np.ndarray, block: int, lengths: np.ndarray, run_max: 
         values: uint16 (C, H, W); W at most 65534.
         block: channels of a segment.
         lengths: uint8 (65536,), bits of the code of every value.
-        run_max: of the machine.
+        run_max: of a machine that skips zeros; 0: every value is a symbol, zero or not.
     """
     return Symbols(*_coded(values, block, lengths, run_max, LONG_RUN * run_max))
 
@@ -57,6 +57,19 @@ def raw_symbols(shape: tuple[int, int, int], block: int, bits: int) -> Symbols:
         np.tile(first, (height, 1)),
         np.tile(first + counts, (height, 1)),
     )
+
+
+def raw_skipping_symbols(values: np.ndarray, block: int, bits: int) -> Symbols:
+    """As :func:`raw_symbols` of the shape of ``values``, but a symbol whose value is zero holds none."""
+    alike = raw_symbols(values.shape, block, bits)
+    height = values.shape[1]
+    counts = alike.end[0] - alike.first[0]
+    ends = np.cumsum(np.tile(counts, height)).reshape(height, -1)
+    begins = np.cumsum(counts) - counts
+    row = np.repeat(alike.first[0] - begins, counts) + np.arange(counts.sum())
+    zero = values.transpose(1, 0, 2).reshape(-1) == 0
+    x = np.where(zero, np.uint16(NO_VALUE), np.tile(alike.x[row], height))
+    return Symbols(np.tile(alike.needs[row], height), x, ends - counts, ends)
 
 
 @njit(cache=True, nogil=True)

@@ -24,7 +24,7 @@ from hwsim.machine.passes import (
     time_pass,
 )
 from hwsim.machine.rows import Rows, input_rows
-from hwsim.machine.symbols import Symbols, coded_symbols, raw_symbols
+from hwsim.machine.symbols import Symbols, coded_symbols, raw_skipping_symbols, raw_symbols
 
 if TYPE_CHECKING:
     from hwsim.trace import MapInfo, Trace
@@ -73,12 +73,17 @@ class Workload:
         """MACs of a layer whose activation is not zero."""
         return self.once(("macs", layer.name), lambda: layer.nonzero_macs(self.values(layer.input)))
 
-    def symbols(self, name: str, block: int, run_max: int, compressed: bool) -> Symbols:
-        """What the decoder sees of a map."""
-        info = self.info(name)
-        if not compressed:
+    def symbols(self, name: str, block: int, arch: Arch) -> Symbols:
+        """What the decoder of a machine sees of a map."""
+        info, skip = self.info(name), arch.skip_zeros
+        if not arch.compress:
+            if skip:
+                return self.once(
+                    ("raw", name, block), lambda: raw_skipping_symbols(self.values(name), block, info.bits)
+                )
             key = ("raw", info.shape, block, info.bits)
             return self.once(key, lambda: raw_symbols(info.shape, block, info.bits))
+        run_max = arch.run_max if skip else 0
         return self.once(
             ("coded", name, block, run_max),
             lambda: coded_symbols(self.values(name), block, code_lengths(info.order), run_max),
@@ -100,7 +105,8 @@ class Workload:
         """
         skip, shape = arch.skip_zeros, (arch.columns, arch.accumulators, arch.weight_words)
         blocks = self.once(("blocks", *shape), lambda: map_blocks(self.layers, arch))
-        stored = {name: self.stored(name, blocks[name], skip) for name in {la.input for la in self.layers}}
+        names = {layer.input for layer in self.layers}
+        stored = {name: self.stored(name, blocks[name], arch.compress) for name in names}
         plan = dram.plan_traffic(
             self.layers,
             {name: map_.bytes for name, map_ in stored.items()},
@@ -113,12 +119,12 @@ class Workload:
             map_, block = stored[layer.input], blocks[layer.input]
             height, width = layer.in_shape[1:]
             counts = map_.nonzeros if skip else np.full(height, layer.in_shape[0] * width)
-            # Without skipping, values do not matter: layers of one geometry take the same time.
+            # In a dense machine values do not matter: layers of one geometry take the same time.
             geometry = (
                 self.info(layer.input).bits,
                 replace(layer, name="", input="", output=None, relu=False),
             )
-            kin = layer.name if skip else geometry
+            kin = layer.name if skip or arch.compress else geometry
             mapping = self.once(
                 ("mapping", kin, block, arch.columns, arch.cores, arch.row_split, skip),
                 lambda: map_layer(layer, arch, counts, block),  # noqa: B023
@@ -152,7 +158,8 @@ class LayerJob:
     @cached_property
     def _key(self) -> tuple[Hashable, ...]:
         """All that shapes the passes of the layer, but for the depths of run decoder and FIFO."""
-        return (self.kin, self.block, self.arch.columns, self.arch.skip_zeros, self.mapping)
+        flags = (self.arch.skip_zeros, self.arch.compress)
+        return (self.kin, self.block, self.arch.columns, *flags, self.mapping)
 
     def rows(self, group: int) -> Rows:
         """Input rows that a pass over a row group reads."""
@@ -274,7 +281,7 @@ class LayerJob:
         blocks = self.segments([unit])
         return time_pass(
             layer,
-            self.workload.symbols(layer.input, self.block, arch.run_max, arch.skip_zeros),
+            self.workload.symbols(layer.input, self.block, arch),
             arch,
             self.rows(group),
             segments=range(int(blocks[0]), int(blocks[-1]) + 1),

@@ -105,7 +105,7 @@ class Timeline:
 
 
 def timeline(trace: Trace, arch: Arch, image: int, layer: str) -> Timeline:
-    """Run an image with skipping, and look at one layer.
+    """Run an image, and look at one layer.
 
     Raises:
         ArchError: the trace does not fit the machine.
@@ -115,8 +115,7 @@ def timeline(trace: Trace, arch: Arch, image: int, layer: str) -> Timeline:
         known = ", ".join(own.name for own in trace.layers)
         raise TraceError(f"{trace.title} has no layer {layer}; it has {known}")
     check_widths(trace, arch)
-    machine = arch.replace(skip_zeros=True)
-    plan = schedule(Workload(trace, image).jobs(machine), machine)
+    plan = schedule(Workload(trace, image).jobs(arch), arch)
     span = next(span for span in plan.layers if span.job.layer.name == layer)
     own = [transfer for transfer in plan.transfers if transfer.layer == layer]
     working = sorted({run.core for run in span.passes})

@@ -79,6 +79,7 @@ def random_case(seed: int) -> Case:
         dram_latency=int(rng.choice([0, 20, 100])),
         row_split=str(rng.choice(["balanced", "contiguous"])),
         skip_zeros=bool(rng.random() < 0.7),
+        compress=bool(rng.random() < 0.7),
     )
     return Case(tuple(layers), values, arch)
 

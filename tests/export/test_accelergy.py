@@ -41,14 +41,14 @@ def counts_of(path) -> dict[str, int]:
 def test_the_energy_is_that_of_the_result(case, tmp_path):
     paths = write_accelergy(case, case.arch, tmp_path / "out")
     assert [path.name for path in paths] == ["architecture.yaml", "ERT.yaml", "action_counts.yaml"]
-    runs = simulate(case, case.arch).runs("skipping" if case.arch.skip_zeros else "dense")
+    runs = simulate(case, case.arch).runs("skipping")
     expected = {f"hwsim.{part}": sum(run.energy_pj[part] for run in runs) for part in runs[0].energy_pj}
     assert accelergy(paths[1], paths[2]) == pytest.approx(expected, rel=1e-12)
 
 
 def test_actions_are_counted_exactly(case, tmp_path):
     counts = counts_of(write_accelergy(case, case.arch, tmp_path)[2])
-    runs = simulate(case, case.arch).runs("skipping" if case.arch.skip_zeros else "dense")
+    runs = simulate(case, case.arch).runs("skipping")
     passes = [run for span in schedule_of(case, case.arch, 0).layers for run in span.passes]
     assert set(counts) == set(EVENTS)
     assert counts["symbol"] == sum(run.timing.symbols for run in passes)

@@ -43,7 +43,7 @@ class Timeline:
 
 
 def runs_of(case):
-    return simulate(case, case.arch).runs("skipping" if case.arch.skip_zeros else "dense")
+    return simulate(case, case.arch).runs("skipping")
 
 
 def test_the_layers_and_their_bytes_are_those_of_the_result(case, tmp_path):

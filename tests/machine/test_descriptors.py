@@ -52,13 +52,14 @@ def test_the_configuration_by_hand():
     assert PASS.config(ARCH) == {
         "decoder": {
             "order": 3,
+            "compressed": 1,
             "skip_zeros": 1,
             "raw_bits": 8,
             "segments": 2,
             "full_values": 4 * 33,
             "tail_values": 33,
         },
-        "encoder": {"order": 1, "skip_zeros": 1, "raw_bits": 6},
+        "encoder": {"order": 1, "compressed": 1, "raw_bits": 6},
         "requantize": {"shift": 9, "relu": 0, "bits": 6, "signed": 1},
         "depthwise": 0,
         "signed_input": 0,

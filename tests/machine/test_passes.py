@@ -12,7 +12,7 @@ from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
 from hwsim.machine.passes import Layout, Stream, time_pass
 from hwsim.machine.rows import input_rows
-from hwsim.machine.symbols import coded_symbols, raw_symbols
+from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
 
 LATENCIES = (DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY)
 
@@ -67,6 +67,7 @@ def cases(draw) -> Case:
         run_max=draw(st.integers(1, 16)),
         fifo_depth=draw(st.integers(DECODE_LATENCY + 1, DECODE_LATENCY + 6)),
         skip_zeros=draw(st.booleans()),
+        compress=draw(st.booleans()),
     )
     return Case(
         layer=layer,
@@ -89,7 +90,7 @@ def cases(draw) -> Case:
 def outcomes(case: Case):
     """(model, reference, events of the model) of a case."""
     layer, arch, values = case.layer, case.arch, case.values
-    order = case.order if arch.skip_zeros else None
+    order = case.order if arch.compress else None
     starts = range(0, layer.in_shape[0], case.block)
     parts = [
         [
@@ -101,11 +102,13 @@ def outcomes(case: Case):
         for y in range(layer.in_shape[1])
     ]
     words = np.array([[len(part[0].words) for part in row] for row in parts], np.int32)
-    if arch.skip_zeros:
+    if arch.compress:
         used = np.unique(values)
         lengths = np.zeros(65536, np.uint8)
         lengths[used] = [len(seg(int(v), case.order)) for v in used]
-        symbols = coded_symbols(values, case.block, lengths, arch.run_max)
+        symbols = coded_symbols(values, case.block, lengths, arch.run_max if arch.skip_zeros else 0)
+    elif arch.skip_zeros:
+        symbols = raw_skipping_symbols(values, case.block, case.bits)
     else:
         symbols = raw_symbols(values.shape, case.block, case.bits)
 
@@ -148,6 +151,7 @@ def outcomes(case: Case):
         columns=arch.columns,
         order=order,
         bits=case.bits,
+        skip_zeros=arch.skip_zeros,
         run_max=arch.run_max,
         fifo_depth=arch.fifo_depth,
         latencies=LATENCIES,

@@ -1,7 +1,7 @@
 """The passes that the benches of the core and of the array run, and what those passes must cover."""
 
 from dataclasses import replace
-from itertools import cycle
+from itertools import cycle, product
 
 import numpy as np
 from core_cases import Case, Operands, cases, handful, operands, prepare
@@ -18,7 +18,8 @@ from hwsim.trace.shipped import shipped_trace
 
 ORDERS = range(16)
 SHORT_CYCLES = 300  # of a random pass: simulators are slow
-DENSE = 6  # random passes of the dense baseline
+MODES = list(product((True, False), repeat=2))  # skip_zeros, compress
+OTHERS = 4  # random passes of each mode but the first
 
 
 def all_cases(arch: Arch, number: int) -> list[Case]:
@@ -78,17 +79,16 @@ def real_passes(arch: Arch) -> list[Case]:
             )
             return replace(one, **changes)
 
-        dense = arch.replace(skip_zeros=False)
         return [
             case("conv1", 2, (10,)),
             case("conv2", 4, (0, 3, 4), stream=(-20, 30, 8)),
             case("fc2", 80),
-            *(case("fc3", first, arch=machine) for machine in (arch, dense) for first in (0, 4, 8)),
+            *(case("fc3", first, arch=machine) for machine in (arch, arch.dense()) for first in (0, 4, 8)),
         ]
 
 
 def random_passes(arch: Arch, number: int) -> list[Case]:
-    """Short random passes, the same for the same ``number``: skipping ones of all orders, and dense ones."""
+    """Short random passes of all modes, the same for the same ``number``; of the first one all orders."""
     found: dict[Layer, Case] = {}
 
     @seed(number)
@@ -104,16 +104,18 @@ def random_passes(arch: Arch, number: int) -> list[Case]:
         found.setdefault(case.layer, case)
 
     collect()
-    skipping = [case for case in found.values() if case.arch.skip_zeros]
-    dense = [case for case in found.values() if not case.arch.skip_zeros]
+    first, *others = (
+        [case for case in found.values() if (case.arch.skip_zeros, case.arch.compress) == mode]
+        for mode in MODES
+    )
     return [
         *(
             replace(
                 case, source=replace(case.source, order=order), target=replace(case.target, order=15 - order)
             )
-            for order, case in zip(ORDERS, cycle(skipping), strict=False)
+            for order, case in zip(ORDERS, cycle(first), strict=False)
         ),
-        *dense[:DENSE],
+        *(case for cases in others for case in cases[:OTHERS]),
     ]
 
 
@@ -130,8 +132,9 @@ def clocked_cycles(case: Case, arrival: list[int]) -> int:
         block=case.block,
         out_channels=case.out_channels,
         columns=case.arch.columns,
-        order=case.source.order if case.arch.skip_zeros else None,
+        order=case.source.order if case.arch.compress else None,
         bits=case.source.bits,
+        skip_zeros=case.arch.skip_zeros,
         run_max=case.arch.run_max,
         fifo_depth=case.arch.fifo_depth,
         latencies=(DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY),
@@ -146,6 +149,7 @@ def cover(coverage: Coverage, case: Case) -> None:
     if case.depthwise:
         values = values[case.first : case.first + case.out_channels]
     coverage.hit("kind", (layer.kind, skip))
+    coverage.hit("mode", (skip, case.arch.compress))
     coverage.hit("stride", layer.stride[0])
     coverage.hit("kernel height", layer.kernel[0])
     coverage.hit("kernel width", layer.kernel[1])
@@ -155,7 +159,7 @@ def cover(coverage: Coverage, case: Case) -> None:
     coverage.hit("rows", "one" if layer.in_shape[1] == 1 else "some")
     coverage.hit("columns", "one" if layer.in_shape[2] == 1 else "some")
     coverage.hit("owned", "one" if len(case.owned) == 1 else "some")
-    if skip:
+    if case.arch.compress:
         coverage.hit("order in", case.source.order)
         coverage.hit("order out", case.target.order)
     for y in range(layer.in_shape[1]):
@@ -165,7 +169,7 @@ def cover(coverage: Coverage, case: Case) -> None:
         for first in range(0, len(values), case.block):
             segment = values[first : first + case.block, y]
             places = np.flatnonzero(segment)
-            if skip and len(places):
+            if skip and case.arch.compress and len(places):
                 for run in np.diff(places, prepend=-1) - 1:
                     coverage.hit("run", int(run))
                     coverage.hit("run", "longer" if run > case.arch.run_max else "one symbol")
@@ -179,6 +183,7 @@ def require_all(coverage: Coverage, arch: Arch) -> None:
     """Fail for what no pass exercised."""
     kinds = ("conv", "depthwise", "linear")
     both = (False, True)
+    coverage.require("mode", MODES)
     coverage.require("kind", [(kind, skip) for kind in kinds for skip in both])
     coverage.require("stride", [1, 2])
     coverage.require("kernel height", [1, 2, 3, 5])

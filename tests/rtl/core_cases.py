@@ -12,7 +12,7 @@ from hwsim.layer import Layer
 from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
 from hwsim.machine.passes import Layout, PassTiming, Stream, time_pass
 from hwsim.machine.rows import input_rows
-from hwsim.machine.symbols import coded_symbols, raw_symbols
+from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
 from hwsim.quantize import Requantize
 from hwsim.reference import run_layer
 from hwsim_rtl.cosim import PassStimulus
@@ -78,6 +78,7 @@ class Case:
             shift=self.shift,
             relu=layer.relu,
             skip_zeros=self.arch.skip_zeros,
+            compress=self.arch.compress,
         )
 
 
@@ -134,7 +135,7 @@ def codes(arch: Arch):
 
 @st.composite
 def cases(draw, arch: Arch) -> Case:
-    """A random pass of a machine with these widths; ``skip_zeros`` is drawn too."""
+    """A random pass of a machine with these widths; ``skip_zeros`` and ``compress`` are drawn too."""
     layer = draw(layers())
     blocks = [b for b in (1, 2, 4, 8, 16) if b <= arch.columns]
     if layer.kind == "depthwise":
@@ -150,7 +151,7 @@ def cases(draw, arch: Arch) -> Case:
     spread = source.bits + arch.weight_bits + 16 - target.bits
     return Case(
         layer=layer,
-        arch=arch.replace(skip_zeros=draw(st.booleans())),
+        arch=arch.replace(skip_zeros=draw(st.booleans()), compress=draw(st.booleans())),
         owned=draw(
             st.sets(st.integers(0, layer.out_shape[1] - 1), min_size=1).map(lambda r: tuple(sorted(r)))
         ),
@@ -208,7 +209,7 @@ def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, 
     made = slice(case.first, case.first + case.out_channels)
 
     # Words in.
-    data, counts = map_words(values, case.block, case.source, arch.skip_zeros)
+    data, counts = map_words(values, case.block, case.source, arch.compress)
     starts = np.cumsum(counts).reshape(counts.shape) - counts
     rows = input_rows(layer, np.array(case.owned))
     if case.depthwise:
@@ -236,15 +237,18 @@ def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, 
 
     # Words out.
     out = run_layer(layer, values, weights, requantize, case.source.signed)[made][:, list(case.owned)]
-    out_data, out_counts = map_words(out, case.out_block, case.target, arch.skip_zeros)
+    out_data, out_counts = map_words(out, case.out_block, case.target, arch.compress)
     nonzeros = np.add.reduceat(
         np.count_nonzero(out, axis=2), np.arange(0, len(out), case.out_block), axis=0
     ).T.ravel()
     out_last = np.zeros(len(out_data), bool)
     out_last[np.cumsum(out_counts) - 1] = True
 
-    if arch.skip_zeros:
-        symbols = coded_symbols(values, case.block, code_lengths(case.source.order), arch.run_max)
+    if arch.compress:
+        run_max = arch.run_max if arch.skip_zeros else 0
+        symbols = coded_symbols(values, case.block, code_lengths(case.source.order), run_max)
+    elif arch.skip_zeros:
+        symbols = raw_skipping_symbols(values, case.block, case.source.bits)
     else:
         symbols = raw_symbols(values.shape, case.block, case.source.bits)
     timing = time_pass(
@@ -286,7 +290,7 @@ def handful(arch: Arch) -> list[Case]:
         }
         return Case(layer=layer, **(fields | changes))
 
-    dense = arch.replace(skip_zeros=False)
+    dense = arch.dense()
     return [
         case("conv", (5, 6, 7), (4, 6, 7), (3, 3), padding=(1, 1)),
         case("conv", (6, 5, 9), (3, 3, 5), (5, 2), 2, (2, 1), relu=False, target=Code(6, 0, True)),
@@ -300,9 +304,9 @@ def handful(arch: Arch) -> list[Case]:
     ]
 
 
-def map_words(values: np.ndarray, block: int, code: Code, skip_zeros: bool) -> tuple[np.ndarray, np.ndarray]:
+def map_words(values: np.ndarray, block: int, code: Code, compress: bool) -> tuple[np.ndarray, np.ndarray]:
     """A map as stored: uint64 words, and how many each segment has, (H, channel blocks)."""
-    if skip_zeros:
+    if compress:
         data, index = encode_segments(values.astype(np.uint16), block, code.order)
         return np.asarray(data).view(">u8").astype(np.uint64), index["words"].astype(np.int64)
     words, counts = [], []

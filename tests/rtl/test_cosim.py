@@ -1,6 +1,7 @@
 """A core in compiled simulation equals the cycle model to the cycle and the integer reference to the bit."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -137,8 +138,8 @@ def test_a_pass_that_starves_for_ever_is_reported(machine):
 
 def test_the_passes_that_the_compiler_learns_from_are_whole_and_legal(machine):
     passes = training_passes(machine.arch)
-    kinds = {(stimulus.geometry.depthwise, stimulus.geometry.skip_zeros) for stimulus in passes}
-    assert kinds == {(False, False), (False, True), (True, False), (True, True)}
+    kinds = {(one.geometry.depthwise, one.geometry.skip_zeros, one.geometry.compress) for one in passes}
+    assert kinds == set(product((False, True), repeat=3))
     for stimulus, outcome in zip(passes, machine.run(passes), strict=True):
         assert not outcome.error
         assert outcome.words_read == len(stimulus.words)

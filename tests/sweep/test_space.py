@@ -50,7 +50,7 @@ NUMBERS = {
     "map_buffer": (1, 1 << 20), "clock_mhz": (1.5, 900.0), "bytes_per_cycle": (1, 256),
     "dram_latency": (1, 500),
 }  # fmt: skip
-WORDS = {"row_split": ["balanced", "contiguous"]}
+WORDS = {"row_split": ["balanced", "contiguous"], "compress": [True, False]}
 
 
 def test_every_field_of_the_machine_is_swept_or_the_reason_is_given():

@@ -17,6 +17,8 @@ from hwsim_rtl.codec.symbol import ORDER_BITS, DecoderConfig, Symbol, significan
 class SegDecoder(wiring.Component):
     """One symbol a cycle, back to back across segments (docs/architecture.md, *Symbol* and *Decoder*).
 
+    A raw zero that is skipped is a run of one zero.
+
     A symbol is consumed in cycle T if ``credit`` is high and its words are in the window; it is valid on
     ``symbols`` in T + 1. ``run``, ``present`` and the marks come from registers, ``value`` (undefined unless
     ``present``) through a mask and a subtraction after them.
@@ -71,18 +73,22 @@ class SegDecoder(wiring.Component):
         ]
 
         # The symbol at the head; places are counted from the begin of the word at the head. Bits of its chunk
-        # that are gone, and all bits after an error, read as ones.
+        # that are gone, and all bits after an error, read as zeros of the map: ones, if it is compressed.
         start = window.offset
         chunk, fine = start[FINE:], start[:FINE]
         head = Signal(CHUNK_BITS)
         head_rises = Signal(CHUNK_BITS)
         gone = Cat(self.error | (fine > i) for i in range(CHUNK_BITS))
-        m.d.comb += head.eq(window.bits.word_select(chunk, CHUNK_BITS) | gone)
-        m.d.comb += head_rises.eq(head & ~Cat(1, head[:-1]))
+        shown = window.bits.word_select(chunk, CHUNK_BITS)
+        compressed, runs = config.compressed, config.compressed & config.skip_zeros
+        m.d.comb += head.eq(Mux(compressed, shown | gone, shown & ~gone))
+        m.d.comb += head_rises.eq(head & ~Cat(compressed, head[:-1]))
 
         # A run of ones, zeros of the map, goes up to the first 0; a value follows unless the run is more than
         # run_max. The value's code, of `2 prefix + order` bits, has its first one where the bits rise for the
-        # first time, `prefix` bits after the run.
+        # first time, `prefix` bits after the run. Where no runs are decoded, a zero is the longest one. The
+        # first one of a raw value is where the bits first rise too, in its chunk or, after nothing but zeros,
+        # in the next.
         m.submodules.first_zero = first_zero = RingFirst()
         m.submodules.first_rise = first_rise = RingFirst()
         zero, rise = first_zero.first, first_rise.first
@@ -95,22 +101,25 @@ class SegDecoder(wiring.Component):
         m.d.comb += [first_zero.chunk.eq(chunk), first_rise.chunk.eq(chunk)]
         longest_run = LONG_RUN * arch.run_max
         longest_end = Signal.like(window.end)
+        raw_zero = Signal()
         raw_end = Signal.like(window.end)
         run_end = Signal.like(window.end)  # of the run alone, no longer than the longest
         value_end = Signal.like(window.end)
         value_follows = Signal()
         m.d.comb += [
-            longest_end.eq(start + longest_run),
+            longest_end.eq(start + Mux(runs, longest_run, 1)),
             raw_end.eq(start + config.raw_bits),
+            raw_zero.eq(self.error | (rise >= raw_end)),
             run_end.eq(Mux(zero < longest_end, zero, longest_end)),
-            value_follows.eq(zero <= start + arch.run_max),
+            value_follows.eq(zero <= start + Mux(runs, arch.run_max, 0)),
             value_end.eq((rise << 1) - zero + order),
-            window.end.eq(Mux(config.skip_zeros, Mux(value_follows, value_end, run_end), raw_end)),
+            window.end.eq(Mux(compressed, Mux(value_follows, value_end, run_end), raw_end)),
         ]
 
         # The segment ends with the symbol that holds its last value. What the symbol before took is
         # subtracted here, a cycle late. `bound` is where the segment would end if all that is left of it were
-        # zeros; a value that follows is one more, so that its zeros need to reach one bit less far.
+        # zeros; a value that follows is one more, so that its zeros need to reach one bit less far. Without
+        # runs a symbol is one value.
         symbol = self.symbols.payload
         before = Signal(COUNT_BITS)  # values of the segment from the symbol before on
         left = Signal(COUNT_BITS)  # from this symbol on
@@ -119,7 +128,6 @@ class SegDecoder(wiring.Component):
         last_but_one = Signal.like(zero)
         near = Signal()
         run_ends_segment = Signal()  # at the run's end, or within it
-        dense_end = Signal()
         passes_bound = Signal()
         m.d.comb += [
             left.eq(before - Mux(pending, symbol.run + symbol.present, 0)),
@@ -127,9 +135,8 @@ class SegDecoder(wiring.Component):
             bound.eq(left + start),
             last_but_one.eq(bound - 1),
             run_ends_segment.eq(near & (zero >= bound)),
-            dense_end.eq(~config.skip_zeros & (left == 1)),
             passes_bound.eq(Mux(value_follows, zero >= last_but_one, zero >= bound)),
-            window.rest.eq((config.skip_zeros & near & passes_bound) | dense_end),
+            window.rest.eq(Mux(runs, near & passes_bound, left == 1)),
             window.take.eq((window.ready | self.error) & self.credit & ~self.start),
         ]
 
@@ -147,15 +154,17 @@ class SegDecoder(wiring.Component):
 
         # The symbol, a cycle later.
         prefix = Signal.like(rise)
+        is_zero = Signal()  # the value, if there is one
         run = Signal.like(symbol.run)
         m.d.comb += run.eq(Mux(run_ends_segment, left, run_end - start))
         m.d.sync += [
             self.symbols.valid.eq(window.take),
-            symbol.run.eq(Mux(config.skip_zeros, run, 0)),
-            symbol.present.eq(~config.skip_zeros | (value_follows & ~run_ends_segment)),
+            symbol.run.eq(Mux(runs, run, config.skip_zeros & raw_zero)),
+            symbol.present.eq(~Mux(runs, ~value_follows | run_ends_segment, config.skip_zeros & raw_zero)),
             symbol.segment_end.eq(window.rest),
             symbol.row_end.eq(window.rest & row_ends),
             prefix.eq(rise - zero),
+            is_zero.eq(Mux(compressed, ~value_follows, raw_zero)),
         ]
 
         # Its value is the last `prefix + order` bits that were consumed, less 2^order - 1.
@@ -163,10 +172,10 @@ class SegDecoder(wiring.Component):
         code = Signal(len(window.taken))
         number = Signal(signed(len(code) + 1))
         m.d.comb += [
-            significant.eq(Mux(config.skip_zeros, prefix + order, config.raw_bits)),
+            significant.eq(Mux(compressed, prefix + order, config.raw_bits)),
             code.eq(Cat(bit & (i < significant) for i, bit in enumerate(window.taken))),
-            number.eq(code - Mux(config.skip_zeros, (1 << order) - 1, 0)),
-            symbol.value.eq(number),
+            number.eq(code - Mux(compressed, (1 << order) - 1, 0)),
+            symbol.value.eq(Mux(is_zero, 0, number)),
         ]
 
         # Its faults: an illegal prefix, a value out of range, the end of the segment elsewhere.
@@ -181,9 +190,9 @@ class SegDecoder(wiring.Component):
         ]
         most_zeros = Mux(order > arch.activation_bits, 1, arch.activation_bits + 1 - order)
         too_large = number[arch.activation_bits :].any()
-        bad_code = symbol.present & config.skip_zeros & ((prefix > most_zeros) | too_large)
+        bad_code = symbol.present & compressed & ~is_zero & ((prefix > most_zeros) | too_large)
         end = Signal(range(2 * WORD_BITS))
-        m.d.comb += end.eq(Mux(symbol.present, value_end_before, begin + symbol.run))
+        m.d.comb += end.eq(Mux(runs & ~symbol.present, begin + symbol.run, value_end_before))
         inside = Mux(symbol.segment_end, end <= WORD_BITS, end < WORD_BITS)
         closes = Mux(last, inside, ~symbol.segment_end | (next_last & (end > WORD_BITS)))
         with m.If(self.start):

@@ -19,7 +19,7 @@ ENCODE_LATENCY = 3  # cycles from the last value of a segment to its last word
 class SegEncoder(wiring.Component):
     """Code one value a cycle, for ever while words and index entries are taken.
 
-    A zero is one bit, so zero runs need no merging. ``skip_zeros`` = 0: raw values of ``raw_bits`` bits.
+    A zero is one bit, so zero runs need no merging. Without ``compressed``: raw values of ``raw_bits`` bits.
 
     The last value of a segment, taken in cycle t, makes the segment's last word and its index entry valid in
     t + 3; a value that fills a word earlier in the segment makes it valid in t + 2. A word or entry that is
@@ -76,7 +76,7 @@ class SegEncoder(wiring.Component):
                 single.eq(is_zero),
                 nonzeros.eq(Mux(piece.payload.last, 0, nonzeros) + ~is_zero),
             ]
-            with m.If(~config.skip_zeros):
+            with m.If(~config.compressed):
                 m.d.sync += low.eq(value.code)
             with m.Elif(is_zero):
                 m.d.sync += low.eq(1)
@@ -85,7 +85,7 @@ class SegEncoder(wiring.Component):
 
         # Second stage: the length. With L bits from the first one on, a code has 2 L - order.
         m.d.comb += [zeros.bits.eq(low), piece.payload.low.eq(low)]
-        with m.If(~config.skip_zeros):
+        with m.If(~config.compressed):
             m.d.comb += piece.payload.length.eq(config.raw_bits)
         with m.Elif(single):
             m.d.comb += piece.payload.length.eq(1)

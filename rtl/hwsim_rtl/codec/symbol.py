@@ -32,8 +32,9 @@ def longest_symbol(arch: Arch) -> int:
 class Symbol(data.StructLayout):
     """What the decoder consumes in a cycle.
 
-    Members: ``run`` zeros; then, if ``present``, one ``value`` (unsigned code, zero only in dense mode);
-    ``segment_end``: the last symbol of its segment; ``row_end``: also of the last segment of its input row.
+    Members: ``run`` zeros; then, if ``present``, one ``value`` (unsigned code, zero only if zeros are not
+    skipped); ``segment_end``: the last symbol of its segment; ``row_end``: also of the last segment of its
+    input row.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -51,10 +52,13 @@ class Symbol(data.StructLayout):
 class DecoderConfig(data.Struct):
     """What a pass reads; constant from ``start`` to the end of the pass.
 
-    ``segments`` of an input row, of ``full_values`` values each, the last of ``tail_values``; all at least 1.
+    ``compressed``: segments in SEG of ``order``, else of raw values of ``raw_bits`` bits. ``skip_zeros``: a
+    zero is no value. ``segments`` of an input row, of ``full_values`` values each, the last of
+    ``tail_values``; all at least 1.
     """
 
     order: unsigned(ORDER_BITS)
+    compressed: 1
     skip_zeros: 1
     raw_bits: unsigned(RAW_BITS)
     segments: unsigned(COUNT_BITS)
@@ -63,10 +67,10 @@ class DecoderConfig(data.Struct):
 
 
 class EncoderConfig(data.Struct):
-    """How a pass codes its outputs; constant while values are under way."""
+    """How a pass writes its outputs, as in :class:`DecoderConfig`; constant while values are under way."""
 
     order: unsigned(ORDER_BITS)
-    skip_zeros: 1
+    compressed: 1
     raw_bits: unsigned(RAW_BITS)
 
 

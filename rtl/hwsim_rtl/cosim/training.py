@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -15,7 +16,7 @@ DENSITY = 0.4
 
 
 def training_passes(arch: Arch) -> list[PassStimulus]:
-    """A convolution, a depthwise and a linear layer, skipping zeros and dense; those that fit the machine.
+    """A convolution, a depthwise and a linear layer, skipping zeros or not, coded or raw; those that fit.
 
     One pixel of one channel always does.
     """
@@ -43,12 +44,11 @@ def training_passes(arch: Arch) -> list[PassStimulus]:
     image = replace(pixel, channels=8, height=12, width=width, out_width=width, owned=range(12))
     convolution = replace(image, kernel=(3, 3), padding=(1, 1))
     depthwise = replace(convolution, depthwise=True, channels=1, out_channels=1)
-    rng = np.random.default_rng(0)
     return [
-        _stimulus(geometry, arch, rng)
+        _stimulus(geometry, arch)
         for shape in (pixel, linear, convolution, depthwise)
-        for geometry in (shape, replace(shape, skip_zeros=False))
-        if _fits(geometry, arch)
+        for skip_zeros, compress in product((True, False), repeat=2)
+        if _fits(geometry := replace(shape, skip_zeros=skip_zeros, compress=compress), arch)
     ]
 
 
@@ -60,8 +60,9 @@ def _fits(geometry: PassGeometry, arch: Arch) -> bool:
     return True
 
 
-def _stimulus(geometry: PassGeometry, arch: Arch, rng: np.random.Generator) -> PassStimulus:
+def _stimulus(geometry: PassGeometry, arch: Arch) -> PassStimulus:
     """The pass on random values and weights."""
+    rng = np.random.default_rng(0)
     segments = []
     for _ in range(geometry.height * geometry.channels):
         values = rng.integers(1 << geometry.source.bits, size=geometry.width)
@@ -81,7 +82,7 @@ def _stimulus(geometry: PassGeometry, arch: Arch, rng: np.random.Generator) -> P
 
 def _words(values: np.ndarray, geometry: PassGeometry) -> list[int]:
     """A segment: as SEG of order 0, x + 1 after as many zeros as it has bits but one, or raw."""
-    if geometry.skip_zeros:
+    if geometry.compress:
         bits = "".join("0" * ((x + 1).bit_length() - 1) + f"{x + 1:b}" for x in values.tolist())
     else:
         bits = "".join(f"{x:0{geometry.source.bits}b}" for x in values.tolist())

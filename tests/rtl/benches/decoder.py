@@ -1,7 +1,7 @@
 """Bench of SegDecoder: symbols, and the cycle of every word and symbol, on random rows."""
 
 import random
-from itertools import pairwise
+from itertools import pairwise, product
 
 import cocotb
 from benches.values import all_runs, random_values
@@ -12,6 +12,8 @@ from streams import Coverage, StreamPort, bench_case, now, pack, random_stalls, 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import Word
 from hwsim_rtl.codec import symbol as payloads
+
+MODES = list(product((True, False), repeat=2))  # skip_zeros, compressed
 
 
 class Device:
@@ -51,7 +53,8 @@ async def symbols_and_times_equal_the_golden_model(dut):
     for number in range(case["passes"]):
         await one_pass(device, number, cover)
     cover.require("order", range(16))
-    cover.require("dense")
+    cover.require("skip_zeros, compressed", MODES)
+    cover.require("raw bits", range(1, arch.activation_bits + 1))
     cover.require("run", range(3 * arch.run_max + 1))
     cover.require("length", range(1, case["longest"] + 1))
     cover.require("padding", [0])
@@ -64,25 +67,26 @@ async def symbols_and_times_equal_the_golden_model(dut):
 
 async def one_pass(device: Device, number: int, cover: Coverage) -> None:
     dut, arch = device.dut, device.arch
-    dense = number % 9 == 8
-    order = None if dense else number % 16
-    raw_bits = random.randint(1, arch.activation_bits)
+    skip_zeros, compressed = MODES[number // 2 % len(MODES)] if number % 2 else MODES[0]
+    order = number // 2 % 16 if compressed else None
+    raw_bits = number // 4 % arch.activation_bits + 1
     segments = random.randint(1, 4)
     full, tail = random.choice([(1, 1), (2, 1), (17, 5), (64, 64), (200, 100), (49, 48)])
-    bits = raw_bits if dense else arch.activation_bits
+    bits = arch.activation_bits if compressed else raw_bits
     counts = ([full] * (segments - 1) + [tail]) * random.randint(1, 3)
     rows = [random_values(count, bits) for count in counts]
-    if number == 0:
+    if number in (0, 2 * 15):  # the orders of the longest codes
         rows = [all_runs(3 * arch.run_max + 2, bits)]
         segments, full, tail = 1, 1, len(rows[0])
-    expected = [symbols_of(values, order, raw_bits, arch.run_max) for values in rows]
+    expected = [symbols_of(values, order, raw_bits, arch.run_max, skip_zeros) for values in rows]
     bit_strings = [segment_bits(values, order, raw_bits) for values in rows]
     words = [word for string in bit_strings for word in words_of(string)]
 
     credit = cocotb.start_soon(device.give_credit(random.choice([1.0, 1.0, 0.5])))
     first = await device.start(
         order=order or 0,
-        skip_zeros=int(not dense),
+        compressed=int(compressed),
+        skip_zeros=int(skip_zeros),
         raw_bits=raw_bits,
         segments=segments,
         full_values=full,
@@ -109,13 +113,15 @@ async def one_pass(device: Device, number: int, cover: Coverage) -> None:
             assert got["row_end"] == (symbol.ends and i % segments == segments - 1)
             assert cycle == times.consumed[at] + 1, (i, at)
             at += 1
-    note_coverage(cover, order, expected, bit_strings, sent, times, device.credits)
+    cover.hit("skip_zeros, compressed", (skip_zeros, compressed))
+    if compressed:
+        cover.hit("order", order)
+    else:
+        cover.hit("raw bits", raw_bits)
+    note_coverage(cover, expected, bit_strings, sent, times, device.credits)
 
 
-def note_coverage(
-    cover: Coverage, order, expected: list[list[Symbol]], bit_strings, sent, times, credits
-) -> None:
-    cover.hit("dense" if order is None else "order", True if order is None else order)
+def note_coverage(cover: Coverage, expected: list[list[Symbol]], bit_strings, sent, times, credits) -> None:
     for symbols, string in zip(expected, bit_strings, strict=True):
         for symbol in symbols:
             cover.hit("run", symbol.run)
@@ -156,6 +162,7 @@ async def a_fault_sets_error_and_the_pass_still_ends(dut):
             words = [*words_of(good), *words_of(string), *words_of(good)]
             await device.start(
                 order=order,
+                compressed=1,
                 skip_zeros=1,
                 raw_bits=bits,
                 segments=3,

@@ -31,7 +31,7 @@ async def words_and_entries_equal_the_golden_model(dut):
     for number in range(case["passes"]):
         await one_pass(dut, ports, bits, number, cover)
     cover.require("order", range(16))
-    cover.require("dense")
+    cover.require("raw")
     cover.require("length", [1, *range(3, case["longest"] + 1, 2)])
     cover.require("padding", [0, 1, 63])
     cover.require("padding in eighths of a word", range(8))
@@ -43,16 +43,16 @@ async def words_and_entries_equal_the_golden_model(dut):
 
 async def one_pass(dut, ports, bits: int, number: int, cover: Coverage) -> None:
     values_port, words_port, index_port = ports
-    dense = number % 9 == 8
-    order = None if dense else number % 16
+    raw = number % 9 == 8
+    order = None if raw else number % 16
     raw_bits = random.randint(1, bits)
     dut.config.value = pack(
         payloads.EncoderConfig.as_shape(),
-        {"order": order or 0, "skip_zeros": int(not dense), "raw_bits": raw_bits},
+        {"order": order or 0, "compressed": int(not raw), "raw_bits": raw_bits},
     )
     lengths = [random.choice([1, 1, 2, 3, 9, 20, 64, 130]) for _ in range(8)]
-    segments = [random_values(count, raw_bits if dense else bits) for count in lengths]
-    if not dense:  # the ends of a word, on purpose: a zero is one bit
+    segments = [random_values(count, raw_bits if raw else bits) for count in lengths]
+    if not raw:  # the ends of a word, on purpose: a zero is one bit
         for values, padding in zip(segments, (0, 1, 63), strict=False):
             values += [0] * ((-sum(len(seg(value, order)) for value in values) - padding) % 64)
     rates = {name: random.choice([0.0, 0.0, 0.3, 0.7]) for name in ("values", "words", "index")}
@@ -89,13 +89,13 @@ async def one_pass(dut, ports, bits: int, number: int, cover: Coverage) -> None:
     for name, rate in rates.items():
         if rate:
             cover.hit("stalled", name)
-    cover.hit("dense" if dense else "order", True if dense else order)
+    cover.hit("raw" if raw else "order", True if raw else order)
     for values, string in zip(segments, strings, strict=True):
         used = 0
         for value in values:
-            length = raw_bits if dense else len(seg(value, order))
+            length = raw_bits if raw else len(seg(value, order))
             used += length
-            if not dense and order == 0:
+            if not raw and order == 0:
                 cover.hit("length", length)
         padding = len(string) - used
         cover.hit("padding", padding)

@@ -19,9 +19,10 @@ class RoundTrip(Elaboratable):
         self.arch = arch
         self.values = [Signal(arch.activation_bits, name=f"value{i}") for i in range(VALUES)]
         self.order = Signal(4)
+        self.compressed = Signal()
         self.skip_zeros = Signal()
         self.sync = ClockDomain("sync", reset_less=True)
-        self.constants = [*self.values, self.order, self.skip_zeros]
+        self.constants = [*self.values, self.order, self.compressed, self.skip_zeros]
         self.free = [*self.constants, self.sync.clk]
 
     def elaborate(self, platform):
@@ -40,7 +41,7 @@ class RoundTrip(Elaboratable):
         sent = Signal(range(VALUES + 1))
         m.d.comb += [
             encoder.config.order.eq(self.order),
-            encoder.config.skip_zeros.eq(self.skip_zeros),
+            encoder.config.compressed.eq(self.compressed),
             encoder.config.raw_bits.eq(self.arch.activation_bits),
             encoder.values.valid.eq(sent < VALUES),
             encoder.values.payload.code.eq(Array(self.values)[sent]),
@@ -55,6 +56,7 @@ class RoundTrip(Elaboratable):
             decoder.words.valid.eq(encoder.words.valid),
             encoder.words.ready.eq(decoder.words.ready),
             decoder.config.order.eq(self.order),
+            decoder.config.compressed.eq(self.compressed),
             decoder.config.skip_zeros.eq(self.skip_zeros),
             decoder.config.raw_bits.eq(self.arch.activation_bits),
             decoder.config.segments.eq(1),

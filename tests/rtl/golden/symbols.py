@@ -40,11 +40,17 @@ class Symbol:
     ends: bool
 
 
-def symbols_of(values: list[int], order: int | None, raw_bits: int, run_max: int) -> list[Symbol]:
-    """A segment as docs/architecture.md cuts it into symbols; ``order`` None: dense."""
-    if order is None:
-        return [Symbol(0, v, raw_bits, i == len(values) - 1) for i, v in enumerate(values)]
+def symbols_of(
+    values: list[int], order: int | None, raw_bits: int, run_max: int, skip_zeros: bool
+) -> list[Symbol]:
+    """A segment as docs/architecture.md cuts it into symbols; ``order`` None: raw."""
     symbols = []
+    if order is None or not skip_zeros:
+        for i, value in enumerate(values):
+            length = raw_bits if order is None else len(seg(value, order))
+            skipped = skip_zeros and value == 0
+            symbols.append(Symbol(int(skipped), None if skipped else value, length, i == len(values) - 1))
+        return symbols
     at = 0
     while at < len(values):
         zeros = 0
