@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
+from hwsim.codec.labels import SEG
 from hwsim.report import text
 from hwsim.report.plots.style import (
     BLUE,
@@ -23,7 +24,6 @@ from hwsim.report.plots.style import (
     styled,
 )
 from hwsim.reproduce.entry import Entry
-from hwsim.reproduce.sizes import SEG
 from hwsim.reproduce.tables import own_width, ratio
 
 COLOURS = (GREY, BLUE, GREEN, ORANGE, PURPLE, VERMILLION)  # baseline, then the others
