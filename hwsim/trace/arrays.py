@@ -1,133 +1,166 @@
-"""Arrays of a trace: their Zarr v3 metadata, held against an allow-list before Zarr sees it.
+"""Arrays of a trace as Zarr v3 keeps them: metadata and chunks, in one form.
 
-A codec's name in an array's metadata makes Zarr import the code that answers to it, so an array is opened
-only if every name in its metadata is one of ours.
+Any Zarr reader opens them. Here they are written and read without Zarr, so that every read has a bound that
+follows from the array's shape: metadata are compared with the one form, which makes nothing be looked up by
+a name in them, and a chunk is expanded into as many bytes as its shape has.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from numcodecs.zstd import Zstd
 
 from hwsim.errors import TraceError
-from hwsim.trace.header import first_problem
-from hwsim.trace.store import one_line, read, trouble, write
-
-if TYPE_CHECKING:
-    import zarr
-    from zarr.abc.store import Store
+from hwsim.trace.store import COPY_AGAIN, one_line, trouble
 
 CHUNK_BYTES = 64 << 20  # a map above this is cut into several chunks an image, by channels
-MAX_CHUNK_VALUES = 1 << 31
-_COMPRESSION = {"name": "zstd", "configuration": {"level": 3, "checksum": False}}
-_CODECS = frozenset({"bytes", "zstd", "blosc", "gzip", "crc32c"})  # part of zarr itself, decode plain data
+METADATA_BYTES = 1 << 16
+LEVEL = 3
+Read = Callable[[str, int], bytes | None]  # bytes of a key, that many at most; None if it is not there
+Write = Callable[[str, bytes], object]
 
 
 @dataclass(frozen=True)
-class _Named:
-    name: str
-    configuration: dict[str, JsonValue]
+class Array:
+    """An array of a trace.
 
+    Attributes:
+        path: in the trace.
+        shape: of the array.
+        dtype: of its values, stored little-endian.
+        indexed: by how many leading indices a part is written and read: 1 for a map, the number of the image.
+        length: of a chunk along the axis behind these; a chunk has one index of each before, and all of
+            those behind.
+    """
 
-@dataclass(frozen=True)
-class _ArrayMetadata:
-    """What an array's ``zarr.json`` may be."""
-
-    zarr_format: Literal[3]
-    node_type: Literal["array"]
+    path: str
     shape: tuple[int, ...]
-    data_type: Literal["uint16", "int8", "int16", "int32"]
-    chunk_grid: _Named
-    chunk_key_encoding: _Named
-    fill_value: int
-    codecs: tuple[_Named, ...]
+    dtype: str
+    indexed: int
+    length: int
 
-    def __post_init__(self) -> None:
-        chunk = self.chunk_grid.configuration.get("chunk_shape")
-        if self.chunk_grid.name != "regular" or not isinstance(chunk, list):
-            raise ValueError("only regular chunks are read")
-        sizes = [size for size in chunk if type(size) is int and size > 0]
-        if not len(sizes) == len(chunk) == len(self.shape):
-            raise ValueError(f"chunks of shape {chunk}")
-        if math.prod(sizes) > MAX_CHUNK_VALUES:
-            raise ValueError(f"chunks of more than 2^31 values, {chunk}")
-        if self.chunk_key_encoding.name not in ("default", "v2"):
-            raise ValueError(f"chunk keys {self.chunk_key_encoding.name!r}")
-        for codec in self.codecs:
-            if codec.name not in _CODECS:
-                raise ValueError(f"codec {codec.name!r} is not one of {', '.join(sorted(_CODECS))}")
+    def create(self, write: Write) -> None:
+        """Write the metadata; its groups are made apart (:func:`create_group`)."""
+        write(f"{self.path}/zarr.json", json.dumps(self.metadata(), indent=1).encode("ascii"))
+
+    def write(self, write: Write, values: np.ndarray, *index: int) -> None:
+        """Write the values at the leading indices; a chunk of zeros is left out."""
+        for start, key in self._chunks(index):
+            some = values[start : start + self.length]
+            data = np.zeros(self._chunk[self.indexed :], self._stored)
+            data[: len(some)] = some
+            if data.any():
+                write(key, Zstd(LEVEL).encode(data))
+
+    def read(self, read: Read, *index: int) -> np.ndarray:
+        """The values at the leading indices.
+
+        Raises:
+            RuntimeError, ValueError: a chunk is damaged, or holds more than its shape has.
+        """
+        values = np.zeros(self.shape[self.indexed :], self._stored)
+        for start, key in self._chunks(index):
+            some = values[start : start + self.length]
+            data = some if len(some) == self.length else np.zeros(self._chunk[self.indexed :], self._stored)
+            coded = read(key, data.nbytes + data.nbytes // 64 + 1024)  # Zstandard never makes more of it
+            if coded is not None:
+                Zstd().decode(coded, data)
+                some[...] = data[: len(some)]
+        return values.astype(self.dtype, copy=False)
+
+    def keys(self, *index: int) -> list[str]:
+        """Of the chunks at the leading indices."""
+        return [key for _, key in self._chunks(index)]
+
+    def _chunks(self, index: tuple[int, ...]) -> list[tuple[int, str]]:
+        """Where each chunk begins along its axis, and its key."""
+        behind = (0,) * (len(self.shape) - self.indexed - 1)
+        return [
+            (start, "/".join(map(str, (self.path, "c", *index, number, *behind))))
+            for number, start in enumerate(range(0, self.shape[self.indexed], self.length))
+        ]
+
+    @property
+    def _chunk(self) -> tuple[int, ...]:
+        return (1,) * self.indexed + (self.length, *self.shape[self.indexed + 1 :])
+
+    @property
+    def _stored(self) -> np.dtype[Any]:
+        return np.dtype(self.dtype).newbyteorder("<")
+
+    def metadata(self) -> dict[str, Any]:
+        """The array's ``zarr.json``."""
+        return {
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": list(self.shape),
+            "data_type": self.dtype,
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(self._chunk)}},
+            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+            "fill_value": 0,
+            "codecs": [
+                {"name": "bytes", "configuration": {"endian": "little"}},
+                {"name": "zstd", "configuration": {"level": LEVEL, "checksum": False}},
+            ],
+            "attributes": {},
+        }
 
 
-def create(store: Store, path: str, shape: Sequence[int], dtype: str, chunk: Sequence[int]) -> zarr.Array:
-    """Make an empty array; its groups are made apart (:func:`create_group`)."""
-    import zarr
-
-    metadata = {
-        "zarr_format": 3,
-        "node_type": "array",
-        "shape": list(shape),
-        "data_type": dtype,
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk)}},
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-        "fill_value": 0,
-        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, _COMPRESSION],
-        "attributes": {},
-    }
-    write(store, f"{path}/zarr.json", json.dumps(metadata, indent=1).encode("ascii"))
-    return zarr.open_array(store, path=path, mode="r+", zarr_format=3)
+def map_array(path: str, images: int, shape: tuple[int, int, int]) -> Array:
+    """The array of a map (C, H, W) of all images: a chunk an image, or a chunk for some of its channels."""
+    channels, height, width = shape
+    length = max(1, min(channels, CHUNK_BYTES // (2 * height * width)))
+    return Array(path, (images, *shape), "uint16", 1, length)
 
 
-def create_group(store: Store, path: str) -> None:
-    """Make a group below the root."""
-    metadata = {"zarr_format": 3, "node_type": "group", "attributes": {}}
-    write(store, f"{path}/zarr.json", json.dumps(metadata, indent=1).encode("ascii"))
+def whole_array(path: str, shape: Sequence[int], dtype: str) -> Array:
+    """An array of one chunk."""
+    return Array(path, tuple(shape), dtype, 0, shape[0])
 
 
-def open_checked(store: Store, title: str, path: str, shape: Sequence[int], dtype: str) -> zarr.Array:
-    """Open an array for reading, if its metadata is what it should be.
+def as_stored(array: Array, read: Read, title: str) -> Array:
+    """The array as its metadata describe it, if they are what they should be; only its chunks may be longer
+    or shorter.
 
     Raises:
-        TraceError: it is missing, damaged, of another shape or dtype, or asks for a codec off the list.
+        TraceError: it is missing, damaged, of another shape or dtype, or not as hwsim writes it.
     """
-    import zarr
-
+    path = array.path
     with trouble(title, f"array {path}"):
-        document = read(store, f"{path}/zarr.json")
-        if document is None:
-            raise TraceError(f"{title}: array {path} is missing: copy or capture the trace again")
-        try:
-            # By way of json, which Zarr reads it with: no second reading of, say, a key that comes twice.
-            metadata = _adapter().validate_json(json.dumps(json.loads(document)), strict=True)
-        except ValidationError as error:
-            reason = one_line(first_problem(error))
+        data = read(f"{path}/zarr.json", METADATA_BYTES)
+        if data is None:
+            raise TraceError(f"{title}: array {path} is missing: {COPY_AGAIN}")
+        found = json.loads(data)
+        if not isinstance(found, dict):
+            raise ValueError("no JSON object")
+        kind, shape = found.get("data_type"), found.get("shape")
+        if (kind, shape) != (array.dtype, list(array.shape)):
             raise TraceError(
-                f"{title}: array {path} is damaged ({reason}): copy or capture the trace again"
-            ) from None
-        if (metadata.shape, metadata.data_type) != (tuple(shape), dtype):
-            raise TraceError(
-                f"{title}: array {path} is {metadata.data_type} {metadata.shape}, "
-                f"not {dtype} {tuple(shape)}: copy or capture the trace again"
+                f"{title}: array {path} is {one_line(kind)} {one_line(shape)}, "
+                f"not {array.dtype} {list(array.shape)}: {COPY_AGAIN}"
             )
-        return zarr.open_array(store, path=path, mode="r", zarr_format=3)
+        with suppress(KeyError, IndexError, TypeError):
+            length = found["chunk_grid"]["configuration"]["chunk_shape"][array.indexed]
+            if type(length) is int and 0 < length <= array.shape[array.indexed]:
+                array = replace(array, length=length)
+        form = array.metadata()
+        for name in form | found:
+            if name != "attributes" and found.get(name) != form.get(name):
+                raise TraceError(f"{title}: {name} of array {path} is not as hwsim writes it: {COPY_AGAIN}")
+        return array
 
 
-@cache
-def _adapter() -> TypeAdapter[_ArrayMetadata]:
-    return TypeAdapter(_ArrayMetadata)
-
-
-def map_chunk(shape: tuple[int, int, int]) -> tuple[int, int, int, int]:
-    """Chunk of a map's array (images, C, H, W): one image, or as many channels as fit `CHUNK_BYTES`."""
-    channels, height, width = shape
-    return (1, max(1, min(channels, CHUNK_BYTES // (2 * height * width))), height, width)
+def create_group(write: Write, path: str) -> None:
+    """Make a group below the root."""
+    metadata = {"zarr_format": 3, "node_type": "group", "attributes": {}}
+    write(f"{path}/zarr.json", json.dumps(metadata, indent=1).encode("ascii"))
 
 
 def crc32(*arrays: np.ndarray[Any, Any]) -> int:

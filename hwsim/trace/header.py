@@ -28,6 +28,10 @@ from hwsim.trace.store import one_line
 
 SCHEMA = 1
 MAX_VALUES = 1 << 31  # of a map or a weight tensor; more is damage, not a network
+MAX_CHECKSUMS = 1 << 18  # one for every map of every image
+HEADER_BYTES = 24 << 20
+# Of the signs of JSON: a few bytes of a document can be an object of a hundred.
+MAX_SIGNS = {b"[": 1 << 15, b"{": 1 << 15, b'"': MAX_CHECKSUMS, b",": 4 * MAX_CHECKSUMS}
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,8 @@ class Header:
     def __post_init__(self) -> None:
         if self.images < 1:
             raise ValueError(f"a trace has 1 image or more, not {self.images}")
+        if self.images * len(self.maps) > MAX_CHECKSUMS:
+            raise ValueError(f"a trace has {MAX_CHECKSUMS} maps of images at most: capture fewer images")
         if not 2 <= self.weight_bits <= 16:
             raise ValueError(f"weight_bits must be 2 .. 16, not {self.weight_bits}")
         if not self.layers:
@@ -199,7 +205,7 @@ def dump(header: Header) -> bytes:
     _parse(json.loads(text))
     attributes = {"schema": SCHEMA, "sha256": _digest(text), "trace": json.loads(text)}
     root = {"zarr_format": 3, "node_type": "group", "attributes": {"hwsim": attributes}}
-    return json.dumps(root, indent=1).encode("ascii")
+    return _check_size(json.dumps(root, indent=1).encode("ascii"))
 
 
 def digest(header: Header) -> str:
@@ -214,10 +220,11 @@ def load(document: bytes, title: str) -> Header:
         TraceError: it is foreign, of a newer schema, damaged or inconsistent.
     """
     try:
-        root = json.loads(document)
-    except (ValueError, RecursionError):
+        root = json.loads(_check_size(document))
+    except (ValueError, RecursionError) as error:
+        reason = one_line(error) if type(error) is ValueError else "no valid JSON"
         raise TraceError(
-            f"{title}: the metadata is damaged (no valid JSON): copy or capture the trace again"
+            f"{title}: the metadata is damaged ({reason}): copy or capture the trace again"
         ) from None
     attributes = root.get("attributes") if isinstance(root, dict) else None
     ours = attributes.get("hwsim") if isinstance(attributes, dict) else None
@@ -231,13 +238,24 @@ def load(document: bytes, title: str) -> Header:
         text = _canonical(ours.get("trace"))
         if _digest(text) != ours.get("sha256"):
             raise ValueError("the checksum differs")
-        header = _parse(ours["trace"])
+        header = _parse(ours.get("trace"))
         header.check_sealed()
     except (ValueError, RecursionError) as error:
         raise TraceError(
             f"{title}: the metadata is damaged ({one_line(error)}): copy or capture the trace again"
         ) from None
     return header
+
+
+def _check_size(document: bytes) -> bytes:
+    """The document, if it makes no more objects than the largest trace.
+
+    Raises:
+        ValueError: it does.
+    """
+    if len(document) > HEADER_BYTES or any(document.count(sign) > most for sign, most in MAX_SIGNS.items()):
+        raise ValueError("more layers, names or values than a trace may have")
+    return document
 
 
 def _text(header: Header) -> str:

@@ -1,12 +1,15 @@
 """What an unfinished trace holds, so that its writing can be taken up again.
 
 ``journal.jsonl`` lies beside the arrays while a trace grows: a line with the digest of the trace's header,
-then a line for each image whose maps are all there, ``{"image": 3, "crc32": {"conv1": 1234, ...}}``.
+then a line for each image whose maps are all there, ``{"image": 3, "crc32": {"conv1": 1234, ...}}``. Who has
+it open has hold of the folder, and the system lets go of it when that process ends, however it ends.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,54 +19,70 @@ NAME = "journal.jsonl"
 
 
 class Journal:
-    """The journal of the trace that grows in a folder.
+    """The journal of the trace that grows in a folder, made if it is not there.
 
     Attributes:
         images: by image that is whole, the CRC-32 of each of its maps.
+
+    Raises:
+        TraceError: another process is at work in the folder.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
         self.images: dict[int, dict[str, int]] = {}
+        self._file = (folder / NAME).open("a+b")
+        taken = False
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            taken = True
+        except OSError:
+            pass  # a file system without locks
+        if taken or not os.fstat(self._file.fileno()).st_nlink:  # or its holder has just removed it
+            self._file.close()
+            raise TraceError(f"another capture is at work in {folder}: wait for its end, or stop it first")
 
-    def begin(self, digest: str) -> None:
-        """Begin an empty journal of the trace whose header has this digest."""
+    def clear(self) -> None:
+        """Forget everything."""
         self.images = {}
-        self._path.write_text(json.dumps({"header": digest}) + "\n", encoding="ascii")
+        self._file.truncate(0)
 
-    def take_up(self, digest: str) -> None:
-        """Read the journal that is there; a last line that was cut short does not count.
+    def take_up(self, digest: str) -> bool:
+        """Go on with the trace whose header has this digest; False if the journal is of another one.
 
-        Raises:
-            TraceError: there is none, or it is of a trace with another header.
+        A last line that was cut short does not count.
         """
-        lines = self._path.read_bytes().splitlines(keepends=True) if self._path.is_file() else []
-        whole = [_document(line) for line in lines if line.endswith(b"\n")]
-        if not whole or whole[0].get("header") != digest:
-            raise TraceError(
-                f"{self._path.parent} is of another capture (network, pictures, options or version): "
-                "remove it, or give the options it was begun with"
-            )
-        for entry in whole[1:]:
+        self._file.seek(0)
+        lines = [line for line in self._file if line.endswith(b"\n")]
+        entries = [_document(line) for line in lines]
+        if entries and entries[0].get("header") != digest:
+            return False
+        for entry in entries[1:]:
             image, crcs = entry.get("image"), entry.get("crc32")
             if isinstance(image, int) and isinstance(crcs, dict):
                 self.images[image] = crcs
-        self._path.write_bytes(b"".join(line for line in lines if line.endswith(b"\n")))
+        self._file.truncate(sum(len(line) for line in lines))
+        if not entries:
+            self._write({"header": digest})
+        return True
 
     def add(self, image: int, crcs: Mapping[str, int]) -> None:
         """Note that all maps of an image are there."""
         self.images[image] = dict(crcs)
-        with self._path.open("a", encoding="ascii") as file:
-            file.write(json.dumps({"image": image, "crc32": crcs}) + "\n")
+        self._write({"image": image, "crc32": self.images[image]})
 
-    def remove(self) -> None:
-        """The trace is whole."""
-        self._path.unlink()
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._file.close()
+
+    def _write(self, entry: Mapping[str, object]) -> None:
+        self._file.write(json.dumps(entry).encode("ascii") + b"\n")
+        self._file.flush()
 
 
 def _document(line: bytes) -> dict:
     try:
         document = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +11,9 @@ from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.quantize import Requantize
 from hwsim.trace import arrays
-from hwsim.trace.header import Header, MapInfo, WeightsInfo, digest, layer_path, load, map_path
-from hwsim.trace.store import ROOT, open_store, read, trouble
-
-if TYPE_CHECKING:
-    import zarr
-    from zarr.abc.store import Store
+from hwsim.trace.header import HEADER_BYTES, Header, MapInfo, WeightsInfo, digest, layer_path, load, map_path
+from hwsim.trace.source import Source, open_source
+from hwsim.trace.store import ROOT, trouble
 
 
 def open_trace(place: str | os.PathLike[str]) -> Trace:
@@ -26,19 +23,19 @@ def open_trace(place: str | os.PathLike[str]) -> Trace:
         TraceError: there is none, it is foreign, unfinished, damaged, or written by a newer version.
     """
     title = os.fspath(place)
-    store = open_store(place)
+    source = open_source(place)
     try:
         with trouble(title, "reading its metadata"):
-            document = read(store, ROOT)
+            document = source.read(ROOT, HEADER_BYTES)
             if document is None:
-                if read(store, f"maps/{ROOT}") is not None:
+                if source.read(f"maps/{ROOT}", arrays.METADATA_BYTES) is not None:
                     raise TraceError(
                         f"{title} is not a whole trace, its capture was interrupted: capture it again"
                     )
                 raise TraceError(f"there is no trace at {title}: give the path of a trace")
-        return Trace(title, store, load(document, title))
-    except TraceError:
-        store.close()
+        return Trace(title, source, load(document, title))
+    except BaseException:
+        source.close()
         raise
 
 
@@ -47,12 +44,13 @@ class Trace:
 
     Attributes:
         title: the path or URL as given.
+        header: all that the trace says about itself.
         network, variant, synthetic, provenance, metrics, images, weight_bits, layers: see
             :class:`hwsim.trace.header.Header`.
         maps: by name; a map is listed once, whatever the number of layers that read it.
     """
 
-    def __init__(self, title: str, store: Store, header: Header) -> None:
+    def __init__(self, title: str, source: Source, header: Header) -> None:
         self.title = title
         self.network: str = header.network
         self.variant: str = header.variant
@@ -63,14 +61,16 @@ class Trace:
         self.weight_bits: int = header.weight_bits
         self.layers: tuple[Layer, ...] = header.layers
         self.maps: dict[str, MapInfo] = {info.name: info for info in header.maps}
-        self._store = store
-        self._header = header
-        self._arrays: dict[str, zarr.Array] = {}
+        self._source = source
+        self.header = header
+        self._map_numbers = {info.name: number for number, info in enumerate(header.maps)}
+        self._layer_numbers = {layer.name: number for number, layer in enumerate(header.layers)}
+        self._arrays: dict[str, arrays.Array] = {}
 
     @property
     def digest(self) -> str:
         """The same for traces of the same content, wherever they lie: a SHA-256 in hexadecimal digits."""
-        return digest(self._header)
+        return digest(self.header)
 
     def __enter__(self) -> Trace:
         return self
@@ -84,7 +84,7 @@ class Trace:
 
     def close(self) -> None:
         """Close the file or connection."""
-        self._store.close()
+        self._source.close()
 
     def map(self, name: str, image: int) -> np.ndarray:
         """Codes of a map of an image, uint16 (C, H, W).
@@ -97,11 +97,11 @@ class Trace:
         if not 0 <= image < self.images:
             raise TraceError(f"{self.title} has no image {image}; it has 0 .. {self.images - 1}")
         info, what = self.maps[name], f"map {name} of image {image}"
-        path = map_path(list(self.maps).index(name), name)
-        array = self._array(path, (self.images, *info.shape), "uint16")
+        path = map_path(self._map_numbers[name], name)
+        array = self._array(arrays.map_array(path, self.images, info.shape))
         with trouble(self.title, f"reading {what}"):
-            codes = np.ascontiguousarray(array[image], np.uint16)
-        self._check_crc(what, arrays.crc32(codes), self._header.checksums[name][image])
+            codes = array.read(self._source.read, image)
+        self._check_crc(what, arrays.crc32(codes), self.header.checksums[name][image])
         if codes.max() >> info.bits:
             raise TraceError(
                 f"{self.title}: {what} has codes of more than {info.bits} bits: capture it again"
@@ -138,7 +138,7 @@ class Trace:
             TraceError: no such layer, the trace does not have it, or it is damaged.
         """
         position, layer = self._layer(layer)
-        info = self._header.requantize.get(layer.name)
+        info = self.header.requantize.get(layer.name)
         if info is None:
             raise TraceError(f"{self.title} has no requantization of {layer.name}: use a captured trace")
         path, shape = layer_path(position, layer.name), layer.out_shape[:1]
@@ -157,32 +157,33 @@ class Trace:
             for image in range(self.images):
                 self.map(name, image)
         for layer in self.layers:
-            if layer.name in self._header.weights:
+            if layer.name in self.header.weights:
                 self.weights(layer)
-            if layer.name in self._header.requantize:
+            if layer.name in self.header.requantize:
                 self.requantize(layer)
 
     def _layer(self, layer: Layer | str) -> tuple[int, Layer]:
         name = layer if isinstance(layer, str) else layer.name
-        for position, own in enumerate(self.layers):
-            if own.name == name:
-                return position, own
-        raise TraceError(f"{self.title} has no layer {name}")
+        number = self._layer_numbers.get(name)
+        if number is None:
+            raise TraceError(f"{self.title} has no layer {name}")
+        return number, self.layers[number]
 
     def _weights_info(self, layer: Layer) -> WeightsInfo:
-        if layer.name not in self._header.weights:
+        if layer.name not in self.header.weights:
             raise TraceError(f"{self.title} has no weights of {layer.name}: use a captured trace")
-        return self._header.weights[layer.name]
+        return self.header.weights[layer.name]
 
-    def _array(self, path: str, shape: tuple[int, ...], dtype: str) -> zarr.Array:
-        if path not in self._arrays:
-            self._arrays[path] = arrays.open_checked(self._store, self.title, path, shape, dtype)
-        return self._arrays[path]
+    def _array(self, array: arrays.Array) -> arrays.Array:
+        """The array as it is stored."""
+        if array.path not in self._arrays:
+            self._arrays[array.path] = arrays.as_stored(array, self._source.read, self.title)
+        return self._arrays[array.path]
 
     def _read(self, path: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        array = self._array(path, shape, dtype)
+        array = self._array(arrays.whole_array(path, shape, dtype))
         with trouble(self.title, f"reading {path}"):
-            return np.asarray(array[...])
+            return array.read(self._source.read)
 
     def _check_crc(self, what: str, found: int, stored: int) -> None:
         if found != stored:

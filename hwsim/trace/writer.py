@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,12 @@ from hwsim.trace.header import (
     layer_path,
     map_path,
 )
-from hwsim.trace.journal import Journal
-from hwsim.trace.store import CHECK_PLACE, ROOT, Target, Unfinished, trouble, write
+from hwsim.trace.reader import open_trace
+from hwsim.trace.source import DIRECTORY_BYTES, ENTRY_BYTES
+from hwsim.trace.store import CHECK_PLACE, ROOT, local_path, trouble
+from hwsim.trace.target import Unfinished, target
 
 if TYPE_CHECKING:
-    import zarr
-
     from hwsim.quantize import Requantize
 
 
@@ -44,7 +45,8 @@ class TraceWriter:
         overwrite: whether a trace that is there already is replaced.
         unfinished: what becomes of a trace that an error or interrupt leaves unfinished: ``discard`` removes
             it, ``keep`` leaves it as ``NAME.partial``, and ``resume`` also goes on from one that was left so
-            with the same header; see :attr:`images_written`. The last two take a local path.
+            with the same header; see :attr:`images_written`. The last two take a local path. A process that
+            is killed leaves it whichever is given; when resuming, a trace that is there is done.
 
     Raises:
         TraceError: the parts do not fit each other, or the place is taken.
@@ -83,20 +85,26 @@ class TraceWriter:
         except ValueError as error:
             raise TraceError(f"{self.title}: {error}") from None
         self._place, self._overwrite, self._unfinished = place, overwrite, unfinished
-        self._journal: Journal | None = None
         self._infos = {info.name: info for info in self._header.maps}
         self._layers = {layer.name: layer for layer in self._header.layers}
         self._crcs: dict[str, dict[int, int]] = {name: {} for name in self._infos}
         self._weights: dict[str, WeightsInfo] = {}
         self._requantize: dict[str, RequantizeInfo] = {}
-        self._arrays: dict[str, zarr.Array] = {}
+        self._arrays = {
+            info.name: arrays.map_array(map_path(position, info.name), images, info.shape)
+            for position, info in enumerate(self._header.maps)
+        }
+        self._sealed: Header | None = None  # of a trace that is there already, when resuming
+        self._check_number_of_files()
 
     def __enter__(self) -> TraceWriter:
-        self._target = Target(self._place, self._overwrite, self._unfinished)
+        unsealed = digest(self._header)
+        self._target = target(self._place, unsealed, self._overwrite, self._unfinished, self._is_whole_at)
         try:
-            with trouble(self.title, "writing", CHECK_PLACE):
-                self._open_journal()
-                self._create_maps()
+            if not self._target.finished:
+                with trouble(self.title, "writing", CHECK_PLACE):
+                    self._take_up()
+                    self._create_arrays()
         except BaseException:
             self._target.abort()
             raise
@@ -139,10 +147,10 @@ class TraceWriter:
         self._check_integers(where, codes, info.shape, 0, (1 << info.bits) - 1)
         codes = np.ascontiguousarray(codes, np.uint16)
         with trouble(where, "writing", CHECK_PLACE):
-            self._arrays[name][image] = codes
-        self._crcs[name][image] = arrays.crc32(codes)
-        if self._journal is not None and all(image in crcs for crcs in self._crcs.values()):
-            self._journal.add(image, {name: crcs[image] for name, crcs in self._crcs.items()})
+            self._arrays[name].write(self._target.write, codes, image)
+            self._crcs[name][image] = arrays.crc32(codes)
+            if all(image in crcs for crcs in self._crcs.values()):
+                self._target.add(image, {name: crcs[image] for name, crcs in self._crcs.items()})
 
     def write_weights(self, layer: Layer | str, weights: np.ndarray, scale: float | np.ndarray) -> None:
         """Store a layer's weights: integers of shape ``layer.weight_shape``; real value = integer * scale.
@@ -192,31 +200,55 @@ class TraceWriter:
             arrays.crc32(requantize.bias, requantize.multiplier),
         )
 
-    def _open_journal(self) -> None:
-        """Begin a journal, or take up the one that is there; none for a trace that is not kept unfinished."""
-        if self._unfinished == "discard":
-            return
-        self._journal = Journal(self._target.partial)
-        if not self._target.resumed:
-            self._journal.begin(digest(self._header))
-            return
-        self._journal.take_up(digest(self._header))
-        for image, crcs in self._journal.images.items():
-            for name, crc in crcs.items():
-                self._crcs[name][image] = crc
+    def _check_number_of_files(self) -> None:
+        path, images = local_path(self.title), self._header.images
+        if path is not None and path.suffix.lower() == ".zip":
+            keys = [key for array in self._arrays.values() for key in array.keys(images)]
+            if images * sum(ENTRY_BYTES + len(key) for key in keys) > DIRECTORY_BYTES // 2:
+                raise TraceError(
+                    f"{self.title}: {images * len(keys)} maps are too many for a zip file: give a folder"
+                )
 
-    def _create_maps(self) -> None:
-        store = self._target.store
+    def _is_whole_at(self, path: Path) -> bool:
+        """Whether the trace that is there has this header, and all its data are right."""
+        try:
+            with open_trace(path) as trace:
+                sealed = trace.header
+                if digest(replace(sealed, checksums={}, weights={}, requantize={})) != digest(self._header):
+                    return False
+                trace.check()
+        except TraceError:
+            return False
+        self._sealed = sealed
+        self._crcs = {name: dict(enumerate(crcs)) for name, crcs in sealed.checksums.items()}
+        return True
+
+    def _take_up(self) -> None:
+        """Go on from the images that an earlier writing noted, if their data are there."""
+        keys: set[str] = set()
+        for image, crcs in self._target.images.items():
+            if image in range(self._header.images) and all(
+                self._is_written(name, image, crcs.get(name)) for name in self._infos
+            ):
+                for name, array in self._arrays.items():
+                    self._crcs[name][image] = crcs[name]
+                    keys |= set(array.keys(image))
+        self._target.keep(keys)
+
+    def _is_written(self, name: str, image: int, crc: int | None) -> bool:
+        try:
+            codes = self._arrays[name].read(self._target.read, image)
+        except (RuntimeError, ValueError):
+            return False
+        return arrays.crc32(codes) == crc
+
+    def _create_arrays(self) -> None:
         for group in ("maps", "layers"):
-            arrays.create_group(store, group)
-        for position, info in enumerate(self._header.maps):
-            shape = (self._header.images, *info.shape)
-            path = map_path(position, info.name)
-            self._arrays[info.name] = arrays.create(
-                store, path, shape, "uint16", arrays.map_chunk(info.shape)
-            )
+            arrays.create_group(self._target.write, group)
+        for array in self._arrays.values():
+            array.create(self._target.write)
         for position, layer in enumerate(self._header.layers):
-            arrays.create_group(store, layer_path(position, layer.name))
+            arrays.create_group(self._target.write, layer_path(position, layer.name))
 
     def _layer(self, layer: Layer | str) -> tuple[int, Layer]:
         name = layer if isinstance(layer, str) else layer.name
@@ -225,10 +257,12 @@ class TraceWriter:
         return list(self._layers).index(name), self._layers[name]
 
     def _write_array(self, position: int, layer: Layer, name: str, values: np.ndarray, dtype: str) -> None:
+        if self._target.finished:
+            return
         with trouble(self.title, f"writing {name} of {layer.name}", CHECK_PLACE):
-            path = f"{layer_path(position, layer.name)}/{name}"
-            array = arrays.create(self._target.store, path, values.shape, dtype, values.shape)
-            array[...] = values.astype(dtype)
+            array = arrays.whole_array(f"{layer_path(position, layer.name)}/{name}", values.shape, dtype)
+            array.create(self._target.write)
+            array.write(self._target.write, values)
 
     @staticmethod
     def _check_integers(where: str, values: np.ndarray, shape: tuple[int, ...], low: int, high: int) -> None:
@@ -253,8 +287,9 @@ class TraceWriter:
             weights=self._weights,
             requantize=self._requantize,
         )
-        with trouble(self.title, "sealing", CHECK_PLACE):
-            write(self._target.store, ROOT, dump(sealed))
-            if self._journal is not None:
-                self._journal.remove()
+        if self._sealed is None:
+            with trouble(self.title, "sealing", CHECK_PLACE):
+                self._target.write(ROOT, dump(sealed))
+        elif sealed != self._sealed:
+            raise TraceError(f"{self.title} exists, with other weights: remove it or give another name")
         self._target.commit()
