@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
 import numpy as np
 
+from hwsim.between import Flow, Value
+from hwsim.codec.mapping import to_unsigned
+from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.quantize import Requantize, integers, wrap32
 
@@ -45,6 +51,107 @@ def run_layer(
     Args and errors as for :func:`accumulate`; ``requantize`` says what the drain does.
     """
     return requantize.apply(accumulate(layer, codes, weights, signed))
+
+
+class MapOf(Protocol):
+    """What is known of a map, as of :class:`hwsim.trace.MapInfo`."""
+
+    @property
+    def value(self) -> Value:
+        """The map as a value of the network in integers."""
+        ...
+
+
+class IntegerNetwork(Protocol):
+    """What :class:`hwsim.trace.Trace` has of a network in integers, and of pictures."""
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        ...
+
+    @property
+    def layers(self) -> Sequence[Layer]:
+        """In order of execution."""
+        ...
+
+    @property
+    def maps(self) -> Mapping[str, MapOf]:
+        """What the layers read, by name."""
+        ...
+
+    @property
+    def flow(self) -> Flow | None:
+        """What makes the maps."""
+        ...
+
+    def map(self, name: str, image: int) -> np.ndarray:
+        """Codes of a map of a picture."""
+        ...
+
+    def weights(self, layer: Layer) -> np.ndarray:
+        """Weights of a layer."""
+        ...
+
+    def requantize(self, layer: Layer) -> Requantize:
+        """What a layer's drain does."""
+        ...
+
+
+def run_network(network: IntegerNetwork, image: int | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A whole network in integers, from a picture's input maps: docs/integers.md.
+
+    Args:
+        network: a trace of schema 2, which says what makes its maps.
+        image: the number of a picture of the trace; or codes of the maps that are given, by name: the inputs,
+            and those that integers do not make.
+
+    Returns:
+        By name, the codes (uint16, (C, H, W)) of every map, those that are given among them, and of the
+        values that nothing reads: what the network ends in.
+
+    Raises:
+        TraceError: the trace does not say what makes its maps, or a map that must be given is not.
+    """
+    flow = network.flow
+    if flow is None:
+        raise TraceError(
+            f"{network.title} does not say what lies between its maps: capture the network again"
+        )
+    kinds = {name: info.value for name, info in network.maps.items()}
+    kinds |= {value.name: value for value in flow.values}
+    made: dict[str, np.ndarray] = {}
+    for name in (*flow.inputs, *flow.captured):
+        if isinstance(image, int):
+            codes = network.map(name, image)
+        elif name in image and np.shape(image[name]) == kinds[name].shape:
+            codes = image[name]
+        else:
+            raise TraceError(f"{network.title}: map {name} of shape {kinds[name].shape} must be given")
+        made[name] = integers(codes, kinds[name].signed)
+    left, kept = flow.readers(network.layers), {}
+    for step in flow.steps(network.layers):
+        if isinstance(step, Layer):
+            read: tuple[str, ...] = (step.input,)
+            output, kind = flow.results[step.name], kinds[step.input]
+            codes = _codes(made[step.input], kind.signed)
+            codes = run_layer(step, codes, network.weights(step), network.requantize(step), kind.signed)
+            made[output] = integers(codes, kinds[output].signed)
+        else:
+            read, output = tuple(dict.fromkeys(step.inputs)), step.output
+            made[output] = step.run([made[name] for name in step.inputs], kinds[output])
+        for name in read:
+            left[name] -= 1
+        for name in (*read, output):  # what is not read again is a map or an end, and kept as codes, or gone
+            if name in made and left[name] <= 0:
+                values = made.pop(name)
+                if name in network.maps or name == output:
+                    kept[name] = _codes(values, kinds[name].signed)
+    return kept
+
+
+def _codes(values: np.ndarray, signed: bool) -> np.ndarray:
+    return to_unsigned(values) if signed else values.astype(np.uint16)
 
 
 def _exact(layer: Layer) -> type[np.float64] | type[np.int64]:

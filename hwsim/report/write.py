@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -91,28 +91,20 @@ def plot_files(plots: list[Plot], prefix: str = "") -> dict[str, str | bytes]:
 def write_files(folder: str | os.PathLike[str], contents: Mapping[str, str | bytes]) -> list[Path]:
     """Write files into a folder, which is made if missing; other files in it stay.
 
-    All are written into a folder in it first and then moved one by one. The last one is the mark that all
-    are of one run: it is removed before the others are moved, and moved after them.
+    All are written into a folder beside first and then moved one by one, the last one last.
 
     Raises:
         OutputError: the folder cannot be made or written.
     """
     target = Path(folder)
     try:
-        staging = target / ".partial"
-        shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
-        staging.mkdir(parents=True)
-        try:
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".hwsim-", dir=target) as staging:
             for name, content in contents.items():
                 data = content.encode("utf-8") if isinstance(content, str) else content
-                (staging / name).write_bytes(data)
-            *others, last = contents
-            if others:
-                (target / last).unlink(missing_ok=True)
+                (Path(staging) / name).write_bytes(data)
             for name in contents:
-                os.replace(staging / name, target / name)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+                os.replace(Path(staging) / name, target / name)
     except OSError as error:
         raise OutputError(
             f"cannot write into {target}: {error.strerror}: make room, or name another folder"

@@ -32,7 +32,7 @@ _NOISE_MEAN, _NOISE_VARIANCE = _NOISE_BYTES * 255 / 2, _NOISE_BYTES * (256**2 - 
 def activation_map(shape: tuple[int, int, int], density: float, rng: np.random.Generator) -> np.ndarray:
     """A spatially clustered map: float64 (C, H, W), round(density x size) of it above 0, the rest 0.
 
-    It takes up to :data:`PEAK_BYTES` of memory a value, and :data:`CHANNEL_BYTES` a value of a channel.
+    It takes up to ``PEAK_BYTES`` of memory a value, and ``CHANNEL_BYTES`` a value of a channel.
 
     Args:
         shape: (C, H, W).

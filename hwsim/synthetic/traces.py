@@ -189,7 +189,6 @@ def synthesize(
     bits: int = 16,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
-    resume: bool = False,
 ) -> None:
     """Write a synthetic trace, one map at a time.
 
@@ -199,7 +198,6 @@ def synthesize(
         density, seed, images, bits: see :class:`SyntheticTrace`.
         progress: called with (maps made, maps in all), those of the calibration image among them.
         overwrite: whether a trace that is there already is replaced.
-        resume: go on with a writing that was killed; what it left is also kept if this one is interrupted.
 
     Raises:
         NetworkError: as :func:`synthetic_trace`.
@@ -227,10 +225,7 @@ def synthesize(
         images=images,
         weight_bits=trace.weight_bits,
         overwrite=overwrite,
-        unfinished="resume" if resume else "discard",
     ) as writer:
-        kept = writer.images_written
         for name, image in names:
-            if image not in kept:
-                writer.write_map(name, image, trace.make(name, image))
+            writer.write_map(name, image, trace.make(name, image))
             advance()

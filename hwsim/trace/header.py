@@ -3,9 +3,10 @@
 The root ``zarr.json`` is written last, so its presence is the mark of a complete trace:
 
     {"zarr_format": 3, "node_type": "group",
-     "attributes": {"hwsim": {"schema": 1, "sha256": "...", "trace": {...}}}}
+     "attributes": {"hwsim": {"schema": 2, "sha256": "...", "trace": {...}}}}
 
-``trace`` is :class:`Header`, and ``sha256`` the digest of its canonical JSON (sorted keys, no spaces, ASCII).
+Schema 1 is the same without ``flow``. ``trace`` is :class:`Header`, and ``sha256`` the digest of its
+canonical JSON (sorted keys, no spaces, ASCII).
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from hwsim.between import Flow, Value
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.trace.store import one_line
 
-SCHEMA = 1
+SCHEMA = 2
 MAX_VALUES = 1 << 31  # of a map or a weight tensor; more is damage, not a network
 MAX_CHECKSUMS = 1 << 18  # one for every map of every image
 HEADER_BYTES = 24 << 20
@@ -66,6 +68,11 @@ class MapInfo:
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"map {self.name}: scale must be finite and above 0, not {self.scale}")
 
+    @property
+    def value(self) -> Value:
+        """The map as a value of the network in integers."""
+        return Value(self.name, self.shape, self.bits, self.signed, self.scale)
+
 
 @dataclass(frozen=True)
 class WeightsInfo:
@@ -102,6 +109,7 @@ class Header:
         maps: the maps that they read.
         checksums: by map, the CRC-32 of the codes of each image (little-endian uint16, C order).
         weights, requantize: by layer; a synthetic trace may have none.
+        flow: what makes the maps; None in a trace of schema 1, or a synthetic one.
 
     Raises:
         ValueError: the parts do not fit each other.
@@ -119,6 +127,7 @@ class Header:
     checksums: dict[str, tuple[int, ...]] = field(default_factory=dict)
     weights: dict[str, WeightsInfo] = field(default_factory=dict)
     requantize: dict[str, RequantizeInfo] = field(default_factory=dict)
+    flow: Flow | None = None
 
     def __post_init__(self) -> None:
         if self.images < 1:
@@ -149,6 +158,8 @@ class Header:
         unread = set(shapes) - {layer.input for layer in self.layers}
         if unread:
             raise ValueError(f"no layer reads map {min(unread)}")
+        if self.flow is not None:
+            self.flow.check(self.layers, [info.value for info in self.maps])
 
     def check_sealed(self) -> None:
         """Whether the checksums and the layers' records are those of these maps, images and layers.
@@ -164,6 +175,18 @@ class Header:
                 raise ValueError(f"map {name} has {len(crcs)} checksums for {self.images} images")
         if not (set(self.weights) | set(self.requantize)) <= layers:
             raise ValueError("weights or requantize of a layer that is not there")
+        if self.flow is not None:
+            self._check_results(self.flow)
+
+    def _check_results(self, flow: Flow) -> None:
+        """Whether every layer's drain makes integers of the kind that its result has."""
+        kinds = {value.name: value for value in (*(info.value for info in self.maps), *flow.values)}
+        for layer, name in flow.results.items():
+            drain, result = self.requantize.get(layer), kinds[name]
+            if drain is None:
+                raise ValueError(f"layer {layer} has a result and no requantization")
+            if (drain.bits, drain.signed) != (result.bits, result.signed):
+                raise ValueError(f"layer {layer} makes other integers than its result {name} has")
 
 
 def _check_text(what: str, text: str) -> None:
@@ -259,7 +282,10 @@ def _check_size(document: bytes) -> bytes:
 
 
 def _text(header: Header) -> str:
+    """Canonical JSON, without what the trace does not have: so one of schema 1 keeps its digest."""
     document = asdict(header)
+    if header.flow is None:
+        del document["flow"]
     document["layers"] = [_shortened(layer) for layer in document["layers"]]
     return _canonical(document)
 

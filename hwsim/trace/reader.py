@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hwsim.between import Flow
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.quantize import Requantize
@@ -48,6 +49,7 @@ class Trace:
         network, variant, synthetic, provenance, metrics, images, weight_bits, layers: see
             :class:`hwsim.trace.header.Header`.
         maps: by name; a map is listed once, whatever the number of layers that read it.
+        flow: what makes the maps, for :func:`hwsim.reference.run_network`; None if that was not recorded.
     """
 
     def __init__(self, title: str, source: Source, header: Header) -> None:
@@ -61,6 +63,7 @@ class Trace:
         self.weight_bits: int = header.weight_bits
         self.layers: tuple[Layer, ...] = header.layers
         self.maps: dict[str, MapInfo] = {info.name: info for info in header.maps}
+        self.flow: Flow | None = header.flow
         self._source = source
         self.header = header
         self._map_numbers = {info.name: number for number, info in enumerate(header.maps)}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hwsim.between import Flow
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.trace import arrays
@@ -39,7 +40,7 @@ class TraceWriter:
 
     Args:
         place: folder, ``.zip`` file or fsspec URL.
-        network, variant, synthetic, provenance, layers, images, weight_bits, metrics: see
+        network, variant, synthetic, provenance, layers, images, weight_bits, metrics, flow: see
             :class:`hwsim.trace.header.Header`. ``created_by`` is added to the provenance.
         maps: the maps that the layers read, or a mapping whose values they are.
         overwrite: whether a trace that is there already is replaced.
@@ -65,6 +66,7 @@ class TraceWriter:
         images: int,
         weight_bits: int = 8,
         metrics: Mapping[str, Any] | None = None,
+        flow: Flow | None = None,
         overwrite: bool = False,
         unfinished: Unfinished = "discard",
     ) -> None:
@@ -80,6 +82,7 @@ class TraceWriter:
                 weight_bits=weight_bits,
                 layers=tuple(layers),
                 maps=tuple(maps.values() if isinstance(maps, Mapping) else maps),
+                flow=flow,
             )
             dump(self._header)
         except ValueError as error:
@@ -287,6 +290,10 @@ class TraceWriter:
             weights=self._weights,
             requantize=self._requantize,
         )
+        try:
+            sealed.check_sealed()
+        except ValueError as error:
+            raise TraceError(f"{self.title}: {error}") from None
         if self._sealed is None:
             with trouble(self.title, "sealing", CHECK_PLACE):
                 self._target.write(ROOT, dump(sealed))

@@ -509,8 +509,8 @@ def test_what_is_no_trace_gets_one_line(tmp_path):
 
 def test_a_newer_schema_asks_for_an_upgrade(tmp_path):
     where = Tiny().write(tmp_path / "t")
-    edit(where / "zarr.json", lambda root: root["attributes"]["hwsim"].update(schema=2, more={}))
-    assert "has schema 2, this version reads up to 1: upgrade hwsim" in refusal(lambda: open_trace(where))
+    edit(where / "zarr.json", lambda root: root["attributes"]["hwsim"].update(schema=3, more={}))
+    assert "has schema 3, this version reads up to 2: upgrade hwsim" in refusal(lambda: open_trace(where))
 
 
 NULL = hashlib.sha256(b"null").hexdigest().encode()
