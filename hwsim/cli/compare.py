@@ -83,17 +83,26 @@ def _simulate(place: str, machine: Arch, images: str | None, quiet: bool) -> tup
 
 def _show(comparison: Comparison) -> None:
     from hwsim.report import text
+    from hwsim.report.bounds import energy_words, speedup_words
     from hwsim.report.comparison import compare_columns
     from hwsim.report.tables import machine_words, title
+    from hwsim.report.traffic import TRAFFIC_COLUMNS, saving_words
 
     names, total = comparison.names, comparison.total()
-    for name, result in zip(names, (comparison.a, comparison.b), strict=True):
+    sides = list(zip(names, (comparison.a, comparison.b), strict=True))
+    for name, result in sides:
         console.say(f"{name}: {title(result)} on {machine_words(result.arch)}", "bold")
     if comparison.synthetic:
         console.say(console.SYNTHETIC, "yellow")
+    for name, result in sides:
+        console.say(f"{name}: {saving_words(result.overall())}")
     console.show_table(compare_columns(names), comparison.rows(), total)
     if comparison.unmatched():
         console.say(f"Only in one of the two: {', '.join(map(text.label, comparison.unmatched()))}.")
+    console.show_table(TRAFFIC_COLUMNS, comparison.traffic())
+    for name, result in sides:
+        console.say(f"{name}: {speedup_words(result.overall())}")
+        console.say(f"{name}: {energy_words(result.overall())}")
     faster = text.factor(total["speedup_b_over_a"])
     dram, energy = text.factor(total["dram_a_over_b"]), text.factor(total["energy_a_over_b"])
     console.say(

@@ -107,18 +107,24 @@ def _read_records(paths: Sequence[Path]) -> list[Measured]:
 
 
 def _show(result: Result) -> None:
-    from hwsim.report import text
+    from hwsim.report.bounds import beyond_words, bound_words, energy_words, speedup_words
     from hwsim.report.tables import LAYER_COLUMNS, machine_words, title
+    from hwsim.report.traffic import TRAFFIC_COLUMNS, saving_words, traffic_rows
 
+    rows = result.per_layer()
     total, count = result.overall(), len(result.images)
     average = f"averages over {count} images" if count > 1 else f"image {result.images[0]}"
     console.say(f"{title(result)} on {machine_words(result.arch)}; {average}", "bold")
     if result.synthetic:
         console.say(console.SYNTHETIC, "yellow")
-    console.show_table(LAYER_COLUMNS, result.per_layer(), total)
-    speedup, macs = text.factor(total["speedup"]), text.factor(total["mac_ratio"])
-    console.say(
-        f"Speedup {speedup} over the dense baseline (MAC ratio {macs}); "
-        f"DRAM {text.size(total['dram_bytes'])} (dense {text.size(total['dense_dram_bytes'])}); "
-        f"energy {text.energy(total['energy_uj'])} (dense {text.energy(total['dense_energy_uj'])})."
-    )
+    console.say(saving_words(total))
+    console.show_table(LAYER_COLUMNS, rows, total)
+    console.show_table(TRAFFIC_COLUMNS, traffic_rows(total))
+    for words in (
+        speedup_words(total),
+        beyond_words(rows),
+        bound_words(total),
+        energy_words(total),
+    ):
+        if words:
+            console.say(words)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any
+from typing import Any, get_type_hints
 
 from hwsim.machine.result import Result
-from hwsim.machine.totals import ratio
+from hwsim.machine.totals import Numbers, ratio
 from hwsim.report import text
 from hwsim.report.contents import jsonable, result_document, tool
 from hwsim.report.tables import Column, to_csv
+from hwsim.report.traffic import traffic_rows
 
-_MEASURES = ("density", "cycles", "speedup", "mac_ratio", "dram_bytes", "energy_uj", "largest_stall")
+_MEASURES = (*get_type_hints(Numbers), "largest_stall", "beyond")
 _RATIOS = {"cycles": "speedup_b_over_a", "dram_bytes": "dram_a_over_b", "energy_uj": "energy_a_over_b"}
 
 
@@ -62,6 +63,11 @@ class Comparison:
         """The row of all layers; each side's own layers are all in it."""
         return _pair(self.a.overall(), self.b.overall())
 
+    def traffic(self) -> list[dict[str, str]]:
+        """Rows of :data:`hwsim.report.traffic.TRAFFIC_COLUMNS`: each side's baseline, machine and saving."""
+        sides = zip(self.names, (self.a, self.b), strict=True)
+        return [row for name, result in sides for row in traffic_rows(result.overall(), name)]
+
     def unmatched(self) -> list[str]:
         """Layers that only one of the two has."""
         a, b = self.a.accounts, self.b.accounts
@@ -100,8 +106,14 @@ def compare_columns(names: tuple[str, str]) -> tuple[Column, ...]:
         Column("speedup_a", f"speedup {a}", "over its own dense baseline", text.factor, 5),
         Column("speedup_b", f"speedup {b}", "over its own dense baseline", text.factor, 5),
         Column("speedup_b_over_a", f"{b} over {a}", f"cycles of {a} / cycles of {b}", text.factor, 8),
-        Column("dram_bytes_a", f"DRAM {a}", "bytes of an image", text.size, 3),
-        Column("dram_bytes_b", f"DRAM {b}", "bytes of an image", text.size, 3),
+        *(
+            Column(f"{key}_{side}", f"{what} {name}", meaning, text.size, need)
+            for key, what, meaning, need in (
+                ("dram_bytes", "DRAM", "bytes of an image", 3),
+                ("dram_maps", "maps", "bytes of maps over DRAM, in and out, an image", 2),
+            )
+            for side, name in (("a", a), ("b", b))
+        ),
         Column("energy_uj_a", f"energy {a}", "of an image", text.energy, 2),
         Column("energy_uj_b", f"energy {b}", "of an image", text.energy, 2),
         Column("largest_stall_a", f"stall {a}", "the largest besides compute", text.label, 1),

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from hwsim.machine.result import Result
 from hwsim.report import html, text
+from hwsim.report.bounds import bound_words, energy_words, speedup_words
 from hwsim.report.comparison import Comparison, compare_columns
 from hwsim.report.plots import Plot
 from hwsim.report.report_page import WORDS, accuracy, machine_facts, source_facts
 from hwsim.report.tables import machine_words, title
+from hwsim.report.traffic import TRAFFIC_COLUMNS, saving_words
 
 
 def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
@@ -17,6 +19,7 @@ def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
     a, b = comparison.names
     made_up = comparison.synthetic
     unmatched = comparison.unmatched()
+    sides = list(zip(comparison.names, (comparison.a, comparison.b), strict=True))
     network = f"{comparison.a.network}: " if comparison.a.network == comparison.b.network else ""
     heading = f"{network}{b} against {a}"
     return html.page(
@@ -26,6 +29,7 @@ def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
             f"<h1>{html.escape(heading)}</h1>",
             html.badge(made_up),
             html.paragraph(_lead(comparison), "lead"),
+            *(html.paragraph(f"{name}: {saving_words(result.overall())}") for name, result in sides),
             "</header>",
             html.tiles(_headline(comparison)),
             html.heading("In pictures"),
@@ -34,6 +38,14 @@ def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
             html.paragraph("Counts are of an image, averaged over the images. A click on a title sorts."),
             html.paragraph(f"Only in one of the two: {', '.join(unmatched)}.") if unmatched else "",
             html.table(compare_columns((a, b)), comparison.rows(), comparison.total(), made_up),
+            html.heading("What the code saves"),
+            html.table(TRAFFIC_COLUMNS, comparison.traffic(), synthetic=made_up),
+            html.heading("What bounds the speedup, and what it costs"),
+            *(
+                html.paragraph(f"{name}: {words(result.overall())}")
+                for name, result in sides
+                for words in (speedup_words, bound_words, energy_words)
+            ),
             *_sides(comparison),
             html.heading("What the words mean"),
             html.facts(WORDS.items()),
@@ -70,7 +82,8 @@ def _headline(comparison: Comparison) -> list[html.Tile]:
 
     shown = (
         ("Speedup over dense", "speedup", text.factor),
-        ("DRAM / image", "dram_bytes", text.size),
+        ("Maps over DRAM / image", "dram_maps", text.size),
+        ("All DRAM / image", "dram_bytes", text.size),
         ("Energy / image", "energy_uj", text.energy),
         ("Density", "density", text.percent),
     )

@@ -9,8 +9,15 @@ from hwsim.arch import Arch
 from hwsim.codec import labels
 from hwsim.machine.result import Result
 from hwsim.machine.runs import CAUSES
-from hwsim.machine.totals import ratio
 from hwsim.report import codecs, html, text
+from hwsim.report.bounds import (
+    BEYOND_MEANINGS,
+    BOUND_COLUMNS,
+    DEFINITIONS,
+    beyond_words,
+    bound_words,
+    speedup_words,
+)
 from hwsim.report.contents import Report
 from hwsim.report.measured import (
     DEVICES,
@@ -29,15 +36,18 @@ from hwsim.report.tables import (
     machine_words,
     title,
 )
+from hwsim.report.traffic import LAYER_TRAFFIC_COLUMNS, less, saving_words
 from hwsim.report.waterfall import WATERFALL_COLUMNS, waterfall_rows
 
 WORDS = {
     "activation map": "the tensor that enters a convolution or linear layer",
     "density": "part of the values that are not zero",
     "dense baseline": "the same machine with zero-skipping off and maps uncompressed; speedups are over it",
-    "MAC ratio": "valid MACs / MACs with a non-zero activation: what skipping saves in multiplications. "
-    "No bound on the speedup, which exceeds it where the baseline loses more cycles a MAC than the machine",
-    "efficiency": "speedup / MAC ratio",
+    **DEFINITIONS,
+    "efficiency": "speedup / MAC ratio: how busy the multipliers are / how busy the baseline's are",
+    "in registers": "an estimate: the energy of a dense machine that keeps each sum in a register until it "
+    "is done, 0.2 pJ for each product added (assumed; register_sum of the machine's [energy]); its cycles "
+    "are not simulated",
     "SEG": "sparse exponential-Golomb code: a zero is one bit, so that decoding a run of zeros skips it",
     "core-cycle": "a cycle of one core; each has one cause, and a layer has cycles times cores of them",
     "DRAM bytes": "everything over the channel: weights, maps in, maps out, index included",
@@ -58,6 +68,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
             f"<h1>{html.escape(title(result))}</h1>",
             html.badge(made_up),
             html.paragraph(_lead(result, total), "lead"),
+            html.paragraph(saving_words(total), "lead"),
             "</header>",
             html.tiles(_headline(report, total)),
             html.heading("In pictures"),
@@ -71,6 +82,16 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
             html.layer_filter(),
             html.table(LAYER_COLUMNS, rows, total, made_up),
             *_measured(report, total),
+            html.heading("What the code saves"),
+            html.paragraph(
+                "Bytes over the DRAM channel, an image: raw maps of the dense baseline, and maps in SEG."
+            ),
+            html.table(LAYER_TRAFFIC_COLUMNS, rows, total, made_up),
+            html.heading("What bounds the speedup"),
+            html.paragraph(speedup_words(total)),
+            html.paragraph(bound_words(total)),
+            *map(html.paragraph, filter(None, [beyond_words(rows)])),
+            html.table(BOUND_COLUMNS, rows, total, made_up),
             html.heading("What stalls each layer"),
             html.paragraph(
                 "Shares of the layer's core-cycles, which are "
@@ -145,9 +166,11 @@ def _lead(result: Result, total: Mapping[str, Any]) -> str:
     speedup, macs = text.factor(total["speedup"]), text.factor(total["mac_ratio"])
     compute, stall = text.percent(total["cause_compute"]), total["largest_stall"]
     stalled = f"; the largest stall is {stall} ({text.percent(total[f'cause_{stall}'])})" if stall else ""
+    cause = total["beyond"]
+    beyond = f" (more is gained by {BEYOND_MEANINGS[cause]})" if cause else ""
     return (
         f"On a machine of {machine_words(result.arch)} an image takes {text.whole(total['cycles'])} cycles: "
-        f"a speedup of {speedup} over the dense baseline, which performs {macs} the multiplications. "
+        f"a speedup of {speedup} over the dense baseline, which performs {macs} the multiplications{beyond}. "
         f"Multiplying takes {compute} of the core-cycles{stalled}."
     )
 
@@ -159,15 +182,27 @@ def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Tile]:
         html.Tile(
             "Speedup",
             text.factor(total["speedup"]),
-            f"over dense; MAC ratio: {text.factor(total['mac_ratio'])}",
+            f"over dense; MAC ratio {text.factor(total['mac_ratio'])}; "
+            f"busy {text.percent(total['utilization'])}",
         ),
         html.Tile("Time / image", text.seconds(total["seconds"]), f"{cycles} cycles; dense: {dense_cycles}"),
         *(
-            html.Tile(what, show(value), f"dense: {show(dense)} ({text.factor(ratio(dense, value))})")
-            for what, show, value, dense in (
-                ("DRAM / image", text.size, total["dram_bytes"], total["dense_dram_bytes"]),
-                ("Energy / image", text.energy, total["energy_uj"], total["dense_energy_uj"]),
+            html.Tile(
+                what,
+                text.size(total[key]),
+                f"dense: {text.size(total[f'dense_{key}'])}; {less(total[part])}",
             )
+            for what, key, part in (
+                ("Maps over DRAM / image", "dram_maps", "maps_saved"),
+                ("All DRAM / image", "dram_bytes", "dram_saved"),
+            )
+        ),
+        html.Tile(
+            "Energy / image",
+            text.energy(total["energy_uj"]),
+            f"dense: {text.energy(total['dense_energy_uj'])} ({text.factor(total['energy_ratio'])}); "
+            f"estimate in registers: {text.energy(total['register_energy_uj'])} "
+            f"({text.factor(total['register_energy_ratio'])})",
         ),
         html.Tile("Density", text.percent(total["density"]), "of the map values are not zero"),
         html.Tile(

@@ -48,6 +48,13 @@ class Column:
         return self.show not in (text.label, text.words)
 
 
+BEYOND = Column(
+    "beyond",
+    "beyond by",
+    "where the speedup exceeds the MAC ratio: what the baseline spends its extra core-cycles a MAC on",
+    text.label,
+    2,
+)
 LAYER_COLUMNS = (
     Column("layer", "layer", "name in the trace", text.label, 9),
     Column("kind", "kind", "conv, depthwise or linear", text.label, 0),
@@ -57,11 +64,22 @@ LAYER_COLUMNS = (
     Column("cycles", "cycles", "of an image", text.whole, 8),
     Column("speedup", "speedup", "dense cycles / cycles", text.factor, 7),
     Column("mac_ratio", "MAC ratio", "valid MACs / MACs with a non-zero activation", text.factor, 6),
-    Column("efficiency", "efficiency", "speedup / MAC ratio", text.percent, 2),
+    Column("efficiency", "efficiency", "speedup / MAC ratio", text.percent, 1),
+    BEYOND,
     Column("dram_bytes", "DRAM", "bytes over the channel, an image", text.size, 4),
     Column("dense_dram_bytes", "dense DRAM", "bytes of the dense baseline, an image", text.size, 1),
+    Column(
+        "maps_saved", "maps saved", "bytes of maps that the baseline moves and it does not", text.percent, 2
+    ),
     Column("energy_uj", "energy", "of an image", text.energy, 2),
     Column("dense_energy_uj", "dense energy", "of the dense baseline, an image", text.energy, 1),
+    Column(
+        "register_energy_uj",
+        "in registers",
+        "estimate of the energy of a dense machine that keeps its sums in registers",
+        text.energy,
+        1,
+    ),
     Column("largest_stall", "largest stall", "the most core-cycles besides compute", text.label, 4),
 )
 

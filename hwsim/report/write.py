@@ -29,6 +29,7 @@ def draw_report(report: Report) -> list[Plot]:
         draw.density(result),
         draw.roofline(result),
         draw.compression(report.maps, result),
+        draw.dram(result),
         draw.energy(result),
         *([draw.timeline_plot(report.timeline)] if report.timeline else []),
     ]

@@ -7,10 +7,12 @@ from html.parser import HTMLParser
 import pytest
 
 from hwsim.arch import Arch
+from hwsim.report.bounds import BOUND_COLUMNS
 from hwsim.report.comparison import Comparison
 from hwsim.report.comparison_page import comparison_page
 from hwsim.report.report_page import report_page
 from hwsim.report.tables import LAYER_COLUMNS
+from hwsim.report.traffic import LAYER_TRAFFIC_COLUMNS
 from hwsim.report.waterfall import WATERFALL_COLUMNS
 from hwsim.report.write import draw_comparison, draw_report
 
@@ -79,12 +81,15 @@ def test_ids_are_unique_and_references_meet_one(page):
     assert wanted <= set(ids)
 
 
-def test_the_layer_table_holds_the_numbers_of_the_result(page, report):
-    for row in report.result.per_layer():
-        start = page.cells.index((row["layer"], row["layer"]))
-        for column, (value, shown) in zip(LAYER_COLUMNS, page.cells[start:], strict=False):
-            assert value == str(row[column.key])
-            assert shown == column.show(row[column.key])
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_the_tables_hold_the_numbers_of_the_account(page, report, number):
+    columns = (LAYER_COLUMNS, LAYER_TRAFFIC_COLUMNS, BOUND_COLUMNS)[number]
+    for row in (*report.result.per_layer(), report.result.overall()):
+        starts = [at for at, cell in enumerate(page.cells) if cell == (row["layer"], row["layer"])]
+        for column, cell in zip(columns, page.cells[starts[number] :], strict=False):
+            value = row[column.key]
+            missing = ("-Infinity", "-") if column.numeric else ("", "")
+            assert cell == (missing if value is None else (str(value), column.show(value)))
 
 
 def test_the_waterfall_table_holds_the_numbers_of_report_json(page, report):
@@ -137,7 +142,7 @@ def test_markup_in_a_comparison_stays_text(hostile, report):
 def test_a_synthetic_trace_is_labelled_in_header_tables_and_plots(synthetic, page):
     made_up = "Synthetic trace: generated values, not measured ones."
     shown = Page(report_page(synthetic, draw_report(synthetic))).text
-    tables, plots = 4, 7
+    tables, plots = 6, 8
     assert sum(made_up in words for words in shown) == 1 + tables + plots
     assert not any(made_up in words for words in page.text)
 
@@ -152,7 +157,7 @@ def test_plots_take_the_colours_of_the_page(report):
 
 def test_ninety_five_layers_have_a_row_each(many):
     page = Page(report_page(many, []))
-    assert sum(value.startswith("block7.") for value, _ in page.cells) == 3  # layers, stalls, waterfall
+    assert sum(value.startswith("block7.") for value, _ in page.cells) == 5  # tables
     assert "tall" in " ".join(value for name, value in page.attributes if name == "class")
 
 

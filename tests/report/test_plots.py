@@ -10,10 +10,11 @@ import pytest
 from hwsim.machine.result import CAUSES, LayerResult
 from hwsim.report.comparison import Comparison
 from hwsim.report.plots import breakdown, density, style
+from hwsim.report.plots.roofline import layer_points
 from hwsim.report.text import TIMES
 from hwsim.report.write import draw_comparison, draw_report
 
-NAMES = {"speedup", "breakdown", "waterfall", "density", "roofline", "compression", "energy"}
+NAMES = {"speedup", "breakdown", "waterfall", "density", "roofline", "compression", "dram", "energy"}
 MADE_UP = "Synthetic trace: generated values, not measured ones."
 
 
@@ -106,7 +107,33 @@ def test_ninety_five_layers_have_a_row_each(many):
 
 def test_nothing_but_zeros_can_be_drawn(report):
     idle = tuple(
-        replace(layer, skipping=replace(layer.skipping, nonzero_macs=0, nonzeros=0))
+        replace(
+            layer,
+            skipping=replace(
+                layer.skipping, nonzero_macs=0, nonzeros=0, events={**layer.skipping.events, "mac": 0}
+            ),
+        )
         for layer in report.result.layers
     )
     assert len(draw_report(replace(report, result=replace(report.result, layers=idle)))) == len(NAMES)
+
+
+def test_dram_and_energy_are_stacked_with_the_estimate_beside(plots):
+    shown = words(plots["dram"].svg)
+    assert {"dense", "skipping", "394 B", "304 B", "weights", "maps in", "maps out"} <= set(shown)
+    assert "Maps in and out: 33.8 % less; all: 22.8 % less." in shown
+    shown = words(plots["energy"].svg)
+    assert {"7.01 nJ", "4.49 nJ", "800 pJ", "dense, in registers"} <= set(shown)
+    assert "In registers: an estimate of a dense machine that keeps its sums there." in shown
+
+
+def test_the_roofline_has_macs_performed_by_byte_and_by_cycle(report):
+    # Of both images: first 1100 of 2000 MACs, 72 x 2 + 220 bytes, 220 cycles; dense 2000, 144 + 401, 401.
+    skipping, dense = (layer_points(report.result, mode) for mode in ("skipping", "dense"))
+    assert skipping == {"first": (1100 / 364, 5), "second": (200 / 245, 200 / 101)}
+    assert dense == {"first": (2000 / 545, 2000 / 401), "second": (2000 / 244, 20)}
+    idle = tuple(
+        replace(layer, skipping=replace(layer.skipping, events={**layer.skipping.events, "mac": 0}))
+        for layer in report.result.layers
+    )
+    assert layer_points(replace(report.result, layers=idle), "skipping") == {}

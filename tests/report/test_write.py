@@ -13,7 +13,7 @@ from hwsim.report.comparison import Comparison
 from hwsim.report.contents import jsonable
 from hwsim.report.write import write_comparison, write_files, write_report
 
-PLOTS = {"speedup", "breakdown", "waterfall", "density", "roofline", "compression", "energy"}
+PLOTS = {"speedup", "breakdown", "waterfall", "density", "roofline", "compression", "dram", "energy"}
 TABLES = {"report.json", "layers.csv", "runs.csv", "report.html"}
 
 

@@ -5,7 +5,7 @@ from hwsim.report.plots.measured import measured
 from hwsim.report.plots.roofline import roofline
 from hwsim.report.plots.style import Plot
 from hwsim.report.plots.timeline import timeline_plot
-from hwsim.report.plots.totals import compression, energy
+from hwsim.report.plots.totals import compression, dram, energy
 from hwsim.report.plots.waterfall import waterfall
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "breakdown",
     "compression",
     "density",
+    "dram",
     "energy",
     "measured",
     "roofline",

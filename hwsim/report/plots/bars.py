@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from hwsim.machine.totals import ratio
 from hwsim.report import text
 from hwsim.report.plots.style import CHARACTER, MUTED, canvas, contrast, hint
 
@@ -70,7 +71,7 @@ def stack(
     start, whole = 0.0, sum(parts.values())
     for name, part in parts.items():
         (bar,) = axes.barh(row, part, height, left=start, color=colours[name], linewidth=0)
-        hint(bar, f"{text.label(entry)}: {name.replace('_', ' ')}, {text.percent(part / whole)}")
+        hint(bar, f"{text.label(entry)}: {name.replace('_', ' ')}, {text.percent(ratio(part, whole))}")
         if part >= enough:
             axes.text(
                 start + part / 2,

@@ -27,7 +27,7 @@ def roofline(result: Result) -> Plot:
     A layer that performs no MAC has no place on logarithmic axes and is left out.
     """
     title = "Roofline"
-    dense, skipping = _points(result, "dense"), _points(result, "skipping")
+    dense, skipping = layer_points(result, "dense"), layer_points(result, "skipping")
     with styled():
         figure, axes = canvas(
             title,
@@ -56,7 +56,8 @@ def roofline(result: Result) -> Plot:
         return finish(figure, "roofline", title)
 
 
-def _points(result: Result, mode: Mode) -> Points:
+def layer_points(result: Result, mode: Mode) -> Points:
+    """Of every layer that performs a MAC and moves a byte: (MACs / DRAM byte, MACs / cycle)."""
     sums = {name: account.totals(mode) for name, account in result.accounts.items()}
     return {
         name: (of.performed_macs / of.dram_bytes, of.performed_macs / of.cycles)

@@ -42,6 +42,7 @@ COMPONENT_COLOURS = {
     "map_buffer": GREEN,
     "dram": VERMILLION,
 }
+DRAM_COLOURS = {"weights": PURPLE, "maps_in": GREEN, "maps_out": SKY}
 # An order of levels, low to high: lightness rises, and both ends stand out on white and on black.
 _RAMP = ("#4b62d6", "#9a4fd0", "#dc4f8d", "#ef7b4a", "#eeb121")
 
