@@ -45,6 +45,8 @@ class SyntheticTrace:
     synthetic = True
     variant = "synthetic"
     weight_bits = _WEIGHT_BITS
+    flow = None
+    calibration_pictures = 1
 
     def __init__(
         self,
@@ -73,6 +75,7 @@ class SyntheticTrace:
         self.metrics: dict[str, object] = {}
         image = network.layers[0].input
         self.maps: dict[str, MapInfo] = {}
+        self._row_counts: dict[str, np.ndarray] = {}
         for name, shape in network.maps.items():
             width = min(bits, _PIXEL_BITS) if name == image else bits
             self.maps[name] = self._calibrate(name, shape, width)
@@ -96,6 +99,16 @@ class SyntheticTrace:
         info = self.maps[name]
         return _codes(self._values(name, info.shape, image), info.scale, info.bits)
 
+    def row_counts(self, name: str) -> np.ndarray:
+        """How many values of each row of a map are not zero on the calibration image, int64 (C, H).
+
+        Raises:
+            TraceError: no such map.
+        """
+        if name not in self.maps:
+            raise TraceError(f"{self.title} has no map {name}")
+        return self._row_counts[name]
+
     def weights(self, layer: Layer | str) -> np.ndarray:
         """There are none.
 
@@ -114,7 +127,9 @@ class SyntheticTrace:
     def _calibrate(self, name: str, shape: tuple[int, int, int], bits: int) -> MapInfo:
         values = self._values(name, shape, -1)
         scale = float(values.max()) / ((1 << bits) - 1) or 1.0
-        order = seg.best_order(_codes(values, scale, bits))
+        codes = _codes(values, scale, bits)
+        self._row_counts[name] = np.count_nonzero(codes, axis=2)
+        order = seg.best_order(codes)
         return MapInfo(name, shape, bits, order, signed=False, scale=scale)
 
 
@@ -226,6 +241,8 @@ def synthesize(
         weight_bits=trace.weight_bits,
         overwrite=overwrite,
     ) as writer:
+        for name in trace.maps:
+            writer.write_row_counts(name, trace.row_counts(name), trace.calibration_pictures)
         for name, image in names:
             writer.write_map(name, image, trace.make(name, image))
             advance()

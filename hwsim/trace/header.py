@@ -5,8 +5,8 @@ The root ``zarr.json`` is written last, so its presence is the mark of a complet
     {"zarr_format": 3, "node_type": "group",
      "attributes": {"hwsim": {"schema": 2, "sha256": "...", "trace": {...}}}}
 
-Schema 1 is the same without ``flow``. ``trace`` is :class:`Header`, and ``sha256`` the digest of its
-canonical JSON (sorted keys, no spaces, ASCII).
+``trace`` is :class:`Header`, and ``sha256`` the digest of its canonical JSON (sorted keys, no spaces, ASCII).
+Schema 1 is the same without ``flow`` and ``row_counts``.
 """
 
 from __future__ import annotations
@@ -95,6 +95,14 @@ class RequantizeInfo:
 
 
 @dataclass(frozen=True)
+class RowCountsInfo:
+    """Non-zeros of every row of a map: of how many calibration pictures together, and the checksum."""
+
+    pictures: int
+    crc32: int
+
+
+@dataclass(frozen=True)
 class Header:
     """All of a trace but its arrays.
 
@@ -110,6 +118,7 @@ class Header:
         checksums: by map, the CRC-32 of the codes of each image (little-endian uint16, C order).
         weights, requantize: by layer; a synthetic trace may have none.
         flow: what makes the maps; None in a trace of schema 1, or a synthetic one.
+        row_counts: by map; none in a trace of schema 1.
 
     Raises:
         ValueError: the parts do not fit each other.
@@ -128,6 +137,7 @@ class Header:
     weights: dict[str, WeightsInfo] = field(default_factory=dict)
     requantize: dict[str, RequantizeInfo] = field(default_factory=dict)
     flow: Flow | None = None
+    row_counts: dict[str, RowCountsInfo] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.images < 1:
@@ -175,6 +185,8 @@ class Header:
                 raise ValueError(f"map {name} has {len(crcs)} checksums for {self.images} images")
         if not (set(self.weights) | set(self.requantize)) <= layers:
             raise ValueError("weights or requantize of a layer that is not there")
+        if self.row_counts and set(self.row_counts) != set(self.checksums):
+            raise ValueError("the row counts are not those of the maps")
         if self.flow is not None:
             self._check_results(self.flow)
 
@@ -204,6 +216,11 @@ def _check_names(what: str, names: Sequence[str]) -> None:
 def map_path(position: int, name: str) -> str:
     """Path of a map's array; the number keeps the order, and makes names unique after their cleaning."""
     return f"maps/{_node(position, name)}"
+
+
+def rows_path(position: int, name: str) -> str:
+    """Path of the array of a map's row counts."""
+    return f"rows/{_node(position, name)}"
 
 
 def layer_path(position: int, name: str) -> str:
@@ -284,8 +301,9 @@ def _check_size(document: bytes) -> bytes:
 def _text(header: Header) -> str:
     """Canonical JSON, without what the trace does not have: so one of schema 1 keeps its digest."""
     document = asdict(header)
-    if header.flow is None:
-        del document["flow"]
+    for name in ("flow", "row_counts"):
+        if not getattr(header, name):
+            del document[name]
     document["layers"] = [_shortened(layer) for layer in document["layers"]]
     return _canonical(document)
 

@@ -12,7 +12,17 @@ from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.quantize import Requantize
 from hwsim.trace import arrays
-from hwsim.trace.header import HEADER_BYTES, Header, MapInfo, WeightsInfo, digest, layer_path, load, map_path
+from hwsim.trace.header import (
+    HEADER_BYTES,
+    Header,
+    MapInfo,
+    WeightsInfo,
+    digest,
+    layer_path,
+    load,
+    map_path,
+    rows_path,
+)
 from hwsim.trace.source import Source, open_source
 from hwsim.trace.store import ROOT, trouble
 
@@ -111,6 +121,29 @@ class Trace:
             )
         return codes
 
+    def row_counts(self, name: str) -> np.ndarray | None:
+        """How many values of each row of a map are not zero on the calibration pictures, int64 (C, H).
+
+        They are counted over :attr:`calibration_pictures` together, for who must not look at the picture that
+        is run. None if the trace has none: it is of schema 1.
+
+        Raises:
+            TraceError: no such map, or its counts are missing or damaged.
+        """
+        if name not in self.maps:
+            raise TraceError(f"{self.title} has no map {name}; it has {', '.join(self.maps)}")
+        info = self.header.row_counts.get(name)
+        if info is None:
+            return None
+        counts = self._read(rows_path(self._map_numbers[name], name), self.maps[name].shape[:2], "int32")
+        self._check_crc(f"row counts of map {name}", arrays.crc32(counts), info.crc32)
+        return counts.astype(np.int64)
+
+    @property
+    def calibration_pictures(self) -> int:
+        """How many pictures the row counts are of; 0 if the trace has none."""
+        return next((info.pictures for info in self.header.row_counts.values()), 0)
+
     def weights(self, layer: Layer | str) -> np.ndarray:
         """Weights of a layer, int16 of shape ``layer.weight_shape``.
 
@@ -159,6 +192,7 @@ class Trace:
         for name in self.maps:
             for image in range(self.images):
                 self.map(name, image)
+            self.row_counts(name)
         for layer in self.layers:
             if layer.name in self.header.weights:
                 self.weights(layer)

@@ -20,11 +20,13 @@ from hwsim.trace.header import (
     Header,
     MapInfo,
     RequantizeInfo,
+    RowCountsInfo,
     WeightsInfo,
     digest,
     dump,
     layer_path,
     map_path,
+    rows_path,
 )
 from hwsim.trace.reader import open_trace
 from hwsim.trace.source import DIRECTORY_BYTES, ENTRY_BYTES
@@ -93,6 +95,7 @@ class TraceWriter:
         self._crcs: dict[str, dict[int, int]] = {name: {} for name in self._infos}
         self._weights: dict[str, WeightsInfo] = {}
         self._requantize: dict[str, RequantizeInfo] = {}
+        self._row_counts: dict[str, RowCountsInfo] = {}
         self._arrays = {
             info.name: arrays.map_array(map_path(position, info.name), images, info.shape)
             for position, info in enumerate(self._header.maps)
@@ -154,6 +157,28 @@ class TraceWriter:
             self._crcs[name][image] = arrays.crc32(codes)
             if all(image in crcs for crcs in self._crcs.values()):
                 self._target.add(image, {name: crcs[image] for name, crcs in self._crcs.items()})
+
+    def write_row_counts(self, name: str, counts: np.ndarray, pictures: int) -> None:
+        """Store how many values of each row of a map are not zero on calibration pictures.
+
+        Args:
+            name: of the map.
+            counts: integers (C, H), of all pictures together.
+            pictures: how many.
+
+        Raises:
+            TraceError: unknown map, written before, or the counts do not fit the map.
+        """
+        if name not in self._infos:
+            raise TraceError(f"{self.title} has no map {name}")
+        (channels, height, width), counts = self._infos[name].shape, np.asarray(counts)
+        where = f"{self.title}: row counts of map {name}"
+        if name in self._row_counts:
+            raise TraceError(f"{where} are written twice")
+        self._check_integers(where, counts, (channels, height), 0, width * pictures)
+        position = list(self._infos).index(name)
+        self._write_whole(where, rows_path(position, name), counts, "int32")
+        self._row_counts[name] = RowCountsInfo(pictures, arrays.crc32(counts.astype(np.int32)))
 
     def write_weights(self, layer: Layer | str, weights: np.ndarray, scale: float | np.ndarray) -> None:
         """Store a layer's weights: integers of shape ``layer.weight_shape``; real value = integer * scale.
@@ -217,7 +242,7 @@ class TraceWriter:
         try:
             with open_trace(path) as trace:
                 sealed = trace.header
-                if digest(replace(sealed, checksums={}, weights={}, requantize={})) != digest(self._header):
+                if digest(_unsealed(sealed)) != digest(self._header):
                     return False
                 trace.check()
         except TraceError:
@@ -246,7 +271,7 @@ class TraceWriter:
         return arrays.crc32(codes) == crc
 
     def _create_arrays(self) -> None:
-        for group in ("maps", "layers"):
+        for group in ("maps", "layers", "rows"):
             arrays.create_group(self._target.write, group)
         for array in self._arrays.values():
             array.create(self._target.write)
@@ -260,10 +285,14 @@ class TraceWriter:
         return list(self._layers).index(name), self._layers[name]
 
     def _write_array(self, position: int, layer: Layer, name: str, values: np.ndarray, dtype: str) -> None:
+        path = f"{layer_path(position, layer.name)}/{name}"
+        self._write_whole(f"{self.title}: {name} of {layer.name}", path, values, dtype)
+
+    def _write_whole(self, where: str, path: str, values: np.ndarray, dtype: str) -> None:
         if self._target.finished:
             return
-        with trouble(self.title, f"writing {name} of {layer.name}", CHECK_PLACE):
-            array = arrays.whole_array(f"{layer_path(position, layer.name)}/{name}", values.shape, dtype)
+        with trouble(where, "writing", CHECK_PLACE):
+            array = arrays.whole_array(path, values.shape, dtype)
             array.create(self._target.write)
             array.write(self._target.write, values)
 
@@ -289,6 +318,7 @@ class TraceWriter:
             },
             weights=self._weights,
             requantize=self._requantize,
+            row_counts=self._row_counts,
         )
         try:
             sealed.check_sealed()
@@ -300,3 +330,8 @@ class TraceWriter:
         elif sealed != self._sealed:
             raise TraceError(f"{self.title} exists, with other weights: remove it or give another name")
         self._target.commit()
+
+
+def _unsealed(header: Header) -> Header:
+    """A header as it was before anything was written."""
+    return replace(header, checksums={}, weights={}, requantize={}, row_counts={})
