@@ -4,7 +4,7 @@ Two formats, a line a layer:
 
 - convolution: ``Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter,
   Strides,``. The sizes of a map include its padding, so layers read here have padding 0. A layer with ``DP``
-  in its name is depthwise.
+  in its name is depthwise, with one filter or more a channel.
 - matrix product: ``Layer, M, N, K,`` multiplies (M, K) activations by (K, N) weights.
 
 Titles and further columns: :mod:`hwsim.networks.topology_table`. A topology has no edges. A layer reads what
@@ -147,35 +147,40 @@ def _refuse(asked: Further) -> None:
             f"padding {asked.padding}: a map's size in a topology includes its padding; "
             "add it to the size, and make the padding 0"
         )
-    for what in ("dilation", "groups"):
-        if getattr(asked, what) != 1:
-            raise ValueError(f"{what} {getattr(asked, what)} is not modelled; make it 1")
 
 
 def _conv(name: str, sizes: list[int], direction: str, asked: Further) -> Layer:
     height, width, tall, wide, channels, filters, given = sizes
-    if tall > height or wide > width:
-        raise ValueError(f"the filter of {tall}x{wide} is larger than the map of {height}x{width}")
-    stride, across = asked.stride_height or given, asked.stride_width or given
-    if direction and {"height": stride, "width": across}[direction] != given:
+    stride = (asked.stride_height or given, asked.stride_width or given)
+    if direction and stride[direction == "width"] != given:
         raise ValueError(f"two strides in {direction}, {given} and another")
-    if stride != across:
-        raise ValueError(f"strides {stride} and {across} are not modelled; make them equal")
-    depthwise = _DEPTHWISE in name
-    if depthwise and filters != 1:
+    reached = [(taps - 1) * asked.dilation + 1 for taps in (tall, wide)]
+    if reached[0] > height or reached[1] > width:
         raise ValueError(
-            f"a depthwise layer ({_DEPTHWISE} in its name) has 1 filter a channel, not {filters}"
+            f"the filter of {reached[0]}x{reached[1]} is larger than the map of {height}x{width}"
         )
-    out_shape = (
-        channels if depthwise else filters,
-        _outputs(height, tall, stride),
-        _outputs(width, wide, stride),
-    )
-    kind: Kind = "depthwise" if depthwise else "conv"
-    if (height, width) == (1, 1) and not depthwise:
-        kind, stride = "linear", 1  # a stride over one pixel means nothing
+    groups = asked.groups
+    if _DEPTHWISE in name:
+        if groups not in (1, channels):
+            raise ValueError(f"a depthwise layer ({_DEPTHWISE} in its name) has no {groups} groups")
+        groups, filters = channels, channels * filters
+    kind: Kind = "depthwise" if _DEPTHWISE in name and filters == channels else "conv"
+    if (height, width, groups) == (1, 1, 1) and kind == "conv":
+        kind, stride = "linear", (1, 1)  # a stride over one pixel means nothing
+    outputs = [
+        _outputs(length, reach, step)
+        for length, reach, step in zip((height, width), reached, stride, strict=True)
+    ]
     return Layer(
-        name, kind, f"{name}.input", (channels, height, width), out_shape, (tall, wide), (stride,) * 2
+        name,
+        kind,
+        f"{name}.input",
+        (channels, height, width),
+        (filters, outputs[0], outputs[1]),
+        (tall, wide),
+        stride,
+        groups=groups,
+        dilation=(asked.dilation, asked.dilation),
     )
 
 
@@ -192,8 +197,8 @@ def _outputs_of_scalesim(length: int, kernel: int, stride: int) -> int:
 def _fewer_outputs(layer: Layer) -> Iterator[str]:
     """Where SCALE-Sim counts more outputs."""
     theirs = [
-        _outputs_of_scalesim(length, kernel, stride)
-        for length, kernel, stride in zip(layer.in_shape[1:], layer.kernel, layer.stride, strict=True)
+        _outputs_of_scalesim(layer.in_shape[axis + 1], layer.reach(axis) + 1, layer.stride[axis])
+        for axis in (0, 1)
     ]
     if theirs != list(layer.out_shape[1:]):
         ours = "x".join(map(str, layer.out_shape[1:]))
@@ -201,8 +206,9 @@ def _fewer_outputs(layer: Layer) -> Iterator[str]:
 
 
 def _gemm(name: str, sizes: list[int], asked: Further) -> Layer:
-    if {asked.stride_height, asked.stride_width} - {1, None}:
-        raise ValueError("a matrix product has no stride; make it 1")
+    for what in ("stride_height", "stride_width", "dilation", "groups"):
+        if getattr(asked, what) not in (1, None):
+            raise ValueError(f"a matrix product has no {what.partition('_')[0]}; make it 1")
     rows, columns, inner = sizes
     kind: Kind = "linear" if rows == 1 else "conv"
     return Layer(name, kind, f"{name}.input", (inner, rows, 1), (columns, rows, 1))

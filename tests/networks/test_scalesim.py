@@ -130,10 +130,6 @@ def test_windows_are_those_that_begin_where_scale_sim_looks_and_inside_the_map(
         (f"{CONV}\na,6,6,-3,3,2,4,1,\n", "line 2: Filter Height must be a whole number above 0, not '-3'"),
         (f"{CONV}\na,6,6,7,3,2,4,1,\n", "line 2: the filter of 7x3 is larger than the map of 6x6"),
         (f"{CONV}\n,6,6,3,3,2,4,1,\n", "line 2: the layer has no name"),
-        (
-            f"{CONV}\naDP,6,6,3,3,2,4,1,\n",
-            "line 2: a depthwise layer (DP in its name) has 1 filter a channel",
-        ),
         (f"{CONV}\na,6,6,3,3,2,4,1,2:4,\n", "line 2: weight sparsity 2:4 is not modelled; make it 1:1"),
         ("Layer,M,N,K,\na,1,2,\n", "line 2: K must be a whole number above 0, not ''"),
     ],

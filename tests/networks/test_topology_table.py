@@ -42,12 +42,7 @@ REFUSED = {  # title, cell, and what the line must say
     "sparse weights under another title": ("Comment", "1 :4", "weight sparsity 1:4 is not modelled"),
     "no such sparsity": ("Sparsity", "0.5", "Sparsity must be N:M, not '0.5'"),
     "a sparsity of none": ("Sparsity", "0:0", "Sparsity must be N:M, not '0:0'"),
-    "second stride": ("Stride W", "2", "strides 3 and 2"),
-    "second stride before the first": ("Width stride", "1", "strides 3 and 1"),
-    "stride in height again": ("Stride Height", "1", "strides 1 and 3"),
     "stride that is none": ("stride_w", "two", "stride_w must be a whole number above 0, not 'two'"),
-    "dilation": ("Dilation rate", "2", "dilation 2 is not modelled"),
-    "groups": ("Num groups", "2", "groups 2 is not modelled"),
     "padding": ("Padding", "1", "padding 1: a map's size in a topology includes its padding"),
 }
 
@@ -122,9 +117,38 @@ def test_two_columns_of_one_meaning_must_agree(tmp_path, title, first, second):
     )
 
 
+def test_a_second_stride_groups_and_dilation_are_done(tmp_path):
+    titles = [*PLAIN, "Stride W", "Groups", "Dilation"]
+    rows = [
+        ["a", 9, 9, 3, 3, 2, 4, 1, 2, 1, 1],
+        ["b", 9, 9, 3, 3, 4, 6, 2, "", 2, 1],
+        ["c", 9, 9, 3, 3, 2, 4, 1, "", "", 3],
+        ["d_DP", 9, 9, 3, 3, 2, 3, 1, 1, 1, 1],
+        ["e_DP", 9, 9, 3, 3, 2, 1, 1, 1, 2, 1],
+        ["f", 1, 1, 1, 1, 4, 6, 1, 1, 2, 1],
+    ]
+    a, b, c, d, e, f = read(tmp_path, written([titles, *rows])).layers
+    assert (a.stride, a.out_shape) == ((1, 2), (4, 7, 4))
+    assert (b.stride, b.groups, b.out_shape, b.weight_shape) == ((2, 2), 2, (6, 4, 4), (6, 2, 3, 3))
+    assert (c.dilation, c.out_shape) == ((3, 3), (4, 3, 3))
+    assert (d.kind, d.groups, d.out_shape, d.weight_shape) == ("conv", 2, (6, 7, 7), (6, 1, 3, 3))
+    assert (e.kind, e.out_shape) == ("depthwise", (2, 7, 7))
+    assert (f.kind, f.groups, f.macs) == ("conv", 2, 12)
+    turned = [*PLAIN[:7], "Stride width", "Stride height"]
+    assert read(tmp_path, written([turned, ["a", *"9933", "2", "4", "1", "2"]])).layers[0].stride == (2, 1)
+    for cells, told in (
+        (["Groups", "3"], "3 groups do not divide its channels"),
+        (["Dilation", "5"], "the filter of 11x11 is larger than the map of 9x9"),
+    ):
+        rows = [[*PLAIN, cells[0]], ["a", 9, 9, 3, 3, 2, 4, 1, cells[1]]]
+        assert told in refusal(tmp_path, written(rows))
+
+
 @pytest.mark.parametrize(
     ("title", "cell", "told"),
     [
+        ("Groups", "2", "a matrix product has no groups"),
+        ("Dilation", "2", "a matrix product has no dilation"),
         ("Sparsity", "3:4", "weight sparsity 3:4"),
         ("", "3 : 4", "weight sparsity 3:4"),
         ("Batch", "8", "a batch of 8"),
