@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from hwsim.between import Flow, MaxPool, Operator, Reshape, Value
 from hwsim.codec.seg import best_order
 from hwsim.layer import Layer
 from hwsim.quantize import (
@@ -62,6 +64,35 @@ class Chain:
             if layer.name in self.pool:
                 codes = max_pool(codes, self.pool[layer.name])
         return maps, integers(codes.ravel(), self.requantize[self.layers[-1].name].signed)
+
+    def flow(self) -> Flow:
+        """What makes every map: drains, pools, and a flattening before the first linear layer."""
+        results: dict[str, str] = {}
+        values: list[Value] = []
+        operators: list[Operator] = []
+        for layer in self.layers:
+            made = self.maps.get(layer.output or "")
+            drain, scale = self.requantize[layer.name], made.scale if made else self.logits_scale
+            shapes, steps = (
+                {f"{layer.name}.result": layer.out_shape},
+                list[Callable[[tuple[str, ...], str], Operator]](),
+            )
+            channels, height, width = layer.out_shape
+            if size := self.pool.get(layer.name):
+                shapes[f"{layer.name}.pooled"] = (channels, height // size, width // size)
+                steps.append(partial(MaxPool, kernel=(size, size), stride=(size, size), padding=(0, 0, 0, 0)))
+            if made and list(shapes.values())[-1] != made.shape:
+                shapes[f"{layer.name}.flat"] = made.shape
+                steps.append(Reshape)
+            names = list(shapes)
+            if made:
+                names[-1] = made.name
+            results[layer.name] = names[0]
+            operators += [step((names[n],), names[n + 1]) for n, step in enumerate(steps)]
+            values += [
+                Value(name, shapes[name], drain.bits, drain.signed, scale) for name in names if name in shapes
+            ]
+        return Flow((self.layers[0].input,), results, tuple(values), tuple(operators))
 
     def with_orders(self, images: Iterable[np.ndarray]) -> Chain:
         """The same network with, for every map, the order of SEG that is best for these pictures together."""
@@ -120,12 +151,18 @@ def quantize_chain(
 
 
 def write_chain(
-    place: str | os.PathLike[str], chain: Chain, images: Sequence[np.ndarray], **header: Any
+    place: str | os.PathLike[str],
+    chain: Chain,
+    images: Sequence[np.ndarray],
+    calibration: Sequence[np.ndarray] = (),
+    **header: Any,
 ) -> None:
     """Run pictures through a chain and store all that is needed to run any of its layers again.
 
     Args:
         place: folder or ``.zip`` file; a trace that is there is replaced.
+        images: to be run.
+        calibration: pictures whose non-zeros a mapping may know.
         header: ``network``, ``variant``, ``provenance`` and ``metrics`` of the trace.
 
     Raises:
@@ -138,9 +175,14 @@ def write_chain(
         maps=chain.maps,
         images=len(images),
         weight_bits=WEIGHT_BITS,
+        flow=chain.flow(),
         overwrite=True,
         **header,
     ) as writer:
+        runs = [chain.run(image)[0] for image in calibration]
+        for name in chain.maps if runs else ():
+            counts = sum(np.count_nonzero(maps[name], axis=2) for maps in runs)
+            writer.write_row_counts(name, np.asarray(counts), len(runs))
         for layer in chain.layers:
             writer.write_weights(layer, chain.weights[layer.name], chain.weight_scales[layer.name])
             writer.write_requantize(layer, chain.requantize[layer.name])

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from hwsim import codec, open_trace
 from hwsim.capture import lenet5
 from hwsim.capture.chain import max_pool, quantize_chain, write_chain
+from hwsim.quantize import integers as integers_of
+from hwsim.reference import run_network
 
 PICTURES = 6
 
@@ -68,6 +70,26 @@ def test_a_written_chain_holds_all_that_runs_it(images, tmp_path):
         np.testing.assert_array_equal(
             trace.requantize(layer).multiplier, chain.requantize[layer.name].multiplier
         )
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_the_flow_of_a_chain_makes_what_the_chain_makes(images, tmp_path, bits):
+    chain = quantized(lenet5.initial(7), images, bits)[0]
+    write_chain(
+        tmp_path / "t.zarr", chain, images[:2], images[2:], network="lenet5", variant="v", provenance={}
+    )
+    with open_trace(tmp_path / "t.zarr") as trace:
+        for number in range(2):
+            maps, logits = chain.run(images[number])
+            made = run_network(trace, number)
+            assert set(made) == {*maps, "fc3.result"}
+            for name, codes in maps.items():
+                np.testing.assert_array_equal(made[name], codes)
+            np.testing.assert_array_equal(integers_of(made["fc3.result"].ravel(), True), logits)
+        assert trace.calibration_pictures == len(images) - 2
+        for name in chain.maps:
+            expected = sum((chain.run(image)[0][name] > 0).sum(axis=2) for image in images[2:])
+            np.testing.assert_array_equal(trace.row_counts(name), expected)
 
 
 @settings(max_examples=30)

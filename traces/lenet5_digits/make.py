@@ -148,7 +148,8 @@ def write(
     metrics = metrics | {"logits_scale": chain.logits_scale}
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace.zarr"
-        write_chain(trace, chain, data.test.images[:MEASURED], metrics=metrics, **header)
+        known = data.train.first(CALIBRATION).images
+        write_chain(trace, chain, data.test.images[:MEASURED], known, metrics=metrics, **header)
         zip_folder(trace, place)
 
 
