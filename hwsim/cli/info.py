@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwsim.cli import console
-from hwsim.cli.options import Json
+from hwsim.cli import between, console
+from hwsim.cli.options import Images, Json, choose_images
 
 if TYPE_CHECKING:
+    from hwsim.differences import Difference
     from hwsim.trace import Trace
 
 
@@ -19,13 +20,22 @@ def info(
     check: Annotated[
         bool, typer.Option("--check", help="Read everything and compare the checksums.")
     ] = False,
+    integers: Annotated[
+        bool,
+        typer.Option(
+            "--integers", help="Compute the network in integers and compare every map with the captured one."
+        ),
+    ] = False,
+    images: Images = None,
     json: Json = False,
 ) -> None:
-    """Network, layers, maps, accuracy and provenance of a trace."""
+    """Network, layers, maps, what lies between them, accuracy and provenance of a trace."""
     from hwsim.trace import open_trace
 
     with open_trace(trace) as opened:
         document = _document(opened)
+        rows = _differences(opened, choose_images(images, opened), json) if integers else []
+        document["differences"] = [asdict(row) for row in rows]
         if check:
             with console.progress("checking"):
                 opened.check()
@@ -36,6 +46,26 @@ def info(
         typer.echo(to_json(document), nl=False)
     else:
         _show(document)
+        between.show(opened.flow)
+        if rows:
+            between.show_differences(rows, len(choose_images(images, opened)))
+        if document["checked"]:
+            console.say("Everything was read; all checksums agree.")
+
+
+def _differences(trace: Trace, images: tuple[int, ...], quiet: bool) -> list[Difference]:
+    from hwsim.differences import differences
+
+    done = 0
+    with console.progress("computing in integers", quiet) as advance:
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            if advance is not None:
+                advance(done, len(images))
+
+        return differences(trace, images, step)
 
 
 def _document(trace: Trace) -> dict[str, Any]:
@@ -53,6 +83,8 @@ def _document(trace: Trace) -> dict[str, Any]:
         "provenance": trace.provenance,
         "layers": [{**asdict(layer), "macs": layer.macs} for layer in trace.layers],
         "maps": [asdict(map_) for map_ in trace.maps.values()],
+        "flow": between.document(trace.flow),
+        "calibration_pictures": trace.calibration_pictures,
         "checked": False,
     }
 
@@ -95,5 +127,3 @@ def _show(document: dict[str, Any]) -> None:
             for layer in document["layers"]
         ],
     )
-    if document["checked"]:
-        console.say("Everything was read; all checksums agree.")
