@@ -11,6 +11,7 @@ __all__ = [
     "KernelError",
     "MeasureError",
     "NetworkError",
+    "NoWeightsError",
     "OutputError",
     "PeerError",
     "ReproduceError",
@@ -82,3 +83,7 @@ class SynthesisError(HwsimError):
 
 class TraceError(HwsimError):
     """A trace that cannot be read, or written, or trusted."""
+
+
+class NoWeightsError(TraceError):
+    """A trace that is sound, but has no weights of a layer."""

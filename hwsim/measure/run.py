@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwsim.errors import MeasureError, TraceError
+from hwsim.errors import MeasureError, NoWeightsError
 from hwsim.layer import Layer
 from hwsim.measure import cpu
 from hwsim.measure.kernels import Kernel
@@ -53,7 +53,8 @@ def measure(
     A kernel whose output differs from the layer's by more than rounding explains is not timed.
 
     Args:
-        trace: from :func:`hwsim.open_trace`. A synthetic one without weights gets seeded random ones.
+        trace: from :func:`hwsim.open_trace`. Layers without weights get seeded random ones, and the record
+            says so: a kernel's time depends on the maps, not on the weights.
         device: ``cpu``, or ``cuda`` for the first GPU that torch sees.
         images: numbers of the images whose maps are used in turn; the first 8 if not given.
         kernels: names from :func:`kernel_names`; all of the device if not given.
@@ -63,7 +64,7 @@ def measure(
 
     Raises:
         MeasureError: there is no such device here, no such kernel, or a number is out of range.
-        TraceError: an image that the trace does not have, a captured trace without weights, or damage.
+        TraceError: an image that the trace does not have, or damage.
     """
     if repeats < 1 or threads < 1:
         raise MeasureError(f"repeats and threads must be 1 or more, not {repeats} and {threads}")
@@ -72,10 +73,10 @@ def measure(
         raise MeasureError("no images: name one or more")
     with _target(device, threads) as target:
         chosen = _choose(target.kernels, kernels, device)
-        layers, random_weights = [], False
+        layers, made_up = [], []
         for done, layer in enumerate(trace.layers):
             weights, random = _weights(trace, layer)
-            random_weights |= random
+            made_up += [layer.name] if random else []
             codes = [trace.map(layer.input, number) for number in numbers]
             info = trace.maps[layer.input]
             if layer.transposed:
@@ -94,7 +95,7 @@ def measure(
         network=trace.network,
         variant=trace.variant,
         synthetic=trace.synthetic,
-        weights=f"random, seed {SEED}: the trace has none" if random_weights else "of the trace",
+        weights=_origin(made_up, len(layers)),
         images=numbers,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=target.machine,
@@ -145,13 +146,21 @@ def _choose(kernels: list[Kernel], names: Sequence[str] | None, device: str) -> 
     return [known[name] for name in dict.fromkeys(names)]
 
 
+def _origin(made_up: Sequence[str], layers: int) -> str:
+    """Where the weights are from, in words."""
+    if not made_up:
+        return "of the trace"
+    if len(made_up) == layers:
+        return f"random, seed {SEED}: the trace has none"
+    return f"of the trace; random, seed {SEED}, for {', '.join(made_up)}: the trace has none"
+
+
 def _weights(trace: Trace, layer: Layer) -> tuple[np.ndarray, bool]:
     """Real weights, float64, and whether they are made up."""
     try:
         return trace.weights(layer) * np.asarray(trace.weight_scale(layer)).reshape(-1, 1, 1, 1), False
-    except TraceError:
-        if not trace.synthetic:
-            raise
+    except NoWeightsError:
+        pass  # the time of a kernel does not depend on them
     limit = 2 ** (trace.weight_bits - 1) - 1
     rng = np.random.default_rng((SEED, *layer.name.encode()))
     return rng.integers(-limit, limit, layer.weight_shape, endpoint=True) / limit, True

@@ -12,7 +12,7 @@ import numpy as np
 
 from hwsim import networks
 from hwsim.codec import seg
-from hwsim.errors import NetworkError, TraceError
+from hwsim.errors import NetworkError, NoWeightsError, TraceError
 from hwsim.layer import Layer
 from hwsim.networks import Network
 from hwsim.synthetic.densities import Densities, map_densities
@@ -115,7 +115,7 @@ class SyntheticTrace:
         Raises:
             TraceError: always.
         """
-        raise TraceError(f"{self.title} has no weights: use a captured trace for what needs them")
+        raise NoWeightsError(f"{self.title} has no weights: use a captured trace for what needs them")
 
     weight_scale = requantize = weights
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hwsim.between import Flow
-from hwsim.errors import TraceError
+from hwsim.errors import NoWeightsError, TraceError
 from hwsim.layer import Layer
 from hwsim.quantize import Requantize
 from hwsim.trace import arrays
@@ -208,7 +208,7 @@ class Trace:
 
     def _weights_info(self, layer: Layer) -> WeightsInfo:
         if layer.name not in self.header.weights:
-            raise TraceError(f"{self.title} has no weights of {layer.name}: use a captured trace")
+            raise NoWeightsError(f"{self.title} has no weights of {layer.name}: use a captured trace")
         return self.header.weights[layer.name]
 
     def _array(self, array: arrays.Array) -> arrays.Array:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from random_layers import layers
 
 from hwsim.arch import Arch
-from hwsim.errors import KernelError, MeasureError, TraceError
+from hwsim.errors import KernelError, MeasureError, NoWeightsError, TraceError
 from hwsim.layer import Layer
 from hwsim.machine.simulation import simulate
 from hwsim.measure import cpu, join, kernel_names, measure, read_measured, run
@@ -66,7 +66,7 @@ class Synthetic(MemoryTrace):
     synthetic = True
 
     def weights(self, layer):
-        raise TraceError("memory has no weights")
+        raise NoWeightsError("memory has no weights")
 
 
 @st.composite
@@ -306,9 +306,25 @@ def test_what_cannot_be_measured_is_refused_in_one_line(arguments, error, messag
     assert "\n" not in str(caught.value)
 
 
-def test_a_captured_trace_without_weights_is_refused(monkeypatch):
+def test_layers_of_a_captured_trace_without_weights_get_random_ones_and_are_named(monkeypatch):
+    def some(self, layer):
+        if layer.name == Synthetic.layers[0].name:
+            raise NoWeightsError("none")
+        return MemoryTrace.weights(self, layer)
+
     monkeypatch.setattr(Synthetic, "synthetic", False)
-    with pytest.raises(TraceError, match="no weights"):
+    monkeypatch.setattr(Synthetic, "weights", some)
+    measured = measure(Synthetic(), images=[1], kernels=["numpy_fp32"], repeats=1)
+    name = Synthetic.layers[0].name
+    assert measured.weights == f"of the trace; random, seed 0, for {name}: the trace has none"
+
+
+def test_damaged_weights_are_not_made_up(monkeypatch):
+    def damaged(self, layer):
+        raise TraceError("weights do not match their checksum")
+
+    monkeypatch.setattr(Synthetic, "weights", damaged)
+    with pytest.raises(TraceError, match="checksum"):
         measure(Synthetic(), repeats=1)
 
 
