@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import tempfile
-import zipfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from sklearn.datasets import load_sample_image
-from zarr.codecs import BloscCodec
 
 from hwsim.capture.calibration import WEIGHT_BITS, Calibration, calibrate_network
 from hwsim.capture.pictures import open_pictures
@@ -34,7 +30,7 @@ from hwsim.reproduce.accuracy import measure_accuracy
 from hwsim.reproduce.labels import open_labels
 from hwsim.reproduce.write import made_with
 from hwsim.trace import TraceWriter
-from hwsim.trace.archive import EPOCH
+from hwsim.trace.archive import pack
 
 MEASURED, CALIBRATION = "flower.jpg", "china.jpg"
 BITS = 8
@@ -85,9 +81,7 @@ def make(weights: Path, out: Path, pictures: Path | None, labels: Path | None) -
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace.zarr"
         write(trace, planned, calibration, maps, provenance, metrics)
-        packed = Path(folder) / "packed.zarr"
-        repack(trace, packed)
-        zip_deflated(packed, out / NAME)
+        pack(trace, out / NAME)
     (out / "metrics.json").write_text(json.dumps({**metrics, "versions": made_with()}, indent=1) + "\n")
     print(f"{out / NAME}: {(out / NAME).stat().st_size / 1e6:.2f} MB; {metrics}")
 
@@ -161,31 +155,6 @@ def write(
             writer.write_requantize(name, layer.requantize)
         for name, codes in maps.items():
             writer.write_map(name, 0, codes)
-
-
-def repack(source: Path, target: Path) -> None:
-    """The same trace with its arrays in a slower, smaller code: the writer's is made for speed."""
-    shutil.copytree(source, target)
-    for path in sorted(target.rglob("zarr.json")):
-        metadata = json.loads(path.read_text())
-        if metadata["node_type"] != "array":
-            continue
-        array = zarr.open_array(source / path.parent.relative_to(target), mode="r")
-        code = BloscCodec(cname="zstd", clevel=9, shuffle="shuffle", typesize=array.dtype.itemsize)
-        metadata["codecs"][1:] = [code.to_dict()]
-        shutil.rmtree(path.parent / "c")
-        path.write_text(json.dumps(metadata, indent=1))
-        zarr.open_array(path.parent, mode="r+")[...] = array[...]
-
-
-def zip_deflated(folder: Path, place: Path) -> None:
-    """A zip file whose bytes depend on names and contents; the metadata is worth deflating."""
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, path in sorted(files.items()):
-            entry = zipfile.ZipInfo(name, EPOCH)
-            entry.create_system, entry.external_attr = 3, 0o644 << 16
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
 
 
 if __name__ == "__main__":
