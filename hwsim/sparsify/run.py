@@ -75,6 +75,37 @@ def sparsify(
     return _Running(settings, stages, folder, about).finish(given)
 
 
+def train_alone(
+    settings: Settings,
+    data: DataSet,
+    folder: Path,
+    stage: str | float,
+    *,
+    device: str = "cpu",
+    tell: Callable[[str], None] = print,
+) -> None:
+    """One training of a run: ``baseline``, ``control``, or the trial of an alpha.
+
+    Control and trials depend on the baseline alone, so that processes can make them side by side, each its
+    own, in the folder of one run; :func:`sparsify` then finds them done.
+
+    Raises:
+        HwsimError: the baseline is not done and something else is asked for, or a file is damaged.
+    """
+    module = make_network(settings.network, data.classes, settings.width)
+    maps = find_maps(module, data.train.images.shape[1:])
+    (folder / "stages").mkdir(parents=True, exist_ok=True)
+    stages = Stages(folder / "stages", module, data, maps, tell, device)
+    if stage == "baseline":
+        stages.run("baseline", initial(module, settings.seed), settings.training())
+        return
+    tuning = Tuning(stages, stages.done("baseline"), settings.tuning(), settings.method == "both")
+    if isinstance(stage, float):
+        tuning.trial(stage)
+    else:
+        tuning.control()
+
+
 class _Running:
     def __init__(self, settings: Settings, stages: Stages, folder: Path, about: dict[str, Any]) -> None:
         self.settings, self.stages, self.folder, self.about = settings, stages, folder, about
@@ -98,10 +129,7 @@ class _Running:
         """The network that all else starts from, and learns from."""
         settings, stages = self.settings, self.stages
         if given is None:
-            schedule = Schedule(
-                settings.epochs, settings.rate, seed=1000 * settings.seed, bfloat16=settings.bfloat16
-            )
-            found = stages.run("baseline", initial(stages.module, settings.seed), schedule)
+            found = stages.run("baseline", initial(stages.module, settings.seed), settings.training())
             slack = slack_of(found.history, len(stages.data.train), found.score)
             self.about["slack"] = slack
             if not slack["clear"]:
@@ -118,13 +146,7 @@ class _Running:
     def _tuned(self, baseline: Stage) -> None:
         """The control, the trials, and the final run."""
         settings = self.settings
-        schedule = Schedule(
-            settings.tune_epochs,
-            settings.tune_rate,
-            seed=1000 * settings.seed + 1,
-            bfloat16=settings.bfloat16,
-        )
-        tuning = Tuning(self.stages, baseline, schedule, thresholds=settings.method == "both")
+        tuning = Tuning(self.stages, baseline, settings.tuning(), thresholds=settings.method == "both")
         control = tuning.control()
         self._note(control)
         epochs = len(baseline.history) + settings.tune_epochs

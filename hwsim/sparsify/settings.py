@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwsim.errors import HwsimError
+from hwsim.sparsify.schedule import Schedule
 from hwsim.sparsify.statistics import DELTA
 
 METHODS = ("l1", "fatrelu", "both")
@@ -49,3 +50,11 @@ class Settings:
             raise HwsimError("epochs are 1 or more")
         if min(self.rate, self.tune_rate, self.width, self.delta, *self.alphas) <= 0:
             raise HwsimError("learning rates, alphas, delta and width are above 0")
+
+    def training(self) -> Schedule:
+        """Of the baseline."""
+        return Schedule(self.epochs, self.rate, seed=1000 * self.seed, bfloat16=self.bfloat16)
+
+    def tuning(self) -> Schedule:
+        """Of the control and of every trial."""
+        return Schedule(self.tune_epochs, self.tune_rate, seed=1000 * self.seed + 1, bfloat16=self.bfloat16)

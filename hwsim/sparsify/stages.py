@@ -117,6 +117,19 @@ class Stages:
         write_state(file, State(0, network, {}), [], score)
         return Stage(name, network, score, [])
 
+    def done(self, name: str) -> Stage:
+        """A stage that is done.
+
+        Raises:
+            HwsimError: it is not, or its file is damaged.
+        """
+        file = self.folder / f"{name}.safetensors"
+        if file.is_file():
+            state, history, score = read_state(file)
+            if score is not None:
+                return Stage(name, state.network, score, history)
+        raise HwsimError(f"{self.folder} has no {name} that is done: go on with 'hwsim sparsify --resume'")
+
     def score(self, network: Tensors, pictures: int | None = None) -> Score:
         """A network on the validation part, or on the first pictures of it."""
         part = self.data.validation[:pictures]

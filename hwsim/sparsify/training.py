@@ -23,39 +23,13 @@ from hwsim.errors import HwsimError
 from hwsim.sparsify.datasets import Part
 from hwsim.sparsify.maps import Map, watched
 from hwsim.sparsify.networks import preprocessing_of
+from hwsim.sparsify.schedule import Schedule
 
 MOMENTUM = 0.9
-WARM_UP = 0.2  # of all steps: the rate rises, then falls to zero
 EVALUATED = 250  # pictures at once
 LABELS_SHARE, TEMPERATURE = 0.3, 3.0  # of a loss with a teacher
 TIMED_STEPS = 3
 Tensors = dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train: SGD with Nesterov momentum, one rise and fall of the rate.
-
-    Attributes:
-        epochs: 1 or more.
-        rate: the highest learning rate.
-        decay: weight decay.
-        batch: pictures in a step.
-        seed: of the order of the pictures, their shifts and mirrors.
-        bfloat16: run forward and backward in bfloat16 (automatic mixed precision).
-    """
-
-    epochs: int
-    rate: float = 0.1
-    decay: float = 5e-4
-    batch: int = 128
-    seed: int = 0
-    bfloat16: bool = False
-
-    def rate_at(self, step: int, steps: int) -> float:
-        """The learning rate of a step of 0 .. steps - 1."""
-        done = (step + 1) / steps
-        return self.rate * min(done / WARM_UP, (1 - step / steps) / (1 - WARM_UP))
 
 
 @dataclass(frozen=True)
