@@ -41,6 +41,7 @@ def reproduce(
     tables.json of an earlier call, or of 'hwsim accuracy', adds its rows.
     """
     from hwsim.reproduce.entry import merged
+    from hwsim.reproduce.headline import headline
     from hwsim.reproduce.sources import Wanted, entries_of, shipped_entries
     from hwsim.reproduce.tables import all_tables
     from hwsim.reproduce.write import write_tables
@@ -57,7 +58,7 @@ def reproduce(
     )
     written = write_tables(entries, output)
     if not quiet:
-        for table in all_tables(entries):
+        for table in (headline(entries), *all_tables(entries)):
             _show(table)
         console.say(f"The tables: {written[-2]}")
 

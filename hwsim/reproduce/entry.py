@@ -41,6 +41,36 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A network beside a reference on the same test pictures: :class:`hwsim.sparsify.statistics.Paired`.
+
+    Attributes:
+        reference: ``control`` (trained as long, without sparsity) or ``baseline``.
+        pictures: that both answered.
+        difference: right answers more than the reference has.
+        low, high: 95 % interval of the difference in accuracy, as shares.
+        delta: share of the pictures whose loss would not matter.
+        keeps_answers: whether answers are non-inferior.
+        keeps_loss: whether cross-entropy is not significantly worse.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    reference: str
+    pictures: int
+    difference: int
+    low: float
+    high: float
+    delta: float
+    keeps_answers: bool
+    keeps_loss: bool
+
+    @property
+    def no_loss(self) -> bool:
+        """Whether "no loss" may be said."""
+        return self.keeps_answers and self.keeps_loss
+
+
+@dataclass(frozen=True)
 class Width:
     """A map at one width, all pictures together.
 
@@ -120,6 +150,7 @@ class Entry:
         accuracy: by ``float`` and by bits of the maps as text.
         simulated: what its trace says; None if there is none.
         notes: how it came about, and what is missing and why: sentences.
+        compared: with the control and with the baseline, on the test part.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -129,6 +160,7 @@ class Entry:
     accuracy: dict[str, Score] = field(default_factory=dict)
     simulated: Simulated | None = None
     notes: tuple[str, ...] = ()
+    compared: tuple[Compared, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -161,6 +193,7 @@ def merged(entries: Iterable[Entry]) -> tuple[Entry, ...]:
                 known,
                 accuracy=max(known.accuracy, entry.accuracy, key=len),
                 simulated=known.simulated or entry.simulated,
+                compared=known.compared or entry.compared,
                 notes=tuple(dict.fromkeys((*known.notes, *entry.notes))),
             )
     pairs = list(dict.fromkeys(key[:2] for key in found))

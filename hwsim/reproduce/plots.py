@@ -41,11 +41,11 @@ def _plot(entries: Sequence[Entry]) -> Plot:
     found = [entry.simulated for entry in entries if entry.simulated]
     names = [known.name for known in found[0].maps]
     bits = " or ".join(sorted({own_width(known)[0] for one in found for known in one.maps}, key=int))
-    title = f"{text.label(first.network)}, {text.label(first.data)}: maps, layer by layer"
+    title = f"{text.label(first.network)}, {text.label(first.data)}"
     with styled():
         subtitle = [
-            "Above: non-zero values in %. Below: times smaller in SEG than",
-            f"raw words, {bits}-bit. First map to last, the picture first.",
+            "Above: non-zero values of each map in %. Below: times smaller in SEG",
+            f"than raw words, {bits}-bit. First map to last, the picture first.",
         ]
         figure, lower = canvas(title, subtitle, 2 * PANEL + GAP, 0.55, 0.2, NAMES_BELOW)
         left, bottom, width, height = lower.get_position().bounds

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from hwsim.capture.record import Pictures, capture
 from hwsim.errors import HwsimError, ReproduceError, TraceError
 from hwsim.report import text
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
-from hwsim.reproduce.entry import Entry, Score, Simulated, read_tables
+from hwsim.reproduce.entry import Compared, Entry, Score, Simulated, read_tables
 from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
 from hwsim.trace import Trace, open_trace
 from hwsim.trace.shipped import SUFFIX, shipped_traces
@@ -192,7 +192,24 @@ def _run_entry(folder: Path, run: Run, variant: str, labelled: Labelled | None, 
         simulated = simulated or _captured(network, variant, labelled, wanted.images)
     width = about.get("width", 1)
     name = about["network"] if width == 1 else f"{about['network']}, width {width:g}"
-    return Entry(name, about["data"]["name"], variant, accuracy, simulated, tuple(notes))
+    compared = tuple(
+        Compared(
+            reference, **{name: found[name] for name in ("pictures", "difference", "delta")}, **_ends(found)
+        )
+        for reference, found in about.get("judged", {}).get("test", {}).get(variant, {}).items()
+    )
+    return Entry(name, about["data"]["name"], variant, accuracy, simulated, tuple(notes), compared)
+
+
+def _ends(found: dict[str, Any]) -> dict[str, Any]:
+    """The interval and the verdicts of a comparison in a run."""
+    low, high = found["interval"]
+    return {
+        "low": low,
+        "high": high,
+        "keeps_answers": found["keeps_answers"],
+        "keeps_loss": found["keeps_loss"],
+    }
 
 
 def weights_note(checkpoint: Path) -> str:

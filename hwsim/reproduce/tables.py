@@ -10,7 +10,6 @@ from hwsim.codec import labels
 from hwsim.machine import totals
 from hwsim.machine.totals import Speed
 from hwsim.report import text
-from hwsim.reproduce import paper
 from hwsim.reproduce.accuracy import FLOATS, WIDTHS
 from hwsim.reproduce.entry import Entry, MapSizes, Simulated, Width
 from hwsim.reproduce.sizes import WIDTHS as CODED_WIDTHS
@@ -37,9 +36,9 @@ class Table:
 
 
 def all_tables(entries: Sequence[Entry]) -> list[Table]:
-    """Accuracy, speed, sizes at every width, and the paper's own figures."""
+    """Accuracy, speed, and sizes at every width."""
     sizes = [_sizes(entries, bits) for bits in CODED_WIDTHS]
-    return [_accuracy(entries), _speed(entries), *sizes, _paper()]
+    return [_accuracy(entries), _speed(entries), *sizes]
 
 
 def _accuracy(entries: Sequence[Entry]) -> Table:
@@ -68,7 +67,7 @@ def _speed(entries: Sequence[Entry]) -> Table:
         if entry.simulated is None:
             rows.append((*_names(entry), "-", *[MISSING] * 6))
             continue
-        found, base = entry.simulated, _baseline(entry, entries)
+        found, base = entry.simulated, baseline_of(entry, entries)
         speed = speed_of(found)
         rows.append(
             (
@@ -78,7 +77,7 @@ def _speed(entries: Sequence[Entry]) -> Table:
                 _share(totals.ratio(speed.macs, speed.dense_macs)),
                 text.factor(speed.mac_ratio),
                 text.factor(speed.speedup),
-                *_gains(base, found),
+                *gains(base, found),
             )
         )
     machines = sorted({entry.simulated.machine for entry in entries if entry.simulated})
@@ -126,29 +125,6 @@ def _sizes(entries: Sequence[Entry], bits: int) -> Table:
         "be a bound. Of a trace, no width above its own can be measured.",
         ("network", "data", "variant", "density", *map(labels.label, coders), "samples"),
         tuple(rows),
-    )
-
-
-def _paper() -> Table:
-    return Table(
-        "The paper's own headline figures",
-        f'From {paper.SOURCE}; not measured here. "Up to" is "as much as" there. The abstract names no '
-        "base of its factor of compression.",
-        (
-            *("network", "data", "acceleration", "accuracy, sparse"),
-            *("compression at 16 bits", "accuracy, sparse, 16 bits"),
-        ),
-        tuple(
-            (
-                f"{row.network} (paper)",
-                row.data,
-                f"up to {row.acceleration:g}{text.TIMES}",
-                f"+{row.accelerated_accuracy:.2f} %",
-                f"up to {row.compression:g}{text.TIMES}",
-                f"+{row.compressed_accuracy:.2f} %",
-            )
-            for row in paper.ROWS
-        ),
     )
 
 
@@ -210,13 +186,13 @@ def _times(value: float | None) -> str:
     return text.factor(value).removesuffix(text.TIMES)
 
 
-def _baseline(entry: Entry, entries: Sequence[Entry]) -> Simulated | None:
+def baseline_of(entry: Entry, entries: Sequence[Entry]) -> Simulated | None:
     """The baseline of the same network and data."""
     same = [other for other in entries if other.key == (entry.network, entry.data, "baseline")]
     return same[0].simulated if same else None
 
 
-def _gains(base: Simulated | None, found: Simulated) -> tuple[str, str]:
+def gains(base: Simulated | None, found: Simulated) -> tuple[str, str]:
     """Fewer MACs and cycles than the baseline network has on the same pictures."""
     if base is None:
         return MISSING, MISSING

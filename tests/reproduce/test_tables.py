@@ -15,7 +15,14 @@ from hwsim.report.text import TIMES
 from hwsim.reproduce import paper
 from hwsim.reproduce.entry import Score, merged, read_tables, to_json
 from hwsim.reproduce.from_trace import measure_trace
-from hwsim.reproduce.markdown import BEGIN, END, markdown, with_block
+from hwsim.reproduce.markdown import (
+    BEGIN,
+    END,
+    headline_text,
+    markdown,
+    tables_text,
+    with_block,
+)
 from hwsim.reproduce.tables import FLOAT_BITS, MISSING, all_tables, ratio
 from hwsim.trace.shipped import shipped_trace, shipped_traces
 
@@ -180,21 +187,24 @@ def test_notes_and_bars_in_names_do_not_break_the_tables():
 
 def test_the_tables_replace_what_is_between_the_markers_and_nothing_else():
     page = f"# Title\n{BEGIN}\nold\n{END}\nrest {END}\n"
-    made = with_block(page, [entry()])
+    made = with_block(page, markdown([entry()]))
     assert made == f"# Title\n{BEGIN}\n{markdown([entry()])}{END}\nrest {END}\n"
-    assert with_block(made, [entry()]) == made
+    assert with_block(made, markdown([entry()])) == made
 
 
 @pytest.mark.parametrize("page", ["", BEGIN, END, f"{END} {BEGIN}"])
 def test_a_page_without_markers_is_refused(page):
     with pytest.raises(ReproduceError, match="the page has no lines"):
-        with_block(page, [entry()])
+        with_block(page, markdown([entry()]))
 
 
-def test_the_page_has_the_tables_of_its_stored_document():
-    page = (DOCS / "reproducing.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("name", "made"), [("reproducing.md", headline_text), ("reproducing_tables.md", tables_text)]
+)
+def test_the_pages_have_the_tables_of_their_stored_document(name, made):
+    page = (DOCS / name).read_text(encoding="utf-8")
     stored = read_tables(DOCS / "reproducing.json")
-    assert with_block(page, stored.entries) == page
+    assert with_block(page, made(stored.entries)) == page
 
 
 def test_the_page_is_of_the_traces_that_are_shipped():
