@@ -42,6 +42,7 @@ def synth(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same trace.")] = 0,
     images: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     bits: Annotated[int, typer.Option(min=1, max=16, help="Width of the values.")] = 16,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a writing that was killed.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a trace that is there.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -67,7 +68,7 @@ def synth(
         )
     try:
         with console.progress("making maps", quiet) as advance:
-            synthesize(geometry, output, wanted, seed, images, bits, advance, force)
+            synthesize(geometry, output, wanted, seed, images, bits, advance, force, resume)
     except MemoryError:
         raise HwsimError(
             f"there is not enough memory for map {largest}, which takes about {text.size(memory).strip()}: "

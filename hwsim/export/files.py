@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim.arch import Arch
 from hwsim.errors import ExportError
+from hwsim.files import whole_file
 from hwsim.machine.schedule import Schedule, schedule
 from hwsim.machine.simulation import check_widths
 from hwsim.machine.workload import Workload
@@ -24,7 +24,7 @@ def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
         ExportError: the file cannot be written.
     """
     try:
-        with Path(path).open("w", encoding="ascii", newline="\n") as file:
+        with whole_file(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
             file.writelines(f"{line}\n" for line in lines)
     except OSError as error:
         raise ExportError(f"{path}: {error.strerror}: give a file that can be written") from None

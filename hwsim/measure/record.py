@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from hwsim.errors import MeasureError
+from hwsim.files import whole_file
 
 SCHEMA = 1
 Device = Literal["cpu", "cuda"]
@@ -153,7 +154,8 @@ class Measured:
         """
         text = json.dumps(asdict(self), indent=1, allow_nan=False) + "\n"
         try:
-            Path(path).write_text(text, encoding="ascii")
+            with whole_file(path) as partial:
+                partial.write_text(text, encoding="ascii")
         except OSError as error:
             raise MeasureError(f"{path}: {error.strerror}: give a file that can be written") from None
 

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hwsim.errors import NetworkError
+from hwsim.files import whole_file
 from hwsim.layer import Kind, Layer
 from hwsim.networks import Network
 from hwsim.networks.network import some, unique
@@ -99,7 +100,8 @@ def write_topology(network: Network, path: str | os.PathLike[str]) -> None:
         sizes = (*reached, *layer.kernel, layer.in_shape[0], layer.filters, layer.stride[0])
         lines.append(", ".join([name, *map(str, sizes)]) + ",")
     try:
-        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with whole_file(path) as partial:
+            partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
         raise NetworkError(f"{path}: {error.strerror}") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -92,20 +92,28 @@ def plot_files(plots: list[Plot], prefix: str = "") -> dict[str, str | bytes]:
 def write_files(folder: str | os.PathLike[str], contents: Mapping[str, str | bytes]) -> list[Path]:
     """Write files into a folder, which is made if missing; other files in it stay.
 
-    All are written into a folder beside first and then moved one by one, the last one last.
+    All are written into a folder in it first and then moved one by one. The last one is the mark that all
+    are of one run: it is removed before the others are moved, and moved after them.
 
     Raises:
         OutputError: the folder cannot be made or written.
     """
     target = Path(folder)
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".hwsim-", dir=target) as staging:
+        staging = target / ".partial"
+        shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
+        staging.mkdir(parents=True)
+        try:
             for name, content in contents.items():
                 data = content.encode("utf-8") if isinstance(content, str) else content
-                (Path(staging) / name).write_bytes(data)
+                (staging / name).write_bytes(data)
+            *others, last = contents
+            if others:
+                (target / last).unlink(missing_ok=True)
             for name in contents:
-                os.replace(Path(staging) / name, target / name)
+                os.replace(staging / name, target / name)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise OutputError(
             f"cannot write into {target}: {error.strerror}: make room, or name another folder"

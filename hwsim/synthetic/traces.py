@@ -204,6 +204,7 @@ def synthesize(
     bits: int = 16,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
+    resume: bool = False,
 ) -> None:
     """Write a synthetic trace, one map at a time.
 
@@ -213,6 +214,7 @@ def synthesize(
         density, seed, images, bits: see :class:`SyntheticTrace`.
         progress: called with (maps made, maps in all), those of the calibration image among them.
         overwrite: whether a trace that is there already is replaced.
+        resume: go on with a writing that was killed; what it left is also kept if this one is interrupted.
 
     Raises:
         NetworkError: as :func:`synthetic_trace`.
@@ -240,9 +242,12 @@ def synthesize(
         images=images,
         weight_bits=trace.weight_bits,
         overwrite=overwrite,
+        unfinished="resume" if resume else "discard",
     ) as writer:
         for name in trace.maps:
             writer.write_row_counts(name, trace.row_counts(name), trace.calibration_pictures)
+        kept = writer.images_written
         for name, image in names:
-            writer.write_map(name, image, trace.make(name, image))
+            if image not in kept:
+                writer.write_map(name, image, trace.make(name, image))
             advance()

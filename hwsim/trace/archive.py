@@ -10,6 +10,8 @@ from pathlib import Path
 
 from numcodecs.zstd import Zstd
 
+from hwsim.files import whole_file
+
 SMALLEST = 22  # Zstandard's highest level
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip file can hold
 
@@ -24,14 +26,12 @@ def zip_folder(folder: str | os.PathLike[str], place: str | os.PathLike[str], de
     """
     method = zipfile.ZIP_DEFLATED if deflate else zipfile.ZIP_STORED
     folder, place = Path(folder), Path(place)
-    partial = place.with_name(f"{place.name}.partial")
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    with zipfile.ZipFile(partial, "w", method) as archive:
+    with whole_file(place) as partial, zipfile.ZipFile(partial, "w", method) as archive:
         for name, path in sorted(files.items()):
             entry = zipfile.ZipInfo(name, EPOCH)
             entry.create_system, entry.external_attr = 3, 0o644 << 16  # Unix, a plain file
             archive.writestr(entry, path.read_bytes(), method, compresslevel=9)
-    partial.replace(place)
 
 
 def pack(folder: str | os.PathLike[str], place: str | os.PathLike[str]) -> None:

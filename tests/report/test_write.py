@@ -5,6 +5,7 @@ import json
 import os
 
 import pytest
+from deaths import deaths, tree
 
 from hwsim.errors import OutputError
 from hwsim.machine.result import CAUSES
@@ -118,3 +119,19 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path, place):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"cannot write into .*file.*name another folder"):
         write_files(tmp_path / place, {"one": "text"})
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_killed_writing_leaves_no_mixture_that_looks_whole(tmp_path, torn):
+    """The last file is the mark: where it is, all files are of one run."""
+    old, new = ({name: f"{run} {name}" for name in ("a.csv", "b.png", "c.html")} for run in ("old", "new"))
+    folder = tmp_path / "out"
+    write_files(folder, old)
+    (folder / "mine.txt").write_text("mine")
+    for _ in deaths(lambda: write_files(folder, new), torn):
+        found = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+        assert found.pop("mine.txt") == "mine"
+        assert "c.html" not in found or found in (old, new)
+        write_files(folder, new)
+        assert tree(folder) == {name: text.encode() for name, text in {**new, "mine.txt": "mine"}.items()}
+        write_files(folder, old)

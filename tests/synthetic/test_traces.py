@@ -150,6 +150,24 @@ def test_a_trace_that_is_there_is_not_replaced_unasked(tmp_path):
         assert trace.provenance["seed"] == 1
 
 
+def test_a_writing_that_stopped_is_gone_on_with_to_the_same_bytes(tmp_path):
+    class Stopped(Exception):
+        pass
+
+    def stop(done, total):
+        if done == total - 3:  # in the last of 3 images
+            raise Stopped
+
+    synthesize("lenet5", tmp_path / "whole.zip", 0.3, images=3)
+    with pytest.raises(Stopped):
+        synthesize("lenet5", tmp_path / "t.zip", 0.3, images=3, progress=stop, resume=True)
+    with pytest.raises(TraceError, match="resume it"):
+        synthesize("lenet5", tmp_path / "t.zip", 0.3, images=3)
+    synthesize("lenet5", tmp_path / "t.zip", 0.3, images=3, resume=True)
+    assert (tmp_path / "t.zip").read_bytes() == (tmp_path / "whole.zip").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.zip", "whole.zip"]
+
+
 def test_a_topology_becomes_a_trace(tmp_path):
     topology = tmp_path / "small.csv"
     topology.write_text(
