@@ -1,8 +1,8 @@
 """Trace-driven simulation of a zero-skipping CNN accelerator with an on-chip Exp-Golomb codec.
 
     import hwsim
-    result = hwsim.simulate(hwsim.open_trace("trace.zarr.zip"), hwsim.Arch())
-    print(result.speedup)
+    result = hwsim.simulate("lenet5_digits/sparse", hwsim.Arch(cores=4))
+    print(result)
 
 Names load when they are first used, so that ``import hwsim`` stays fast.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hwsim.arch import Arch
-    from hwsim.errors import ArchError, CodecError, HwsimError, TraceError
+    from hwsim.errors import ArchError, CodecError, HwsimError, ResultError, TraceError
     from hwsim.layer import Layer
     from hwsim.machine.result import Result
     from hwsim.machine.simulation import simulate
@@ -27,6 +27,7 @@ _HOMES = {
     "HwsimError": "errors",
     "Layer": "layer",
     "Result": "machine.result",
+    "ResultError": "errors",
     "Trace": "trace",
     "TraceError": "errors",
     "open_trace": "trace",
@@ -40,6 +41,7 @@ __all__ = [
     "HwsimError",
     "Layer",
     "Result",
+    "ResultError",
     "Trace",
     "TraceError",
     "open_trace",
@@ -51,3 +53,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'hwsim' has no attribute {name!r}")
     return getattr(import_module(f"hwsim.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -15,6 +15,7 @@ __all__ = [
     "OutputError",
     "PeerError",
     "ReproduceError",
+    "ResultError",
     "SweepError",
     "SynthesisError",
     "TraceError",
@@ -71,6 +72,10 @@ class PeerError(HwsimError):
 
 class ReproduceError(HwsimError):
     """Something that no row of the reproduction's tables can be made of."""
+
+
+class ResultError(HwsimError):
+    """A file of results that cannot be read or trusted, or a library missing that is to take them."""
 
 
 class SweepError(HwsimError):

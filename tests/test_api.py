@@ -22,6 +22,10 @@ def test_every_public_name_is_there_and_callable_after_its_modules_were_imported
     assert run(code).split() == []
 
 
+def test_dir_shows_the_public_names_alone():
+    assert run("import hwsim; print(dir(hwsim) == sorted([*hwsim.__all__, '__version__']))") == "True\n"
+
+
 def test_an_unknown_name_is_an_attribute_error():
     assert "no attribute 'simulat'" in run(
         "import hwsim\ntry: hwsim.simulat\nexcept AttributeError as error: print(error)"

@@ -41,10 +41,10 @@ def compare(
     first, second = _traces(a, b, arch_b is not None)
     machine = read_arch(arch)
     machine_b = machine if arch_b is None else read_arch(arch_b)
-    result_a, metrics_a = _simulate(first, machine, images, quiet)
-    result_b, metrics_b = _simulate(second, machine_b, images, quiet)
+    result_a, halves_a, metrics_a = _simulate(first, machine, images, quiet)
+    result_b, halves_b, metrics_b = _simulate(second, machine_b, images, quiet)
     names = (arch.stem if arch else "default", (arch_b or arch or Path("default")).stem)
-    comparison = Comparison(result_a, result_b, metrics_a, metrics_b, *names)
+    comparison = Comparison(result_a, result_b, metrics_a, metrics_b, *names, halves_a, halves_b)
     written = None
     if out:
         from hwsim.report.write import write_comparison
@@ -71,20 +71,27 @@ def _traces(a: str | None, b: str | None, two_machines: bool) -> tuple[str, str]
     return a, b or a
 
 
-def _simulate(place: str, machine: Arch, images: str | None, quiet: bool) -> tuple[Result, dict[str, Any]]:
-    from hwsim.machine.simulation import simulate
+def _simulate(
+    place: str, machine: Arch, images: str | None, quiet: bool
+) -> tuple[Result, tuple[Result, ...], dict[str, Any]]:
+    """The machine, the same with its two flags on and off, and the trace's metrics."""
+    from hwsim.machine.simulation import halves, simulate_machines
     from hwsim.trace import open_trace
+    from hwsim.trace.shipped import locate
 
-    with open_trace(place) as trace:
+    with open_trace(locate(place)) as trace:
         numbers = choose_images(images, trace)
         with console.progress("simulating", quiet) as advance:
-            return simulate(trace, machine, numbers, advance), dict(trace.metrics)
+            results = simulate_machines(trace, halves(machine), numbers, advance)
+        asked = next(result for result in results if result.arch == machine)
+        return asked, tuple(results), dict(trace.metrics)
 
 
 def _show(comparison: Comparison) -> None:
     from hwsim.report import text
     from hwsim.report.bounds import energy_words, speedup_words
     from hwsim.report.comparison import compare_columns
+    from hwsim.report.halves import HALVES_COLUMNS
     from hwsim.report.tables import machine_words, title
     from hwsim.report.traffic import TRAFFIC_COLUMNS, saving_words
 
@@ -100,6 +107,7 @@ def _show(comparison: Comparison) -> None:
     if comparison.unmatched():
         console.say(f"Only in one of the two: {', '.join(map(text.label, comparison.unmatched()))}.")
     console.show_table(TRAFFIC_COLUMNS, comparison.traffic())
+    console.show_table(HALVES_COLUMNS, comparison.halves())
     for name, result in sides:
         console.say(f"{name}: {speedup_words(result.overall())}")
         console.say(f"{name}: {energy_words(result.overall())}")

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 def run(
     trace: Annotated[
         str | None,
-        typer.Argument(metavar="TRACE", help="Folder, .zip or URL. Default: the shipped LeNet-5, sparse."),
+        typer.Argument(
+            metavar="TRACE", help="Folder, .zip, URL or shipped name. Default: the shipped LeNet-5, sparse."
+        ),
     ] = None,
     arch: ArchFile = None,
     out: OutFolder = None,
@@ -48,12 +50,13 @@ def run(
     from hwsim.machine.simulation import simulate
     from hwsim.report.measured import measured_rows
     from hwsim.trace import open_trace
+    from hwsim.trace.shipped import locate
 
     if timeline is not None and out is None:
         raise typer.BadParameter("--timeline LAYER draws into a folder: add --out DIR")
     machine = read_arch(arch)
     records = _read_records(measured or [])
-    with open_trace(trace or default_trace()) as opened:
+    with open_trace(locate(trace or default_trace())) as opened:
         numbers = choose_images(images, opened)
         with console.progress("simulating", quiet) as advance:
             result = simulate(opened, machine, numbers, advance)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwsim.arch import Arch
+from hwsim.errors import ResultError
 from hwsim.machine.runs import CAUSES, LayerResult, LayerRun, Mode
+from hwsim.machine.stored import read_result
+from hwsim.machine.summary import html_summary, text_summary
 from hwsim.machine.totals import Account
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["CAUSES", "LayerResult", "LayerRun", "Mode", "Result"]
 SCHEMA = 2
+SYNTHETIC = "Synthetic trace: generated values, not measured ones."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """A simulated trace: image by image, layer by layer.
+
+    It shows itself in a few lines, in a notebook as a small table.
 
     Attributes:
         title: path or URL of the trace.
@@ -38,6 +48,11 @@ class Result:
     def runs(self, mode: Mode) -> list[LayerRun]:
         """All layers of all images, skipping or dense."""
         return [getattr(layer, mode) for layer in self.layers]
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What must stand wherever the totals stand; nothing for a whole, measured trace."""
+        return (SYNTHETIC,) if self.synthetic else ()
 
     @cached_property
     def account(self) -> Account:
@@ -83,6 +98,36 @@ class Result:
     def per_layer(self) -> list[dict[str, Any]]:
         """One row a layer: counts averaged over the images, ratios taken of the sums."""
         return [account.row for account in self.accounts.values()]
+
+    def to_pandas(self) -> DataFrame:
+        """The rows of :meth:`per_layer` as a table of pandas, by layer.
+
+        Weights, maps in and maps out are ``dram_weights``, ``dram_maps_in`` and ``dram_maps_out``, those of
+        the baseline ``dense_dram_weights``, ...
+
+        Raises:
+            ResultError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ResultError("a table of pandas needs pandas: pip install pandas") from None
+        return pandas.DataFrame(self.per_layer()).set_index("layer")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Result:
+        """Rebuild a result from the ``report.json`` that ``hwsim run --out`` wrote.
+
+        Raises:
+            ResultError: there is none, it is of another version, or something in it is not what it should be.
+        """
+        return read_result(path, SCHEMA)
+
+    def __repr__(self) -> str:
+        return text_summary(self)
+
+    def _repr_html_(self) -> str:
+        return html_summary(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The whole result as JSON-able data."""

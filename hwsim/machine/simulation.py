@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
 from hwsim.arch import WORD_BITS, Arch
-from hwsim.errors import ArchError
+from hwsim.errors import ArchError, TraceError
 from hwsim.machine.energy import energy_pj, event_table
 from hwsim.machine.result import Result
 from hwsim.machine.runs import LayerResult, LayerRun
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    trace: Trace,
+    trace: Trace | str | os.PathLike[str],
     arch: Arch | None = None,
     images: Sequence[int] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -31,33 +33,76 @@ def simulate(
     The result's "skipping" is the machine as it is, whatever its ``skip_zeros`` and ``compress``.
 
     Args:
-        trace: from :func:`hwsim.open_trace`.
+        trace: from :func:`hwsim.open_trace`, or its path or URL, or the name of a shipped one such as
+            ``lenet5_digits/sparse``.
         arch: the machine; the default one if not given.
         images: numbers of the images to run, each from an idle machine; all if not given.
         progress: called with (images done, images in all).
 
     Raises:
         ArchError: a layer does not fit the machine.
-        TraceError: an image that the trace does not have.
+        TraceError: a trace that cannot be read, no image, one twice, or one that the trace does not have.
     """
-    arch = arch or Arch()
-    numbers = tuple(range(trace.images) if images is None else images)
-    check_widths(trace, arch)
-    results: list[LayerResult] = []
-    for done, number in enumerate(numbers):
-        results += simulate_image(Workload(trace, number), arch)
+    (result,) = simulate_machines(trace, (arch or Arch(),), images, progress)
+    return result
+
+
+def simulate_machines(
+    trace: Trace | str | os.PathLike[str],
+    machines: Sequence[Arch],
+    images: Sequence[int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Result]:
+    """As :func:`simulate`, for several machines: what they have in common is computed once."""
+    if isinstance(trace, str | os.PathLike):
+        from hwsim.trace import open_trace
+        from hwsim.trace.shipped import locate
+
+        with open_trace(locate(trace)) as opened:
+            return simulate_machines(opened, machines, images, progress)
+    numbers = _numbers(trace, images)
+    for arch in machines:
+        check_widths(trace, arch)
+    layers: list[list[LayerResult]] = [[] for _ in machines]
+    for done, number in enumerate(numbers, 1):
+        workload = Workload(trace, number)
+        for found, arch in zip(layers, machines, strict=True):
+            found += simulate_image(workload, arch)
         if progress is not None:
-            progress(done + 1, len(numbers))
-    return Result(
-        title=trace.title,
-        network=trace.network,
-        variant=trace.variant,
-        synthetic=trace.synthetic,
-        provenance=dict(trace.provenance),
-        images=numbers,
-        arch=arch,
-        layers=tuple(results),
-    )
+            progress(done, len(numbers))
+    return [
+        Result(
+            title=trace.title,
+            network=trace.network,
+            variant=trace.variant,
+            synthetic=trace.synthetic,
+            provenance=dict(trace.provenance),
+            images=numbers,
+            arch=arch,
+            layers=tuple(found),
+        )
+        for found, arch in zip(layers, machines, strict=True)
+    ]
+
+
+def halves(arch: Arch) -> tuple[Arch, ...]:
+    """The machine with both its flags off, the dense baseline; with one of them on alone; with both on."""
+    flags = ((False, False), (True, False), (False, True), (True, True))
+    return tuple(arch.replace(skip_zeros=skip, compress=compress) for skip, compress in flags)
+
+
+def _numbers(trace: Trace, images: Sequence[int] | None) -> tuple[int, ...]:
+    """The images to run, each once."""
+    try:
+        numbers = tuple(range(trace.images) if images is None else map(operator.index, images))
+    except TypeError:
+        raise TraceError(f"images: give a list of whole numbers, not {images!r:.80}") from None
+    if not numbers:
+        raise TraceError("images: the list is empty: give the number of 1 image or more, or no list for all")
+    twice = [number for number, times in Counter(numbers).items() if times > 1]
+    if twice:
+        raise TraceError(f"images: {twice[0]} is there twice: give each once")
+    return numbers
 
 
 def simulate_image(workload: Workload, arch: Arch) -> list[LayerResult]:

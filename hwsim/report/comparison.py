@@ -11,6 +11,7 @@ from hwsim.machine.result import Result
 from hwsim.machine.totals import Numbers, ratio
 from hwsim.report import text
 from hwsim.report.contents import jsonable, result_document, tool
+from hwsim.report.halves import half_rows
 from hwsim.report.tables import Column, to_csv
 from hwsim.report.traffic import traffic_rows
 
@@ -26,6 +27,8 @@ class Comparison:
         a, b: the results.
         metrics_a, metrics_b: of their traces, for example ``accuracy``.
         machine_a, machine_b: what the machines are called, if they are told apart by a name.
+        halves_a, halves_b: of each, the machine with its two flags on and off
+            (:func:`hwsim.machine.simulation.halves`); nothing if not simulated.
     """
 
     a: Result
@@ -34,6 +37,8 @@ class Comparison:
     metrics_b: dict[str, Any] = field(default_factory=dict)
     machine_a: str = ""
     machine_b: str = ""
+    halves_a: tuple[Result, ...] = ()
+    halves_b: tuple[Result, ...] = ()
 
     @property
     def names(self) -> tuple[str, str]:
@@ -63,6 +68,11 @@ class Comparison:
         """The row of all layers; each side's own layers are all in it."""
         return _pair(self.a.overall(), self.b.overall())
 
+    def halves(self) -> list[dict[str, Any]]:
+        """Rows of :data:`hwsim.report.halves.HALVES_COLUMNS`: what each flag wins, on each side."""
+        sides = zip(self.names, (self.halves_a, self.halves_b), strict=True)
+        return [row for name, results in sides for row in half_rows(results, name)]
+
     def traffic(self) -> list[dict[str, str]]:
         """Rows of :data:`hwsim.report.traffic.TRAFFIC_COLUMNS`: each side's baseline, machine and saving."""
         sides = zip(self.names, (self.a, self.b), strict=True)
@@ -83,9 +93,21 @@ class Comparison:
                 "totals": self.total(),
                 "per_layer": self.rows(),
                 "unmatched_layers": self.unmatched(),
+                "halves": {"a": half_rows(self.halves_a), "b": half_rows(self.halves_b)},
                 "a": {**_without_runs(self.a), "metrics": self.metrics_a},
                 "b": {**_without_runs(self.b), "metrics": self.metrics_b},
             }
+        )
+
+    def halves_csv(self) -> str:
+        """One row a side and machine of its halves."""
+        sides = {"a": self.halves_a, "b": self.halves_b}
+        return to_csv(
+            [
+                {"side": side, **row, "synthetic": self.synthetic}
+                for side, results in sides.items()
+                for row in half_rows(results)
+            ]
         )
 
     def to_csv(self) -> str:

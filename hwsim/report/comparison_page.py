@@ -8,6 +8,7 @@ from hwsim.machine.result import Result
 from hwsim.report import html, text
 from hwsim.report.bounds import bound_words, energy_words, speedup_words
 from hwsim.report.comparison import Comparison, compare_columns
+from hwsim.report.halves import HALVES_COLUMNS
 from hwsim.report.plots import Plot
 from hwsim.report.report_page import WORDS, accuracy, machine_facts, source_facts
 from hwsim.report.tables import machine_words, title
@@ -40,6 +41,7 @@ def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
             html.table(compare_columns((a, b)), comparison.rows(), comparison.total(), made_up),
             html.heading("What the code saves"),
             html.table(TRAFFIC_COLUMNS, comparison.traffic(), synthetic=made_up),
+            *_halves(comparison),
             html.heading("What bounds the speedup, and what it costs"),
             *(
                 html.paragraph(f"{name}: {words(result.overall())}")
@@ -51,6 +53,19 @@ def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
             html.facts(WORDS.items()),
         ],
     )
+
+
+def _halves(comparison: Comparison) -> list[str]:
+    if not comparison.halves():
+        return []
+    return [
+        html.heading("What skipping wins, and what the code"),
+        html.paragraph(
+            "The same machine with its two flags on and off: zeros skipped while maps stay raw, and maps in "
+            "SEG of which no zero is skipped. A raw zero still takes the decoder a cycle."
+        ),
+        html.table(HALVES_COLUMNS, comparison.halves(), synthetic=comparison.synthetic),
+    ]
 
 
 def _sides(comparison: Comparison) -> list[str]:

@@ -67,7 +67,7 @@ def draw_comparison(comparison: Comparison) -> list[Plot]:
 
 
 def write_comparison(comparison: Comparison, folder: str | os.PathLike[str]) -> list[Path]:
-    """Write ``compare.json``, ``compare.csv``, the plots as PNG and SVG, and ``compare.html``.
+    """Write ``compare.json``, ``compare.csv``, ``compare_halves.csv`` (if any), plots and ``compare.html``.
 
     Raises:
         OutputError: the folder cannot be made or written.
@@ -78,6 +78,7 @@ def write_comparison(comparison: Comparison, folder: str | os.PathLike[str]) -> 
         {
             "compare.json": to_json(comparison.to_dict()),
             "compare.csv": comparison.to_csv(),
+            **({"compare_halves.csv": comparison.halves_csv()} if comparison.halves() else {}),
             **plot_files(plots, "compare_"),
             "compare.html": comparison_page(comparison, plots),
         },

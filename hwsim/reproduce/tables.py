@@ -18,6 +18,7 @@ FLOAT_BITS = 32  # of the base that the paper's factor fits
 MISSING = "not measured"
 OTHER_PICTURES = "other pictures"  # than those of the baseline: no comparison
 
+
 @dataclass(frozen=True)
 class Table:
     """A table in words.

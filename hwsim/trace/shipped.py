@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hwsim.errors import TraceError
@@ -32,3 +33,11 @@ def shipped_trace(name: str = DEFAULT) -> Path:
     if name not in traces:
         raise TraceError(f"the sample trace {name} did not come with this installation: give the path of one")
     return traces[name]
+
+
+def locate(place: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """The path of a shipped trace, if ``place`` is the name of one and nothing lies there; else the place."""
+    name = os.fspath(place)
+    if "://" in name or Path(name).exists():
+        return place
+    return shipped_traces().get(name, place)

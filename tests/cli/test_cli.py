@@ -142,6 +142,17 @@ def test_compare_holds_b_against_a(hwsim, tiny, tmp_path):
     assert (document["a"]["arch"]["cores"], document["b"]["arch"]["cores"]) == (16, 1)
     one, other = (document[side]["totals"]["cycles"] for side in "ab")
     assert document["totals"]["speedup_b_over_a"] == one / other
+    for side in "ab":
+        flags = [(row["skip_zeros"], row["compress"]) for row in document["halves"][side]]
+        assert flags == [(False, False), (True, False), (False, True), (True, True)]
+        assert document["halves"][side][3]["cycles"] == document[side]["totals"]["cycles"]
+
+
+def test_compare_runs_a_machine_as_its_flags_say(hwsim, tiny, tmp_path):
+    (tmp_path / "raw.toml").write_text("compress = false\n")
+    document = json.loads(hwsim("compare", tiny, "--arch-b", tmp_path / "raw.toml", "--json")[1])
+    assert document["b"]["arch"]["compress"] is False
+    assert document["b"]["totals"]["cycles"] == document["halves"]["a"][1]["cycles"]
 
 
 def test_compare_prints_and_writes(hwsim, tiny, tmp_path):

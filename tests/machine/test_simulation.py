@@ -13,7 +13,10 @@ from hwsim.arch import Arch
 from hwsim.errors import ArchError, TraceError
 from hwsim.layer import Layer
 from hwsim.machine.mapping import map_blocks, map_layer
-from hwsim.machine.simulation import simulate
+from hwsim.machine.simulation import halves, simulate, simulate_machines
+from hwsim.trace import open_trace
+from hwsim.trace.shipped import shipped_trace
+from traces import Tiny
 
 
 @settings(max_examples=120)
@@ -151,9 +154,61 @@ def test_ratios_in_a_row_are_those_of_the_sums():
         (Arch(weight_words=17), None, ArchError, "conv1 needs 18 weight words"),
         (Arch(energy={"macs": 1.0}), None, ArchError, "no event 'macs'"),
         (Arch(), [1], TraceError, "no image 1"),
+        (Arch(), [-1], TraceError, "no image -1"),
+        (Arch(), [], TraceError, "images: the list is empty"),
+        (Arch(), [0, 0], TraceError, "images: 0 is there twice"),
+        (Arch(), 0, TraceError, "images: give a list of whole numbers, not 0"),
+        (Arch(), [0.5], TraceError, "images: give a list of whole numbers"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(arch, images, error, message):
     with pytest.raises(error, match=message) as caught:
         simulate(small_trace(), arch, images)
     assert "\n" not in str(caught.value)
+
+
+def test_a_trace_can_be_named_by_path_or_as_a_shipped_one(tmp_path, monkeypatch):
+    named = simulate("lenet5_digits/sparse", images=[1])
+    place = shipped_trace("lenet5_digits/sparse")
+    with open_trace(place) as trace:
+        assert named == simulate(trace, images=[1]) == simulate(place, images=[1])
+    # A trace that lies where the name says comes first.
+    monkeypatch.chdir(tmp_path)
+    Tiny().write("lenet5_digits/sparse")
+    assert simulate("lenet5_digits/sparse", images=[1]).network == "tiny"
+
+
+def test_a_name_of_nothing_is_refused_in_one_line():
+    with pytest.raises(TraceError, match="there is no trace at lenet5_digits/spars") as caught:
+        simulate("lenet5_digits/spars")
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_images_are_plain_whole_numbers_in_the_result():
+    trace = small_trace(values={"m0": np.ones((3, 2, 4, 4), np.uint16)})
+    result = simulate(trace, images=np.array([2, 0]))
+    assert result.images == (2, 0)
+    assert {type(number) for number in result.images} == {int}
+    assert simulate(trace).images == (0, 1, 2)
+
+
+@settings(max_examples=30)
+@given(chains(images=2), machines)
+def test_several_machines_at_once_find_what_each_finds_alone(trace, arch):
+    several = halves(arch)
+    assert [(one.skip_zeros, one.compress) for one in several] == [
+        (False, False), (True, False), (False, True), (True, True),
+    ]  # fmt: skip
+    together = simulate_machines(trace, several)
+    assert together == [simulate(trace, one) for one in several]
+    dense = together[0]
+    assert [layer.skipping for layer in dense.layers] == [layer.dense for layer in dense.layers]
+    for result in together:
+        assert [layer.dense for layer in result.layers] == [layer.dense for layer in dense.layers]
+
+
+def test_progress_counts_the_images():
+    told = []
+    trace = small_trace(values={"m0": np.ones((3, 2, 4, 4), np.uint16)})
+    simulate(trace, images=[2, 1], progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)]
