@@ -35,6 +35,7 @@ class Layer:
         relu: whether the layer's own output passes a ReLU.
         output: name of the map that this layer produces (after any pooling or addition), if a layer of the
             network reads it.
+        also: further maps that come of its result, through a pool, a sum or as a part of a concatenation.
         groups: filters of one of these see one of as many equal parts of the channels. A depthwise layer has
             a group for each channel, without being told; a depth multiplier is a ``conv`` of C groups.
         dilation: (vertical, horizontal), distance of taps; 1 along an axis of one tap.
@@ -57,6 +58,12 @@ class Layer:
     groups: int = 1
     dilation: Pair = (1, 1)
     transposed: bool = False
+    also: tuple[str, ...] = ()
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        """All maps that it makes or has a part in: ``output`` first, then those of ``also``."""
+        return self.also if self.output is None else (self.output, *self.also)
 
     def __post_init__(self) -> None:
         if isinstance(self.stride, int):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil, frexp, inf, ldexp
 
 import numpy as np
 
 from hwsim.capture.graph import RunningNetwork
+from hwsim.capture.lattice import Own
 from hwsim.capture.plan import Plan, PlannedLayer
 from hwsim.codec.seg import code_lengths
 from hwsim.errors import CaptureError
@@ -36,6 +38,11 @@ class Code:
     signed: bool
     scale: float
     order: int = 0
+
+    @staticmethod
+    def of_model(own: Own) -> Code:
+        """The code that a quantized model has."""
+        return Code(own.bits, own.signed, own.scale)
 
     def of(self, real: np.ndarray) -> np.ndarray:
         """Codes of real values, uint16."""
@@ -70,26 +77,52 @@ class Calibration:
     maps: dict[str, MapInfo]
     layers: dict[str, CalibratedLayer]
 
+    @property
+    def weight_bits(self) -> int:
+        """Of all weights: 8, or as many as those of a quantized model take."""
+        least = min(int(layer.weights.min()) for layer in self.layers.values())
+        most = max(int(layer.weights.max()) for layer in self.layers.values())
+        return max(WEIGHT_BITS, 1 + max(most, -least - 1).bit_length())
+
 
 class _Range:
     """What is known of a tensor's values so far."""
 
-    def __init__(self, percentile: float) -> None:
-        self.percentile = percentile
+    def __init__(self, percentile: float, headroom: float) -> None:
+        self.percentile, self.headroom = percentile, headroom
         self.peaks: list[float] = []
         self.negative = False
 
     def add(self, real: np.ndarray) -> None:
-        magnitudes = np.abs(real)
-        peak = magnitudes.max() if self.percentile == 100 else np.percentile(magnitudes, self.percentile)
-        self.peaks.append(float(peak))
-        self.negative |= bool((real < 0).any())
+        if self.percentile == 100:
+            low, high = float(real.min()), float(real.max())
+            peak = max(-low, high)
+        else:
+            low, peak = float(real.min()), float(np.percentile(np.abs(real), self.percentile))
+        self.peaks.append(peak)
+        self.negative |= low < 0
 
     def code(self, bits: int) -> Code:
         signed = self.negative
         if signed and bits == 1:
             raise CaptureError("a map has negative values, which take 2 bits or more: give more --bits")
-        return Code(bits, signed, _rounded_up(calibrate([np.array(self.peaks)], bits, signed)))
+        reach = np.array(self.peaks) * self.headroom
+        return Code(bits, signed, _rounded_up(calibrate([reach], bits, signed)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Tensor:
+    """What needs a code: a map, or the result of a layer whose drain makes no map's codes.
+
+    Attributes:
+        wanted: values of a run that it takes.
+        real: of those values, the tensor in real numbers.
+        own: the code that a quantized model gives it.
+    """
+
+    wanted: tuple[str, ...]
+    real: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+    own: Own | None
 
 
 def calibrate_network(
@@ -98,15 +131,17 @@ def calibrate_network(
     pictures: Iterable[np.ndarray],
     bits: int = 16,
     percentile: float = 100.0,
+    headroom: float = 1.0,
     advance: Callable[[], None] = lambda: None,
 ) -> Calibration:
     """Run the pictures twice: for the largest values, then for the histograms of the codes.
 
     The largest code of a map stands for its largest magnitude, or for the largest of the pictures'
-    percentiles of it (or a little more, since scales have few digits). A map is signed if it has a negative
-    value. The order of SEG is the exact optimum of the histogram of all pictures together. Drains make the
-    codes of the layer's output map where nothing but pooling is between; else they have a scale of their own,
-    from the layer's own results.
+    percentiles of it (or a little more, since scales have few digits), times the headroom. A map is signed if
+    it has a negative value. The order of SEG is the exact optimum of the histogram of all pictures together.
+    Drains make the codes of the layer's output map where nothing but pooling is between; else they have a
+    scale of their own, from the layer's own results. What a quantized model codes keeps its own scale and
+    bits.
 
     Args:
         network: what runs.
@@ -114,40 +149,50 @@ def calibrate_network(
         pictures: iterated twice; float32 (C, H, W).
         bits: of the maps, 1 .. 16.
         percentile: of a picture's magnitudes; 100 is the maximum.
+        headroom: 1 or more, for pictures with larger values than these.
         advance: called after every run.
 
     Raises:
         CaptureError: values are not finite, a scale does not fit a drain, or there is no picture.
     """
     tensors = _tensors(plan)
-    ranges = {name: _Range(percentile) for name in tensors}
+    ranges = {name: _Range(percentile, headroom) for name, known in tensors.items() if known.own is None}
     reach = {planned.layer.name: np.zeros(planned.layer.out_shape[0]) for planned in plan.layers}
-    wanted = {value for value, _ in tensors.values()} | {planned.result for planned in plan.layers}
+    wanted = {value for known in tensors.values() for value in known.wanted}
+    wanted |= {planned.raw.root for planned in plan.layers}
+    runs = 0
     for image in pictures:
         values = network.run(image, wanted)
-        for name, (value, ceiling) in tensors.items():
-            ranges[name].add(_behind_relu(_finite(values[value], name[1]), ceiling))
         for planned in plan.layers:
-            result = np.abs(values[planned.result]).reshape(planned.layer.out_shape).max(axis=(1, 2))
-            reach[planned.layer.name] = np.maximum(reach[planned.layer.name], result)
+            name = planned.layer.name
+            result = _finite(planned.real(values), f"layer {name}").reshape(planned.layer.out_shape[0], -1)
+            most = np.maximum(result.max(axis=1), -result.min(axis=1))
+            reach[name] = np.maximum(reach[name], most)
+        for key, range_ in ranges.items():
+            range_.add(_finite(tensors[key].real(values), " ".join(key)))
+        runs += 1
         advance()
-    if not all(known.peaks for known in ranges.values()):
+    if not runs:
         raise CaptureError("calibration needs 1 picture or more: see --calibrate")
-    codes = {name: known.code(bits) for name, known in ranges.items()}
-    histograms = {name: np.zeros(1 << bits, np.int64) for name in tensors}
+    codes = {
+        key: ranges[key].code(bits) if tensor.own is None else Code.of_model(tensor.own)
+        for key, tensor in tensors.items()
+    }
+    histograms = {key: np.zeros(1 << code.bits, np.int64) for key, code in codes.items()}
+    wanted = {value for known in tensors.values() for value in known.wanted}
     for image in pictures:
-        values = network.run(image, {value for value, _ in tensors.values()})
-        for name, (value, ceiling) in tensors.items():
-            met = codes[name].of(_behind_relu(values[value], ceiling))
-            histograms[name] += np.bincount(met.ravel(), minlength=1 << bits)
+        values = network.run(image, wanted)
+        for key, tensor in tensors.items():
+            met = codes[key].of(tensor.real(values))
+            histograms[key] += np.bincount(met.ravel(), minlength=1 << codes[key].bits)
         advance()
-    for name, code in codes.items():
-        codes[name] = Code(bits, code.signed, code.scale, best_order_of(histograms[name]))
+    for key, code in codes.items():
+        codes[key] = replace(code, order=best_order_of(histograms[key]))
     maps = {}
     for planned_map in plan.maps:
         code = codes["map", planned_map.name]
         maps[planned_map.name] = MapInfo(
-            planned_map.name, planned_map.shape, bits, code.order, code.signed, code.scale
+            planned_map.name, planned_map.shape, code.bits, code.order, code.signed, code.scale
         )
     layers = {
         planned.layer.name: _in_integers(
@@ -173,14 +218,15 @@ def _rounded_up(scale: float) -> float:
     return ldexp(ceil(ldexp(mantissa, SCALE_DIGITS)), exponent - SCALE_DIGITS)
 
 
-def _tensors(plan: Plan) -> dict[tuple[str, str], tuple[str, float | None]]:
-    """What needs a code: every map, and the result of every layer whose drain makes no map's codes.
-
-    By kind and name: the value, and the ceiling of a ReLU behind it, None without one.
-    """
-    maps = {("map", planned.name): (planned.value, None) for planned in plan.maps}
+def _tensors(plan: Plan) -> dict[tuple[str, str], _Tensor]:
+    """What needs a code, by kind and name: every map, and the results that no drain codes for a map."""
+    maps = {
+        ("map", planned.name): _Tensor(planned.wanted, planned.real, planned.own) for planned in plan.maps
+    }
     results = {
-        ("result", planned.layer.name): (planned.result, planned.ceiling if planned.layer.relu else None)
+        ("result", planned.layer.name): _Tensor(
+            (planned.raw.root,), partial(_behind_relu, planned), planned.own
+        )
         for planned in plan.layers
         if not planned.direct
     }
@@ -192,8 +238,11 @@ def _drain_code(planned: PlannedLayer, codes: Mapping[tuple[str, str], Code]) ->
     return codes["map", layer.output] if planned.direct and layer.output else codes["result", layer.name]
 
 
-def _behind_relu(real: np.ndarray, ceiling: float | None) -> np.ndarray:
-    return real if ceiling is None else np.clip(real, 0, None if ceiling == inf else ceiling)
+def _behind_relu(planned: PlannedLayer, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    real = planned.real(values)
+    return (
+        np.clip(real, 0, None if planned.ceiling == inf else planned.ceiling) if planned.layer.relu else real
+    )
 
 
 def _finite(real: np.ndarray, name: str) -> np.ndarray:
@@ -202,11 +251,29 @@ def _finite(real: np.ndarray, name: str) -> np.ndarray:
     return real
 
 
-def _in_integers(planned: PlannedLayer, in_scale: float, made: Code, reach: np.ndarray) -> CalibratedLayer:
-    """Weights and drain of a layer.
+def _weights(real: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Integers of 8 bits, and a scale for each output channel.
 
     A channel of weights so small that its sums would overflow the accumulator (a bias far above them), or its
     multiplier lose its digits, gets a larger scale: its weights lose digits that no code would show.
+
+    Args:
+        real: (M, C, Kh, Kw).
+        sums: largest magnitude of each channel's sums and bias, in steps of the map.
+    """
+    weights, scales = quantize_weights_per_channel(real, WEIGHT_BITS)
+    scales[~real.any(axis=(1, 2, 3))] = 0  # the scale of zeros is free
+    least = sums / LARGEST_SUM
+    least = np.maximum(least, np.maximum(scales, least).max() * SMALLEST_SCALE)
+    least[(least == 0) & (scales == 0)] = 1  # a layer of zeros
+    raised = scales < least
+    scales = np.maximum(scales, least)
+    weights[raised] = np.rint(real[raised] / scales[raised, None, None, None])
+    return weights, scales
+
+
+def _in_integers(planned: PlannedLayer, in_scale: float, made: Code, reach: np.ndarray) -> CalibratedLayer:
+    """Weights and drain of a layer; a quantized model's weights keep their integers.
 
     Args:
         planned: the layer.
@@ -216,14 +283,13 @@ def _in_integers(planned: PlannedLayer, in_scale: float, made: Code, reach: np.n
     """
     layer, mac = planned.layer, planned.mac
     try:
-        weights, scales = quantize_weights_per_channel(mac.weights, WEIGHT_BITS)
-        scales[~mac.weights.any(axis=(1, 2, 3))] = 0  # the scale of zeros is free
-        least = np.maximum(reach, np.abs(mac.bias)) / (in_scale * LARGEST_SUM)
-        least = np.maximum(least, np.maximum(scales, least).max() * SMALLEST_SCALE)
-        least[(least == 0) & (scales == 0)] = 1  # a layer of zeros
-        raised = scales < least
-        scales = np.maximum(scales, least)
-        weights[raised] = np.rint(mac.weights[raised] / scales[raised, None, None, None])
+        if mac.scales is None:
+            weights, scales = _weights(mac.weights, np.maximum(reach, np.abs(mac.bias)) / in_scale)
+        else:
+            weights, scales = (
+                np.rint(mac.weights / mac.scales[:, None, None, None]).astype(np.int16),
+                mac.scales,
+            )
         requantize = requantize_for(
             scales,
             in_scale,

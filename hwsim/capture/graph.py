@@ -4,27 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
+from math import inf, prod
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from hwsim.capture.views import Step
 from hwsim.layer import Kind, Pair
 from hwsim.networks.network import unique as unique
 
-Step = Literal[
+Kinds = Literal[
     "mac",  # a convolution or a linear layer
-    "scale",  # a factor and an offset for each channel, as batch normalization in inference
+    "scale",  # a factor and an offset, as batch normalization in inference
     "relu",  # max(x, 0), perhaps with a ceiling
-    "same",  # the values stay as they are: flatten, dropout, identity
-    "pad",  # zeros around height and width
-    "max_pool",
-    "blend",  # values that come of the same map: average pooling, upsampling, other activation functions
-    "add",
-    "concat",  # along the channels
+    "view",  # the values stay as they are, in another order: reshaped, transposed, cut
+    "pad",  # zeros around
+    "pick",  # each value is one of the source's, by size or place: maximum pooling, nearest upsampling
+    "quantize",  # to integers, or to the real values that they stand for
+    "blend",  # values that come of one other value: average pooling, upsampling, activation functions
+    "add",  # or another function of several values, element by element: a product, a maximum
+    "concat",
     "other",  # anything else: what comes out is followed no further
-    "unsupported",  # MACs that no layer of the machine can do
+    "unsupported",  # MACs that no layer of a trace can do
 ]
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Quantized values: real = (integer - zero) * scale.
+
+    Attributes:
+        scale: of the integers.
+        zero: the integer that stands for 0, or the name of the value that holds it, if it depends on the
+            picture.
+        low, high: least and largest integer.
+        real: whether the values are real numbers already.
+    """
+
+    scale: float
+    zero: int | str
+    low: int
+    high: int
+    real: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +56,7 @@ class Mac:
         kind, stride, padding, groups, dilation, transposed: as in :class:`hwsim.layer.Layer`.
         weights: float64 (M, C / groups, Kh, Kw).
         bias: float64 (M,).
+        scales: float64 (M,), if the weights are whole multiples of them: those of a quantized model.
     """
 
     kind: Kind
@@ -45,11 +67,18 @@ class Mac:
     groups: int = 1
     dilation: Pair = (1, 1)
     transposed: bool = False
+    scales: np.ndarray | None = None
 
     def scaled(self, factor: np.ndarray, offset: np.ndarray) -> Mac:
         """The same layer with a factor and an offset, float64 (M,) each, behind it."""
         weights = self.weights * factor[:, None, None, None]
-        return replace(self, weights=weights, bias=self.bias * factor + offset)
+        scales = None if self.scales is None or not factor.all() else self.scales * np.abs(factor)
+        return replace(self, weights=weights, bias=self.bias * factor + offset, scales=scales)
+
+    def macs(self, inputs: Sequence[int], outputs: Sequence[int]) -> int:
+        """As published, of values of these shapes; of a layer that cannot be captured."""
+        pixels = (inputs if self.transposed else outputs)[2:] if self.kind != "linear" else outputs[:-1]
+        return prod(pixels) * self.weights.size
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +90,17 @@ class Operator:
         inputs, output: names of values that depend on the picture.
         name: of a MAC layer, or of what is unsupported.
         mac: if ``kind`` is ``mac``.
-        factor, offset: if ``kind`` is ``scale``: float64, of the channels, or of one value for all of them.
+        factor, offset: if ``kind`` is ``scale``: float64, as they are broadcast to the output.
         ceiling: largest value behind a ``relu``.
-        padding: (top, left), if ``kind`` is ``pad``.
-        reason: why it is unsupported.
+        pads: if ``kind`` is ``pad``: zeros before and behind each axis.
+        steps: if ``kind`` is ``view``; of a linear layer, how its vectors come to lie along the last axis.
+        made_steps: of a linear layer, how those that it makes come to lie so.
+        lattice: of the output, if it is quantized.
+        reads: of what a layer of integers reads.
+        reason, macs: why it is unsupported, and the MACs that are lost, if they are known.
     """
 
-    kind: Step
+    kind: Kinds
     inputs: tuple[str, ...]
     output: str
     name: str = ""
@@ -75,8 +108,13 @@ class Operator:
     factor: np.ndarray = field(default_factory=lambda: np.ones(1))
     offset: np.ndarray = field(default_factory=lambda: np.zeros(1))
     ceiling: float = inf
-    padding: tuple[int, int] = (0, 0)
+    steps: tuple[Step, ...] = ()
+    made_steps: tuple[Step, ...] = ()
+    pads: tuple[tuple[int, int], ...] = ()
+    lattice: Lattice | None = None
+    reads: Lattice | None = None
     reason: str = ""
+    macs: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +125,13 @@ class Graph:
         image: name of the value that is the picture.
         operators: in order of execution.
         shapes: of every value, the batch of 1 first.
+        lattice: of the picture, if the network takes integers.
     """
 
     image: str
     operators: tuple[Operator, ...]
     shapes: Mapping[str, tuple[int, ...]]
+    lattice: Lattice | None = None
 
 
 class RunningNetwork(Protocol):
@@ -158,30 +198,11 @@ def mac_of_convolution(
     )
 
 
-def mac_of_linear(weights: np.ndarray, bias: np.ndarray | None, rows: int) -> Mac:
-    """A linear layer of weights (M, C); ``rows`` is how many vectors pass it at once.
-
-    Raises:
-        ValueError: there is more than one vector.
-    """
-    if rows != 1:
-        raise ValueError(f"a linear layer over {rows} vectors at once; only over one is it captured")
+def mac_of_linear(weights: np.ndarray, bias: np.ndarray | None) -> Mac:
+    """A linear layer of weights (M, C)."""
     filters = len(weights)
     return Mac(
         "linear",
         np.asarray(weights, np.float64)[:, :, None, None],
         np.zeros(filters) if bias is None else np.asarray(bias, np.float64).reshape(filters),
     )
-
-
-def per_channel(constant: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
-    """A constant beside a value of ``shape`` as one number for each channel, or one for all, float64.
-
-    None if it is neither.
-    """
-    constant = np.asarray(constant, np.float64)
-    if constant.size == 1:
-        return constant.reshape(1)
-    aligned = (1,) * (len(shape) - constant.ndim) + constant.shape
-    fits = len(shape) > 1 and aligned == (1, shape[1], *(1,) * (len(shape) - 2))
-    return constant.reshape(-1) if fits else None

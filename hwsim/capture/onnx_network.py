@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hwsim.capture.graph import Graph, Operator, unique
+from hwsim.capture.onnx_input import Input, Layout, batch_of_one
+from hwsim.capture.onnx_model import chosen, nodes_inside, one_line, plain, read_model
+from hwsim.capture.onnx_node import Kind, Node
+from hwsim.capture.onnx_operators import NO_PRODUCTS, describe
+from hwsim.capture.order import in_order
 from hwsim.errors import CaptureError, HwsimError
 
 try:
@@ -21,47 +25,42 @@ except ModuleNotFoundError as missing:
         f"capture from ONNX needs {missing.name}, which is not installed: pip install 'hwsim[onnx]'"
     ) from missing
 
-from hwsim.capture.onnx_operators import Node, describe
-
 SHAPES = {"Shape", "Size"}  # constants, since all pictures have one shape
-ONLY_ERRORS = 3  # onnxruntime's severity from which messages are shown
+ORDERS = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Cast"}  # scales of weights pass them
+SILENT = 4  # onnxruntime's severity of what it logs by itself; its errors come as exceptions
+INTEGERS = ("Quantize", "QLinear", "Integer", "QGemm")
 
 
 class OnnxNetwork:
-    """A model of one input, a batch of pictures.
+    """A model of one input, a picture or a batch of them.
 
     Attributes:
         name: of the network, for the trace.
-        provenance: what ran, and the digest of the file.
-        model: as the file has it.
+        provenance: what ran, and the digest of the file and of the files of its weights.
+        model: as it runs: functions in place, fused operators taken apart, a batch of one picture.
+
+    Args:
+        path: of the file.
+        name: of the network; the file's if it is not given.
+        layout: of the input; found out if it is not given.
 
     Raises:
-        CaptureError: the file is missing or no model, or the model has another number of inputs.
+        CaptureError: the file is missing or no model, or its input is no picture.
     """
 
-    def __init__(self, path: str | os.PathLike[str], name: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], name: str | None = None, layout: Layout | None = None
+    ) -> None:
         path = Path(path)
-        if not path.is_file():
-            raise CaptureError(f"there is no file {path}: check the path of the model")
-        try:
-            self.model = onnx.load(path)
-        except Exception as error:  # protobuf's and onnx's own, of any kind
-            raise CaptureError(
-                f"{path} is not an ONNX model ({_one_line(error)}): export it again"
-            ) from error
-        constants = {tensor.name for tensor in self.model.graph.initializer}
-        inputs = [value.name for value in self.model.graph.input if value.name not in constants]
-        if len(inputs) != 1:
-            raise CaptureError(
-                f"{path} has {len(inputs)} inputs; a network with one, the picture, is captured"
-            )
         self.name = name or path.stem
+        model, digest = read_model(path)
+        self.model = plain(model)
+        self.input = Input.of(self.model, path.name, layout)
         self.provenance = {
             "model": path.name,
-            "model_sha256": sha256(path.read_bytes()).hexdigest(),
+            "model_sha256": digest,
             "onnxruntime": onnxruntime.__version__,
         }
-        self._image = inputs[0]
         self._session: tuple[frozenset[str], onnxruntime.InferenceSession] | None = None
 
     def graph(self, image: np.ndarray) -> Graph:
@@ -70,41 +69,34 @@ class OnnxNetwork:
         Raises:
             CaptureError: the model does not run on such a picture.
         """
-        nodes = [node for node in self.model.graph.node if node.op_type != "Constant"]
-        made = {name for node in nodes for name in node.output if name}
-        constants = {
-            tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in self.model.graph.initializer
-        }
-        constants |= _constant_nodes(self.model)
-        values = {self._image: image[None], **self.run(image, made)}
-        varying = {self._image}
+        self._settle(image)
+        constants, kinds, varying = self._values(image)
+        while branches := chosen(self.model, constants):
+            self._use(branches)
+            constants, kinds, varying = self._values(image)
+        scales: dict[str, np.ndarray] = {}
         operators: list[Operator] = []
         names: set[str] = set()
-        for node in nodes:
-            read = tuple(dict.fromkeys(name for name in node.input if name in varying))
-            inner = {
-                name
-                for attribute in node.attribute
-                for graph in (attribute.g, *attribute.graphs)
-                for part in graph.node
-                for name in part.input
-            }
-            if node.op_type in SHAPES or (not read and not inner & varying):
-                constants |= {name: values[name] for name in node.output if name}
+        for proto in _running(self.model):
+            outputs = [name for name in proto.output if name]
+            if varying.isdisjoint(outputs):
+                scales |= _scales_of(proto, constants, scales)
                 continue
-            varying |= set(node.output)
-            outputs = [name for name in node.output if name]
-            details = describe(Node.of(node, constants, varying), values)
-            if details.get("name"):
-                details["name"] = unique(details["name"], names)
-                names.add(details["name"])
-            operators.append(Operator(inputs=read, output=outputs[0], **details))
-            if details["kind"] == "other":
-                operators += [Operator("other", read, output) for output in outputs[1:]]
-        shapes = {
-            name: tuple(np.shape(value)) for name, value in values.items() if isinstance(value, np.ndarray)
-        }
-        return Graph(self._image, tuple(operators), shapes)
+            node = Node.of(proto, constants, scales, varying, kinds)
+            hidden = _hidden(proto)
+            for number, output in enumerate(proto.output):
+                if not output:
+                    continue
+                details = hidden if hidden and number == 0 else describe(node, number)
+                if number and details["kind"] != "view":
+                    continue  # the places of maxima are no map
+                if details.get("name"):
+                    details["name"] = unique(details["name"], names)
+                    names.add(details["name"])
+                operators.append(Operator(inputs=tuple(node.read), output=output, **details))
+        shapes = {name: kind.shape for name, kind in kinds.items()}
+        outputs = [value.name for value in self.model.graph.output]
+        return Graph(self.input.name, in_order(operators, outputs), shapes, self.input.lattice)
 
     def run(self, image: np.ndarray, wanted: Collection[str]) -> dict[str, np.ndarray]:
         """Values of the graph by name, with the batch of 1 first.
@@ -112,18 +104,70 @@ class OnnxNetwork:
         Raises:
             CaptureError: the model does not run on the picture.
         """
-        given = np.ascontiguousarray(image[None], np.float32)
-        names = [name for name in wanted if name != self._image]
+        given = self.input.feed(image[None])
+        names = [name for name in wanted if name != self.input.name]
         try:
             session = self._session_of(frozenset(names))
-            found = session.run(names, {self._image: given}) if names else []
         except Exception as error:  # onnxruntime's own, of any kind
             raise CaptureError(
-                f"{self.name} does not run on a picture of shape {image.shape} ({_one_line(error)}): "
-                "check --size and --crop, and the model"
+                f"onnxruntime cannot load {self.name} ({one_line(error)}): export it again"
             ) from error
+        try:
+            found = session.run(names, {self.input.name: given}) if names else []
+        except Exception as error:  # onnxruntime's own, of any kind
+            raise CaptureError(self.input.failure(self.name, image, one_line(error))) from error
         values = dict(zip(names, found, strict=True))
-        return {**values, self._image: given} if self._image in wanted else values
+        return {**values, self.input.name: given} if self.input.name in wanted else values
+
+    def _settle(self, image: np.ndarray) -> None:
+        """Find out layout and batch, if the model leaves them open or asks for more pictures than one."""
+        if self.input.batch > 1:
+            self._use(batch_of_one(self.model, self.input, self._runs, image))
+            self.input = self.input.with_batch(1)
+        if self.input.layout is None:
+            self.input = self.input.settled(lambda given: self._runs(self.model, given, image))
+
+    def _runs(
+        self, model: onnx.ModelProto, given: Input, image: np.ndarray
+    ) -> list[np.ndarray] | CaptureError:
+        """The outputs of a model for a picture, or why it does not run."""
+        before = self.model, self.input
+        outputs = [value.name for value in model.graph.output]
+        self._use(model)
+        self.input = given
+        try:
+            values = self.run(image, outputs)
+        except CaptureError as error:
+            return error
+        finally:
+            self._use(before[0])
+            self.input = before[1]
+        return [values[name] for name in outputs]
+
+    def _use(self, model: onnx.ModelProto) -> None:
+        self.model, self._session = model, None
+
+    def _values(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, Kind], set[str]]:
+        """Constants by name, shape and type of every value, and which values depend on the picture."""
+        made = {name for node in _running(self.model) for name in node.output if name}
+        constants = {
+            tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in self.model.graph.initializer
+        }
+        constants |= _constant_nodes(self.model)
+        values = self.run(image, {*made, self.input.name})
+        varying = {self.input.name}
+        for node in _running(self.model):
+            read = set(node.input) | {name for inner in nodes_inside(node) for name in inner.input}
+            if node.op_type in SHAPES or not read & varying:
+                constants |= {name: values[name] for name in node.output if name}
+            else:
+                varying |= {name for name in node.output if name}
+        kinds = {
+            name: Kind(value.shape, value.dtype)
+            for name, value in {**constants, **values}.items()
+            if isinstance(value, np.ndarray)
+        }
+        return constants, kinds, varying
 
     def _session_of(self, names: frozenset[str]) -> onnxruntime.InferenceSession:
         """A session whose outputs are these values; the last one is kept."""
@@ -132,16 +176,54 @@ class OnnxNetwork:
             model.CopyFrom(self.model)
             del model.graph.output[:]
             model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names))
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = ONLY_ERRORS
             session = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+                model.SerializeToString(), session_options(model), providers=["CPUExecutionProvider"]
             )
             self._session = (names, session)
         return self._session[1]
 
 
-def _constant_nodes(model: Any) -> Mapping[str, np.ndarray]:
+def session_options(model: onnx.ModelProto) -> onnxruntime.SessionOptions:
+    """Of a session on the CPU: nothing on stderr; quantized models run as they are written.
+
+    Fused kernels of QDQ models, and those of integers on a CPU without VNNI, saturate sums of two products
+    at 16 bits (onnxruntime, *Quantize ONNX models*); these settings leave them out.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = SILENT
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if any(word in node.op_type for node in model.graph.node for word in INTEGERS):
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
+def _running(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    return [node for node in model.graph.node if node.op_type != "Constant"]
+
+
+def _hidden(node: onnx.NodeProto) -> dict[str, Any] | None:
+    """What a node with graphs inside is, if one of their operators may hold MACs."""
+    for inner in nodes_inside(node):
+        kind = inner.op_type if inner.domain in ("", "ai.onnx") else f"{inner.domain}.{inner.op_type}"
+        if kind not in NO_PRODUCTS:
+            reason = f"{kind} inside {node.op_type}, which depends on the picture: export a model without it"
+            return {"kind": "unsupported", "name": node.name or node.output[0], "reason": reason}
+    return None
+
+
+def _scales_of(
+    node: onnx.NodeProto, constants: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Scales of constants that are integers times a scale."""
+    if node.op_type == "DequantizeLinear" and node.input[1] in constants:
+        return {node.output[0]: constants[node.input[1]]}
+    if node.op_type in ORDERS and node.input[0] in known:
+        return {node.output[0]: known[node.input[0]]}
+    return {}
+
+
+def _constant_nodes(model: onnx.ModelProto) -> Mapping[str, np.ndarray]:
     return {
         node.output[0]: onnx.numpy_helper.to_array(attribute.t)
         if attribute.name == "value"
@@ -150,7 +232,3 @@ def _constant_nodes(model: Any) -> Mapping[str, np.ndarray]:
         if node.op_type == "Constant"
         for attribute in node.attribute
     }
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]

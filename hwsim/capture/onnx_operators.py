@@ -1,224 +1,243 @@
-"""What ONNX operators mean to a capture (https://onnx.ai/onnx/operators)."""
+"""What ONNX operators mean to a capture (onnx.ai/onnx/operators; onnxruntime, ContribOperators.md)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 import numpy as np
-import onnx
 
-from hwsim.capture.graph import Mac, mac_of_convolution, mac_of_linear, per_channel
+from hwsim.capture.graph import Lattice
+from hwsim.capture.no_products import ONNX as NO_PRODUCTS
+from hwsim.capture.onnx_node import Node
+from hwsim.capture.onnx_products import PRODUCTS, lattice_of, unsupported
+from hwsim.capture.views import Step
 
-SAME = {"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast"}
-MAX_POOL = {"MaxPool", "GlobalMaxPool"}
+MICROSOFT = "com.microsoft."
+RESHAPE = {"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "CastLike"}
+PICK = {"MaxPool", "GlobalMaxPool", "ReduceMax"}
 ARITHMETIC = {"Mul", "Div", "Add", "Sub"}
-BLEND = {
-    *("AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceMax", "Resize", "Upsample", "Pad", "Clip"),
-    *("LeakyRelu", "PRelu", "Elu", "Selu", "Gelu", "HardSwish", "HardSigmoid", "Sigmoid", "Tanh", "Softplus"),
-    *("Mish", "Swish", "ThresholdedRelu", "QuantizeLinear", "DequantizeLinear", *ARITHMETIC),
-}
-UNSUPPORTED = {
+QUANTIZED = {  # onnxruntime's operators on integers: where the scale of the output stands, and what they are
     **dict.fromkeys(
-        ("ConvInteger", "QLinearConv", "MatMulInteger", "QLinearMatMul"),
-        "an operator of integers; a model in floats is captured",
+        ("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "QLinearReduceMean"), (3, "blend")
     ),
-    **dict.fromkeys(("LSTM", "GRU", "RNN", "Einsum", "Attention"), "no convolution or linear layer"),
+    **dict.fromkeys(("QLinearAveragePool", "QLinearGlobalAveragePool"), (3, "blend")),
+    **dict.fromkeys(("QLinearAdd", "QLinearMul"), (6, "add")),
+    "QLinearConcat": (0, "concat"),
+    "QLinearWhere": (7, "add"),
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Node:
-    """A node of a model.
-
-    Attributes:
-        kind: its operator.
-        name: of the layer it is: its weights' name if that ends in ``.weight``, else its own.
-        inputs: names; empty for one left out.
-        output: name of the first.
-        attributes: by name.
-        constants: values by name that do not depend on the picture.
-        varying: names of values that do.
-    """
-
-    kind: str
-    name: str
-    inputs: tuple[str, ...]
-    output: str
-    attributes: Mapping[str, Any]
-    constants: Mapping[str, np.ndarray]
-    varying: frozenset[str]
-
-    @staticmethod
-    def of(node: onnx.NodeProto, constants: Mapping[str, np.ndarray], varying: set[str]) -> Node:
-        """A node beside what is known of its inputs."""
-        weights = next((name for name in node.input[1:2] if name.endswith(".weight")), "")
-        own = (node.name or node.output[0]).strip("/").removesuffix(f"/{node.op_type}").replace("/", ".")
-        return Node(
-            node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}",
-            weights.removesuffix(".weight") or own,
-            tuple(node.input),
-            node.output[0],
-            {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute},
-            constants,
-            frozenset(varying),
-        )
-
-    def constant(self, position: int) -> np.ndarray | None:
-        """An input that does not depend on the picture; None if it does, or is not there."""
-        return self.constants.get(self.inputs[position]) if position < len(self.inputs) else None
-
-
-def describe(node: Node, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def describe(node: Node, number: int) -> dict[str, Any]:
     """Fields of the :class:`hwsim.capture.graph.Operator` that a node is, but its inputs and its output.
 
     Args:
         node: the node.
-        values: of a run, by name.
+        number: which of its outputs is described.
     """
-    kind, read = node.kind, [name for name in node.inputs if name in node.varying]
-    shape = values[read[0]].shape if read else ()
-    if kind in UNSUPPORTED:
-        return {"kind": "unsupported", "name": node.name, "reason": UNSUPPORTED[kind]}
-    if kind == "Conv":
-        return _mac(node, lambda: _convolution(node, shape))
-    if kind == "ConvTranspose":
-        return _mac(node, lambda: _transposed(node, shape, values[node.output].shape))
-    if kind in ("Gemm", "MatMul"):
-        return _mac(node, lambda: (_gemm if kind == "Gemm" else _matmul)(node, shape))
-    if kind in SAME:
-        return {"kind": "same"}
-    if kind == "Relu":
-        return {"kind": "relu"}
-    if kind == "Clip" and (ceiling := _ceiling(node)) is not None:
-        return {"kind": "relu", "ceiling": ceiling}
-    if kind == "BatchNormalization" and not node.attributes.get("training_mode"):
-        return {"kind": "scale", **_batch_norm(node)}
-    if kind in ARITHMETIC and len(read) == 1 and (scale := _arithmetic(node, shape)):
-        return {"kind": "scale", **scale}
-    if kind == "Pad" and (padding := _zeros_around(node, len(shape))):
-        return {"kind": "pad", "padding": padding}
-    if kind in MAX_POOL:
-        return {"kind": "max_pool"}
-    if kind in ("Add", "Sub", "Sum") and len(read) > 1:
-        return {"kind": "add"}
-    if kind == "Concat" and node.attributes["axis"] % len(shape) == 1:
+    kind, alone = node.kind, len(node.read) == 1
+    if kind in PRODUCTS:
+        return PRODUCTS[kind](node) if number == 0 else {"kind": "other"}
+    if kind.removeprefix(MICROSOFT) in QUANTIZED and number == 0:
+        return _quantized_operator(node)
+    if kind not in NO_PRODUCTS:
+        return unsupported(node, f"{kind} is an operator that may hold MACs, and none that is captured")
+    if kind in VIEWS and alone:
+        steps = VIEWS[kind](node, number)
+        return {"kind": "view", "steps": steps} if steps else {"kind": "blend"}
+    if number:
+        return {"kind": "other"}
+    if kind in RESHAPE:
+        return _reshaped(node)
+    made = MEANINGS[kind](node) if kind in MEANINGS else None
+    if made is not None:
+        return made
+    if kind in PICK or (
+        kind in ("Resize", "Upsample") and node.attributes.get("mode", b"nearest") == b"nearest"
+    ):
+        return {"kind": "pick"}
+    if kind == "Concat":
         return {"kind": "concat"}
-    return {"kind": "blend" if kind in BLEND and len(read) == 1 else "other"}
+    if alone:
+        return {"kind": "blend"}
+    return {"kind": "add" if all(node.kinds[name].shape != () for name in node.read) else "other"}
 
 
-def _mac(node: Node, make: Callable[[], Mac]) -> dict[str, Any]:
-    try:
-        return {"kind": "mac", "name": node.name, "mac": make()}
-    except ValueError as error:
-        return {"kind": "unsupported", "name": node.name, "reason": str(error)}
+def _reshaped(node: Node) -> dict[str, Any]:
+    source, made = node.kinds[node.read[0]], node.made()
+    narrowed = made.dtype != source.dtype and not np.can_cast(source.dtype, made.dtype, "safe")
+    if narrowed and not (source.dtype.kind in "ui" and made.dtype.kind == "f"):
+        return {"kind": "blend"}  # the values change
+    return {"kind": "view", "steps": (Step("reshape", made.shape),)}
 
 
-def _convolution(node: Node, shape: tuple[int, ...]) -> Mac:
-    weights = _weights(node)
-    dimensions = weights.ndim - 2
-    strides = node.attributes.get("strides", [1] * dimensions)
-    dilations = node.attributes.get("dilations", [1] * dimensions)
-    padding = tuple(node.attributes.get("pads", [0] * 2 * dimensions)[:dimensions])
-    automatic = node.attributes.get("auto_pad", b"NOTSET")
-    if automatic.startswith(b"SAME"):
-        spare = [
-            max((-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
-            for size, stride, kernel, dilation in zip(
-                shape[2:], strides, weights.shape[2:], dilations, strict=True
-            )
-        ]
-        padding = tuple((n + 1) // 2 if automatic == b"SAME_LOWER" else n // 2 for n in spare)
-    elif automatic == b"VALID":
-        padding = (0,) * dimensions
-    groups = node.attributes.get("group", 1)
-    return mac_of_convolution(weights, node.constant(2), strides, padding, dilations, groups)
+def _relu(node: Node) -> dict[str, Any]:
+    return {"kind": "relu"}
 
 
-def _transposed(node: Node, shape: tuple[int, ...], out_shape: tuple[int, ...]) -> Mac:
-    weights = _weights(node)
-    dimensions = weights.ndim - 2
-    strides = node.attributes.get("strides", [1] * dimensions)
-    dilations = node.attributes.get("dilations", [1] * dimensions)
-    automatic = node.attributes.get("auto_pad", b"NOTSET")
-    padding = node.attributes.get("pads", [0] * 2 * dimensions)[:dimensions]
-    if automatic.startswith(b"SAME") or "output_shape" in node.attributes:
-        spare = node.attributes.get("output_padding", [0] * dimensions)
-        reach = zip(shape[2:], strides, weights.shape[2:], dilations, spare, out_shape[2:], strict=True)
-        cut = [
-            (size - 1) * step + (taps - 1) * gap + 1 + more - out
-            for size, step, taps, gap, more, out in reach
-        ]
-        padding = [n // 2 if automatic == b"SAME_UPPER" else n - n // 2 for n in cut]
-    return mac_of_convolution(
-        weights, node.constant(2), strides, padding, dilations, node.attributes.get("group", 1), True
-    )
-
-
-def _gemm(node: Node, shape: tuple[int, ...]) -> Mac:
-    bias = node.constant(2)
-    if node.attributes.get("transA") or (bias is None and len(node.inputs) > 2):
-        raise ValueError("a product that is no linear layer")
-    weights = _weights(node) * node.attributes.get("alpha", 1.0)
-    weights = weights if node.attributes.get("transB") else weights.T
-    if bias is not None:
-        bias = np.broadcast_to(bias * node.attributes.get("beta", 1.0), (1, len(weights)))
-    return mac_of_linear(weights, bias, shape[0])
-
-
-def _matmul(node: Node, shape: tuple[int, ...]) -> Mac:
-    weights = _weights(node)
-    if weights.ndim != 2:
-        raise ValueError(f"a product with weights of {weights.ndim} dimensions, no linear layer")
-    return mac_of_linear(weights.T, None, int(np.prod(shape[:-1])))
-
-
-def _weights(node: Node) -> np.ndarray:
-    weights = node.constant(1)
-    if weights is None:
-        raise ValueError("a product of two values that depend on the picture")
-    return np.asarray(weights, np.float64)
-
-
-def _ceiling(node: Node) -> float | None:
-    """The ceiling of a clip from 0 upwards; None if it starts elsewhere, or is not constant."""
-    low = node.attributes.get("min", node.constant(1))
-    high = node.attributes.get("max", node.constant(2))
-    if low is None or np.any(low) or (high is None and len(node.inputs) > 2 and node.inputs[2]):
+def _clip(node: Node) -> dict[str, Any] | None:
+    """A clip from 0 upwards."""
+    low, high = node.given(1, "min"), node.given(2, "max", inf)
+    if low is None or high is None or np.any(low):
         return None
-    return inf if high is None else float(np.asarray(high).item())
+    return {"kind": "relu", "ceiling": float(np.asarray(high).item())}
 
 
-def _batch_norm(node: Node) -> dict[str, np.ndarray]:
+def _maximum(node: Node) -> dict[str, Any] | None:
+    """max(x, 0)."""
+    constants = [
+        node.constant(position)
+        for position in range(len(node.inputs))
+        if node.inputs[position] not in node.read
+    ]
+    zero = all(constant is not None and not np.any(constant) for constant in constants)
+    return {"kind": "relu"} if constants and zero and len(node.read) == 1 else None
+
+
+def _batch_norm(node: Node) -> dict[str, Any] | None:
     """(x - mean) / sqrt(variance + eps) * weight + bias, as a factor and an offset."""
-    weight, bias, mean, variance = (np.asarray(node.constant(i), np.float64) for i in range(1, 5))
+    constants = [node.constant(position) for position in range(1, 5)]
+    if node.attributes.get("training_mode") or any(constant is None for constant in constants):
+        return None
+    weight, bias, mean, variance = (np.asarray(constant, np.float64) for constant in constants)
     factor = weight / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
-    return {"factor": factor, "offset": bias - mean * factor}
+    along = (-1, *(1,) * (len(node.shape) - 2))
+    return {"kind": "scale", "factor": factor.reshape(along), "offset": (bias - mean * factor).reshape(along)}
 
 
-def _arithmetic(node: Node, shape: tuple[int, ...]) -> dict[str, np.ndarray] | None:
-    """x * c, x / c, x + c, x - c and c - x with a constant for each channel, or for all."""
+def _arithmetic(node: Node) -> dict[str, Any] | None:
+    """x * c, x / c, x + c, x - c and c - x with a constant."""
     turned = node.inputs[0] not in node.varying
     constant = node.constant(0 if turned else 1)
-    values = None if constant is None else per_channel(constant, shape)
-    if values is None or (turned and node.kind == "Div"):
+    if constant is None or (turned and node.kind == "Div"):
         return None
+    values = np.asarray(constant, np.float64)
     if node.kind in ("Mul", "Div"):
-        return {"factor": values if node.kind == "Mul" else 1 / values, "offset": np.zeros(1)}
+        with np.errstate(divide="ignore"):
+            factor = values if node.kind == "Mul" else 1 / values
+        return {"kind": "scale", "factor": factor, "offset": np.zeros(1)}
     if node.kind == "Sub":
-        return {"factor": np.full(1, -1.0 if turned else 1.0), "offset": values if turned else -values}
-    return {"factor": np.ones(1), "offset": values}
+        sign = -1.0 if turned else 1.0
+        return {"kind": "scale", "factor": np.full(1, sign), "offset": -sign * values}
+    return {"kind": "scale", "factor": np.ones(1), "offset": values}
 
 
-def _zeros_around(node: Node, dimensions: int) -> tuple[int, int] | None:
-    """(top, left) of a padding with zeros in height and width alone."""
-    pads = node.attributes.get("pads", node.constant(1))
-    value = node.attributes.get("value", node.constant(2))
-    plain = node.attributes.get("mode", b"constant") == b"constant" and (value is None or not np.any(value))
-    if pads is None or dimensions != 4 or not plain or (len(node.inputs) > 3 and node.inputs[3]):
+def _pad(node: Node) -> dict[str, Any] | None:
+    """Zeros around, of real numbers."""
+    pads, value, axes = node.given(1, "pads"), node.given(2, "value", 0.0), node.given(3, "axes")
+    plain = node.attributes.get("mode", b"constant") == b"constant" and node.made().dtype.kind == "f"
+    if pads is None or value is None or np.any(value) or not plain or (node.has(3) and axes is None):
         return None
-    pads = [int(pad) for pad in pads]
-    inside = not any(pads[:2]) and not any(pads[4:6]) and min(pads) >= 0
-    return (pads[2], pads[3]) if inside else None
+    half = len(pads) // 2
+    around = dict.fromkeys(range(len(node.shape)), (0, 0))
+    for axis, before, behind in zip(
+        range(half) if axes is None else axes, pads[:half], pads[half:], strict=True
+    ):
+        around[int(axis) % len(node.shape)] = (int(before), int(behind))
+    return {"kind": "pad", "pads": tuple(around.values())} if min(map(min, around.values())) >= 0 else None
+
+
+def _to_integers(node: Node) -> dict[str, Any]:
+    return {"kind": "quantize", "lattice": lattice_of(node, 1, 2, node.made().dtype)}
+
+
+def _to_integers_of_each_picture(node: Node) -> dict[str, Any]:
+    limits = np.iinfo(node.made().dtype)
+    return {"kind": "quantize", "lattice": Lattice(1.0, node.outputs[2], int(limits.min), int(limits.max))}
+
+
+def _to_reals(node: Node) -> dict[str, Any]:
+    return {
+        "kind": "quantize",
+        "lattice": lattice_of(node, 1, 2, node.kinds[node.inputs[0]].dtype, real=True),
+    }
+
+
+def _quantized_operator(node: Node) -> dict[str, Any]:
+    place, kind = QUANTIZED[node.kind.removeprefix(MICROSOFT)]
+    return {"kind": kind, "lattice": lattice_of(node, place, place + 1, node.made().dtype)}
+
+
+MEANINGS: Mapping[str, Callable[[Node], dict[str, Any] | None]] = {
+    "Relu": _relu,
+    "Clip": _clip,
+    "Max": _maximum,
+    "BatchNormalization": _batch_norm,
+    **dict.fromkeys(ARITHMETIC, lambda node: _arithmetic(node) if len(node.read) == 1 else None),
+    "Pad": _pad,
+    **dict.fromkeys(("QuantizeLinear", MICROSOFT + "QuantizeLinear"), _to_integers),
+    **dict.fromkeys(("DequantizeLinear", MICROSOFT + "DequantizeLinear"), _to_reals),
+    "DynamicQuantizeLinear": _to_integers_of_each_picture,
+}
+
+
+def _transposed(node: Node, number: int) -> tuple[Step, ...]:
+    axes = len(node.shape)
+    return (Step("permute", tuple(node.attributes.get("perm", range(axes)[::-1]))),)
+
+
+def _slice(node: Node, number: int) -> tuple[Step, ...]:
+    starts, axes, steps = node.given(1, "starts"), node.given(3, "axes"), node.given(4, "steps")
+    unknown = starts is None or (node.has(3) and axes is None) or (node.has(4) and steps is None)
+    if unknown or (steps is not None and np.min(steps) < 1):
+        return ()
+    cuts = []
+    for place, first in enumerate(starts):
+        axis = int(axes[place] if axes is not None else place) % len(node.shape)
+        size, count = node.shape[axis], node.made().shape[axis]
+        first = min(max(int(first) + (size if first < 0 else 0), 0), size)
+        cuts.append(Step("cut", (axis, first, count, int(steps[place]) if steps is not None else 1)))
+    return tuple(cuts)
+
+
+def _split(node: Node, number: int) -> tuple[Step, ...]:
+    axis = node.attributes.get("axis", 0) % len(node.shape)
+    first = sum(node.made(before).shape[axis] for before in range(number))
+    return (Step("cut", (axis, first, node.made(number).shape[axis], 1)),)
+
+
+def _gathered(node: Node, number: int) -> tuple[Step, ...]:
+    """Constant places in even steps."""
+    places = node.constant(1)
+    if places is None or node.inputs[0] not in node.varying:
+        return ()
+    axis = node.attributes.get("axis", 0) % len(node.shape)
+    found = np.atleast_1d(places).astype(int).reshape(-1) % node.shape[axis]
+    steps = np.diff(found)
+    if steps.size and (steps.min() < 1 or steps.min() != steps.max()):
+        return ()
+    cut = Step("cut", (axis, int(found[0]), len(found), int(steps[0]) if steps.size else 1))
+    return cut, Step("reshape", node.made().shape)
+
+
+def _expanded(node: Node, number: int) -> tuple[Step, ...]:
+    return (Step("expand", node.made().shape),)
+
+
+def _to_space(node: Node, number: int) -> tuple[Step, ...]:
+    batch, channels, height, width = node.shape
+    block = node.attributes["blocksize"]
+    if node.attributes.get("mode", b"DCR") == b"CRD":
+        split, order = (batch, channels // block**2, block, block, height, width), (0, 1, 4, 2, 5, 3)
+    else:
+        split, order = (batch, block, block, channels // block**2, height, width), (0, 3, 4, 1, 5, 2)
+    return Step("reshape", split), Step("permute", order), Step("reshape", node.made().shape)
+
+
+def _to_depth(node: Node, number: int) -> tuple[Step, ...]:
+    batch, channels, height, width = node.shape
+    block = node.attributes["blocksize"]
+    split = (batch, channels, height // block, block, width // block, block)
+    return Step("reshape", split), Step("permute", (0, 3, 5, 1, 2, 4)), Step("reshape", node.made().shape)
+
+
+VIEWS: Mapping[str, Callable[[Node, int], tuple[Step, ...]]] = {
+    "Transpose": _transposed,
+    "Slice": _slice,
+    "Split": _split,
+    "Gather": _gathered,
+    "Expand": _expanded,
+    "DepthToSpace": _to_space,
+    "SpaceToDepth": _to_depth,
+}

@@ -2,26 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf, prod
+from math import inf
 
 import numpy as np
 
-from hwsim.capture.graph import Graph, Mac, Operator, unique
+from hwsim.capture.fold import Follower
+from hwsim.capture.graph import Graph, Lattice, Mac, Operator, unique
+from hwsim.capture.lattice import Own, lattices, never_negative, own_code
+from hwsim.capture.makers import makers
+from hwsim.capture.places import Place, Placed, placed_convolution, placed_linear
+from hwsim.capture.views import View
 from hwsim.errors import CaptureError
 from hwsim.layer import Layer
-
-Shape = tuple[int, int, int]
+from hwsim.trace.provenance import LeftOut
 
 
 @dataclass(frozen=True)
 class PlannedMap:
-    """An activation map: which value of the run it is, in the shape in which layers read it."""
+    """An activation map.
+
+    Attributes:
+        name: of the map.
+        place: among the values of the run.
+        own: how a quantized model codes it; None if a calibration is to find that.
+    """
 
     name: str
-    value: str
-    shape: Shape
+    place: Place
+    own: Own | None = None
+
+    @property
+    def value(self) -> str:
+        """The value of the run that it is a part of."""
+        return self.place.view.root
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return self.place.shape
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The values of the run that it takes to know it."""
+        zero = None if self.own is None else self.own.zero
+        return (self.value, zero) if isinstance(zero, str) else (self.value,)
+
+    def real(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The map in real numbers, (C, H, W), from the values of a run."""
+        found = values[self.value]
+        return self.place.of(found if self.own is None else self.own.real(found, values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,17 +62,36 @@ class PlannedLayer:
     Attributes:
         layer: its geometry.
         mac: weights and bias, batch normalization folded.
+        raw: what the operator makes, as (M, Ho, Wo): batch normalization is still to come.
+        factor, offset: float64 (M,), of what is folded.
         result: the value behind the layer and what is folded into it, before any ReLU.
         ceiling: largest value behind its ReLU.
-        direct: its drain makes the codes of its output map: nothing but ReLU, maximum pooling, flattening and
-            concatenation is between.
+        direct: its drain makes the codes of its output map: nothing but ReLU, maximum pooling, another order
+            and concatenation is between.
+        integers: of ``raw``, if its values are integers of a quantized model.
+        own: how a quantized model codes the result.
+        reordered: the weights, or the result, stand in another order than in the network.
     """
 
     layer: Layer
     mac: Mac
+    raw: View
+    factor: np.ndarray
+    offset: np.ndarray
     result: str
     ceiling: float
     direct: bool
+    integers: Own | None
+    own: Own | None
+    reordered: bool
+
+    def real(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The results before any ReLU, (M, Ho, Wo), from the values of a run."""
+        found = values[self.raw.root]
+        found = self.raw.of_array(found if self.integers is None else self.integers.real(found, values))
+        if self.result == self.raw.root:
+            return found
+        return found * self.factor[:, None, None] + self.offset[:, None, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,201 +99,202 @@ class Plan:
     """What of a network is captured.
 
     Attributes:
-        layers: in order of execution.
+        layers: in the order of the graph.
         maps: in the order in which they are first read.
-        left_out: what has MACs but cannot be captured: name and reason.
+        left_out: what has MACs but cannot be captured.
     """
 
     layers: tuple[PlannedLayer, ...]
     maps: tuple[PlannedMap, ...]
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def share(self) -> float:
+        """Of the network's MACs, as published and as far as they are known, that are captured."""
+        return _share([known.layer for known in self.layers], self.left_out)
 
 
 def plan(graph: Graph, skip_unsupported: bool = False) -> Plan:
     """Find the layers of a graph, fold what can be folded, and follow maps from maker to readers.
 
-    A map is listed once, whatever the number of layers that read it. A sum is made by the layer that
-    completes it; each layer before a concatenation makes its part of it.
+    A map is listed once, whatever the number of layers that read it. A sum, and any other function of several
+    values, is made by the layer that completes it; each layer before a concatenation makes its part of it.
 
     Raises:
-        CaptureError: no MAC layer, or one that is unsupported and not to be skipped.
+        CaptureError: no MAC layer, or some that are unsupported and not to be skipped.
     """
-    return _Planner(graph, skip_unsupported).plan()
+    return _Planner(graph).plan(skip_unsupported)
+
+
+@dataclass(frozen=True, eq=False)
+class _Draft:
+    """A layer whose maps have no names yet: its operator, the map that it reads, and what is known of it."""
+
+    operator: Operator
+    place: Place
+    known: PlannedLayer
 
 
 class _Planner:
-    def __init__(self, graph: Graph, skip_unsupported: bool) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.skip = skip_unsupported
-        self.maker = {operator.output: operator for operator in graph.operators}
-        self.readers: dict[str, list[Operator]] = {}
-        for operator in graph.operators:
-            for value in operator.inputs:
-                self.readers.setdefault(value, []).append(operator)
-        self.absorbed: set[str] = (
-            set()
-        )  # outputs of what is folded into layers, and of the ReLUs of their drains
-        self.left_out: list[str] = []
+        self.makers = {operator.output: operator for operator in graph.operators}
+        self.views = _views(graph)
+        self.lattices, self.never_negative = lattices(graph), never_negative(graph)
+        self.follower = Follower(graph, self.lattices)
 
-    def plan(self) -> Plan:
-        drafts: list[tuple[Operator, Layer, str, Mac, str, float]] = []
-        for operator in self.graph.operators:
-            if operator.kind == "unsupported":
-                self._leave_out(operator.name, operator.reason)
-            elif operator.kind == "mac":
-                try:
-                    drafts.append(self._draft(operator, {draft[1].name for draft in drafts}))
-                except ValueError as error:
-                    self._leave_out(operator.name, str(error).removeprefix(f"layer {operator.name}: "))
-        if not drafts:
-            reason = f"; left out: {'; '.join(self.left_out)}" if self.left_out else ""
-            raise CaptureError(f"the network has no convolution or linear layer to capture{reason}")
-        self.order = {draft[0].output: number for number, draft in enumerate(drafts)}
-        read = {(value, layer.in_shape): value for _, layer, value, *_ in drafts}
-        self.read = set(read.values())
-        makers = {key: dict(self._makers(key[0], True)) for key in read}
-        names = self._map_names(read, makers, [draft[1] for draft in drafts])
-        made: dict[int, tuple[str, bool]] = {}
-        for key in read:
-            for number, direct in makers[key].items():
-                made.setdefault(number, (names[key], direct))
+    def plan(self, skip: bool) -> Plan:
+        drafts, left_out = self._drafts()
+        _check([draft.known.layer for draft in drafts], left_out, skip)
+        places = list(dict.fromkeys(draft.place for draft in drafts))
+        numbers = {draft.operator.output: number for number, draft in enumerate(drafts)}
+        made = makers(self.graph, numbers, self.follower.absorbed, self.lattices)
+        of_places = {place: made.get(place.view.root, {}) for place in places}
+        outputs = _outputs(of_places)
+        names = self._names(places, outputs, drafts)
         layers = []
-        for number, (_, layer, value, mac, result, ceiling) in enumerate(drafts):
-            output, direct = made.get(number, (None, False))
-            layer = replace(layer, input=names[value, layer.in_shape], output=output)
-            layers.append(PlannedLayer(layer, mac, result, ceiling, direct))
-        maps = tuple(PlannedMap(names[key], *key) for key in read)
-        return Plan(tuple(layers), maps, tuple(self.left_out))
+        for number, draft in enumerate(drafts):
+            mine = outputs.get(number, [])
+            output, *also = (names[place] for place in mine) if mine else (None,)
+            layer = replace(draft.known.layer, input=names[draft.place], output=output, also=tuple(also))
+            direct = bool(mine) and of_places[mine[0]][number]
+            layers.append(replace(draft.known, layer=layer, direct=direct))
+        reads = {draft.place: draft.operator.reads for draft in drafts}
+        maps = [PlannedMap(names[place], place, self._own(place.view.root, reads[place])) for place in places]
+        return Plan(tuple(layers), tuple(maps), tuple(left_out))
 
-    def _leave_out(self, name: str, reason: str) -> None:
-        if not self.skip:
-            raise CaptureError(f"layer {name}: {reason}: leave it out with --skip-unsupported")
-        self.left_out.append(f"{name}: {reason}")
+    def _drafts(self) -> tuple[list[_Draft], list[LeftOut]]:
+        drafts: list[_Draft] = []
+        left_out: list[LeftOut] = []
+        for operator in self.graph.operators:
+            if operator.kind not in ("mac", "unsupported"):
+                continue
+            name = unique(operator.name, {d.known.layer.name for d in drafts} | {e.layer for e in left_out})
+            if operator.mac is None:
+                left_out.append(LeftOut(name, operator.reason, operator.macs))
+                continue
+            try:
+                drafts.append(self._draft(name, operator, operator.mac))
+            except ValueError as error:
+                shapes = self.graph.shapes[operator.inputs[0]], self.graph.shapes[operator.output]
+                why = str(error).removeprefix(f"layer {name}: ")
+                left_out.append(LeftOut(name, why, operator.mac.macs(*shapes)))
+        return drafts, left_out
 
-    def _draft(self, operator: Operator, taken: set[str]) -> tuple[Operator, Layer, str, Mac, str, float]:
-        """The layer without the names of its maps, the value it reads, and what is folded into it."""
-        assert operator.mac is not None
-        mac, result = operator.mac, operator.output
-        value, padding = self._read(operator)
-        in_shape, out_shape = self._map_shape(value, mac), self._map_shape(result, mac)
-        while (follower := self._only_reader(result)) and follower.kind == "scale":
-            factor, offset = (
-                np.broadcast_to(part, out_shape[:1]) for part in (follower.factor, follower.offset)
-            )
-            mac, result = mac.scaled(factor, offset), follower.output
-            self.absorbed.add(result)
-        ceiling = self._absorb_relu(result)
-        layer = _geometry(unique(operator.name, taken), value, mac, in_shape, out_shape, padding)
-        layer = replace(layer, relu=ceiling is not None)
-        return operator, layer, value, mac, result, inf if ceiling is None else ceiling
+    def _draft(self, name: str, operator: Operator, mac: Mac) -> _Draft:
+        placed = self._placed(operator, mac)
+        layer = _geometry(name, placed)
+        folded = self.follower.fold(placed.mac, placed.raw, operator.output)
+        ceiling = self.follower.relu(folded.result)
+        quantized = self.follower.quantized(folded.result)
+        shapes = self.graph.shapes
+        known = PlannedLayer(
+            layer=replace(layer, relu=ceiling is not None),
+            mac=folded.mac,
+            raw=placed.raw,
+            factor=folded.factor,
+            offset=folded.offset,
+            result=folded.result,
+            ceiling=inf if ceiling is None else ceiling,
+            direct=False,
+            integers=self._own(operator.output),
+            own=None if quantized is None else self._own(quantized),
+            reordered=placed.reordered or shapes[folded.result] != shapes[operator.output],
+        )
+        return _Draft(operator, placed.place, known)
 
-    def _read(self, operator: Operator) -> tuple[str, tuple[int, int]]:
-        """The map that a layer reads, and the layer's padding, zeros of a pad before it among them.
-
-        A pad with more zeros than the kernel takes is left in the map.
-        """
-        mac, value = operator.mac, self._same(operator.inputs[0])
-        assert mac is not None
-        pad = self.maker.get(value)
-        if mac.kind == "linear" or mac.transposed or pad is None or pad.kind != "pad":
-            return value, mac.padding
-        inner = self._same(pad.inputs[0])
-        padding = (mac.padding[0] + pad.padding[0], mac.padding[1] + pad.padding[1])
-        shapes = self._map_shape(inner, mac), self._map_shape(operator.output, mac)
-        try:
-            _geometry(operator.name, inner, mac, *shapes, padding)
-        except ValueError:
-            return value, mac.padding
-        return inner, padding
-
-    def _same(self, value: str) -> str:
-        """The value that this one is, perhaps in another shape."""
-        while (made := self.maker.get(value)) and made.kind == "same":
-            value = made.inputs[0]
-        return value
-
-    def _map_shape(self, value: str, mac: Mac) -> Shape:
-        """(C, H, W) of a value, flattened for a linear layer.
-
-        Raises:
-            ValueError: the value has more than one picture.
-        """
-        shape = self.graph.shapes[value]
+    def _placed(self, operator: Operator, mac: Mac) -> Placed:
+        view = self.views[operator.inputs[0]]
+        result = View.of(operator.output, self.graph.shapes[operator.output])
         if mac.kind == "linear":
-            return (prod(shape), 1, 1)
-        if len(shape) not in (3, 4) or shape[0] != 1:
-            raise ValueError(f"a convolution over a map of shape {shape}; a batch of 1 picture is captured")
-        return (shape[1], *((1, *shape[2:])[-2:]))  # type: ignore[return-value]
+            return placed_linear(mac, operator, view, result)
+        pad = self.makers.get(view.root)
+        if pad is None or pad.kind != "pad":
+            return placed_convolution(mac, view, result, None)
+        return placed_convolution(
+            mac, view, result, (pad, self.graph.shapes[pad.output], self.views[pad.inputs[0]])
+        )
 
-    def _only_reader(self, value: str) -> Operator | None:
-        readers = self.readers.get(value, ())
-        return readers[0] if len(readers) == 1 else None
+    def _own(self, value: str, read: Lattice | None = None) -> Own | None:
+        lattice = read or self.lattices.get(value)
+        return None if lattice is None else own_code(lattice, value in self.never_negative)
 
-    def _absorb_relu(self, value: str) -> float | None:
-        """The ceiling of the ReLU that all of a result passes; maximum pooling before it changes nothing."""
-        while (follower := self._only_reader(value)) and follower.kind in ("same", "max_pool", "relu"):
-            if follower.kind == "relu":
-                self.absorbed.add(follower.output)
-                return follower.ceiling
-            value = follower.output
-        return None
-
-    def _makers(self, value: str, direct: bool) -> Iterator[tuple[int, bool]]:
-        """The layers (by number) that make a map, and whether each one's codes enter it unchanged."""
-        made = self.maker.get(value)
-        if made is None:
-            return
-        if made.kind == "mac" and made.output in self.order:
-            yield self.order[made.output], direct
-        elif made.kind in ("same", "max_pool", "concat", "scale", "relu", "pad", "blend", "add"):
-            keeps = made.kind in ("same", "max_pool", "concat") or value in self.absorbed
-            found = [
-                maker
-                for source in made.inputs
-                if self._same(source) not in self.read
-                for maker in self._makers(source, direct and keeps)
-            ]
-            if made.kind == "add" and found:
-                found = [max(found)]
-            yield from found
-
-    def _map_names(
-        self,
-        read: dict[tuple[str, Shape], str],
-        makers: dict[tuple[str, Shape], dict[int, bool]],
-        layers: list[Layer],
-    ) -> dict[tuple[str, Shape], str]:
-        """A map bears the name of the last layer that makes it; if none does, of the first that reads it."""
-        names: dict[tuple[str, Shape], str] = {}
-        for key in read:
-            if key[0] == self.graph.image:
+    def _names(
+        self, places: Sequence[Place], outputs: Mapping[int, list[Place]], drafts: Sequence[_Draft]
+    ) -> dict[Place, str]:
+        """A map bears the name of the last layer whose output it is, else of the first that reads it."""
+        last = {of[0]: number for number, of in sorted(outputs.items())}
+        names: dict[Place, str] = {}
+        for place in places:
+            if place.view.root == self.graph.image:
                 name = "image"
-            elif makers[key]:
-                name = layers[max(makers[key])].name
+            elif place in last:
+                name = drafts[last[place]].known.layer.name
             else:
-                reader = next(la for la in layers if (la.input, la.in_shape) == key)
-                name = f"{reader.name}.input"
-            names[key] = unique(name, set(names.values()))
+                reader = next(draft for draft in drafts if draft.place == place)
+                name = f"{reader.known.layer.name}.input"
+            names[place] = unique(name, set(names.values()))
         return names
 
 
-def _geometry(
-    name: str, value: str, mac: Mac, in_shape: Shape, out_shape: Shape, padding: tuple[int, int]
-) -> Layer:
-    """A layer that reads a value; ReLU and the names of its maps are not known yet.
+def _check(layers: Sequence[Layer], left_out: Sequence[LeftOut], skip: bool) -> None:
+    lost = "; ".join(f"{entry.layer}: {entry.why}" for entry in left_out)
+    if not layers:
+        reason = f"; left out: {lost}" if lost else ""
+        raise CaptureError(f"the network has no convolution or linear layer to capture{reason}")
+    if left_out and not skip:
+        entry = left_out[0]
+        more = f", and {len(left_out) - 1} more such" if len(left_out) > 1 else ""
+        raise CaptureError(
+            f"layer {entry.layer}: {entry.why}{more}, {1 - _share(layers, left_out):.1%} of the MACs: "
+            "leave it out with --skip-unsupported"
+        )
+
+
+def _share(layers: Sequence[Layer], left_out: Sequence[LeftOut]) -> float:
+    captured = sum(layer.published_macs for layer in layers)
+    return captured / (captured + sum(entry.macs or 0 for entry in left_out))
+
+
+def _views(graph: Graph) -> dict[str, View]:
+    """Every value as a part of its root; what is no view of another is its own."""
+    views = {value: View.of(value, shape) for value, shape in graph.shapes.items()}
+    for operator in graph.operators:
+        if operator.kind == "view":
+            seen = views[operator.inputs[0]].through(operator.steps)
+            if seen is not None:
+                views[operator.output] = seen
+    return views
+
+
+def _outputs(made: Mapping[Place, Mapping[int, bool]]) -> dict[int, list[Place]]:
+    """The maps that each layer has a part in; first one whose codes its drain makes, if there is one."""
+    outputs: dict[int, list[Place]] = {}
+    for place, layers in made.items():
+        for number in layers:
+            outputs.setdefault(number, []).append(place)
+    return {
+        number: sorted(places, key=lambda place: not made[place][number])
+        for number, places in outputs.items()
+    }
+
+
+def _geometry(name: str, placed: Placed) -> Layer:
+    """A layer; ReLU and the names of its maps are not known yet.
 
     Raises:
         ValueError: the shapes do not fit each other.
     """
+    mac, (filters, height, width) = placed.mac, placed.raw.shape
     return Layer(
         name=name,
         kind=mac.kind,
-        input=value,
-        in_shape=in_shape,
-        out_shape=out_shape,
-        kernel=mac.weights.shape[2:],
+        input="",
+        in_shape=placed.place.shape,
+        out_shape=(filters, height, width),
+        kernel=(mac.weights.shape[2], mac.weights.shape[3]),
         stride=mac.stride,
-        padding=padding,
+        padding=placed.padding,
         groups=mac.groups,
         dilation=mac.dilation,
         transposed=mac.transposed,

@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hwsim.capture.calibration import WEIGHT_BITS, calibrate_network
+from hwsim.capture.calibration import calibrate_network
 from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.plan import Plan, plan
 from hwsim.errors import CaptureError
 from hwsim.quantize import quantize_map
 from hwsim.trace import TraceWriter
+from hwsim.trace.provenance import LEFT_OUT, as_json
 
 
 class Pictures(Protocol):
@@ -32,6 +33,7 @@ def capture(
     *,
     bits: int = 16,
     percentile: float = 100.0,
+    headroom: float = 1.0,
     variant: str = "baseline",
     provenance: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
@@ -53,6 +55,7 @@ def capture(
         place: folder or ``.zip`` file of the trace.
         bits: of the maps, 1 .. 16; weights have 8.
         percentile: of the magnitudes of a map that its largest code stands for; 100 is the maximum.
+        headroom: the largest code stands for so many times that, for pictures with larger values.
         variant, provenance, metrics: of the trace; what the capture itself knows is added to the provenance.
         skip_unsupported: leave out layers that cannot be captured; their names go into the provenance.
         resume, overwrite: what to do with a part of a trace, or a trace, that is there.
@@ -79,14 +82,21 @@ def capture(
 
     planned = plan(network.graph(calibration[0]), skip_unsupported)
     calibrated = calibrate_network(
-        network, planned, _Each(calibration), bits=bits, percentile=percentile, advance=advance
+        network,
+        planned,
+        _Each(calibration),
+        bits=bits,
+        percentile=percentile,
+        headroom=headroom,
+        advance=advance,
     )
     seen = {_digest(image) for image in _Each(calibration)}
     facts = {
         **network.provenance,
         "calibration_pictures": len(calibration),
         "calibration_percentile": percentile,
-        "left_out": list(planned.left_out),
+        "calibration_headroom": headroom,
+        LEFT_OUT: as_json(planned.left_out),
         "drain_scales": {name: layer.out_scale for name, layer in calibrated.layers.items()},
         **(provenance or {}),
     }
@@ -99,7 +109,7 @@ def capture(
         layers=[known.layer for known in planned.layers],
         maps=calibrated.maps,
         images=len(pictures),
-        weight_bits=WEIGHT_BITS,
+        weight_bits=calibrated.weight_bits,
         metrics=metrics,
         overwrite=overwrite,
         unfinished="resume" if resume else "keep",
@@ -112,13 +122,13 @@ def capture(
                 image = pictures[number]
                 if _digest(image) in seen:
                     raise CaptureError(f"picture {number} is one of those of the calibration: measure others")
-                values = network.run(image, {known.value for known in planned.maps})
+                values = network.run(image, {value for known in planned.maps for value in known.wanted})
                 for known in planned.maps:
-                    info, real = calibrated.maps[known.name], values[known.value]
+                    info, real = calibrated.maps[known.name], known.real(values)
                     if not np.isfinite(real).all():
                         raise CaptureError(f"map {known.name} of picture {number} has a NaN or an infinity")
                     codes = quantize_map(real, info.scale, info.bits, info.signed)
-                    writer.write_map(known.name, number, codes.reshape(known.shape))
+                    writer.write_map(known.name, number, codes)
             advance()
     return planned
 

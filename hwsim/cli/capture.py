@@ -98,8 +98,10 @@ def capture(
     except KeyboardInterrupt:
         typer.echo(f"hwsim: {output}.partial is kept: the same command with --resume goes on", err=True)
         raise
-    for words in plan.left_out:
-        typer.echo(f"hwsim: left out: {words}", err=True)
+    for entry in plan.left_out:
+        typer.echo(f"hwsim: left out: {entry.layer}: {entry.why}", err=True)
+    if plan.left_out:
+        typer.echo(f"hwsim: the trace has {plan.share:.1%} of the network's MACs", err=True)
     if not quiet:
         many = "1 picture" if len(measured) == 1 else f"{len(measured)} pictures"
         console.say(

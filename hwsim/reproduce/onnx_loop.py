@@ -10,7 +10,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 from hwsim.capture.calibration import Code
-from hwsim.capture.onnx_network import ONLY_ERRORS, OnnxNetwork
+from hwsim.capture.onnx_network import OnnxNetwork, session_options
 from hwsim.errors import CaptureError
 from hwsim.quantize import code_limit, dequantize
 from hwsim.reproduce.rounding import RoundedMac, Rounding
@@ -33,10 +33,8 @@ class OnnxLoop:
         opset = {entry.domain: entry.version for entry in self._model.opset_import}.get("", 0)
         if opset < ROUND_SINCE:
             raise CaptureError(f"{self._name} is of opset {opset}: export it with {ROUND_SINCE} or later")
-        constants = {tensor.name for tensor in self._model.graph.initializer}
-        given = next(value for value in self._model.graph.input if value.name not in constants)
-        self._image = given.name
-        self._fixed = given.type.tensor_type.shape.dim[0].dim_value > 0
+        self._input = network.input
+        self._fixed = self._input.sizes[0] is not None
         self._session: tuple[Rounding | None, onnxruntime.InferenceSession] | None = None
 
     def logits(self, pictures: np.ndarray, rounding: Rounding | None = None) -> np.ndarray:
@@ -49,15 +47,16 @@ class OnnxLoop:
         Raises:
             CaptureError: the model does not run on them.
         """
-        if rounding is not None and self._image in rounding.codes:
-            code = rounding.codes[self._image]
+        if rounding is not None and self._input.name in rounding.codes:
+            code = rounding.codes[self._input.name]
             pictures = dequantize(code.of(pictures), code.scale, code.signed).astype(np.float32)
         pictures = np.ascontiguousarray(pictures, np.float32)
         batches = np.split(pictures, len(pictures)) if self._fixed else [pictures]
         try:
             if self._session is None or self._session[0] is not rounding:
                 self._session = (rounding, self._start(rounding))
-            answers = [self._session[1].run(None, {self._image: batch})[0] for batch in batches]
+            session, name = self._session[1], self._input.name
+            answers = [session.run(None, {name: self._input.feed(batch)})[0] for batch in batches]
         except Exception as error:  # onnxruntime's own, of any kind
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise CaptureError(
@@ -67,8 +66,7 @@ class OnnxLoop:
 
     def _start(self, rounding: Rounding | None) -> onnxruntime.InferenceSession:
         model = self._model if rounding is None else rounded_model(self._model, rounding)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = ONLY_ERRORS
+        options = session_options(model)
         options.intra_op_num_threads = 1
         return onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]

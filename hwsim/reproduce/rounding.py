@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwsim.capture.calibration import Calibration, Code
-from hwsim.capture.graph import Graph
-from hwsim.capture.plan import Plan
+from hwsim.capture.graph import Graph, Operator
+from hwsim.capture.plan import Plan, PlannedLayer
+from hwsim.errors import CaptureError
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,9 @@ def rounding_of(graph: Graph, planned: Plan, calibration: Calibration) -> Roundi
         graph: of the network.
         planned: of that graph, nothing left out.
         calibration: of that plan.
+
+    Raises:
+        CaptureError: the network has a layer that a loop in floats does not compute anew.
     """
     codes = {}
     for known in planned.maps:
@@ -59,6 +63,7 @@ def rounding_of(graph: Graph, planned: Plan, calibration: Calibration) -> Roundi
     macs = {}
     operators = [operator for operator in graph.operators if operator.kind == "mac"]
     for operator, place in zip(operators, planned.layers, strict=True):
+        _check(operator, place)
         layer = calibration.layers[place.layer.name]
         drain, scales = layer.requantize, layer.scales
         if not place.direct and place.layer.output is not None:
@@ -70,3 +75,15 @@ def rounding_of(graph: Graph, planned: Plan, calibration: Calibration) -> Roundi
             place.result,
         )
     return Rounding(codes, macs)
+
+
+def _check(operator: Operator, place: PlannedLayer) -> None:
+    """Whether a loop can put other weights into an operator as it stands."""
+    mac = operator.mac
+    assert mac is not None
+    plain = not (mac.transposed or operator.steps or operator.made_steps or operator.reads)
+    if not plain or place.reordered:
+        raise CaptureError(
+            f"layer {place.layer.name}: accuracy is measured of plain convolutions and linear layers, "
+            "not of transposed ones, of integers, or of vectors along another axis than the last"
+        )

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hwsim.capture.aten import Call, tensors_of
+from hwsim.capture.aten import Call, taken_apart, tensors_of
 from hwsim.capture.calibration import Code
-from hwsim.capture.torch_network import FAILURES, Step, TorchNetwork
+from hwsim.capture.torch_network import FAILURES, Step, TorchNetwork, plainly
 from hwsim.errors import CaptureError
 from hwsim.quantize import code_limit
 from hwsim.reproduce.rounding import Rounding
@@ -44,7 +44,7 @@ class TorchLoop:
         """
         batch = torch.from_numpy(np.ascontiguousarray(pictures, np.float32))
         try:
-            with torch.no_grad():
+            with torch.no_grad(), plainly():
                 if rounding is None:
                     return _answers(self._module(batch))
                 if self._image in rounding.codes:
@@ -69,6 +69,9 @@ class _Rounded(TorchDispatchMode):
         self._folded: dict[str, torch.Tensor] = {}  # results whose normalization is in the weights
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        apart = taken_apart(self, func, args, kwargs or {})
+        if apart is not NotImplemented:
+            return apart
         call = Call.of(func, args, kwargs or {})
         step = next(self._steps, None)
         if step is None or step.name != call.name:
@@ -96,9 +99,10 @@ def round_to(values: torch.Tensor, code: Code) -> None:
 
 def _mac(call: Call, weights: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     given: Mapping[str, Any] = call.given
-    if call.name == "convolution":
+    if "transposed" in given:
         return torch.conv2d(
-            given["input"], weights, bias, given["stride"], given["padding"], groups=given["groups"]
+            *(given["input"], weights, bias, given["stride"], given["padding"], given["dilation"]),
+            groups=given["groups"],
         )
     vectors = given["mat1"] if "mat1" in given else given["self"]
     return torch.addmm(bias, vectors, weights.flatten(1).T)

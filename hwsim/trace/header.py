@@ -161,8 +161,9 @@ class Header:
                     f"layer {layer.name} reads {layer.in_shape}, "
                     f"its map {layer.input} is {shapes[layer.input]}"
                 )
-            if layer.output is not None and layer.output not in shapes:
-                raise ValueError(f"layer {layer.name} makes map {layer.output}, which is not among the maps")
+            for made in layer.makes:
+                if made not in shapes:
+                    raise ValueError(f"layer {layer.name} makes map {made}, which is not among the maps")
             if max(math.prod(layer.weight_shape), math.prod(layer.out_shape)) > MAX_VALUES:
                 raise ValueError(f"layer {layer.name} has more than 2^31 weights or outputs")
         unread = set(shapes) - {layer.input for layer in self.layers}
@@ -316,7 +317,7 @@ def _shortened(layer: dict[str, Any]) -> dict[str, Any]:
     kept = dict(layer)
     if kept["stride"][0] == kept["stride"][1]:
         kept["stride"] = kept["stride"][0]
-    for name, usual in (("groups", 1), ("dilation", (1, 1)), ("transposed", False)):
+    for name, usual in (("groups", 1), ("dilation", (1, 1)), ("transposed", False), ("also", ())):
         if kept[name] == usual or (name == "groups" and kept["kind"] == "depthwise"):
             del kept[name]
     return kept

@@ -121,7 +121,13 @@ def test_what_is_left_out_is_in_the_provenance(tmp_path):
     capture(network, IMAGES, OTHERS, tmp_path / "t.zarr", skip_unsupported=True)
     with open_trace(tmp_path / "t.zarr") as trace:
         assert [layer.name for layer in trace.layers] == ["0"]
-        assert trace.provenance["left_out"] == ["1.bmm: bmm, no linear layer"]
+        assert trace.provenance["left_out"] == [
+            {
+                "layer": "1.bmm",
+                "why": "a product of two values that depend on the picture",
+                "macs": 4 * 4 * 10 * 8,
+            }
+        ]
 
 
 def test_drains_have_their_scales_in_the_provenance(network, tmp_path):

@@ -1,6 +1,5 @@
 """Numbers and names as a reader sees them."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

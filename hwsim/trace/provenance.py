@@ -1,0 +1,74 @@
+"""What a capture writes into the provenance for others to read: what it left out, and what it clamped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import JsonValue
+
+LEFT_OUT, CLAMPED = "left_out", "clamped"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something with MACs that is not among the layers of a trace: totals are without it.
+
+    Attributes:
+        layer: its name.
+        why: it was left out.
+        macs: as published; None if the trace does not say (those written before there was a count).
+    """
+
+    layer: str
+    why: str
+    macs: int | None
+
+
+@dataclass(frozen=True)
+class Clamped:
+    """Values of a map beyond what its largest code stands for, all pictures together.
+
+    Attributes:
+        map: its name.
+        values: how many.
+        overshoot: the largest, as a multiple of what the largest code stands for.
+    """
+
+    map: str
+    values: int
+    overshoot: float
+
+
+def left_out(provenance: Mapping[str, Any]) -> tuple[LeftOut, ...]:
+    """What a trace leaves out, from its provenance; entries that make no sense are kept as their text."""
+    return tuple(_left_out(entry) for entry in _entries(provenance, LEFT_OUT))
+
+
+def clamped(provenance: Mapping[str, Any]) -> tuple[Clamped, ...]:
+    """Which maps of a trace were clamped, from its provenance."""
+    entries = [entry for entry in _entries(provenance, CLAMPED) if isinstance(entry, Mapping)]
+    return tuple(
+        Clamped(str(entry.get("map")), entry["values"], float(entry["overshoot"]))
+        for entry in entries
+        if isinstance(entry.get("values"), int) and isinstance(entry.get("overshoot"), int | float)
+    )
+
+
+def as_json(entries: Iterable[LeftOut | Clamped]) -> list[JsonValue]:
+    """As the provenance holds them."""
+    return [asdict(entry) for entry in entries]
+
+
+def _entries(provenance: Mapping[str, Any], key: str) -> list[Any]:
+    found = provenance.get(key)
+    return found if isinstance(found, list) else []
+
+
+def _left_out(entry: Any) -> LeftOut:
+    if not isinstance(entry, Mapping):
+        layer, _, why = str(entry).partition(": ")
+        return LeftOut(layer, why, None)
+    macs = entry.get("macs")
+    return LeftOut(str(entry.get("layer")), str(entry.get("why")), macs if isinstance(macs, int) else None)
