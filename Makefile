@@ -14,6 +14,7 @@ demo: $(VENV)/.base
 
 test: $(VENV)/.dev tools
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not slow"
 
 test-slow: $(VENV)/.dev tools

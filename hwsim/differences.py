@@ -10,7 +10,7 @@ import numpy as np
 from hwsim.errors import TraceError
 from hwsim.quantize import integers
 from hwsim.reference import run_network
-from hwsim.trace import Trace
+from hwsim.trace import StoredTrace
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Difference:
 
 
 def differences(
-    trace: Trace, images: Iterable[int], advance: Callable[[], None] = lambda: None
+    trace: StoredTrace, images: Iterable[int], advance: Callable[[], None] = lambda: None
 ) -> list[Difference]:
     """Compute pictures of a trace in integers, from input to end, and compare map by map.
 

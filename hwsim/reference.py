@@ -63,7 +63,7 @@ class MapOf(Protocol):
 
 
 class IntegerNetwork(Protocol):
-    """What :class:`hwsim.trace.Trace` has of a network in integers, and of pictures."""
+    """What :class:`hwsim.trace.StoredTrace` has of a network in integers, and of pictures."""
 
     @property
     def title(self) -> str:

@@ -105,11 +105,11 @@ def case(draw: Any, kind: str, value: Value | None = None) -> tuple[Any, list[Va
         before, behind = (tuple(draw(st.integers(0, 2)) for _ in range(3)) for _ in range(2))
         made = like(sum(sizes) for sizes in zip(before, value.shape, behind, strict=True))
         return Pad(read, output, before), [value], made
-    places = [
+    rows, columns = (
         tuple(draw(st.lists(st.integers(0, 256 * (size - 1)), min_size=1, max_size=6)))
         for size in (height, width)
-    ]
-    return Resize(read, output, *places), [value], like((channels, *map(len, places)))
+    )
+    return Resize(read, output, rows, columns), [value], like((channels, len(rows), len(columns)))
 
 
 @st.composite

@@ -18,6 +18,6 @@ def hwsim(capsys):
         with pytest.raises(SystemExit) as end:
             main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
-        return end.value.code, captured.out, captured.err
+        return int(end.value.code or 0), captured.out, captured.err
 
     return run

@@ -101,9 +101,8 @@ def add_layer(draw: Any, made: Case, value: Value, rng: np.random.Generator) -> 
     name = f"layer{len(made.layers)}"
     kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
     padding = (draw(st.integers(0, kernel[0] - 1)), draw(st.integers(0, kernel[1] - 1)))
-    layer = Layer(
-        name, "conv", value.name, value.shape, (draw(st.integers(1, 3)), height, width), kernel, 1, padding
-    )
+    out_shape = (draw(st.integers(1, 3)), height, width)
+    layer = Layer(name, "conv", value.name, value.shape, out_shape, kernel, padding=padding)
     filters = layer.out_shape[0]
     result = draw(formats(f"{name}.result", layer.out_shape))
     shift = draw(st.sampled_from([1, 12, 20, 30]))

@@ -41,4 +41,4 @@ def document_after(page: Path, folder: Path, script: str = "", width: int = 1200
 
 def problems(document: str) -> list[str]:
     """Errors and warnings of a page, from its document."""
-    return json.loads(html.unescape(re.search(r'data-problems="([^"]*)"', document)[1]))
+    return json.loads(html.unescape(re.findall(r'data-problems="([^"]*)"', document)[0]))

@@ -1,41 +1,33 @@
 """Random chains of layers with their maps, and random machines, as hypothesis draws them."""
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 from hypothesis import strategies as st
+from in_memory import InMemory
 
 from hwsim.arch import DECODE_LATENCY, Arch
-from hwsim.layer import Layer
+from hwsim.layer import Kind, Layer
+from hwsim.trace import MapInfo
 
 
 @dataclass
-class MemoryTrace:
-    """What simulate needs of a trace, in memory."""
+class MemoryTrace(InMemory):
+    """A trace in memory whose maps are coded alike."""
 
     layers: tuple[Layer, ...]
     values: dict[str, np.ndarray]  # (images, C, H, W)
     order: int
     bits: int
-    title = "memory"
-    network = "random"
-    variant = "test"
-    synthetic = True
-    weight_bits = 8
-
-    @property
-    def provenance(self) -> dict:
-        return {}
 
     @property
     def images(self) -> int:
         return len(next(iter(self.values.values())))
 
     @property
-    def maps(self) -> dict:
+    def maps(self) -> dict[str, MapInfo]:
         return {
-            name: SimpleNamespace(name=name, shape=values.shape[1:], bits=self.bits, order=self.order)
+            name: MapInfo(name, values.shape[1:], self.bits, self.order, False, 1.0)
             for name, values in self.values.items()
         }
 
@@ -58,7 +50,7 @@ def chains(draw, images: int = 1) -> MemoryTrace:
         sizes = zip(shape[1:], padding, strict=True)
         out = tuple(draw(st.integers(1, (size - 1 + pad) // stride + 1)) for size, pad in sizes)
         filters = shape[0] if depthwise else draw(st.integers(1, 7))
-        kind = "depthwise" if depthwise else "conv"
+        kind: Kind = "depthwise" if depthwise else "conv"
         layers.append(
             Layer(
                 f"l{i}",

@@ -7,7 +7,7 @@ single pass with ``reference_core`` and reuses nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,7 +95,8 @@ def run_chain(
     stored = [store(m, b, coded_order, bits) for m, b in zip(maps, blocks, strict=True)]
     fits = [s.bytes <= arch.map_buffer // 2 for s in stored]
     now = 0
-    spans, traffic = [], []
+    spans: list[tuple[int, int]] = []
+    traffic: list[Mapping[str, int]] = []
 
     history: list[list[tuple[int, int]]] = [[] for _ in range(arch.cores)]  # of passes: words, end
 
@@ -208,7 +209,7 @@ def run_chain(
     return spans, traffic
 
 
-def rows_read(layer: Layer, owned: Sequence[int]) -> list[int]:
+def rows_read(layer: Layer, owned: Iterable[int]) -> list[int]:
     """Input rows that a pass reads, ascending."""
     reached = {r * layer.stride[0] - layer.padding[0] + k for r in owned for k in range(layer.kernel[0])}
     return sorted(y for y in reached if 0 <= y < layer.in_shape[1])
@@ -242,7 +243,7 @@ def words_of_pass(
     place: Mapping[tuple[int, int], int],
 ) -> list[int]:
     """Positions in the stream of every word that a pass reads, in its order."""
-    found = []
+    found: list[int] = []
     for y in rows_read(layer, owned):
         for b in range(channels.start // block, -(-channels.stop // block)):
             found += range(place[y, b], place[y, b] + stored.words[y][b])

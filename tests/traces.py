@@ -7,7 +7,7 @@ import numpy as np
 
 from hwsim.layer import Layer
 from hwsim.quantize import Requantize
-from hwsim.trace import MapInfo, Trace, TraceWriter
+from hwsim.trace import MapInfo, StoredTrace, TraceWriter
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Tiny:
     @property
     def layers(self) -> tuple[Layer, ...]:
         return (
-            Layer("conv", "conv", "image", (3, 5, 4), (4, 5, 4), (3, 3), 1, (1, 1), output="/fc/in put"),
+            Layer("conv", "conv", "image", (3, 5, 4), (4, 5, 4), (3, 3), padding=(1, 1), output="/fc/in put"),
             Layer("fc", "linear", "/fc/in put", (6, 1, 1), (2, 1, 1), relu=False),
         )
 
@@ -86,7 +86,7 @@ class Tiny:
             writer.write_weights(layer, self.weights(layer), self.scale(layer))
             writer.write_requantize(layer, self.requantize(layer))
 
-    def assert_equal(self, trace: Trace) -> None:
+    def assert_equal(self, trace: StoredTrace) -> None:
         """Whether a trace is this one, to the last value."""
         assert (trace.network, trace.variant, trace.synthetic) == ("tiny", "baseline", False)
         assert trace.provenance["seed"] == self.seed

@@ -12,7 +12,7 @@ from hwsim.cli.options import Images, Json, choose_images
 
 if TYPE_CHECKING:
     from hwsim.differences import Difference
-    from hwsim.trace import Trace
+    from hwsim.trace import StoredTrace
 
 
 def info(
@@ -53,7 +53,7 @@ def info(
             console.say("Everything was read; all checksums agree.")
 
 
-def _differences(trace: Trace, images: tuple[int, ...], quiet: bool) -> list[Difference]:
+def _differences(trace: StoredTrace, images: tuple[int, ...], quiet: bool) -> list[Difference]:
     from hwsim.differences import differences
 
     done = 0
@@ -68,7 +68,7 @@ def _differences(trace: Trace, images: tuple[int, ...], quiet: bool) -> list[Dif
         return differences(trace, images, step)
 
 
-def _document(trace: Trace) -> dict[str, Any]:
+def _document(trace: StoredTrace) -> dict[str, Any]:
     import hwsim
 
     return {

@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hwsim.codec.registry import Codec, get, names, sizes
+    from hwsim.codec.coder import Coder
+    from hwsim.codec.registry import get, names, sizes
     from hwsim.codec.seg import best_order, decode, encode, encoded_bits
 
-__all__ = ["Codec", "best_order", "decode", "encode", "encoded_bits", "get", "names", "sizes"]
+__all__ = ["Coder", "best_order", "decode", "encode", "encoded_bits", "get", "names", "sizes"]
 
-_HOMES = {"Codec": "registry", "get": "registry", "names": "registry", "sizes": "registry"}
+_HOMES = {"Coder": "coder", "get": "registry", "names": "registry", "sizes": "registry"}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -12,11 +13,11 @@ from hwsim.codec.checks import MAX_BITS, MAX_ORDER, as_codes, as_integer
 
 
 @dataclass(frozen=True)
-class Coder:
-    """Base of the coders. Values are unsigned integers of ``bits`` bits, arrays of any shape are read in C
-    order.
+class Coder(ABC):
+    """What every coder is: a small frozen dataclass, derived from this one.
 
-    A coder without an order ignores the argument ``order``.
+    Values are unsigned integers of ``bits`` bits, arrays of any shape are read in C order. A coder without an
+    order ignores the argument ``order``. Methods raise CodecError on input that they cannot take.
 
     Attributes:
         name: in the registry. label: in tables and plots. meaning: of the label, half a sentence.
@@ -39,12 +40,20 @@ class Coder:
         """As it codes maps of a shape (C, H, W), of ``bits`` bits, wherever coders are compared."""
         return cls(bits)
 
-    def best_order(self, values: Any) -> int:
-        """0: this coder has no order.
+    @abstractmethod
+    def encode(self, values: Any, order: int = 0) -> np.ndarray:
+        """Bytes, uint8 (n,), of unsigned integers of any shape, in C order."""
 
-        Raises:
-            CodecError: a value out of range or not an integer.
-        """
+    @abstractmethod
+    def decode(self, data: Any, count: int, order: int = 0, dtype: Any = np.uint16) -> np.ndarray:
+        """The ``count`` values, 1-D."""
+
+    @abstractmethod
+    def encoded_bits(self, values: Any, order: int = 0) -> int:
+        """Exact length of the encoding in bits, before padding to bytes, without encoding."""
+
+    def best_order(self, values: Any) -> int:
+        """The order with the fewest bits, exact; 0 for a coder without one."""
         as_codes(values, self.bits)
         return 0
 

@@ -4,41 +4,12 @@ from __future__ import annotations
 
 from dataclasses import fields
 from importlib import import_module
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import numpy as np
 
+from hwsim.codec.coder import Coder
 from hwsim.errors import CodecError
-
-
-class Codec(Protocol):
-    """What every coder is: a small frozen dataclass. Methods raise CodecError on input they cannot take."""
-
-    name: ClassVar[str]
-    label: ClassVar[str]
-    meaning: ClassVar[str]
-
-    @classmethod
-    def for_map(cls, shape: tuple[int, int, int], bits: int) -> Codec:
-        """As it codes maps of a shape (C, H, W), of ``bits`` bits, wherever coders are compared."""
-        ...
-
-    def encode(self, values: Any, order: int = 0) -> np.ndarray:
-        """Bytes, uint8 (n,), of unsigned integers of any shape, in C order."""
-        ...
-
-    def decode(self, data: Any, count: int, order: int = 0, dtype: Any = np.uint16) -> np.ndarray:
-        """The ``count`` values, 1-D."""
-        ...
-
-    def encoded_bits(self, values: Any, order: int = 0) -> int:
-        """Exact length of the encoding in bits, before padding to bytes, without encoding."""
-        ...
-
-    def best_order(self, values: Any) -> int:
-        """The order with the fewest bits, exact; 0 for a coder without an order."""
-        ...
-
 
 _CODERS = {
     "seg": "hwsim.codec.seg:Seg",
@@ -58,7 +29,7 @@ def names() -> tuple[str, ...]:
     return tuple(_CODERS)
 
 
-def coder_class(name: str) -> type[Codec]:
+def coder_class(name: str) -> type[Coder]:
     """The class of a coder, loaded when it is asked for.
 
     Raises:
@@ -70,7 +41,7 @@ def coder_class(name: str) -> type[Codec]:
     return getattr(import_module(module), attribute)
 
 
-def get(name: str, **config: Any) -> Codec:
+def get(name: str, **config: Any) -> Coder:
     """A coder: ``get("zvc", bits=8)``.
 
     Args:

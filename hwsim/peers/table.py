@@ -58,7 +58,7 @@ def peer_rows(
             if layer.kind == "linear":
                 continue
             nonzero = trace.map(layer.input, image) != 0
-            weights = trace.weights(layer.name) if real_weights else None
+            weights = trace.weights(layer) if real_weights else None
             useful = useful_macs(layer, nonzero, weights)
             for machine in machines:
                 run = machine.run(layer, nonzero, weights)

@@ -12,13 +12,13 @@ from hwsim.machine.simulation import simulate
 from hwsim.report.tables import machine_words
 from hwsim.reproduce.entry import LayerRow, MapSizes, Score, Simulated
 from hwsim.reproduce.sizes import all_widths
-from hwsim.trace import Trace
+from hwsim.trace import StoredTrace
 
 IMAGES = 16  # pictures of a trace that are measured, if not told otherwise
 
 
 def measure_trace(
-    trace: Trace, images: int = IMAGES, progress: Callable[[int, int], None] | None = None
+    trace: StoredTrace, images: int = IMAGES, progress: Callable[[int, int], None] | None = None
 ) -> Simulated:
     """Simulate the first pictures of a trace on the default machine, and code their maps.
 
@@ -56,7 +56,7 @@ def measure_trace(
     )
 
 
-def stored_accuracy(trace: Trace) -> dict[str, Score]:
+def stored_accuracy(trace: StoredTrace) -> dict[str, Score]:
     """What a trace's own metrics say: ``accuracy`` in integers of its width, ``accuracy_float``."""
     pictures = trace.metrics.get("test_images")
     if not isinstance(pictures, int) or pictures < 1:
@@ -70,7 +70,7 @@ def stored_accuracy(trace: Trace) -> dict[str, Score]:
     return found
 
 
-def _layers(trace: Trace, result: Result) -> tuple[LayerRow, ...]:
+def _layers(trace: StoredTrace, result: Result) -> tuple[LayerRow, ...]:
     accounts = ((layer, result.accounts[layer.name]) for layer in trace.layers)
     return tuple(
         LayerRow(

@@ -19,7 +19,7 @@ from hwsim.report import text
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
 from hwsim.reproduce.entry import Compared, Entry, Score, Simulated, read_tables
 from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
-from hwsim.trace import Trace, open_trace
+from hwsim.trace import StoredTrace, open_trace
 from hwsim.trace.shipped import SUFFIX, shipped_traces
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def _digits_accuracy(folder: Path, variant: str) -> tuple[dict[str, Score], str]
     return {width: Score(right, found.pictures) for width, right in found.correct.items()}, loop_note(found)
 
 
-def _data_name(trace: Trace, folder: Path) -> str:
+def _data_name(trace: StoredTrace, folder: Path) -> str:
     """Of the data set: as the trace says; of a shipped folder, what its name has besides the network's."""
     said = trace.provenance.get("data_set")
     if isinstance(said, str):

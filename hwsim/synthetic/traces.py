@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
+from typing import NoReturn
 from zlib import crc32
 
 import numpy as np
@@ -25,7 +26,7 @@ _WEIGHT_BITS = 8
 
 
 class SyntheticTrace:
-    """A synthetic trace in memory, with the reading side of :class:`hwsim.trace.Trace`.
+    """A synthetic trace in memory, read as any other :class:`hwsim.trace.Trace`.
 
     A map is made when it is first asked for, from a seed of its own: (seed, map, image). Scale and order of a
     map are chosen on one more, calibration, image.
@@ -109,7 +110,7 @@ class SyntheticTrace:
             raise TraceError(f"{self.title} has no map {name}")
         return self._row_counts[name]
 
-    def weights(self, layer: Layer | str) -> np.ndarray:
+    def weights(self, layer: Layer | str) -> NoReturn:
         """There are none.
 
         Raises:

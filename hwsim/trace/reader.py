@@ -27,7 +27,7 @@ from hwsim.trace.source import Source, open_source
 from hwsim.trace.store import ROOT, trouble
 
 
-def open_trace(place: str | os.PathLike[str]) -> Trace:
+def open_trace(place: str | os.PathLike[str]) -> StoredTrace:
     """Open a trace: a folder, a zip file or an fsspec URL (``memory://``, ``s3://``, ... with their plugins).
 
     Raises:
@@ -44,13 +44,13 @@ def open_trace(place: str | os.PathLike[str]) -> Trace:
                         f"{title} is not a whole trace, its capture was interrupted: capture it again"
                     )
                 raise TraceError(f"there is no trace at {title}: give the path of a trace")
-        return Trace(title, source, load(document, title))
+        return StoredTrace(title, source, load(document, title))
     except BaseException:
         source.close()
         raise
 
 
-class Trace:
+class StoredTrace:
     """A sealed trace, read lazily; made by :func:`open_trace`. Closing it, or its block, frees its file.
 
     Attributes:
@@ -85,7 +85,7 @@ class Trace:
         """The same for traces of the same content, wherever they lie: a SHA-256 in hexadecimal digits."""
         return digest(self.header)
 
-    def __enter__(self) -> Trace:
+    def __enter__(self) -> StoredTrace:
         return self
 
     def __exit__(self, *_: object) -> None:

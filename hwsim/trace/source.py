@@ -92,7 +92,7 @@ class _Zip:
                 if file.read(2) == b"PK":
                     raise TraceError(f"{title} is a truncated zip file: {COPY_AGAIN}")
                 raise TraceError(f"{title} is neither a folder nor a zip file: give the path of a trace")
-            self._archive = zipfile.ZipFile(_InPieces(file))  # type: ignore[arg-type]
+            self._archive = zipfile.ZipFile(_InPieces(file))
             if len(self._archive.NameToInfo) < len(self._archive.filelist):
                 raise TraceError(f"{title} has two files of one name: {COPY_AGAIN}")
         except BaseException:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Cat, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.data import Layout
@@ -68,7 +70,7 @@ class Top(wiring.Component):
         return m
 
 
-def _parts(stream: object) -> tuple[Value, dict[str, Value]]:
+def _parts(stream: Any) -> tuple[Value, dict[str, Value]]:
     """The bits of a payload that go as ``tdata``, and those that have an AXI4-Stream port of their own."""
     payload = stream.payload
     fields = {name for name, _ in Layout.cast(payload.shape())}

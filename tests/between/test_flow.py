@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def naive(case):
             return ((code + 1) // 2 if code % 2 else -code // 2) if signed else code
         maker, made = makers[name], case.values[name]
         if not isinstance(maker, Layer):
-            read = [
+            read: list[Any] = [
                 (case.values[each].shape, lambda c, y, x, each=each: at(each, c, y, x))
                 for each in maker.inputs
             ]

@@ -1,18 +1,20 @@
 """Random little networks and machines, for every export."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
+from in_memory import InMemory
 
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
-from hwsim.layer import Layer
+from hwsim.layer import Kind, Layer
 from hwsim.trace import MapInfo
 
 
 @dataclass
-class Case:
+class Case(InMemory):
     """A trace in memory, with what an export asks of one, and a machine."""
 
     layers: tuple[Layer, ...]
@@ -20,20 +22,16 @@ class Case:
     arch: Arch
     order: int = 2
     bits: int = 10
-    title, network, variant, synthetic, weight_bits, images = "memory", "random", "test", True, 8, 1
+    images = 1
 
     @property
-    def provenance(self):
-        return {}
-
-    @property
-    def maps(self):
+    def maps(self) -> dict[str, MapInfo]:
         return {
             name: MapInfo(name, values.shape, self.bits, self.order, False, 1.0)
             for name, values in self.values.items()
         }
 
-    def map(self, name, image):
+    def map(self, name: str, image: int) -> np.ndarray:
         if image:
             raise TraceError(f"memory has no image {image}")
         return self.values[name]
@@ -42,19 +40,19 @@ class Case:
 def random_case(seed: int) -> Case:
     """Two to four layers, each reading what the one before makes, and any machine."""
     rng = np.random.default_rng(seed)
-    shape = tuple(int(n) for n in rng.integers((1, 4, 4), (9, 12, 12)))
+    shape: Any = tuple(int(n) for n in rng.integers((1, 4, 4), (9, 12, 12)))
     layers, values = [], {}
     for i in range(rng.integers(2, 5)):
         depthwise = bool(rng.random() < 0.35)
-        kernel = tuple(int(n) for n in rng.integers(1, 4, 2))
+        kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
         stride = int(rng.integers(1, 3))
-        padding = tuple(int(rng.integers(0, k)) for k in kernel)
-        out = tuple(
+        padding = (int(rng.integers(0, kernel[0])), int(rng.integers(0, kernel[1])))
+        out: Any = tuple(
             int(rng.integers(1, (size - 1 + pad) // stride + 2))
             for size, pad in zip(shape[1:], padding, strict=True)
         )
         filters = shape[0] if depthwise else int(rng.integers(1, 12))
-        kind = "depthwise" if depthwise else "conv"
+        kind: Kind = "depthwise" if depthwise else "conv"
         layers.append(
             Layer(
                 f"l{i}",

@@ -15,8 +15,8 @@ def test_every_layer_is_a_line_with_its_macs(case, tmp_path):
     assert len(header) == 9
     assert len(rows) == len(case.layers)
     for row, layer in zip(rows, case.layers, strict=True):
-        name, height, width, tall, wide, channels, filters, stride = row[0], *map(int, row[1:8])
-        assert name.startswith(layer.name)
+        height, width, tall, wide, channels, filters, stride = map(int, row[1:8])
+        assert row[0].startswith(layer.name)
         outputs = ((height - tall) // stride + 1) * ((width - wide) // stride + 1)
         # SCALE-Sim knows no padding: every tap counts.
         _, tops, lefts = layer.out_shape

@@ -72,12 +72,11 @@ def test_reads_in_order_and_writes_between_them_equal_a_stepped_channel(events, 
 
 def chain(*outputs: str | None, inputs: tuple[str, ...] = ()) -> list[Layer]:
     """1x1 layers that read each other's maps, or those of ``inputs``."""
-    layers, source = [], "image"
-    for i, output in enumerate(outputs):
-        source = inputs[i] if inputs else source
-        layers.append(Layer(f"l{i}", "conv", source, (4, 4, 4), (4, 4, 4), output=output))
-        source = output
-    return layers
+    sources = inputs or ("image", *(output or "" for output in outputs[:-1]))
+    return [
+        Layer(f"l{i}", "conv", source, (4, 4, 4), (4, 4, 4), output=output)
+        for i, (source, output) in enumerate(zip(sources, outputs, strict=True))
+    ]
 
 
 def plan(layers, sizes, half=1000):

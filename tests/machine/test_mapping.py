@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
-from hwsim.layer import Layer
+from hwsim.layer import Kind, Layer
 from hwsim.machine.mapping import channel_group, map_blocks, map_layer, row_costs
 
 
@@ -19,7 +19,7 @@ def jobs(draw) -> tuple[Layer, Arch, np.ndarray, int]:
     kernel, stride = draw(st.integers(1, 3)), draw(st.integers(1, 2))
     out = [draw(st.integers(1, (size - 1) // stride + 1)) for size in (height, width)]
     filters = channels if depthwise else draw(st.integers(1, 40))
-    kind = "depthwise" if depthwise else "conv"
+    kind: Kind = "depthwise" if depthwise else "conv"
     layer = Layer("l", kind, "x", (channels, height, width), (filters, *out), (kernel, kernel), (stride,) * 2)
     arch = Arch(
         cores=draw(st.integers(1, 20)),

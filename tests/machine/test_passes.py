@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reference_core import run_pass, seg, segments_of
 
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
-from hwsim.layer import Layer
+from hwsim.layer import Kind, Layer
 from hwsim.machine.passes import Layout, Stream, time_pass
 from hwsim.machine.rows import input_rows
 from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
@@ -54,7 +54,7 @@ def cases(draw) -> Case:
         for size, pad in zip((height, width), padding, strict=True)
     )
     filters = channels if depthwise else draw(st.integers(1, 9))
-    kind = "depthwise" if depthwise else "conv"
+    kind: Kind = "depthwise" if depthwise else "conv"
     layer = Layer("l", kind, "x", (channels, height, width), (filters, *out), kernel, (stride,) * 2, padding)
     block = draw(st.sampled_from([b for b in (1, 2, 4, 8) if b <= columns]))
     span = range(channels)
@@ -116,7 +116,7 @@ def outcomes(case: Case):
     blocks = [c // case.block for c in range(case.channels.start, case.channels.stop, case.block)]
     gap = 5  # words between two segments of the pass that belong to somebody else
     offsets = np.zeros(words.shape, np.int64)
-    place = []  # of every word of the pass, in the stream
+    place: list[int] = []  # of every word of the pass, in the stream
     for y in rows.y:
         for b in blocks:
             offsets[y, b] = len(place) and place[-1] + 1 + gap

@@ -13,6 +13,7 @@ from hwsim.arch import Arch
 from hwsim.errors import ArchError, TraceError
 from hwsim.layer import Layer
 from hwsim.machine.mapping import map_blocks, map_layer
+from hwsim.machine.runs import Mode
 from hwsim.machine.simulation import halves, simulate, simulate_machines
 from hwsim.trace import open_trace
 from hwsim.trace.shipped import shipped_trace
@@ -27,7 +28,8 @@ def test_every_layer_starts_and_ends_as_in_the_clocked_array_and_does_what_that_
 
 def assert_as_clocked(trace: MemoryTrace, arch: Arch) -> None:
     result = simulate(trace, arch)
-    for mode, machine in (("skipping", arch), ("dense", arch.dense())):
+    machines_of: tuple[tuple[Mode, Arch], ...] = (("skipping", arch), ("dense", arch.dense()))
+    for mode, machine in machines_of:
         blocks = map_blocks(trace.layers, machine)
         maps = [trace.map(layer.input, 0) for layer in trace.layers]
         mappings = []

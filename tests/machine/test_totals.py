@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -299,7 +299,7 @@ def made(stalls, dense_stalls, macs=100, performed=50) -> Account:
     def totals(base: Totals, work: int, extra: dict[str, int]) -> Totals:
         causes = dict.fromkeys(CAUSES, 0) | {"compute": work}
         causes = {cause: cycles + extra.get(cause, 0) for cause, cycles in causes.items()}
-        cycles = Fraction(sum(causes.values()), 2)
+        cycles: Any = Fraction(sum(causes.values()), 2)
         return replace(base, causes=causes, cycles=cycles, events=base.events | {"mac": work})
 
     account = Account.of(LAYERS[:1], ARCH)

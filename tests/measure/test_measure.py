@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_memory import InMemory
 from random_layers import layers
 
 from hwsim.arch import Arch
@@ -31,13 +32,12 @@ from hwsim.measure import cuda  # noqa: E402
 from hwsim.measure.torch_kernels import Convolution, Gather, QuantizedConvolution  # noqa: E402
 
 
-class MemoryTrace:
+class MemoryTrace(InMemory):
     """Three layers in memory, one of each kind, with weights of one scale or one a filter."""
 
-    title, network, variant, synthetic, weight_bits, images = "memory", "tiny", "test", False, 8, 2
-    provenance: dict = {}  # noqa: RUF012
+    network, synthetic, images = "tiny", False, 2
     layers = (
-        Layer("conv", "conv", "a", (3, 9, 8), (5, 5, 4), (3, 3), stride=2, padding=(1, 1)),
+        Layer("conv", "conv", "a", (3, 9, 8), (5, 5, 4), (3, 3), stride=(2, 2), padding=(1, 1)),
         Layer("dw", "depthwise", "b", (5, 6, 5), (5, 6, 5), (3, 3), padding=(1, 1)),
         Layer("fc", "linear", "c", (40, 1, 1), (7, 1, 1)),
     )
@@ -58,14 +58,14 @@ class MemoryTrace:
     def weights(self, layer: Layer) -> np.ndarray:
         return np.random.default_rng(len(layer.name)).integers(-127, 128, layer.weight_shape, dtype=np.int16)
 
-    def weight_scale(self, layer: Layer):
+    def weight_scale(self, layer: Layer) -> float | np.ndarray:
         return 0.01 if layer.kind == "linear" else np.linspace(0.01, 0.02, layer.out_shape[0])
 
 
 class Synthetic(MemoryTrace):
     synthetic = True
 
-    def weights(self, layer):
+    def weights(self, layer: Layer) -> np.ndarray:
         raise NoWeightsError("memory has no weights")
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -47,7 +48,7 @@ REFUSED = {  # title, cell, and what the line must say
 }
 
 
-def written(rows: list[list[str]], mark: str = ",", quote: int = csv.QUOTE_MINIMAL, end: str = "") -> str:
+def written(rows: list[list[str]], mark: str = ",", quote: Any = csv.QUOTE_MINIMAL, end: str = "") -> str:
     text = io.StringIO()
     csv.writer(text, delimiter=mark, quoting=quote, lineterminator=f"{end}\n").writerows(rows)
     return text.getvalue()

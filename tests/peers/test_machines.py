@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.errors import PeerError
-from hwsim.layer import Layer
+from hwsim.layer import Kind, Layer
 from hwsim.peers import Cnvlutin, Scnn, Systolic, peers_named
 
 
@@ -22,7 +22,7 @@ def cases(draw, most_channels: int = 40) -> tuple[Layer, np.ndarray, np.ndarray]
     padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
     out = [draw(st.integers(1, (n - 1 + p) // stride + 1)) for n, p in zip(size, padding, strict=True)]
     filters = channels if depthwise else draw(st.integers(1, 20))
-    kind = "depthwise" if depthwise else "conv"
+    kind: Kind = "depthwise" if depthwise else "conv"
     layer = Layer("l", kind, "x", (channels, *size), (filters, *out), kernel, (stride,) * 2, padding)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     density = draw(st.sampled_from([0.0, 0.3, 0.7, 1.0]))

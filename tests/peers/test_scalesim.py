@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,9 @@ def test_cycles_are_those_that_scalesim_simulates(rows, columns, tmp_path):
 def scalesim_cycles(rows: int, columns: int, folder: Path) -> list[int]:
     """Total cycles of every convolution, of SCALE-Sim 3 with output-stationary dataflow."""
     spec = importlib.util.spec_from_file_location("compare_scalesim", BENCHMARK)
-    benchmark = importlib.util.module_from_spec(spec)
+    assert spec is not None
+    assert spec.loader is not None
+    benchmark: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
     config = benchmark.CONFIG.replace("Dataflow = ws", "Dataflow = os")
     config = config.replace("ArrayHeight = 16", f"ArrayHeight = {rows}")

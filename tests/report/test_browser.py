@@ -27,7 +27,7 @@ def visit(folder):
 
 def layers(page: str) -> list[list[str]]:
     """Raw values of the per-layer table."""
-    body = re.search(r"<tbody>(.*?)</tbody>", page, re.DOTALL)[1]
+    body = re.findall(r"<tbody>(.*?)</tbody>", page, re.DOTALL)[0]
     return [
         [html.unescape(v) for v in re.findall(r'<td[^>]*?data-value="([^"]*)"', row)]
         for row in body.split("</tr>")[:-1]

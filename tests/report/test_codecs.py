@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from in_memory import InMemory
 
 from hwsim import Arch, codec
 from hwsim.codec import golden, labels
@@ -14,14 +15,13 @@ from hwsim.trace import MapInfo
 
 
 @dataclass(frozen=True)
-class Shared:
+class Shared(InMemory):
     """A trace of one map of 10-bit values under two layers, two images, the second one zero."""
 
-    title, network, variant, synthetic, images, weight_bits = "memory", "shared", "", True, 2, 8
-    provenance, metrics = {}, {}
+    images = 2
     maps = {"x": MapInfo("x", (4, 6, 5), 10, 2, False, 1.0)}  # noqa: RUF012
     layers = (
-        Layer("a", "conv", "x", (4, 6, 5), (3, 6, 5), (3, 3), 1, (1, 1)),
+        Layer("a", "conv", "x", (4, 6, 5), (3, 6, 5), (3, 3), padding=(1, 1)),
         Layer("b", "conv", "x", (4, 6, 5), (2, 6, 5)),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hwsim.errors import MeasureError
-from hwsim.measure.record import SCHEMA, KernelInfo, Machine, Measured, MeasuredLayer, Timing
+from hwsim.measure.record import SCHEMA, Device, KernelInfo, Machine, Measured, MeasuredLayer, Timing
 from hwsim.report.contents import to_json
 from hwsim.report.measured import DEVICES, kernel_rows, measured_columns, measured_rows, measured_total
 from hwsim.report.report_page import report_page
@@ -23,7 +23,7 @@ def timing(kernel: str, median: float) -> Timing:
     )
 
 
-def record(device: str = "cpu", **changes) -> Measured:
+def record(device: Device = "cpu", **changes) -> Measured:
     """Layer ``first``: 6 µs dense, 4 µs sparse; ``second``: 2 and 8."""
     kernels = (KernelInfo("blas", False, "fp32", "dense"), KernelInfo("csr", True, "fp32", "rows"))
     layers = [("first", 6.0, 4.0, 110 / 200), ("second", 2.0, 8.0, 20 / 200)]

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as parquet
@@ -43,7 +44,7 @@ def audit(rows: list[Row], arch: Arch) -> dict[str, float | str | None]:
     def over(part: float, whole: float) -> float | None:
         return part / whole if whole else None
 
-    found: dict[str, float | str | None] = {
+    found: dict[str, Any] = {
         "macs": add("skipping", "macs") / images,
         "nonzero_macs": add("skipping", "nonzero_macs") / images,
         "density": over(add("skipping", "nonzeros"), add("skipping", "elements")),
@@ -102,9 +103,9 @@ def audit(rows: list[Row], arch: Arch) -> dict[str, float | str | None]:
 
 DRAM = ("dram_weights", "dram_maps_in", "dram_maps_out")
 LAYERS = (
-    Layer("conv", "conv", "image", (3, 9, 8), (6, 9, 8), (3, 3), 1, (1, 1), output="middle"),
-    Layer("depthwise", "depthwise", "middle", (6, 9, 8), (6, 5, 4), (3, 3), 2, (1, 1), output="small"),
-    Layer("=strided", "conv", "small", (6, 5, 4), (5, 3, 2), (1, 1), 2, output="flat"),
+    Layer("conv", "conv", "image", (3, 9, 8), (6, 9, 8), (3, 3), padding=(1, 1), output="middle"),
+    Layer("depthwise", "depthwise", "middle", (6, 9, 8), (6, 5, 4), (3, 3), (2, 2), (1, 1), output="small"),
+    Layer("=strided", "conv", "small", (6, 5, 4), (5, 3, 2), (1, 1), (2, 2), output="flat"),
     Layer("fc", "linear", "flat", (30, 1, 1), (7, 1, 1)),
 )
 MAPS = (

@@ -25,8 +25,11 @@ class Page(HTMLParser):
 
     def __init__(self, document: str) -> None:
         super().__init__()
-        self.tags, self.attributes, self.cells, self.text = [], [], [], []
-        self._open = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.cells: list[tuple[str | None, str]] = []
+        self.text: list[tuple[str, str]] = []
+        self._open: list[str] = []
         self.feed(document)
         self.close()
         assert not self._open, f"never closed: {self._open}"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import cycle, product
+from typing import Any
 
 import numpy as np
 from core_cases import Case, Operands, cases, handful, operands, prepare
@@ -57,7 +58,7 @@ def real_passes(arch: Arch) -> list[Case]:
     """Passes of the shipped LeNet-5, image 0: all of fc3, skipping and dense, and cuts of larger layers."""
     with open_trace(shipped_trace()) as trace:
 
-        def case(name: str, first: int, owned: tuple[int, ...] = (0,), **changes: object) -> Case:
+        def case(name: str, first: int, owned: tuple[int, ...] = (0,), **changes: Any) -> Case:
             layer = next(layer for layer in trace.layers if layer.name == name)
             info, drain = trace.maps[layer.input], trace.requantize(layer)
             given = Operands(trace.map(layer.input, 0), trace.weights(layer), drain)
@@ -176,7 +177,7 @@ def cover(coverage: Coverage, case: Case) -> None:
                     coverage.hit("run", "longest" if run > LONG_RUN * case.arch.run_max else "shorter")
             coverage.hit("segment", "zeros" if not len(places) else "values")
             for x in (places if skip else np.arange(segment.size)) % layer.in_shape[2]:
-                coverage.hit("taps", reach * columns_reached(layer, x))
+                coverage.hit("taps", reach * columns_reached(layer, int(x)))
 
 
 def require_all(coverage: Coverage, arch: Arch) -> None:

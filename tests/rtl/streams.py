@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import repeat
+from typing import Any
 
 from amaranth.lib import data
 from cocotb.clock import Clock
-from cocotb.handle import SimHandleBase
 from cocotb.simtime import get_sim_time
 from cocotb.triggers import RisingEdge
 
@@ -28,7 +28,7 @@ def bench_case() -> dict:
     return json.loads(os.environ["BENCH_CASE"])
 
 
-async def start_clock(dut: SimHandleBase, *inputs: str) -> None:
+async def start_clock(dut: Any, *inputs: str) -> None:
     """Set ``inputs`` to 0, start the clock, reset; returns just after the edge that begins a cycle."""
     for name in inputs:
         getattr(dut, name).value = 0
@@ -64,7 +64,7 @@ class Handshake(ABC):
     """
 
     def __init__(
-        self, clk: SimHandleBase, name: str, valid: SimHandleBase, ready: SimHandleBase | None
+        self, clk: Any, name: str, valid: Any, ready: Any
     ) -> None:
         self.clk, self.name, self.valid, self.ready = clk, name, valid, ready
         self.late = self.held = self.got = 0
@@ -109,7 +109,7 @@ class Handshake(ABC):
 
     async def get(self, count: int, stalls: Stalls = no_stalls) -> list[tuple[int, dict]]:
         """Take ``count`` payloads, each with its cycle; checks that what is valid stays until it is taken."""
-        taken = []
+        taken: list[tuple[int, dict]] = []
         held = None
         waits = stalls()
         while len(taken) < count:
@@ -135,7 +135,7 @@ class Handshake(ABC):
 class StreamPort(Handshake):
     """A stream of Amaranth: ``<name>__valid``, ``__ready`` (if not constant), ``__payload``."""
 
-    def __init__(self, dut: SimHandleBase, name: str, layout: data.Layout | type[data.Struct]) -> None:
+    def __init__(self, dut: Any, name: str, layout: data.Layout | type[data.Struct]) -> None:
         ready = getattr(dut, f"{name}__ready", None)
         super().__init__(dut.clk, name, getattr(dut, f"{name}__valid"), ready)
         self._payload = getattr(dut, f"{name}__payload")
@@ -151,7 +151,7 @@ class StreamPort(Handshake):
 class AxiStream(Handshake):
     """An AXI4-Stream port; a payload has what is called ``t<name>``: ``data``, ``last``, ``user``."""
 
-    def __init__(self, dut: SimHandleBase, name: str, *parts: str) -> None:
+    def __init__(self, dut: Any, name: str, *parts: str) -> None:
         super().__init__(dut.clk, name, getattr(dut, f"{name}_tvalid"), getattr(dut, f"{name}_tready"))
         self._parts = {part: getattr(dut, f"{name}_t{part}") for part in parts}
 

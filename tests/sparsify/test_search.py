@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +29,11 @@ def score(correct, density, magnitude=2.0, loss=1.0):
     )
 
 
+def after(name: str) -> Any:
+    """What stands for the network of a stage."""
+    return {"after": name}
+
+
 @dataclass
 class Scripted:
     """Stages whose results are given beforehand; it notes what was asked for."""
@@ -38,10 +44,10 @@ class Scripted:
 
     def run(self, name, start, schedule, alpha=None, teacher=None):
         self.asked.append((name, start, schedule, alpha, teacher))
-        return Stage(name, {"after": name}, self.results[name], [{}] * schedule.epochs)
+        return Stage(name, after(name), self.results[name], [{}] * schedule.epochs)
 
 
-BASELINE = Stage("baseline", {"after": "baseline"}, score(900, 0.6), [{}])
+BASELINE = Stage("baseline", after("baseline"), score(900, 0.6), [{}])
 
 
 def test_shares_are_the_mean_of_macs_and_elements():

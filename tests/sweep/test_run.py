@@ -205,11 +205,13 @@ def start(tmp_path: Path, *arguments: str) -> subprocess.Popen:
 
 def reach(client: subprocess.Popen, points: int) -> None:
     """Let the client go on until so many points are done; there it stands still."""
+    assert client.stdout is not None
     while int(client.stdout.readline()) < points:
         go_on(client)
 
 
 def go_on(client: subprocess.Popen) -> None:
+    assert client.stdin is not None
     client.stdin.write("\n")
     client.stdin.flush()
 

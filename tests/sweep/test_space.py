@@ -193,7 +193,7 @@ def test_a_space_that_makes_no_sense_is_refused_in_one_line(fields, message):
 
 def shown_in_the_guide() -> str:
     guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
-    return re.search(r"A space file says.*?```toml\n(.*?)```", guide, re.DOTALL)[1]
+    return re.findall(r"A space file says.*?```toml\n(.*?)```", guide, re.DOTALL)[0]
 
 
 @pytest.mark.parametrize("text", [shown_in_the_guide(), space_module.__doc__.split("\n", 1)[1]])

@@ -1,6 +1,7 @@
 """Synthetic traces: repeatable, marked, calibrated on an image of their own, and the same in a file."""
 
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,3 +179,11 @@ def test_a_topology_becomes_a_trace(tmp_path):
     trace = synthetic_trace(topology, 0.5)
     assert {name: info.shape for name, info in trace.maps.items()} == {"a.input": (2, 6, 6), "a": (4, 4, 4)}
     assert np.count_nonzero(trace.map("a", 0)) == 32
+
+
+def test_a_trace_in_memory_is_simulated_as_the_same_trace_in_a_file(tmp_path: Path) -> None:
+    made = synthetic_trace("lenet5", 0.3, seed=2)
+    synthesize("lenet5", tmp_path / "t.zarr", 0.3, seed=2)
+    traces: list[hwsim.Trace] = [made, hwsim.open_trace(tmp_path / "t.zarr")]
+    in_memory, in_a_file = (hwsim.simulate(trace) for trace in traces)
+    assert in_memory.per_layer() == in_a_file.per_layer()

@@ -13,7 +13,7 @@ from reference_lenet5 import forward, pool, sums
 from hwsim import open_trace
 from hwsim.quantize import dequantize, integers
 from hwsim.reference import run_layer
-from hwsim.trace import Trace
+from hwsim.trace import StoredTrace
 
 FOLDER = Path(__file__).parents[2] / "traces" / "lenet5_digits"
 VARIANTS = ("baseline", "sparse")
@@ -22,12 +22,12 @@ POOLED = ("conv1", "conv2")
 
 
 @pytest.fixture(scope="module")
-def traces() -> dict[str, Trace]:
+def traces() -> dict[str, StoredTrace]:
     return {variant: open_trace(FOLDER / f"{variant}.zarr.zip") for variant in VARIANTS}
 
 
 @pytest.fixture(params=VARIANTS)
-def trace(request, traces) -> Trace:
+def trace(request, traces) -> StoredTrace:
     return traces[request.param]
 
 
@@ -36,7 +36,7 @@ def metrics() -> dict:
     return json.loads((FOLDER / "metrics.json").read_text())
 
 
-def density(trace: Trace, name: str) -> float:
+def density(trace: StoredTrace, name: str) -> float:
     nonzeros = sum(np.count_nonzero(trace.map(name, image)) for image in range(trace.images))
     return nonzeros / (trace.images * np.prod(trace.maps[name].shape))
 

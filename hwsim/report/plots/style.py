@@ -9,9 +9,10 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 from matplotlib.artist import Artist
@@ -49,7 +50,7 @@ _RAMP = ("#4b62d6", "#9a4fd0", "#dc4f8d", "#ef7b4a", "#eeb121")
 WIDTH = 5.4  # inches; shown 360 to 570 pixels wide, so that 10 point letters are 9 to 14 pixels high
 PNG_DPI = 200
 CHARACTER = 0.074  # inches, about the width of a character at 10 points
-_SETTINGS = {
+_SETTINGS: Any = {  # names of settings that matplotlib checks
     "font.family": ["DejaVu Sans", "sans-serif"],
     "font.size": 10,
     "text.color": INK,
@@ -89,7 +90,7 @@ class Plot:
 
 
 @contextmanager
-def styled():
+def styled() -> Iterator[None]:
     """Figures made within have the common look; no global state is left behind."""
     with warnings.catch_warnings(), matplotlib.rc_context(_SETTINGS):
         warnings.filterwarnings("ignore", message="Glyph")  # a name in a script that the font lacks

@@ -220,9 +220,9 @@ class _Buffers:
 
 def _chunks(layout: data.Layout | type[data.Struct], fields: dict) -> np.ndarray:
     """Fields packed as in the layout: uint32 chunks, least significant first."""
-    layout = layout.as_shape() if isinstance(layout, type) else layout
-    bits = layout.const(fields).as_value().value
-    return np.frombuffer(bits.to_bytes(4 * -(-layout.size // 32), "little"), np.uint32)
+    fields_of = data.Layout.cast(layout)
+    bits = fields_of.const(fields).as_value().value
+    return np.frombuffer(bits.to_bytes(4 * -(-fields_of.size // 32), "little"), np.uint32)
 
 
 def _word_chunks(words: np.ndarray, last: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ def visit(summary, tmp_path_factory):
 
 def cells(page: str, table: str) -> list[list[str]]:
     """Raw values of a table's rows."""
-    body = re.search(rf'<table[^>]*id="{table}">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)[1]
+    (body,) = re.findall(rf'<table[^>]*id="{table}">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)
     return [re.findall(r'<td[^>]*?data-value="([^"]*)"', line) for line in body.split("</tr>")[:-1]]
 
 

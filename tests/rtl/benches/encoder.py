@@ -52,7 +52,7 @@ async def one_pass(dut, ports, bits: int, number: int, cover: Coverage) -> None:
     )
     lengths = [random.choice([1, 1, 2, 3, 9, 20, 64, 130]) for _ in range(8)]
     segments = [random_values(count, raw_bits if raw else bits) for count in lengths]
-    if not raw:  # the ends of a word, on purpose: a zero is one bit
+    if order is not None:  # the ends of a word, on purpose: a zero is one bit
         for values, padding in zip(segments, (0, 1, 63), strict=False):
             values += [0] * ((-sum(len(seg(value, order)) for value in values) - padding) % 64)
     rates = {name: random.choice([0.0, 0.0, 0.3, 0.7]) for name in ("values", "words", "index")}
@@ -93,7 +93,7 @@ async def one_pass(dut, ports, bits: int, number: int, cover: Coverage) -> None:
     for values, string in zip(segments, strings, strict=True):
         used = 0
         for value in values:
-            length = raw_bits if raw else len(seg(value, order))
+            length = raw_bits if order is None else len(seg(value, order))
             used += length
             if not raw and order == 0:
                 cover.hit("length", length)

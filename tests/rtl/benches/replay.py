@@ -29,7 +29,7 @@ async def every_pass_takes_the_cycles_of_compiled_simulation(dut):
     for one, ready, cycles in zip(passes, case["ready"], case["cycles"], strict=True):
         await weights.put(one.weights)
         await scales.put(one.scales)
-        taken = [], []
+        taken: tuple[list, list] = [], []
         takers = [
             cocotb.start_soon(take(port, [bits >> bit & 1 for bits in ready], into))
             for bit, (port, into) in enumerate(zip(outputs, taken, strict=True))
