@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from small_networks import Everything, normalized
@@ -227,10 +228,15 @@ def everything() -> nn.Module:
     return Everything()
 
 
+def gated(kind: Callable[[], nn.Module]) -> nn.Module:
+    """A network whose activations are of a kind."""
+    return Gated(kind())
+
+
 FAMILIES: dict[str, Callable[[], nn.Module]] = {
     "everything": everything,
     **{
-        kind.__name__.lower(): lambda kind=kind: Gated(kind())
+        kind.__name__.lower(): partial(gated, kind)
         for kind in (nn.SiLU, nn.Mish, nn.GELU, nn.Hardswish, nn.ReLU6)
     },
     "squeeze": lambda: Squeeze(nn.Sigmoid()),
