@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -13,9 +14,9 @@ from hwsim.capture.calibration import calibrate_network
 from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.plan import Plan, plan
 from hwsim.errors import CaptureError
-from hwsim.quantize import quantize_map
-from hwsim.trace import TraceWriter
-from hwsim.trace.provenance import LEFT_OUT, as_json
+from hwsim.quantize import code_limit, quantize_map
+from hwsim.trace import MapInfo, TraceWriter
+from hwsim.trace.provenance import LEFT_OUT, Clamped, as_json
 
 
 class Pictures(Protocol):
@@ -23,6 +24,14 @@ class Pictures(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, number: int, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Captured:
+    """A capture that is done: its plan, and the maps with values beyond their codes."""
+
+    plan: Plan
+    clamped: tuple[Clamped, ...]
 
 
 def capture(
@@ -41,7 +50,7 @@ def capture(
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Plan:
+) -> Captured:
     """Run a network on pictures, one at a time, and store the maps that enter its MAC layers.
 
     Scales and code orders are chosen on the calibration pictures alone. A capture that is interrupted leaves
@@ -62,7 +71,7 @@ def capture(
         progress: called with (runs done, runs in all).
 
     Returns:
-        What was captured.
+        What was captured, and which maps were clamped.
 
     Raises:
         CaptureError: the network cannot be captured, or a picture is measured and used for calibration.
@@ -128,9 +137,19 @@ def capture(
                     if not np.isfinite(real).all():
                         raise CaptureError(f"map {known.name} of picture {number} has a NaN or an infinity")
                     codes = quantize_map(real, info.scale, info.bits, info.signed)
-                    writer.write_map(known.name, number, codes)
+                    writer.write_map(known.name, number, codes, _overshoot(real, info))
             advance()
-    return planned
+        return Captured(planned, writer.clamped)
+
+
+def _overshoot(real: np.ndarray, info: MapInfo) -> tuple[int, float]:
+    """How many values lie beyond the codes of a map, and the farthest over what the largest code means."""
+    limit = code_limit(info.bits, info.signed)
+    high, low = (limit + 0.5) * info.scale, -(limit * info.signed + 0.5) * info.scale
+    if real.max() <= high and real.min() >= low:
+        return 0, 0.0
+    beyond = real[(real > high) | (real < low)]
+    return beyond.size, round(float(np.abs(beyond).max()) / (limit * info.scale), 4)
 
 
 class _Each:

@@ -45,6 +45,10 @@ def capture(
         float,
         typer.Option(min=50, max=100, help="Of a map's magnitudes, for the largest code; 100: the maximum."),
     ] = 100.0,
+    headroom: Annotated[
+        float,
+        typer.Option(min=1, max=1000, help="The largest code stands for so many times what calibration met."),
+    ] = 1.0,
     weights: Weights = None,
     mean: Mean = None,
     std: Std = None,
@@ -69,6 +73,7 @@ def capture(
     from hwsim.capture.preprocessing import Preprocessing
     from hwsim.capture.record import capture as run
     from hwsim.capture.sources import open_network
+    from hwsim.trace.provenance import CLAMPED, as_json, cautions
 
     network, known = open_network(source, weights)
     preprocessing = with_options(known or Preprocessing(), mean, std, size, crop, bgr)
@@ -81,13 +86,14 @@ def capture(
     }
     try:
         with console.progress("capturing", quiet) as advance:
-            plan = run(
+            done = run(
                 network,
                 measured,
                 calibration,
                 output,
                 bits=bits,
                 percentile=percentile,
+                headroom=headroom,
                 variant=variant,
                 provenance=facts,
                 skip_unsupported=skip_unsupported,
@@ -98,10 +104,14 @@ def capture(
     except KeyboardInterrupt:
         typer.echo(f"hwsim: {output}.partial is kept: the same command with --resume goes on", err=True)
         raise
+    plan = done.plan
     for entry in plan.left_out:
         typer.echo(f"hwsim: left out: {entry.layer}: {entry.why}", err=True)
     if plan.left_out:
         typer.echo(f"hwsim: the trace has {plan.share:.1%} of the network's MACs", err=True)
+    for words in cautions({CLAMPED: as_json(done.clamped)}):
+        advice = "calibrate on more pictures, or give --headroom"
+        typer.echo(f"hwsim: {words.rstrip('.')}: {advice}", err=True)
     if not quiet:
         many = "1 picture" if len(measured) == 1 else f"{len(measured)} pictures"
         console.say(

@@ -81,7 +81,10 @@ def _document(trace: StoredTrace) -> dict[str, Any]:
         "weight_bits": trace.weight_bits,
         "metrics": trace.metrics,
         "provenance": trace.provenance,
-        "layers": [{**asdict(layer), "macs": layer.macs} for layer in trace.layers],
+        "layers": [
+            {**asdict(layer), "macs": layer.macs, "published_macs": layer.published_macs}
+            for layer in trace.layers
+        ],
         "maps": [asdict(map_) for map_ in trace.maps.values()],
         "flow": between.document(trace.flow),
         "calibration_pictures": trace.calibration_pictures,
@@ -92,6 +95,7 @@ def _document(trace: StoredTrace) -> dict[str, Any]:
 def _show(document: dict[str, Any]) -> None:
     from hwsim.report import text
     from hwsim.report.tables import Column
+    from hwsim.trace.provenance import cautions
 
     def shape(sizes: tuple[int, ...]) -> str:
         return text.TIMES.join(map(str, sizes))
@@ -99,6 +103,8 @@ def _show(document: dict[str, Any]) -> None:
     console.say(f"{text.label(document['network'])}, {text.label(document['variant'])}", "bold")
     if document["synthetic"]:
         console.say(console.SYNTHETIC, "yellow")
+    for words in cautions(document["provenance"]):
+        console.say(words, "yellow")
     facts = [
         ("trace", document["title"]),
         ("images", document["images"]),
@@ -119,6 +125,7 @@ def _show(document: dict[str, Any]) -> None:
             Column("kernel", "kernel", "", shape, 7),
             Column("stride", "stride", "", shape, 4),
             Column("macs", "MACs", "", text.count, 5),
+            Column("published_macs", "as published", "", text.count, 4),
             Column("bits", "bits", "", str, 3),
             Column("order", "k", "", str, 3),
         ),

@@ -113,6 +113,7 @@ def _show(result: Result) -> None:
     from hwsim.report.bounds import beyond_words, bound_words, energy_words, speedup_words
     from hwsim.report.tables import LAYER_COLUMNS, machine_words, title
     from hwsim.report.traffic import TRAFFIC_COLUMNS, saving_words, traffic_rows
+    from hwsim.trace.provenance import cautions
 
     rows = result.per_layer()
     total, count = result.overall(), len(result.images)
@@ -120,6 +121,8 @@ def _show(result: Result) -> None:
     console.say(f"{title(result)} on {machine_words(result.arch)}; {average}", "bold")
     if result.synthetic:
         console.say(console.SYNTHETIC, "yellow")
+    for words in cautions(result.provenance):
+        console.say(words, "yellow")
     console.say(saving_words(total))
     console.show_table(LAYER_COLUMNS, rows, total)
     console.show_table(TRAFFIC_COLUMNS, traffic_rows(total))

@@ -38,6 +38,7 @@ from hwsim.report.tables import (
 )
 from hwsim.report.traffic import LAYER_TRAFFIC_COLUMNS, less, saving_words
 from hwsim.report.waterfall import WATERFALL_COLUMNS, waterfall_rows
+from hwsim.trace.provenance import cautions
 
 WORDS = {
     "activation map": "the tensor that enters a convolution or linear layer",
@@ -67,6 +68,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
             "<header>",
             f"<h1>{html.escape(title(result))}</h1>",
             html.badge(made_up),
+            *(html.paragraph(words, "caution") for words in cautions(result.provenance)),
             html.paragraph(_lead(result, total), "lead"),
             html.paragraph(saving_words(total), "lead"),
             "</header>",

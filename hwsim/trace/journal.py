@@ -1,8 +1,9 @@
 """What an unfinished trace holds, so that its writing can be taken up again.
 
 ``journal.jsonl`` lies beside the arrays while a trace grows: a line with the digest of the trace's header,
-then a line for each image whose maps are all there, ``{"image": 3, "crc32": {"conv1": 1234, ...}}``. Who has
-it open has hold of the folder, and the system lets go of it when that process ends, however it ends.
+then a line for each image whose maps are all there, ``{"image": 3, "crc32": {"conv1": 1234, ...}, "clamped":
+{"conv1": [2, 1.5]}}``. Who has it open has hold of the folder, and the system lets go of it when that process
+ends, however it ends.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from hwsim.errors import TraceError
 
 NAME = "journal.jsonl"
+Overshoot = tuple[int, float]
+"""Values of a map that were clamped, and the largest as a multiple of what the largest code stands for."""
 
 
 class Journal:
@@ -23,6 +26,7 @@ class Journal:
 
     Attributes:
         images: by image that is whole, the CRC-32 of each of its maps.
+        clamped: by such an image, how many values of its maps were clamped, and how far they overshot.
 
     Raises:
         TraceError: another process is at work in the folder.
@@ -30,6 +34,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.images: dict[int, dict[str, int]] = {}
+        self.clamped: dict[int, dict[str, Overshoot]] = {}
         self._file = (folder / NAME).open("a+b")
         taken = False
         try:
@@ -44,7 +49,7 @@ class Journal:
 
     def clear(self) -> None:
         """Forget everything."""
-        self.images = {}
+        self.images, self.clamped = {}, {}
         self._file.truncate(0)
 
     def take_up(self, digest: str) -> bool:
@@ -61,15 +66,16 @@ class Journal:
             image, crcs = entry.get("image"), entry.get("crc32")
             if isinstance(image, int) and isinstance(crcs, dict):
                 self.images[image] = crcs
+                self.clamped[image] = _overshoots(entry.get("clamped"))
         self._file.truncate(sum(len(line) for line in lines))
         if not entries:
             self._write({"header": digest})
         return True
 
-    def add(self, image: int, crcs: Mapping[str, int]) -> None:
+    def add(self, image: int, crcs: Mapping[str, int], clamped: Mapping[str, Overshoot]) -> None:
         """Note that all maps of an image are there."""
         self.images[image] = dict(crcs)
-        self._write({"image": image, "crc32": self.images[image]})
+        self._write({"image": image, "crc32": self.images[image], "clamped": dict(clamped)})
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -86,3 +92,12 @@ def _document(line: bytes) -> dict:
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def _overshoots(entry: object) -> dict[str, Overshoot]:
+    found = entry.items() if isinstance(entry, dict) else ()
+    return {
+        name: (pair[0], float(pair[1]))
+        for name, pair in found
+        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], int)
+    }

@@ -56,6 +56,30 @@ def clamped(provenance: Mapping[str, Any]) -> tuple[Clamped, ...]:
     )
 
 
+def cautions(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """What whoever reads totals of a trace must know, in sentences; none if there is nothing to say."""
+    lost, cut = left_out(provenance), clamped(provenance)
+    found = []
+    if lost:
+        known = sum(entry.macs or 0 for entry in lost)
+        macs = f", with {known:,} MACs of an image" if known else ""
+        found.append(f"{_many(len(lost), 'layer')} left out of the trace{macs}: totals are without them.")
+    if cut:
+        worst = max(cut, key=lambda entry: entry.overshoot)
+        pictures = provenance.get("calibration_pictures")
+        behind = f" of {_many(pictures, 'calibration picture')}" if isinstance(pictures, int) else ""
+        found.append(
+            f"{_many(len(cut), 'map')} with values beyond the range{behind}, clamped: "
+            f"{sum(entry.values for entry in cut):,} values, "
+            f"up to {worst.overshoot:.2f} times it ({worst.map})."
+        )
+    return tuple(found)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def as_json(entries: Iterable[LeftOut | Clamped]) -> list[JsonValue]:
     """As the provenance holds them."""
     return [asdict(entry) for entry in entries]

@@ -24,7 +24,7 @@ from typing import Literal
 from hwsim.errors import TraceError
 from hwsim.trace import journal
 from hwsim.trace.archive import zip_folder
-from hwsim.trace.journal import Journal
+from hwsim.trace.journal import Journal, Overshoot
 from hwsim.trace.source import Folder
 from hwsim.trace.store import CHECK_PLACE, ROOT, local_path, trouble
 
@@ -137,9 +137,14 @@ class LocalTarget:
         """Of an earlier writing: by image that is whole, the CRC-32 of each of its maps."""
         return self._journal.images
 
-    def add(self, image: int, crcs: Mapping[str, int]) -> None:
+    @property
+    def clamped(self) -> Mapping[int, Mapping[str, Overshoot]]:
+        """Of an earlier writing: by image that is whole, what was clamped in its maps."""
+        return self._journal.clamped
+
+    def add(self, image: int, crcs: Mapping[str, int], clamped: Mapping[str, Overshoot]) -> None:
         """Note that all maps of an image are there."""
-        self._journal.add(image, crcs)
+        self._journal.add(image, crcs, clamped)
 
     def write(self, key: str, data: bytes) -> None:
         """Write a file of the trace."""
@@ -212,6 +217,7 @@ class RemoteTarget:
 
     finished = False
     images: Mapping[int, Mapping[str, int]] = {}
+    clamped: Mapping[int, Mapping[str, Overshoot]] = {}
 
     def __init__(self, title: str, overwrite: bool) -> None:
         import fsspec
@@ -244,7 +250,7 @@ class RemoteTarget:
         """Nothing that was there is kept."""
         return None
 
-    def add(self, image: int, crcs: Mapping[str, int]) -> None:
+    def add(self, image: int, crcs: Mapping[str, int], clamped: Mapping[str, Overshoot]) -> None:
         """What is not local cannot be taken up again."""
 
     def keep(self, keys: Set[str]) -> None:

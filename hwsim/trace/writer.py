@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from hwsim.between import Flow
 from hwsim.errors import TraceError
@@ -28,6 +29,8 @@ from hwsim.trace.header import (
     map_path,
     rows_path,
 )
+from hwsim.trace.journal import Overshoot
+from hwsim.trace.provenance import CLAMPED, Clamped, as_json, clamped
 from hwsim.trace.reader import open_trace
 from hwsim.trace.source import DIRECTORY_BYTES, ENTRY_BYTES
 from hwsim.trace.store import CHECK_PLACE, ROOT, local_path, trouble
@@ -100,6 +103,7 @@ class TraceWriter:
             info.name: arrays.map_array(map_path(position, info.name), images, info.shape)
             for position, info in enumerate(self._header.maps)
         }
+        self._clamped: dict[int, dict[str, Overshoot]] = {}  # by image and map
         self._sealed: Header | None = None  # of a trace that is there already, when resuming
         self._check_number_of_files()
 
@@ -136,8 +140,24 @@ class TraceWriter:
         """Images of which every map is there, those of an earlier, interrupted writing among them."""
         return frozenset.intersection(*(frozenset(crcs) for crcs in self._crcs.values()))
 
-    def write_map(self, name: str, image: int, codes: np.ndarray) -> None:
+    @property
+    def clamped(self) -> tuple[Clamped, ...]:
+        """The maps with values beyond their codes, as far as they are written."""
+        if self._sealed is not None:
+            return clamped(self._sealed.provenance)
+        return tuple(
+            Clamped(name, sum(values for values, _ in found), max(most for _, most in found))
+            for name in self._infos
+            if (found := [maps[name] for maps in self._clamped.values() if name in maps])
+        )
+
+    def write_map(self, name: str, image: int, codes: np.ndarray, overshoot: Overshoot | None = None) -> None:
         """Store one map of one image: unsigned codes of shape (C, H, W).
+
+        Args:
+            name, image, codes: what is stored where.
+            overshoot: how many values were clamped to these codes, and the largest of them as a multiple of
+                what the largest code stands for; it goes into the provenance.
 
         Raises:
             TraceError: unknown map or image, written before, or the codes do not fit the map.
@@ -155,8 +175,11 @@ class TraceWriter:
         with trouble(where, "writing", CHECK_PLACE):
             self._arrays[name].write(self._target.write, codes, image)
             self._crcs[name][image] = arrays.crc32(codes)
+            if overshoot is not None and overshoot[0]:
+                self._clamped.setdefault(image, {})[name] = overshoot
             if all(image in crcs for crcs in self._crcs.values()):
-                self._target.add(image, {name: crcs[image] for name, crcs in self._crcs.items()})
+                crcs = {name: crcs[image] for name, crcs in self._crcs.items()}
+                self._target.add(image, crcs, self._clamped.get(image, {}))
 
     def write_row_counts(self, name: str, counts: np.ndarray, pictures: int) -> None:
         """Store how many values of each row of a map are not zero on calibration pictures.
@@ -261,6 +284,7 @@ class TraceWriter:
                 for name, array in self._arrays.items():
                     self._crcs[name][image] = crcs[name]
                     keys |= set(array.keys(image))
+                self._clamped[image] = dict(self._target.clamped.get(image, {}))
         self._target.keep(keys)
 
     def _is_written(self, name: str, image: int, crc: int | None) -> bool:
@@ -310,8 +334,10 @@ class TraceWriter:
                     raise TraceError(
                         f"{self.title}: map {name} of image {image} was not written: write all maps"
                     )
+        found: dict[str, JsonValue] = {CLAMPED: as_json(self.clamped)} if self.clamped else {}
         sealed = replace(
             self._header,
+            provenance=self._header.provenance | found,
             checksums={
                 name: tuple(crcs[image] for image in range(self._header.images))
                 for name, crcs in self._crcs.items()
@@ -334,4 +360,5 @@ class TraceWriter:
 
 def _unsealed(header: Header) -> Header:
     """A header as it was before anything was written."""
-    return replace(header, checksums={}, weights={}, requantize={}, row_counts={})
+    known = {name: value for name, value in header.provenance.items() if name != CLAMPED}
+    return replace(header, provenance=known, checksums={}, weights={}, requantize={}, row_counts={})

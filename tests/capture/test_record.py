@@ -7,6 +7,7 @@ from hwsim import open_trace, simulate
 from hwsim.capture.record import capture
 from hwsim.errors import CaptureError, TraceError
 from hwsim.quantize import dequantize
+from hwsim.trace.provenance import cautions, clamped
 
 torch = pytest.importorskip("torch")
 from small_networks import Everything, pictures, seen_by_hooks  # noqa: E402
@@ -136,3 +137,59 @@ def test_drains_have_their_scales_in_the_provenance(network, tmp_path):
         scales = trace.provenance["drain_scales"]
         assert scales.keys() == {layer.name for layer in trace.layers}
         assert scales["depthwise"] == trace.maps["depthwise"].scale
+
+
+def loud(images):
+    """The same pictures, some values far beyond those that calibration meets."""
+    changed = [image.copy() for image in images]
+    changed[0][0, 0, :2], changed[3][1, 2, 3] = 40, -60
+    return changed
+
+
+def test_values_beyond_the_calibrated_range_are_counted_for_every_map(network, tmp_path):
+    images = loud(IMAGES)
+    done = capture(network, images, OTHERS, tmp_path / "t.zarr", bits=12)
+    found = {entry.map: entry for entry in done.clamped}
+    with open_trace(tmp_path / "t.zarr") as trace:
+        assert clamped(trace.provenance) == done.clamped
+        for layer in trace.layers:
+            info, counts, worst = trace.maps[layer.input], 0, 0.0
+            limit = ((1 << (info.bits - info.signed)) - 1) * info.scale
+            for image in images:
+                real = seen_by_hooks(network.module, image)[0][layer.name].astype(np.float64)
+                if layer.name == "depthwise":
+                    real = real[:, :-1, :-1]
+                steps = np.rint(real / info.scale) * info.scale
+                beyond = real[(steps > limit * 1.0000001) | (steps < -limit * info.signed * 1.0000001)]
+                counts += beyond.size
+                worst = max(worst, np.abs(beyond).max(initial=0) / limit)
+            entry = found.get(layer.input)
+            assert (entry.values if entry else 0) == counts, layer.input
+            assert (entry.overshoot if entry else 0) == pytest.approx(worst, rel=1e-3)
+        assert found["image"].values >= 3
+        (words,) = cautions(trace.provenance)
+        assert "of 3 calibration pictures, clamped" in words
+        assert f"up to {max(entry.overshoot for entry in done.clamped):.2f} times" in words
+
+
+def test_counts_of_clamped_values_outlive_an_interruption(network, tmp_path):
+    images = loud(IMAGES)
+    capture(network, images, OTHERS, tmp_path / "whole.zarr")
+    with pytest.raises(KeyboardInterrupt):
+        capture(network, Counted(images, stop=2), OTHERS, tmp_path / "t.zarr")
+    capture(network, images, OTHERS, tmp_path / "t.zarr", resume=True)
+    capture(network, images, OTHERS, tmp_path / "t.zarr", resume=True)  # whole already
+    with open_trace(tmp_path / "t.zarr") as trace, open_trace(tmp_path / "whole.zarr") as whole:
+        assert trace.provenance["clamped"]
+        assert trace.digest == whole.digest
+
+
+def test_headroom_leaves_room_for_larger_values(network, tmp_path):
+    capture(network, IMAGES, OTHERS, tmp_path / "plain.zarr", bits=12)
+    done = capture(network, IMAGES, OTHERS, tmp_path / "wide.zarr", bits=12, headroom=8)
+    assert not done.clamped
+    with open_trace(tmp_path / "plain.zarr") as plain, open_trace(tmp_path / "wide.zarr") as wide:
+        for name, info in plain.maps.items():
+            assert wide.maps[name].scale == pytest.approx(8 * info.scale, rel=1e-3)
+        assert wide.provenance["calibration_headroom"] == 8
+        assert cautions(wide.provenance) == ()
