@@ -141,6 +141,11 @@ def test_steps_follow_the_convex_hull():
     assert [one.slope for one in steps] == pytest.approx([1 / part, 7 / part])
 
 
+def test_a_threshold_that_saves_nothing_is_no_step_whatever_it_gains():
+    tried = [(0.0, made_up(3, 0.8)), (0.1, made_up(1, 0.9)), (0.2, made_up(2, 0.8)), (0.3, made_up(5, 0.7))]
+    assert [one.threshold for one in _steps("relu", tried, MAPS)] == [0.3]
+
+
 def test_a_relu_gets_the_highest_of_its_thresholds():
     raises = [Raise("a", 0.1, 0.0), Raise("b", 0.3, 0.0), Raise("a", 0.2, 0.1), Raise("b", 0.2, 0.2)]
     assert highest(raises) == {"a": 0.2, "b": 0.3}
