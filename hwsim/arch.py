@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hwsim.errors import ArchError
 
 WORD_BITS = 64
+WORD_BYTES = WORD_BITS // 8
 BURST_BYTES = 64
 INDEX_BYTES = 4  # a segment's entry: length in words and number of non-zeros, 16 bits each
 WINDOW_WORDS = 4  # words that the bit unpacker holds; enough for one symbol in every cycle

@@ -12,13 +12,12 @@ from zlib import crc32
 
 import numpy as np
 
-from hwsim.arch import BURST_BYTES, Arch
+from hwsim.arch import BURST_BYTES, WORD_BYTES, Arch
 from hwsim.codec.segments import encode_segments, raw_segments
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
 from hwsim.machine.mapping import map_blocks
-from hwsim.machine.passes import WORD_BYTES
 from hwsim.machine.schedule import LayerSpan, PassRun, schedule
 from hwsim.machine.simulation import check_widths
 from hwsim.machine.workload import Workload

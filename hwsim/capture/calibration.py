@@ -12,7 +12,7 @@ import numpy as np
 from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.lattice import Own
 from hwsim.capture.plan import Plan, PlannedLayer
-from hwsim.codec.seg import code_lengths
+from hwsim.codec.seg import best_order_of
 from hwsim.errors import CaptureError
 from hwsim.quantize import (
     Requantize,
@@ -23,7 +23,6 @@ from hwsim.quantize import (
 )
 from hwsim.trace import MapInfo
 
-ORDERS = 16
 WEIGHT_BITS = 8
 SCALE_DIGITS = 12  # binary, of a map's scale: at most 0.05 % of the range is given away
 LARGEST_SUM = 1 << 30  # of an accumulator on calibration pictures: others may reach twice as far
@@ -201,15 +200,6 @@ def calibrate_network(
         for planned in plan.layers
     }
     return Calibration(maps, layers)
-
-
-def best_order_of(histogram: np.ndarray) -> int:
-    """The order of SEG, 0 .. 15, in which values of a histogram take the fewest bits; the least of equals."""
-    present = np.flatnonzero(histogram)
-    bits = [
-        int(code_lengths(order)[present].astype(np.int64) @ histogram[present]) for order in range(ORDERS)
-    ]
-    return int(np.argmin(bits))
 
 
 def _rounded_up(scale: float) -> float:

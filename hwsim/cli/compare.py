@@ -9,6 +9,7 @@ import typer
 
 from hwsim.cli import console
 from hwsim.cli.options import ArchFile, Images, Json, OutFolder, Quiet, choose_images, read_arch
+from hwsim.notices import SYNTHETIC
 
 if TYPE_CHECKING:
     from hwsim.arch import Arch
@@ -100,7 +101,7 @@ def _show(comparison: Comparison) -> None:
     for name, result in sides:
         console.say(f"{name}: {title(result)} on {machine_words(result.arch)}", "bold")
     if comparison.synthetic:
-        console.say(console.SYNTHETIC, "yellow")
+        console.say(SYNTHETIC, "yellow")
     for name, result in sides:
         console.say(f"{name}: {saving_words(result.overall())}")
     console.show_table(compare_columns(names), comparison.rows(), total)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 GAP = 2  # characters between columns: one of padding, one of the box
-SYNTHETIC = "Synthetic trace: generated values, not measured ones."
 
 
 def say(words: str, style: str = "") -> None:

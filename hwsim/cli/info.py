@@ -9,6 +9,7 @@ import typer
 
 from hwsim.cli import between, console
 from hwsim.cli.options import Images, Json, choose_images
+from hwsim.notices import SYNTHETIC
 
 if TYPE_CHECKING:
     from hwsim.differences import Difference
@@ -102,7 +103,7 @@ def _show(document: dict[str, Any]) -> None:
 
     console.say(f"{text.label(document['network'])}, {text.label(document['variant'])}", "bold")
     if document["synthetic"]:
-        console.say(console.SYNTHETIC, "yellow")
+        console.say(SYNTHETIC, "yellow")
     for words in cautions(document["provenance"]):
         console.say(words, "yellow")
     facts = [

@@ -19,6 +19,7 @@ from hwsim.cli.options import (
     default_trace,
     read_arch,
 )
+from hwsim.notices import SYNTHETIC
 
 if TYPE_CHECKING:
     from hwsim.machine.result import Result
@@ -120,7 +121,7 @@ def _show(result: Result) -> None:
     average = f"averages over {count} images" if count > 1 else f"image {result.images[0]}"
     console.say(f"{title(result)} on {machine_words(result.arch)}; {average}", "bold")
     if result.synthetic:
-        console.say(console.SYNTHETIC, "yellow")
+        console.say(SYNTHETIC, "yellow")
     for words in cautions(result.provenance):
         console.say(words, "yellow")
     console.say(saving_words(total))

@@ -9,6 +9,7 @@ import typer
 
 from hwsim.cli import console
 from hwsim.cli.options import Images, Quiet, choose_images
+from hwsim.notices import SYNTHETIC
 
 if TYPE_CHECKING:
     from hwsim.report.sweep.summary import Summary
@@ -92,7 +93,7 @@ def _show_best(summary: Summary) -> None:
         + ("; the fastest:" if len(fits) else ".")
     )
     if machines.synthetic:
-        console.say(console.SYNTHETIC, "yellow")
+        console.say(SYNTHETIC, "yellow")
     for reason, count in list(machines.refused.items())[: 0 if len(fits) else SHOWN]:
         console.say(f"{count} machines: {reason}")
     if not len(fits):

@@ -11,6 +11,7 @@ import typer
 from hwsim.cli import console
 from hwsim.cli.options import Quiet
 from hwsim.errors import HwsimError
+from hwsim.notices import SYNTHETIC
 
 _MUCH = 1 << 28  # bytes of memory that are told beforehand
 
@@ -76,4 +77,4 @@ def synth(
         ) from None
     if not quiet:
         many = "1 image" if images == 1 else f"{images} images"
-        console.say(f"{output}: {network}, {many}. {console.SYNTHETIC}")
+        console.say(f"{output}: {network}, {many}. {SYNTHETIC}")

@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from hwsim.arch import WORD_BYTES
 from hwsim.codec.aseg import MAX_SEGMENT, Aseg
 from hwsim.codec.checks import MAX_BITS, as_bytes, as_codes, as_integer
-from hwsim.codec.problems import WORD_BITS
 from hwsim.codec.segments import INDEX_ENTRY
 from hwsim.errors import CodecError
-
-_WORD_BYTES = WORD_BITS // 8
 
 
 def segment_bits(values: Any, block: int, order: int, bits: int = MAX_BITS) -> np.ndarray:
@@ -66,8 +64,8 @@ def encode_segments(
     for y in range(codes.shape[1]):
         for number, rows in enumerate(blocks):
             coded = _coder(rows, bits).encode(rows[y], order)
-            parts.append(np.pad(coded, (0, -len(coded) % _WORD_BYTES)))
-            words, nonzeros = len(parts[-1]) // _WORD_BYTES, int(np.count_nonzero(rows[y]))
+            parts.append(np.pad(coded, (0, -len(coded) % WORD_BYTES)))
+            words, nonzeros = len(parts[-1]) // WORD_BYTES, int(np.count_nonzero(rows[y]))
             if max(words, nonzeros) > np.iinfo(np.uint16).max:
                 raise CodecError(f"{words} words, {nonzeros} non-zeros do not fit the index: lower block")
             index[y, number] = words, nonzeros
@@ -96,7 +94,7 @@ def decode_segments(
         raise CodecError(
             f"a map of shape {shape} in blocks of {block} needs an index of {height} x {len(firsts)}"
         )
-    if int(index["words"].sum(dtype=np.int64)) * _WORD_BYTES != len(buffer):
+    if int(index["words"].sum(dtype=np.int64)) * WORD_BYTES != len(buffer):
         raise CodecError(
             f"the index speaks of {index['words'].sum()} words, the data has {len(buffer)} bytes"
         )
@@ -105,7 +103,7 @@ def decode_segments(
     for y, number in np.ndindex(index.shape):
         first = firsts[number]
         target = out[first : first + block, y]
-        stop = start + int(index["words"][y, number]) * _WORD_BYTES
+        stop = start + int(index["words"][y, number]) * WORD_BYTES
         where = f"row {y}, channel block {number}"
         try:
             values = Aseg(bits, max(target.size, 1)).decode(buffer[start:stop], target.size, order)

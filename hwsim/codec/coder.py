@@ -58,14 +58,13 @@ class Coder(ABC):
         return 0
 
 
-def cheapest_order(codes: np.ndarray, lengths: Callable[[int], np.ndarray]) -> int:
+def cheapest_order(histogram: np.ndarray, lengths: Callable[[int], np.ndarray]) -> int:
     """The order with the fewest bits, the lowest of equals.
 
     Args:
-        codes: uint16 (values,).
+        histogram: int64, how often each value 0, 1, ... comes; at most 65536 of them.
         lengths: of an order, the bits of every value 0 .. 65535.
     """
-    histogram = np.bincount(codes, minlength=1 << MAX_BITS)
     present = np.flatnonzero(histogram)
     counts = histogram[present]
     return int(np.argmin([lengths(order)[present] @ counts for order in range(MAX_ORDER + 1)]))

@@ -61,7 +61,7 @@ class ExpGolomb(Coder):
         Raises:
             CodecError: a value out of range or not an integer.
         """
-        return cheapest_order(as_codes(values, self.bits), code_lengths)
+        return cheapest_order(np.bincount(as_codes(values, self.bits)), code_lengths)
 
 
 @cache

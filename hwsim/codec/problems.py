@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from hwsim.arch import WORD_BITS
 from hwsim.errors import CodecError
 
-WORD_BITS = 64
 OK, TRUNCATED, ILLEGAL, OUT_OF_RANGE, PADDING, COUNT = range(6)
 _TEXTS = {
     TRUNCATED: "truncated data: it ends inside the code",

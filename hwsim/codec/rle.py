@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hwsim.arch import WORD_BITS
 from hwsim.codec.checks import as_bytes, as_codes, as_count, check_range, largest_of
 from hwsim.codec.coder import Coder
 from hwsim.codec.fields import pack, unpack
-from hwsim.codec.problems import WORD_BITS
 from hwsim.errors import CodecError
 
 RUN_BITS = 5

@@ -79,7 +79,7 @@ class Seg(Coder):
         Raises:
             CodecError: a value out of range or not an integer.
         """
-        return cheapest_order(as_codes(values, self.bits), code_lengths)
+        return best_order_of(np.bincount(as_codes(values, self.bits)))
 
 
 def loop_order(order: Any) -> int:
@@ -103,6 +103,11 @@ def code_lengths(order: int) -> np.ndarray:
     lengths = np.where(value == 0, 1, 2 * bit_length(value - 1 + (1 << order)) - order).astype(np.uint8)
     lengths.setflags(write=False)
     return lengths
+
+
+def best_order_of(histogram: np.ndarray) -> int:
+    """As :meth:`Seg.best_order`, of the values that a histogram (int64, at most 65536 values) counts."""
+    return cheapest_order(histogram, code_lengths)
 
 
 _SEG = Seg()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types, uint64
 
-from hwsim.codec.problems import COUNT, ILLEGAL, OK, OUT_OF_RANGE, PADDING, TRUNCATED, WORD_BITS
+from hwsim.arch import WORD_BITS, WORD_BYTES
+from hwsim.codec.problems import COUNT, ILLEGAL, OK, OUT_OF_RANGE, PADDING, TRUNCATED
 from hwsim.codec.words import BYTES, FOUND, PUT_BITS, VALUES, WINDOW_BITS, leading_zeros, put, store, window
 
 _MAP = types.Array(types.uint16, 3, "C", readonly=True)
@@ -140,7 +141,7 @@ def encode_segments(values, block, order, words, out):
             for c in range(some):
                 segment[c * width : (c + 1) * width] = values[first + c, y]
             encode(segment[: some * width], order, out[byte:])
-            byte += words[y, first // block] * (WORD_BITS // 8)
+            byte += words[y, first // block] * WORD_BYTES
 
 
 @njit(
@@ -163,7 +164,7 @@ def decode_segments(data, block, order, words, nonzeros, out):
             some = min(block, channels - first)
             values = segment[: some * width]
             values[:] = 0
-            size = words[y, first // block] * (WORD_BITS // 8)
+            size = words[y, first // block] * WORD_BYTES
             coded = data[byte : byte + size]
             problem, bit, _ = decode(coded, order, 65535, values)
             if problem == OK:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from hwsim.arch import WORD_BITS, WORD_BYTES
 from hwsim.codec import seg_loops
 from hwsim.codec.checks import MAX_BITS, as_bytes, as_codes, as_integer
-from hwsim.codec.problems import WORD_BITS, check
+from hwsim.codec.problems import check
 from hwsim.codec.seg import loop_order
 from hwsim.errors import CodecError
 
@@ -61,8 +62,8 @@ def encode_segments(values: Any, block: int, order: int) -> tuple[np.ndarray, np
             raise CodecError(f"a segment of {entries.max()} {name} does not fit the index: lower block")
     index = np.empty(words.shape, INDEX_ENTRY)
     index["words"], index["nonzeros"] = words, nonzeros
-    size = int(words.sum()) * (WORD_BITS // 8)
-    out = np.empty(size + WORD_BITS // 8, np.uint8)
+    size = int(words.sum()) * WORD_BYTES
+    out = np.empty(size + WORD_BYTES, np.uint8)
     seg_loops.encode_segments(codes, block, loop_order(order), words, out)
     return out[:size], index
 
@@ -92,8 +93,8 @@ def raw_segments(values: Any, block: int, bits: int) -> tuple[np.ndarray, np.nda
     for first in range(0, channels, block):
         segment = codes[first : first + block].transpose(1, 0, 2).reshape(height, -1, 1)
         packed = np.packbits((segment >> shifts & 1).astype(np.uint8).reshape(height, -1), axis=1)
-        parts.append(np.pad(packed, ((0, 0), (0, -packed.shape[1] % (WORD_BITS // 8)))))
-        words.append(np.full(height, parts[-1].shape[1] // (WORD_BITS // 8), np.int64))
+        parts.append(np.pad(packed, ((0, 0), (0, -packed.shape[1] % WORD_BYTES))))
+        words.append(np.full(height, parts[-1].shape[1] // WORD_BYTES, np.int64))
     return np.concatenate(parts, axis=1).reshape(-1), np.stack(words, axis=1)
 
 

@@ -20,7 +20,8 @@ import numpy as np
 
 from hwsim.arch import BURST_BYTES, Arch
 from hwsim.export.files import schedule_of, write_lines
-from hwsim.machine.schedule import LayerSpan, Schedule
+from hwsim.machine.dram import FreeTime, bursts, equal_parts, occupancy
+from hwsim.machine.schedule import LayerSpan, Schedule, drained_rows
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace
@@ -83,22 +84,18 @@ def requests(plan: Schedule, arch: Arch) -> Requests:
     cycles = np.concatenate(turns)
     addresses = np.concatenate(
         [
-            place + BURST_BYTES * np.arange(_bursts(transfer.size))
+            place + BURST_BYTES * np.arange(bursts(transfer.size))
             for place, transfer in zip(places, [*reads, *writes], strict=True)
         ]
     )
-    is_write = np.arange(len(cycles)) >= sum(_bursts(transfer.size) for transfer in reads)
+    is_write = np.arange(len(cycles)) >= sum(bursts(transfer.size) for transfer in reads)
     order = np.argsort(cycles, kind="stable")
     return Requests(cycles[order], addresses[order], is_write[order], regions)
 
 
-def _bursts(size: int) -> int:
-    return -(-size // BURST_BYTES)
-
-
 def _turns(size: int, arch: Arch) -> np.ndarray:
     """Cycles of work on the channel before every burst of a transfer."""
-    return np.arange(_bursts(size)) * BURST_BYTES // arch.bytes_per_cycle
+    return np.arange(bursts(size)) * BURST_BYTES // arch.bytes_per_cycle
 
 
 def _write_turns(plan: Schedule, arch: Arch) -> list[np.ndarray]:
@@ -115,24 +112,17 @@ def _write_turns(plan: Schedule, arch: Arch) -> list[np.ndarray]:
     work = [_work_ready(spans[write.layer], write.size, arch) for write in writes]
     ready = np.concatenate(work)
     reads = [transfer for transfer in plan.transfers if transfer.kind != "maps_out"]
-    starts = np.array([read.begin for read in reads], np.int64)
-    ends = np.array([read.end for read in reads], np.int64)
-    busy = np.concatenate(([0], np.cumsum(ends - starts)))  # by reads, before each and in all
-    before = np.searchsorted(starts, ready, side="right")
-    running = np.maximum(np.concatenate(([0], ends))[before] - ready, 0)
+    free = FreeTime(*(np.array([getattr(r, side) for r in reads], np.int64) for side in ("begin", "end")))
     index = np.arange(len(ready))
-    free = np.maximum.accumulate(ready - busy[before] + running - index) + index
-    served = free + busy[np.searchsorted(starts - busy[:-1], free, side="right")]
+    served = free.begin(np.maximum.accumulate(free.at(ready) - index) + index)
     firsts = np.cumsum([0, *map(len, work)])
     return [served[first + _turns(write.size, arch)] for first, write in zip(firsts, writes, strict=False)]
 
 
 def _work_ready(span: LayerSpan, size: int, arch: Arch) -> np.ndarray:
     """Cycle from which every cycle of work of a layer's write can be done, as its rows leave the cores."""
-    drained = np.sort(np.concatenate([run.begin + run.timing.drained for run in span.passes]))
-    work = -(-_bursts(size) * BURST_BYTES // arch.bytes_per_cycle)
-    made = np.arange(len(drained) + 1) * work // len(drained)
-    return np.repeat(drained, np.diff(made))
+    drained = drained_rows(span.passes)
+    return np.repeat(drained, equal_parts(occupancy(size, arch), len(drained)))
 
 
 def _place(plan: Schedule) -> tuple[list[int], dict[str, tuple[int, int]]]:
@@ -153,13 +143,13 @@ def _place(plan: Schedule) -> tuple[list[int], dict[str, tuple[int, int]]]:
             piece = (region, "" if out else layer.name)
             offset, size = taken.get(piece, 0), transfer.size
             if out:
-                size = _bursts(size) * BURST_BYTES  # the next layer's part begins at a burst of its own
+                size = bursts(size) * BURST_BYTES  # the next layer's part begins at a burst of its own
             elif layer.kind != "depthwise":
                 size = 0  # every round reads all of it; a depthwise round, its channels only
             taken[piece] = offset + size
             offset = offset // BURST_BYTES * BURST_BYTES
         offsets.append((region, offset))
-        end = offset + _bursts(transfer.size) * BURST_BYTES
+        end = offset + bursts(transfer.size) * BURST_BYTES
         sizes[region] = max(sizes.get(region, 0), end)
     regions, address = {}, 0
     for region, size in sizes.items():
@@ -171,7 +161,7 @@ def _place(plan: Schedule) -> tuple[list[int], dict[str, tuple[int, int]]]:
 def _weight_places(span: LayerSpan) -> list[int]:
     """Places of a layer's loads of weights, in their order: a unit's weights lie at its number."""
     job = span.job
-    stride = _bursts(job.weights[0][1]) * BURST_BYTES
+    stride = bursts(job.weights[0][1]) * BURST_BYTES
     return [
         unit * stride for work in job.mapping.rounds for unit in dict.fromkeys(unit for _, unit, _ in work)
     ]

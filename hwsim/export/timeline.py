@@ -16,6 +16,7 @@ import numpy as np
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.export.files import schedule_of, write_lines
+from hwsim.machine.lanes import pass_lanes
 from hwsim.machine.schedule import LayerSpan, PassRun, Transfer
 
 if TYPE_CHECKING:
@@ -125,18 +126,17 @@ def _pass_slices(span: LayerSpan, run: PassRun) -> Iterator[dict[str, Any]]:
 
 
 def _detail(span: LayerSpan, run: PassRun) -> Iterator[dict[str, Any]]:
-    """What decoder, scatter unit and drain do in a pass."""
-    job = span.job
-    decoded, taken, occupied, useful = job.events(run.unit, run.group, run.stream).T
-    for begin, end in _merged(decoded, decoded + 1):
-        yield _slice(CORES, _thread_id(run.core, "decode"), "decode", run.begin + begin, run.begin + end)
-    for name, chosen in (("compute", useful == 1), ("no tap", (taken >= 0) & (useful == 0))):
-        for begin, end in _merged(taken[chosen], (taken + occupied)[chosen]):
-            yield _slice(CORES, _thread_id(run.core, "scatter"), name, run.begin + begin, run.begin + end)
-    row = len(job.mapping.channels(run.unit, job.layer)) * job.layer.out_shape[2]
-    for last in run.timing.drained:
-        end = run.begin + last + 1
-        yield _slice(CORES, _thread_id(run.core, "drain"), "drain", end - row, end)
+    """What decoder, scatter unit and drain do in a pass; a row that is drained is a slice of its own."""
+    lanes = pass_lanes(span, run)
+    for track, name, lane in (
+        ("decode", "decode", lanes.decode),
+        ("scatter", "compute", lanes.compute),
+        ("scatter", "no tap", lanes.idle_taps),
+    ):
+        for begin, end in _merged(*lane):
+            yield _slice(CORES, _thread_id(run.core, track), name, begin, end)
+    for begin, end in zip(*lanes.drain, strict=True):
+        yield _slice(CORES, _thread_id(run.core, "drain"), "drain", begin, end)
 
 
 def _merged(begins: np.ndarray, ends: np.ndarray) -> Iterator[tuple[int, int]]:

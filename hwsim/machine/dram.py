@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from hwsim.arch import BURST_BYTES, INDEX_BYTES, WORD_BITS, Arch
+from hwsim.arch import BURST_BYTES, INDEX_BYTES, WORD_BITS, WORD_BYTES, Arch
 from hwsim.codec.segments import segment_bits
 from hwsim.layer import Layer
 
@@ -30,7 +30,7 @@ class StoredMap:
     @property
     def bytes(self) -> int:
         """Bytes of the map, index included."""
-        return int(self.words.sum(dtype=np.int64)) * (WORD_BITS // 8) + self.index_bytes
+        return int(self.words.sum(dtype=np.int64)) * WORD_BYTES + self.index_bytes
 
 
 def store_map(values: np.ndarray, block: int, order: int, bits: int, compressed: bool) -> StoredMap:
@@ -113,7 +113,7 @@ def plan_traffic(
         output = layer.output if layer.output in readers else None
         if output is None:
             elements = prod(layer.out_shape)
-            made_bytes = -(-elements * bits // WORD_BITS) * (WORD_BITS // 8)
+            made_bytes = -(-elements * bits // WORD_BITS) * WORD_BYTES
         elif len(makers[output]) == 1:
             made_bytes = sizes[output]
         else:
@@ -122,6 +122,48 @@ def plan_traffic(
         resident = fits[layer.input]
         plan.append(Traffic(not (near and resident), resident, write, made_bytes))
     return plan
+
+
+def occupancy(size: int, arch: Arch) -> int:
+    """Cycles that a transfer of ``size`` bytes occupies the channel: whole bursts move."""
+    return -(-bursts(size) * BURST_BYTES // arch.bytes_per_cycle)
+
+
+def bursts(size: int) -> int:
+    """Bursts that hold ``size`` bytes."""
+    return -(-size // BURST_BYTES)
+
+
+def equal_parts(cycles: int, parts: int) -> np.ndarray:
+    """How many of a transfer's cycles on the channel each of its parts takes, int64 (parts,)."""
+    return np.diff(np.arange(parts + 1) * cycles // parts)
+
+
+class FreeTime:
+    """The cycles that reads leave, counted: in *free time* reads do not exist, and writes queue up alone.
+
+    Args:
+        starts, ends: int64, of every read on the channel, ascending and apart.
+    """
+
+    def __init__(self, starts: np.ndarray, ends: np.ndarray) -> None:
+        self._starts, self._ends = starts, np.concatenate(([0], ends))
+        self._busy = np.concatenate(([0], np.cumsum(ends - starts)))  # before each read, and in all
+        self._reads = starts - self._busy[:-1]  # where each stands in free time
+
+    def at(self, cycles: np.ndarray) -> np.ndarray:
+        """Free time that has passed when ``cycles`` begin."""
+        before = np.searchsorted(self._starts, cycles, side="right")
+        running = np.maximum(self._ends[before] - cycles, 0)
+        return cycles - self._busy[before] + running
+
+    def begin(self, free: np.ndarray) -> np.ndarray:
+        """The cycle that is number ``free`` of free time: it lies after all reads that start no later."""
+        return free + self._busy[np.searchsorted(self._reads, free, side="right")]
+
+    def end(self, free: np.ndarray) -> np.ndarray:
+        """The first cycle when so much of it has passed: before the reads that start just then."""
+        return free + self._busy[np.searchsorted(self._reads, free, side="left")]
 
 
 class Channel:
@@ -141,7 +183,7 @@ class Channel:
             (cycle of the request, cycle in which the last byte is there).
         """
         request = max(self._ends[-1] if self._ends else 0, ready)
-        busy = self._occupancy(size)
+        busy = occupancy(size, self._arch)
         self._starts.append(request)
         self._ends.append(request + busy)
         return request, request + self._arch.dram_latency + busy
@@ -152,10 +194,8 @@ class Channel:
         Returns:
             The number of the write, for :meth:`written`.
         """
-        whole = self._occupancy(size)
-        made = np.arange(len(ready) + 1) * whole // len(ready)
         self._ready.append(ready)
-        self._cycles.append(np.diff(made))
+        self._cycles.append(equal_parts(occupancy(size, self._arch), len(ready)))
         return len(self._ready) - 1
 
     def written(self, number: int) -> int:
@@ -165,24 +205,12 @@ class Channel:
     def write_span(self, number: int) -> tuple[int, int]:
         """First cycle of a write on the channel, and the cycle in which it is through (as :meth:`written`).
 
-        In *free time*, the count of cycles without a read, reads do not exist: a queue of parts is through at
-        the largest of (free time when part k is ready) + (work of part k and all later ones).
+        In free time, a queue of parts is through at the largest of (free time when part k is ready) + (work
+        of part k and all later ones).
         """
-        starts, ends = np.array(self._starts, np.int64), np.array(self._ends, np.int64)
-        busy = np.concatenate(([0], np.cumsum(ends - starts)))
+        free = FreeTime(np.array(self._starts, np.int64), np.array(self._ends, np.int64))
         ready, cycles = (np.concatenate(parts[: number + 1]) for parts in (self._ready, self._cycles))
-        before = np.searchsorted(starts, ready, side="right")
-        running = np.maximum(np.concatenate(([0], ends))[before] - ready, 0)
-        free_ready = ready - (busy[before] - running)
         worked = np.cumsum(cycles)
-        through = np.maximum.accumulate(free_ready - worked + cycles) + worked  # of every part, in free time
+        through = np.maximum.accumulate(free.at(ready) - worked + cycles) + worked  # of every part
         first = np.flatnonzero(cycles[-len(self._cycles[number]) :])[0] - len(self._cycles[number])
-        begin, finish = int(through[first] - cycles[first]), int(through[-1])
-        # A cycle of free time lies after all reads that start no later than it; an end, before those.
-        reads = starts - busy[:-1]
-        began_after = int(busy[np.searchsorted(reads, begin, side="right")])
-        return begin + began_after, finish + int(busy[np.searchsorted(reads, finish, side="left")])
-
-    def _occupancy(self, size: int) -> int:
-        bursts = -(-size // BURST_BYTES)
-        return -(-bursts * BURST_BYTES // self._arch.bytes_per_cycle)
+        return int(free.begin(through[first] - cycles[first])), int(free.end(through[-1]))

@@ -17,13 +17,13 @@ from hwsim.arch import (
     DECODE_LATENCY,
     DRAIN_LATENCY,
     MAC_LATENCY,
+    WORD_BYTES,
     Arch,
 )
 from hwsim.layer import Layer
 from hwsim.machine.rows import Rows
 from hwsim.machine.symbols import NO_VALUE, Symbols
 
-WORD_BYTES = 8
 NO_STREAM = -(2**60)  # a request so long ago that every word has arrived
 # An argument of the loop: the cache of numba would not notice that a constant of another file has changed.
 LATENCIES = (DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY)

@@ -13,13 +13,13 @@ from hwsim.machine.runs import CAUSES, LayerResult, LayerRun, Mode
 from hwsim.machine.stored import read_result
 from hwsim.machine.summary import html_summary, text_summary
 from hwsim.machine.totals import Account
+from hwsim.notices import SYNTHETIC
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["CAUSES", "LayerResult", "LayerRun", "Mode", "Result"]
 SCHEMA = 2
-SYNTHETIC = "Synthetic trace: generated values, not measured ones."
 
 
 @dataclass(frozen=True, repr=False)

@@ -56,6 +56,11 @@ class Transfer(NamedTuple):
     end: int
 
 
+def drained_rows(passes: Sequence[PassRun]) -> np.ndarray:
+    """Cycles in which output rows left the accumulators of any core, ascending int64."""
+    return np.sort(np.concatenate([run.begin + run.timing.drained for run in passes]))
+
+
 @dataclass(frozen=True)
 class LayerSpan:
     """A layer in time; ``causes`` in core-cycles, ``dram`` in bytes by kind of transfer."""
@@ -185,8 +190,7 @@ class _Machine:
             causes["weights"] += with_last
             causes["imbalance"] += end - through - with_last
         if job.traffic.write:
-            drained = np.sort(np.concatenate([run.begin + run.timing.drained for run in passes]))
-            self._write(job, drained, traffic["maps_out"])
+            self._write(job, drained_rows(passes), traffic["maps_out"])
         if last and self.write is not None:
             last_write = max(end, self.channel.written(self.write))
             causes["dram"] += (last_write - end) * arch.cores

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from hwsim.arch import BURST_BYTES, Arch
+from hwsim.arch import BURST_BYTES, WORD_BYTES, Arch
 from hwsim.codec.seg import code_lengths
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
@@ -17,7 +17,6 @@ from hwsim.machine import dram
 from hwsim.machine.mapping import Mapping, map_blocks, map_layer, weight_words
 from hwsim.machine.passes import (
     EVENT_FIELDS,
-    WORD_BYTES,
     Layout,
     PassTiming,
     Stream,

@@ -11,6 +11,7 @@ from string import Template
 from typing import Any
 
 import hwsim
+from hwsim.notices import SYNTHETIC
 from hwsim.report import text
 from hwsim.report.plots import Plot
 from hwsim.report.plots.style import INK, MUTED, PAPER, RULE
@@ -18,7 +19,6 @@ from hwsim.report.tables import Column
 
 _PAGE_COLOURS = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper"}
 _MANY_ROWS = 30
-SYNTHETIC = "Synthetic trace: generated values, not measured ones."
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
+from hwsim.machine.lanes import pass_lanes
 from hwsim.machine.schedule import LayerSpan, Transfer, schedule
 from hwsim.machine.simulation import check_widths
 from hwsim.machine.workload import Workload
@@ -141,21 +142,8 @@ def _spread(span: LayerSpan, working: Sequence[int]) -> list[int]:
 
 
 def _lanes(span: LayerSpan, core: int) -> CoreLanes:
-    job = span.job
     runs = [run for run in span.passes if run.core == core]
-    decode: list[tuple[np.ndarray, np.ndarray]] = []
-    compute: list[tuple[np.ndarray, np.ndarray]] = []
-    idle: list[tuple[np.ndarray, np.ndarray]] = []
-    drain: list[tuple[np.ndarray, np.ndarray]] = []
-    for run in runs:
-        decoded, taken, occupied, useful = job.events(run.unit, run.group, run.stream).T
-        decode.append((run.begin + decoded, run.begin + decoded + 1))
-        begin, end = run.begin + taken, run.begin + taken + occupied
-        for chosen, lane in ((useful == 1, compute), ((taken >= 0) & (useful == 0), idle)):
-            lane.append((begin[chosen], end[chosen]))
-        row = len(job.mapping.channels(run.unit, job.layer)) * job.layer.out_shape[2]
-        last = run.begin + np.asarray(run.timing.drained, np.int64) + 1
-        drain.append((last - row, last))
+    decode, compute, idle, drain = zip(*(pass_lanes(span, run) for run in runs), strict=True)
     waits = _spans((run.free, run.begin) for run in runs)
     return CoreLanes(core, Busy.of(decode), Busy.of(compute), Busy.of(idle), Busy.of(drain), waits)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hwsim.arch import Arch
 from hwsim.layer import Layer
-from hwsim.machine.dram import Channel, plan_traffic
+from hwsim.machine.dram import Channel, FreeTime, plan_traffic
 
 reads_and_writes = st.lists(
     st.one_of(
@@ -120,3 +120,20 @@ def test_layers_that_make_one_map_together_share_its_bytes(share):
     first, second, _ = plan(parts, {"image": 9, "a": 800})
     assert first.write_bytes == 200 * share
     assert first.write_bytes + second.write_bytes == 800
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5)), max_size=6))
+def test_free_time_counts_the_cycles_that_reads_leave(gaps_and_lengths):
+    starts, ends, now = [], [], 0
+    for gap, length in gaps_and_lengths:
+        starts.append(now + gap)
+        ends.append(now := now + gap + length)
+    free = FreeTime(np.array(starts, np.int64), np.array(ends, np.int64))
+    taken = {cycle for span in zip(starts, ends, strict=True) for cycle in range(*span)}
+    cycles = np.arange(now + 10)
+    left = [cycle for cycle in cycles if cycle not in taken]
+    assert free.at(cycles).tolist() == [sum(cycle < now for cycle in left) for now in cycles]
+    numbers = np.arange(len(left))
+    assert free.begin(numbers).tolist() == left
+    # So much of it has passed once the last cycle of it is over: a read that starts just then comes after.
+    assert free.end(numbers[1:]).tolist() == [cycle + 1 for cycle in left[:-1]]
