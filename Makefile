@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test test-slow bench lint pictures docs tutorial setup tools clean
+.PHONY: demo test test-slow fuzz mutants coverage bench lint pictures docs tutorial setup tools clean
 
 demo: $(VENV)/.base
 	$(BIN)/hwsim run --out $(OUT)
@@ -19,6 +19,21 @@ test: $(VENV)/.dev tools
 
 test-slow: $(VENV)/.dev tools
 	$(BIN)/python -m pytest -m slow
+
+# Tries to break the readers for so many seconds (make fuzz SECONDS=3600), or some of them (TARGETS="toml traces");
+# what does is kept in build/fuzz, to be mended and then moved to tests/fuzz/corpus.
+SECONDS ?= 120
+fuzz: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(SECONDS) $(TARGETS)
+
+# Breaks the code on purpose, in a seeded sample of places; OPTIONS="--all" or "--seed 7 --sample 200".
+mutants: $(VENV)/.dev
+	$(BIN)/python tests/mutants.py $(OPTIONS)
+
+# Compiled loops count as covered only when they run uncompiled.
+coverage: $(VENV)/.dev
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -m "not slow" --cov=hwsim.machine --cov=hwsim.export \
+	  --cov-report=term tests/machine tests/export
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only

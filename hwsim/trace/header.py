@@ -33,7 +33,7 @@ MAX_VALUES = 1 << 31  # of a map or a weight tensor; more is damage, not a netwo
 MAX_CHECKSUMS = 1 << 18  # one for every map of every image
 HEADER_BYTES = 24 << 20
 # Of the signs of JSON: a few bytes of a document can be an object of a hundred.
-MAX_SIGNS = {b"[": 1 << 15, b"{": 1 << 15, b'"': MAX_CHECKSUMS, b",": 4 * MAX_CHECKSUMS}
+MAX_SIGNS = {b"[": 1 << 15, b"{": 1 << 15, b'"': MAX_CHECKSUMS, b",": 2 * MAX_CHECKSUMS}
 
 
 @dataclass(frozen=True)

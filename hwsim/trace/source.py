@@ -15,7 +15,7 @@ from typing import IO, Any, Protocol
 from hwsim.errors import TraceError
 from hwsim.trace.store import CHECK_PLACE, COPY_AGAIN, local_path, trouble
 
-DIRECTORY_BYTES = 12 << 20  # of a zip file
+DIRECTORY_BYTES = 8 << 20  # of a zip file
 ENTRY_BYTES = 46  # in it, of a file, and its name
 _PIECE = 1 << 20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

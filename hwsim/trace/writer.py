@@ -255,7 +255,7 @@ class TraceWriter:
         path, images = local_path(self.title), self._header.images
         if path is not None and path.suffix.lower() == ".zip":
             keys = [key for array in self._arrays.values() for key in array.keys(images)]
-            if images * sum(ENTRY_BYTES + len(key) for key in keys) > DIRECTORY_BYTES // 2:
+            if images * sum(ENTRY_BYTES + len(key) for key in keys) > DIRECTORY_BYTES * 7 // 8:
                 raise TraceError(
                     f"{self.title}: {images * len(keys)} maps are too many for a zip file: give a folder"
                 )

@@ -1,0 +1,121 @@
+"""``python -m fuzz``: targets in turn for a time, or some cases of one; what fails is kept as a file."""
+
+import argparse
+import hashlib
+import importlib
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from random import Random, SystemRandom
+
+from fuzz import TARGETS
+
+MEMORY = 300 << 20  # bytes that an input may take beside what the imports take
+SECONDS = 5  # that it may take
+FOUND = Path("build/fuzz")
+CORPUS = Path(__file__).with_name("corpus")  # what was found once
+
+
+class TookTooLong(BaseException):
+    """An input that takes more than its time."""
+
+
+def main() -> int:
+    """Runs the command; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
+    parser.add_argument(
+        "targets", nargs="*", default=TARGETS, help=f"of {', '.join(TARGETS)}; all if none is given"
+    )
+    parser.add_argument("--seconds", type=float, default=120, help="for all targets together")
+    parser.add_argument("--cases", type=int, help="of each target, instead of a time")
+    parser.add_argument("--seed", type=int, help="of the first case; random if not given")
+    options = parser.parse_args()
+    seed = SystemRandom().randrange(1 << 48) if options.seed is None else options.seed
+    failures = 0
+    for target in options.targets:
+        until = None if options.cases else time.monotonic() + options.seconds / len(options.targets)
+        failures += _in_a_child(target, seed, options.cases, until)
+    return 1 if failures else 0
+
+
+def _in_a_child(target: str, seed: int, cases: int | None, until: float | None) -> int:
+    """A child that an input kills is a finding, too: the input is what was tried last."""
+    FOUND.mkdir(parents=True, exist_ok=True)
+    last = FOUND / f"{target}.last"
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = _run(target, seed, cases, until, last)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        kept = _keep(target, last.read_bytes())
+        print(f"{target}: the process died of signal {os.WTERMSIG(status)}: {kept}")
+    last.unlink(missing_ok=True)
+    if not any(FOUND.iterdir()):
+        FOUND.rmdir()
+    return 1 if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _run(target: str, seed: int, cases: int | None, until: float | None, last: Path) -> int:
+    module = importlib.import_module(f"fuzz.{target}")
+    module.check(module.make(Random(0)))  # imports and compiles what is needed
+    known = [(path.name, path.read_bytes()) for path in sorted((CORPUS / target).glob("*"))]
+    known += [(name, make()) for name, make in module.KNOWN.items()]
+    if Path("/dev/shm").is_dir():
+        tempfile.tempdir = "/dev/shm"  # many small files
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, resource.RLIM_INFINITY))
+    signal.signal(signal.SIGPROF, _too_long)
+    began, failures, longest, number = time.monotonic(), 0, 0.0, 0
+    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    while known or (number < cases if cases is not None else time.monotonic() < (until or 0)):
+        if known:
+            name, data = known.pop()
+        else:
+            name, data = f"seed {seed + number}", module.make(Random(f"{target} {seed + number}"))
+            number += 1
+        if target != "coders":  # a million of them: written only if one fails
+            last.write_bytes(data)
+        start = time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        try:
+            module.check(data)
+        except (Exception, TookTooLong):
+            failures += 1
+            traceback.print_exc()
+            print(f"{target}: {name} failed: {_keep(target, data)}")
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        longest = max(longest, time.process_time() - start)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(
+        f"{target}: {number} inputs from seed {seed} in {time.monotonic() - began:.0f} s, "
+        f"{failures} failures; at most {longest:.2f} s of processor time each, "
+        f"and {memory // 1024} MB, {base // 1024} of them before the first"
+    )
+    return min(failures, 100)
+
+
+def _too_long(*_: object) -> None:
+    raise TookTooLong(f"more than {SECONDS} s")
+
+
+def _keep(target: str, data: bytes) -> Path:
+    path = FOUND / f"{target}-{hashlib.sha256(data).hexdigest()[:12]}"
+    path.write_bytes(data)
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
