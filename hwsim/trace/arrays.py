@@ -153,7 +153,8 @@ def as_stored(array: Array, read: Read, title: str) -> Array:
         form = array.metadata()
         for name in form | found:
             if name != "attributes" and found.get(name) != form.get(name):
-                raise TraceError(f"{title}: {name} of array {path} is not as hwsim writes it: {COPY_AGAIN}")
+                found = one_line(name)
+                raise TraceError(f"{title}: {found} of array {path} is not as hwsim writes it: {COPY_AGAIN}")
         return array
 
 

@@ -167,7 +167,7 @@ def _written(random: Random, files: dict[str, bytes], name: str) -> None:
 def _signed_with(root: bytes, random: Random) -> bytes:
     """A header with a large provenance, which is free of form, and the right checksum."""
     count = 1 << random.randrange(21)
-    free = random.choice(
+    free: Callable[[], object] = random.choice(
         (
             lambda: [0] * count,
             lambda: list(range(10**9, 10**9 + count)),
