@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 from hypothesis import strategies as st
@@ -19,12 +20,13 @@ from hwsim.between import (
     Rescale,
     Reshape,
     Resize,
+    Strided,
     Value,
 )
 
 KINDS = (
     *("max_pool", "average_pool", "add", "rescale", "clip", "concatenate", "channels", "reshape", "crop"),
-    *("pad", "resize"),
+    *("pad", "resize", "strided"),
 )
 SIZES = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 6))
 
@@ -105,6 +107,18 @@ def case(draw: Any, kind: str, value: Value | None = None) -> tuple[Any, list[Va
         before, behind = (tuple(draw(st.integers(0, 2)) for _ in range(3)) for _ in range(2))
         made = like(sum(sizes) for sizes in zip(before, value.shape, behind, strict=True))
         return Pad(read, output, before), [value], made
+    if kind == "strided":
+        sizes, strides, reach = [], [], [0, 0]
+        for _ in range(draw(st.integers(0, 4))):
+            room = channels * height * width - 1 - reach[1] + reach[0]
+            size = draw(st.integers(1, 4))
+            most = room // (size - 1) if size > 1 else 5
+            sizes.append(size)
+            strides.append(draw(st.integers(-most, most)))
+            reach[strides[-1] > 0] += (size - 1) * strides[-1]
+        start = draw(st.integers(-reach[0], channels * height * width - 1 - reach[1]))
+        made = like(draw(st.permutations([1, 1, prod(sizes)])))
+        return Strided(read, output, start, tuple(sizes), tuple(strides)), [value], made
     rows, columns = (
         tuple(draw(st.lists(st.integers(0, 256 * (size - 1)), min_size=1, max_size=6)))
         for size in (height, width)

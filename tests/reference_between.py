@@ -74,6 +74,13 @@ def pixel(
                 total += weight_y * weight_x * read(c, i, j)
         return (2 * total + 65536) // 131072
 
+    def strided(c: int, y: int, x: int) -> int:
+        place, at = (c * made[1] + y) * made[2] + x, operator.start
+        for size, stride in zip(reversed(operator.sizes), reversed(operator.strides), strict=True):
+            at += place % size * stride
+            place //= size
+        return read(at // (height * width), at // width % height, at % width)
+
     def around(place: int) -> list[tuple[int, int]]:
         return [(place // 256, 256 - place % 256), (place // 256 + 1, place % 256)]
 
@@ -94,5 +101,6 @@ def pixel(
         ),
         "pad": padded,
         "resize": resized,
+        "strided": strided,
     }
     return kinds[operator.kind]

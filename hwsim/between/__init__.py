@@ -8,7 +8,7 @@ every operator in a formula.
 
 from hwsim.between.arithmetic import Add, Clip, Rescale
 from hwsim.between.flow import Flow, Operator
-from hwsim.between.movement import Channels, Concatenate, Crop, Pad, Reshape
+from hwsim.between.movement import Channels, Concatenate, Crop, Pad, Reshape, Strided
 from hwsim.between.operator import Between, Value
 from hwsim.between.pools import AveragePool, MaxPool
 from hwsim.between.resize import Resize
@@ -28,5 +28,6 @@ __all__ = [
     "Rescale",
     "Reshape",
     "Resize",
+    "Strided",
     "Value",
 ]

@@ -10,14 +10,25 @@ from typing import Annotated
 from pydantic import Discriminator
 
 from hwsim.between.arithmetic import Add, Clip, Rescale
-from hwsim.between.movement import Channels, Concatenate, Crop, Pad, Reshape
+from hwsim.between.movement import Channels, Concatenate, Crop, Pad, Reshape, Strided
 from hwsim.between.operator import Value
 from hwsim.between.pools import AveragePool, MaxPool
 from hwsim.between.resize import Resize
 from hwsim.layer import Layer
 
 Operator = (
-    MaxPool | AveragePool | Add | Rescale | Clip | Concatenate | Channels | Reshape | Crop | Pad | Resize
+    MaxPool
+    | AveragePool
+    | Add
+    | Rescale
+    | Clip
+    | Concatenate
+    | Channels
+    | Reshape
+    | Crop
+    | Pad
+    | Strided
+    | Resize
 )
 
 

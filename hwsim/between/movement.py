@@ -11,6 +11,8 @@ import numpy as np
 
 from hwsim.between.operator import Between, Pair, Shape, Value
 
+LOOPS_MAX = 16
+
 
 @dataclass(frozen=True)
 class Concatenate(Between):
@@ -127,3 +129,38 @@ class Pad(Between):
         place = (slice(first, first + size) for first, size in zip(self.before, inputs[0].shape, strict=True))
         made[tuple(place)] = inputs[0]
         return made
+
+
+@dataclass(frozen=True)
+class Strided(Between):
+    """Integers of a value in another order, as nested loops step through it.
+
+    Attributes:
+        start: number of the first integer, channels, rows, columns.
+        sizes: how often each loop runs, the innermost last.
+        strides: by how many integers each loop steps.
+    """
+
+    start: int
+    sizes: tuple[int, ...]
+    strides: tuple[int, ...]
+    kind: Literal["strided"] = "strided"
+
+    def check(self, inputs: Sequence[Value], output: Value) -> None:
+        value = self.check_one_input(inputs)
+        self.need(len(self.sizes) == len(self.strides) <= LOOPS_MAX, f"has more than {LOOPS_MAX} loops")
+        self.need(
+            min(self.sizes, default=1) > 0 and prod(self.sizes) == prod(output.shape),
+            "must step through as many integers as it makes",
+        )
+        ends = [(size - 1) * stride for size, stride in zip(self.sizes, self.strides, strict=True)]
+        first = self.start + sum(min(end, 0) for end in ends)
+        last = self.start + sum(max(end, 0) for end in ends)
+        self.need(first >= 0 and last < prod(value.shape), f"takes what {value.name} does not have")
+        self.check_kept(inputs, output)
+
+    def run(self, inputs: Sequence[np.ndarray], output: Value) -> np.ndarray:
+        places = np.array(self.start)
+        for size, stride in zip(self.sizes, self.strides, strict=True):
+            places = places[..., None] + stride * np.arange(size)
+        return inputs[0].reshape(-1)[places.reshape(output.shape)]

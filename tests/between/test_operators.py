@@ -23,6 +23,7 @@ from hwsim.between import (
     Rescale,
     Reshape,
     Resize,
+    Strided,
     Value,
 )
 
@@ -121,6 +122,10 @@ REFUSED = {
     "a crop before the start": (Crop(READ, "y", (-1, 0)), [value()], SMALL, "must start inside"),
     "a pad of less": (Pad(READ, "y", (0, 0, 0)), [value()], SMALL, "has no room for x"),
     "a pad beyond": (Pad(READ, "y", (0, 1, 0)), [value()], SAME, "has no room for x"),
+    "loops that make too few": (Strided(READ, "y", 0, (2, 3), (1, 1)), [value()], SMALL, "as many integers"),
+    "loops without a stride": (Strided(READ, "y", 0, (8,), ()), [value()], SMALL, "loops"),
+    "loops behind the end": (Strided(READ, "y", 25, (8,), (1,)), [value()], SMALL, "x does not have"),
+    "loops before the start": (Strided(READ, "y", 6, (8,), (-1,)), [value()], SMALL, "x does not have"),
     "rows that are not there": (Resize(READ, "y", (0, 769), (0, 1)), [value()], SMALL, "outside of x"),
     "rows too few": (Resize(READ, "y", (0,), (0, 1)), [value()], SMALL, "a place for every row"),
 }  # fmt: skip
