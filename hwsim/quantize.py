@@ -183,20 +183,26 @@ def requantize_for(
     unit = np.broadcast_to(np.asarray(weight_scale, np.float64) * in_scale, bias.shape)
     for scale in (in_scale, out_scale, float(unit.min()), float(unit.max())):
         _check_scale(scale)
-    ratio = unit / out_scale
-    for shift in range(SHIFT_MAX, 0, -1):
-        multiplier = np.rint(ratio * 2.0**shift)
-        if multiplier.max() <= MULTIPLIER_MAX:
-            break
-    else:
-        raise ValueError(f"the ratio of scales {ratio.max():g} is too large: raise the scale of the map made")
+    multiplier, shift = multipliers_for(unit / out_scale)
     integer_bias = np.rint(bias / unit)
     worst = int(np.abs(integer_bias).argmax())
     if abs(integer_bias[worst]) >= 1 << 31:
         raise ValueError(f"the bias of channel {worst} does not fit 32 bits: raise the scale of the map read")
-    return Requantize(
-        integer_bias.astype(np.int64), multiplier.astype(np.int64), shift, relu, bits, signed, order
-    )
+    return Requantize(integer_bias.astype(np.int64), multiplier, shift, relu, bits, signed, order)
+
+
+def multipliers_for(ratios: np.ndarray) -> tuple[np.ndarray, int]:
+    """Ratios of scales as multipliers, int64, and the shift that they share: the largest takes 16 bits.
+
+    Raises:
+        ValueError: a ratio is too large.
+    """
+    for shift in range(SHIFT_MAX, 0, -1):
+        multipliers = np.rint(np.asarray(ratios, np.float64) * 2.0**shift)
+        if np.abs(multipliers).max() <= MULTIPLIER_MAX:
+            return multipliers.astype(np.int64), shift
+    most = float(np.abs(ratios).max())
+    raise ValueError(f"the ratio of scales {most:g} is too large: raise the scale of the map made")
 
 
 def _finite(real: np.ndarray) -> np.ndarray:

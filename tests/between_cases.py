@@ -108,17 +108,19 @@ def case(draw: Any, kind: str, value: Value | None = None) -> tuple[Any, list[Va
         made = like(sum(sizes) for sizes in zip(before, value.shape, behind, strict=True))
         return Pad(read, output, before), [value], made
     if kind == "strided":
-        sizes, strides, reach = [], [], [0, 0]
+        loops: list[tuple[int, int]] = []
+        reach = [0, 0]
         for _ in range(draw(st.integers(0, 4))):
             room = channels * height * width - 1 - reach[1] + reach[0]
             size = draw(st.integers(1, 4))
             most = room // (size - 1) if size > 1 else 5
-            sizes.append(size)
-            strides.append(draw(st.integers(-most, most)))
-            reach[strides[-1] > 0] += (size - 1) * strides[-1]
+            step = draw(st.integers(-most, most))
+            loops.append((size, step))
+            reach[step > 0] += (size - 1) * step
         start = draw(st.integers(-reach[0], channels * height * width - 1 - reach[1]))
-        made = like(draw(st.permutations([1, 1, prod(sizes)])))
-        return Strided(read, output, start, tuple(sizes), tuple(strides)), [value], made
+        often, steps = tuple(n for n, _ in loops), tuple(n for _, n in loops)
+        made = like(draw(st.permutations([1, 1, prod(often)])))
+        return Strided(read, output, start, often, steps), [value], made
     rows, columns = (
         tuple(draw(st.lists(st.integers(0, 256 * (size - 1)), min_size=1, max_size=6)))
         for size in (height, width)

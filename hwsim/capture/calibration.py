@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil, frexp, inf, ldexp
+from operator import itemgetter
 
 import numpy as np
 
+from hwsim.between import Flow
+from hwsim.capture.flow_codes import Kind, flow_of
 from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.lattice import Own
 from hwsim.capture.plan import Plan, PlannedLayer
@@ -71,10 +74,14 @@ class Calibration:
     Attributes:
         maps: what a trace says of them, in the order of the plan.
         layers: by name.
+        flow: what makes the maps in integers.
+        row_counts: by map, the non-zeros of each row on all pictures together, int64 (C, H).
     """
 
     maps: dict[str, MapInfo]
     layers: dict[str, CalibratedLayer]
+    flow: Flow
+    row_counts: dict[str, np.ndarray]
 
     @property
     def weight_bits(self) -> int:
@@ -177,6 +184,7 @@ def calibrate_network(
         key: ranges[key].code(bits) if tensor.own is None else Code.of_model(tensor.own)
         for key, tensor in tensors.items()
     }
+    row_counts: dict[str, np.ndarray] = {}
     histograms = {key: np.zeros(1 << code.bits, np.int64) for key, code in codes.items()}
     wanted = {value for known in tensors.values() for value in known.wanted}
     for image in pictures:
@@ -184,6 +192,9 @@ def calibrate_network(
         for key, tensor in tensors.items():
             met = codes[key].of(tensor.real(values))
             histograms[key] += np.bincount(met.ravel(), minlength=1 << codes[key].bits)
+            if key[0] == "map":
+                counts = np.count_nonzero(met, axis=2)
+                row_counts[key[1]] = row_counts.get(key[1], np.zeros_like(counts)) + counts
         advance()
     for key, code in codes.items():
         codes[key] = replace(code, order=best_order_of(histograms[key]))
@@ -199,7 +210,10 @@ def calibrate_network(
         )
         for planned in plan.layers
     }
-    return Calibration(maps, layers)
+    flow = flow_of(
+        plan.between, {key: Kind(code.bits, code.signed, code.scale) for key, code in codes.items()}
+    )
+    return Calibration(maps, layers, flow, row_counts)
 
 
 def _rounded_up(scale: float) -> float:
@@ -220,7 +234,8 @@ def _tensors(plan: Plan) -> dict[tuple[str, str], _Tensor]:
         for planned in plan.layers
         if not planned.direct
     }
-    return {**maps, **results}
+    between = {key: _Tensor((root,), itemgetter(root), None) for key, root in plan.between.calibrated.items()}
+    return {**maps, **results, **between}
 
 
 def _drain_code(planned: PlannedLayer, codes: Mapping[tuple[str, str], Code]) -> Code:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from hwsim.capture.meanings import Meaning
 from hwsim.capture.views import Step
 from hwsim.layer import Kind, Pair
 from hwsim.networks.network import unique as unique
@@ -98,6 +99,8 @@ class Operator:
         lattice: of the output, if it is quantized.
         reads: of what a layer of integers reads.
         reason, macs: why it is unsupported, and the MACs that are lost, if they are known.
+        what: name of the operator, as who runs it calls it.
+        meaning: what it computes between maps, as far as integers can do it.
     """
 
     kind: Kinds
@@ -115,6 +118,8 @@ class Operator:
     reads: Lattice | None = None
     reason: str = ""
     macs: int | None = None
+    what: str = ""
+    meaning: Meaning | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 
 from hwsim.capture.graph import Graph, Operator, unique
 from hwsim.capture.onnx_input import Input, Layout, batch_of_one
+from hwsim.capture.onnx_meanings import meaning_of
 from hwsim.capture.onnx_model import chosen, nodes_inside, one_line, plain, read_model
 from hwsim.capture.onnx_node import Kind, Node
 from hwsim.capture.onnx_operators import NO_PRODUCTS, describe
@@ -87,13 +88,18 @@ class OnnxNetwork:
             for number, output in enumerate(proto.output):
                 if not output:
                     continue
-                details = hidden if hidden and number == 0 else describe(node, number)
+                details = dict(hidden if hidden and number == 0 else describe(node, number))
                 if number and details["kind"] != "view":
                     continue  # the places of maxima are no map
                 if details.get("name"):
                     details["name"] = unique(details["name"], names)
                     names.add(details["name"])
-                operators.append(Operator(inputs=tuple(node.read), output=output, **details))
+                meaning = meaning_of(node) if number == 0 else None
+                operators.append(
+                    Operator(
+                        inputs=tuple(node.read), output=output, what=node.kind, meaning=meaning, **details
+                    )
+                )
         shapes = {name: kind.shape for name, kind in kinds.items()}
         outputs = [value.name for value in self.model.graph.output]
         return Graph(self.input.name, in_order(operators, outputs), shapes, self.input.lattice)

@@ -8,6 +8,8 @@ from math import inf
 
 import numpy as np
 
+from hwsim.capture.flow import Between, Made, Wanted
+from hwsim.capture.flow import between as plan_between
 from hwsim.capture.fold import Follower
 from hwsim.capture.graph import Graph, Lattice, Mac, Operator, unique
 from hwsim.capture.lattice import Own, lattices, never_negative, own_code
@@ -85,6 +87,12 @@ class PlannedLayer:
     own: Own | None
     reordered: bool
 
+    @property
+    def code(self) -> tuple[str, str]:
+        """Which code its drain makes: a map's, or its own."""
+        direct = self.direct and self.layer.output is not None
+        return ("map", str(self.layer.output)) if direct else ("result", self.layer.name)
+
     def real(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """The results before any ReLU, (M, Ho, Wo), from the values of a run."""
         found = values[self.raw.root]
@@ -102,11 +110,13 @@ class Plan:
         layers: in the order of the graph.
         maps: in the order in which they are first read.
         left_out: what has MACs but cannot be captured.
+        between: what lies between the maps.
     """
 
     layers: tuple[PlannedLayer, ...]
     maps: tuple[PlannedMap, ...]
     left_out: tuple[LeftOut, ...]
+    between: Between
 
     @property
     def share(self) -> float:
@@ -161,7 +171,14 @@ class _Planner:
             layers.append(replace(draft.known, layer=layer, direct=direct))
         reads = {draft.place: draft.operator.reads for draft in drafts}
         maps = [PlannedMap(names[place], place, self._own(place.view.root, reads[place])) for place in places]
-        return Plan(tuple(layers), tuple(maps), tuple(left_out))
+        between = plan_between(
+            self.graph,
+            self.views,
+            self.follower.absorbed,
+            [Made(known.layer, known.raw, known.code, known.ceiling) for known in layers],
+            [Wanted(known.name, known.place.view, known.place.margins) for known in maps],
+        )
+        return Plan(tuple(layers), tuple(maps), tuple(left_out), between)
 
     def _drafts(self) -> tuple[list[_Draft], list[LeftOut]]:
         drafts: list[_Draft] = []

@@ -120,12 +120,15 @@ def capture(
         images=len(pictures),
         weight_bits=calibrated.weight_bits,
         metrics=metrics,
+        flow=calibrated.flow,
         overwrite=overwrite,
         unfinished="resume" if resume else "keep",
     ) as writer:
         for name, layer in calibrated.layers.items():
             writer.write_weights(name, layer.weights, layer.scales)
             writer.write_requantize(name, layer.requantize)
+        for name, counts in calibrated.row_counts.items():
+            writer.write_row_counts(name, counts, len(calibration))
         for number in range(len(pictures)):
             if number not in writer.images_written:
                 image = pictures[number]

@@ -29,6 +29,7 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 from hwsim.capture.aten import Call, Seen, describe, taken_apart, tensors_of
+from hwsim.capture.aten_meanings import meaning_of
 
 FAILURES = (
     RuntimeError,
@@ -185,7 +186,8 @@ class _Recorder(TorchDispatchMode):
             output = self._new_value(tensor)
             outputs.append(output)
             if self._layers is not None:
-                details = describe(Seen(call, varying, tensor, number, self._path[-1], self._layers))
+                seen = Seen(call, varying, tensor, number, self._path[-1], self._layers)
+                details = {**describe(seen), "what": call.name, "meaning": meaning_of(seen)}
                 if number == 0 or details["kind"] in ("view", "concat"):  # the places of maxima are no map
                     self.operators.append(Operator(inputs=read, output=output, **details))
         return tuple(outputs)

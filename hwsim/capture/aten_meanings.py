@@ -1,0 +1,34 @@
+"""What ATen operators between maps compute, as far as integers can do it."""
+
+from __future__ import annotations
+
+from hwsim.capture.aten import Seen
+from hwsim.capture.meanings import How, Meaning, Reduced, Summed, Window, windows_of
+
+
+def meaning_of(seen: Seen) -> Meaning | None:
+    """Of a call; None if it is nothing of the kind."""
+    name, given = seen.name, seen.given
+    if name in ("max_pool2d", "max_pool2d_with_indices", "avg_pool2d"):
+        if set(_pair(given.get("dilation") or 1)) != {1} or given.get("divisor_override") is not None:
+            return None
+        kernel, (top, left) = _pair(given["kernel_size"]), _pair(given["padding"])
+        how: How = "mean" if name == "avg_pool2d" else "max"
+        padded = bool(given.get("count_include_pad", True))
+        stride = _pair(given["stride"] or given["kernel_size"])
+        return Window(how, kernel, stride, (top, left, top, left), padded)
+    if name.endswith(("adaptive_avg_pool2d", "adaptive_max_pool2d")) and len(seen.shape) == 4:
+        return windows_of(
+            "mean" if "avg" in name else "max", tuple(seen.source.shape[2:]), tuple(seen.shape[2:])
+        )
+    if name in ("mean", "amax") and given.get("dim"):
+        return Reduced("mean" if name == "mean" else "max", tuple(given["dim"]))
+    if name in ("add", "sub") and not seen.alone:
+        alpha = float(given.get("alpha", 1))
+        return Summed((1.0, alpha if name == "add" else -alpha))
+    return None
+
+
+def _pair(value: object) -> tuple[int, int]:
+    sizes = [value] if isinstance(value, int) else list(value)  # type: ignore[call-overload]
+    return (int(sizes[0]), int(sizes[-1]))

@@ -1,0 +1,126 @@
+"""What lies between the maps of a captured network: integers make the maps that the network itself makes."""
+
+import numpy as np
+import pytest
+import torch
+from small_networks import Everything, pictures
+from torch import nn
+from torch.nn import functional
+
+from hwsim.capture.record import capture
+from hwsim.capture.torch_network import TorchNetwork
+from hwsim.differences import differences
+from hwsim.quantize import quantize_map
+from hwsim.trace import open_trace
+
+MEAN, LARGEST = 0.02, 0.08  # of a map's range, at 8 bits: a few steps, which add up along a network
+
+
+class Shuffled(nn.Module):
+    """A split, a shuffle of channels, a concatenation of parts of two scales, and a flattening."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.part = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(4, 4, 3, padding=1)
+        self.last = nn.Linear(8 * 6 * 5, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        one, two = functional.relu(self.stem(x)).chunk(2, 1)
+        x = torch.cat((one, functional.relu(self.part(two))), 1)
+        return self.last(functional.channel_shuffle(x, 2).flatten(1))
+
+
+class Normalized(nn.Module):
+    """Batch normalization and ReLU before the layers, of sums and concatenations, as DenseNet has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6)
+        self.one, self.after = nn.Conv2d(6, 4, 1), nn.BatchNorm2d(10)
+        self.two = nn.Conv2d(10, 3, 3, stride=2)
+        self.norm.running_mean, self.after.running_mean = torch.randn(6) * 0.2, torch.randn(10) * 0.2
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.avg_pool2d(self.stem(x), 3, 2, 1, count_include_pad=False)
+        made = self.one(functional.relu(self.norm(x)))
+        return self.two(functional.relu(self.after(torch.cat((x, made), 1)))).mean((2, 3))
+
+
+class Gated(nn.Module):
+    """SiLU, which integers do not make, between layers that they do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.three = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.silu(self.one(x))
+        return self.three(functional.relu(self.two(x) + x))
+
+
+def taken(module: nn.Module, place, bits: int = 8):
+    torch.manual_seed(0)
+    capture(TorchNetwork(module, "n"), pictures(2, 1), pictures(6, 2), place, bits=bits)
+    return open_trace(place)
+
+
+@pytest.mark.parametrize("make", [Everything, Shuffled, Normalized, Gated])
+def test_integers_make_the_maps_of_the_network(make, tmp_path):
+    torch.manual_seed(3)
+    with taken(make(), tmp_path / "t") as trace:
+        for row in differences(trace, [0, 1]):
+            assert row.mean <= MEAN * row.reach, row
+            assert row.largest <= LARGEST * row.reach, row
+            assert row.differ == 0 or row.origin == "integers"
+
+
+def test_residuals_branches_and_pools_are_operators_and_nothing_is_captured(tmp_path):
+    with taken(Everything(), tmp_path / "t") as trace:
+        assert trace.flow.inputs == ("image",)
+        assert trace.flow.captured == {}
+        kinds = [operator.kind for operator in trace.flow.operators]
+        assert sorted(kinds) == [
+            "add",
+            "add",
+            "average_pool",
+            "average_pool",
+            "clip",
+            "concatenate",
+            "max_pool",
+        ]
+        assert trace.calibration_pictures == 6
+        assert trace.row_counts("stem").shape == trace.maps["stem"].shape[:2]
+
+
+def test_what_integers_do_not_make_is_named_and_the_rest_goes_on_from_it(tmp_path):
+    with taken(Gated(), tmp_path / "t") as trace:
+        assert list(trace.flow.captured.values()) == ["silu"]
+        assert [operator.kind for operator in trace.flow.operators] == ["add"]
+
+
+def test_row_counts_are_those_of_the_calibration_pictures(tmp_path):
+    with taken(Shuffled(), tmp_path / "t") as trace:
+        info = trace.maps["image"]
+        codes = [quantize_map(image, info.scale, info.bits, info.signed) for image in pictures(6, 2)]
+        expected = sum(np.count_nonzero(each, axis=2) for each in codes)
+        np.testing.assert_array_equal(trace.row_counts("image"), expected)
+        assert set(trace.maps) == {name for name in trace.maps if trace.row_counts(name) is not None}
+
+
+def test_onnx_and_torch_make_the_same_flow(tmp_path):
+    from hwsim.capture.onnx_network import OnnxNetwork
+
+    torch.manual_seed(3)
+    for module in (Everything(), Normalized()):
+        place = tmp_path / "m.onnx"
+        torch.onnx.export(module.eval(), torch.zeros(1, 3, 12, 10), place, dynamo=False)
+        capture(OnnxNetwork(place), pictures(1, 1), pictures(6, 2), tmp_path / "o", bits=8, overwrite=True)
+        capture(
+            TorchNetwork(module, "n"), pictures(1, 1), pictures(6, 2), tmp_path / "p", bits=8, overwrite=True
+        )
+        with open_trace(tmp_path / "o") as one, open_trace(tmp_path / "p") as two:
+            assert one.flow.captured == two.flow.captured
+            kinds = [[operator.kind for operator in trace.flow.operators] for trace in (one, two)]
+            assert kinds[0] == kinds[1]
+            for row in differences(one, [0]):
+                assert row.mean <= MEAN * row.reach
