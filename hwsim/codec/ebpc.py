@@ -1,13 +1,14 @@
 """EBPC, extended bit-plane compression (Cavigelli, Rutishauser and Benini 2019, arXiv 1908.11645).
 
-Two streams, here one behind the other:
+The bits are those of the authors' hardware (https://github.com/pulp-platform/stream-ebpc: ``src/encoder``,
+and the variant ``paper`` of its model ``py/common/bpc.py``), which has words of 8, 16 or 32 bits; others
+follow the same rules. Two streams, here one behind the other:
 
 - *Zeros*: `1` for a non-zero; `0` and 4 bits for a run of 1 .. 16 zeros.
 - *Bit planes* of the non-zeros, in blocks of 8 (Kim et al., *Bit-Plane Compression*, ISCA 2016); zeros fill
-  up the last block, as in the authors' hardware. A block is its first word, then the 7 differences of
-  neighbours, in two's complement of ``bits`` + 1 bits, plane by plane from the top: DBP_j is bit j of all
-  differences, first difference on the left; DBX_j = DBP_j xor DBP_(j+1), with zero above the top plane. The
-  symbols:
+  up the last block. A block is its first word, then the 7 differences of neighbours, in two's complement of
+  ``bits`` + 1 bits, plane by plane from the least significant one: DBP_j is bit j of all differences, first
+  difference on the left; DBX_j = DBP_j xor DBP_(j-1), and DBX_0 = DBP_0. The symbols:
 
 | plane | code |
 |---|---|

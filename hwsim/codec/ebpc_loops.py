@@ -52,14 +52,14 @@ def _block_symbols(words, bits, codes, lengths):
     codes[0] = words[0]
     lengths[0] = bits
     count = 1
-    above = 0  # DBP of the plane above
+    below = 0  # DBP of the plane below
     run = 0
-    for j in range(bits, -1, -1):
+    for j in range(bits + 1):
         dbp = 0
         for i in range(_PLANE_BITS):
             dbp = dbp << 1 | (words[i + 1] - words[i]) >> j & 1
-        dbx = dbp ^ above
-        above = dbp
+        dbx = dbp ^ below
+        below = dbp
         if dbx == 0:
             run += 1
             continue
@@ -145,9 +145,9 @@ def _decode_block(data, bit, bits, words):
     words[1:] = 0  # the differences, first
     bit += bits
     width = _run_bits(bits)
-    above = 0
-    j = bits
-    while j >= 0:
+    below = 0
+    j = 0
+    while j <= bits:
         word = window(data, bit)
         planes = 1
         dbx = 0
@@ -165,7 +165,7 @@ def _decode_block(data, bit, bits, words):
             dbx = _FULL
             size = 5
         elif prefix == 0b00001:
-            dbx = above
+            dbx = below
             size = 5
         elif prefix == 0b00010:
             if position > _PLANE_BITS - 2:
@@ -177,13 +177,13 @@ def _decode_block(data, bit, bits, words):
                 return ILLEGAL, bit
             dbx = 1 << (_PLANE_BITS - 1 - position)
             size = 8
-        if planes > j + 1:
+        if planes > bits + 1 - j:
             return ILLEGAL, bit
-        above ^= dbx
+        below ^= dbx
         for _ in range(planes):
             for i in range(_PLANE_BITS):
-                words[i + 1] |= (above >> (_PLANE_BITS - 1 - i) & 1) << j
-            j -= 1
+                words[i + 1] |= (below >> (_PLANE_BITS - 1 - i) & 1) << j
+            j += 1
         bit += size
     sign = 1 << bits
     for i in range(_PLANE_BITS):

@@ -1,4 +1,4 @@
-"""EBPC against hand-made streams and against a slow model on strings, written from the paper's table."""
+"""EBPC against hand-made streams and a slow model on strings, written from the authors' rules."""
 
 from itertools import pairwise
 
@@ -29,12 +29,12 @@ def plane_symbols(words, bits):
     """Symbols of a block, as a list of strings."""
     wide = bits + 1
     differences = [f"{(b - a) % 2**wide:0{wide}b}" for a, b in pairwise(words)]
-    dbps = ["".join(column) for column in zip(*differences, strict=True)]  # top plane first
+    dbps = ["".join(column) for column in zip(*differences, strict=True)][::-1]  # lowest plane first
     symbols = [f"{words[0]:0{bits}b}"]
-    above, zeros = "0" * 7, 0
+    below, zeros = "0" * 7, 0
     run_bits = (bits - 1).bit_length()
     for dbp in [*dbps, None]:
-        dbx = None if dbp is None else "".join(str(int(a != b)) for a, b in zip(dbp, above, strict=True))
+        dbx = None if dbp is None else "".join(str(int(a != b)) for a, b in zip(dbp, below, strict=True))
         if dbx == "0" * 7:
             zeros += 1
         else:
@@ -53,7 +53,7 @@ def plane_symbols(words, bits):
                 symbols.append(f"00011{dbx.index('1'):03b}")
             elif dbx:
                 symbols.append("1" + dbx)
-        above = dbp
+        below = dbp
     return symbols
 
 
@@ -77,18 +77,20 @@ def test_a_block_of_equal_words_is_its_first_word_and_one_run_of_planes():
 
 
 def test_every_symbol_of_the_table_by_hand():
-    # Differences of words that rise by 1: plane 0 is all ones, the eight above are zeros.
-    assert plane_symbols([1, 2, 3, 4, 5, 6, 7, 8], 8) == ["00000001", "001110", "00000"]
-    # A single step of 2 at the third difference: plane 1 has a single one, plane 0 falls back to zeros.
-    assert plane_symbols([1, 1, 1, 3, 3, 3, 3, 3], 8) == ["00000001", "001101", "00011010", "00001"]
-    # A peak of 1: +1, -1; planes 8..1 have the -1, plane 0 has both ones: DBX has the +1 alone.
-    assert plane_symbols([1, 1, 2, 1, 1, 1, 1, 1], 8) == ["00000001", "00011010", "001101", "00011001"]
+    # Differences of words that rise by 1: plane 0 is all ones, plane 1 falls back to zeros, seven stay so.
+    assert plane_symbols([1, 2, 3, 4, 5, 6, 7, 8], 8) == ["00000001", "00000", "00000", "001101"]
+    # The same once more with a first plane of zeros: steps of 2.
+    assert plane_symbols([1, 3, 5, 7, 9, 11, 13, 15], 8) == ["00000001", "01", "00000", "00000", "001100"]
+    # A single step of 2 at the third difference: plane 1 has a single one, plane 2 is all zeros again.
+    assert plane_symbols([1, 1, 1, 3, 3, 3, 3, 3], 8) == ["00000001", "01", "00011010", "00001", "001100"]
+    # A peak of 1: +1, -1; plane 0 has both ones, plane 1 loses the +1, the others are like it.
+    assert plane_symbols([1, 1, 2, 1, 1, 1, 1, 1], 8) == ["00000001", "00010001", "00011001", "001101"]
     # +2, +2: two ones side by side in plane 1.
-    assert plane_symbols([1, 3, 5, 5, 5, 5, 5, 5], 8) == ["00000001", "001101", "00010000", "00001"]
+    assert plane_symbols([1, 3, 5, 5, 5, 5, 5, 5], 8) == ["00000001", "01", "00010000", "00001", "001100"]
     # +2, 0, +2 is none of these.
-    assert plane_symbols([1, 3, 3, 5, 5, 5, 5, 5], 8) == ["00000001", "001101", "11010000", "00001"]
-    # +6: plane 1 is like plane 2, which makes one plane of zeros alone.
-    symbols = ["00000001", "001100", "00011000", "01", "00001"]
+    assert plane_symbols([1, 3, 3, 5, 5, 5, 5, 5], 8) == ["00000001", "01", "11010000", "00001", "001100"]
+    # +6: plane 2 is like plane 1, which makes one plane of zeros alone.
+    symbols = ["00000001", "01", "00011000", "01", "00001", "001011"]
     assert plane_symbols([1, 7, 7, 7, 7, 7, 7, 7], 8) == symbols
     bits = "1" * 8 + "".join(symbols)
     assert Ebpc(bits=8).encode([1, 7, 7, 7, 7, 7, 7, 7]).tobytes() == golden.to_bytes(bits)
