@@ -9,7 +9,6 @@ import typer
 
 from hwsim.cli import console
 from hwsim.cli.options import ArchFile, Images, Json, OutFolder, Quiet, choose_images, read_arch
-from hwsim.notices import SYNTHETIC
 
 if TYPE_CHECKING:
     from hwsim.arch import Arch
@@ -100,8 +99,7 @@ def _show(comparison: Comparison) -> None:
     sides = list(zip(names, (comparison.a, comparison.b), strict=True))
     for name, result in sides:
         console.say(f"{name}: {title(result)} on {machine_words(result.arch)}", "bold")
-    if comparison.synthetic:
-        console.say(SYNTHETIC, "yellow")
+    console.say_marks(comparison.marks)
     for name, result in sides:
         console.say(f"{name}: {saving_words(result.overall())}")
     console.show_table(compare_columns(names), comparison.rows(), total)

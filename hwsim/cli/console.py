@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,12 @@ def say(words: str, style: str = "") -> None:
     from rich.text import Text
 
     _stdout().print(Text(words, style=style), soft_wrap=True)
+
+
+def say_marks(marks: Iterable[str]) -> None:
+    """What stands wherever totals stand (hwsim.machine.marks), a line each."""
+    for mark in marks:
+        say(mark, "yellow")
 
 
 def show_table(

@@ -9,7 +9,6 @@ import typer
 
 from hwsim.cli import between, console
 from hwsim.cli.options import Images, Json, choose_images
-from hwsim.notices import SYNTHETIC
 
 if TYPE_CHECKING:
     from hwsim.differences import Difference
@@ -71,13 +70,18 @@ def _differences(trace: StoredTrace, images: tuple[int, ...], quiet: bool) -> li
 
 def _document(trace: StoredTrace) -> dict[str, Any]:
     import hwsim
+    from hwsim.machine.marks import marks_of
+    from hwsim.trace.provenance import left_out
 
+    lacking = left_out(trace.provenance)
     return {
         "tool": {"name": "hwsim", "version": hwsim.__version__},
         "title": trace.title,
         "network": trace.network,
         "variant": trace.variant,
         "synthetic": trace.synthetic,
+        "left_out": [asdict(entry) for entry in lacking],
+        "marks": list(marks_of(trace.synthetic, lacking, sum(layer.macs for layer in trace.layers))),
         "images": trace.images,
         "weight_bits": trace.weight_bits,
         "metrics": trace.metrics,
@@ -102,10 +106,8 @@ def _show(document: dict[str, Any]) -> None:
         return text.TIMES.join(map(str, sizes))
 
     console.say(f"{text.label(document['network'])}, {text.label(document['variant'])}", "bold")
-    if document["synthetic"]:
-        console.say(SYNTHETIC, "yellow")
-    for words in cautions(document["provenance"]):
-        console.say(words, "yellow")
+    console.say_marks(document["marks"])
+    console.say_marks(cautions(document["provenance"]))
     facts = [
         ("trace", document["title"]),
         ("images", document["images"]),

@@ -19,7 +19,6 @@ from hwsim.cli.options import (
     default_trace,
     read_arch,
 )
-from hwsim.notices import SYNTHETIC
 
 if TYPE_CHECKING:
     from hwsim.machine.result import Result
@@ -120,10 +119,8 @@ def _show(result: Result) -> None:
     total, count = result.overall(), len(result.images)
     average = f"averages over {count} images" if count > 1 else f"image {result.images[0]}"
     console.say(f"{title(result)} on {machine_words(result.arch)}; {average}", "bold")
-    if result.synthetic:
-        console.say(SYNTHETIC, "yellow")
-    for words in cautions(result.provenance):
-        console.say(words, "yellow")
+    console.say_marks(result.marks)
+    console.say_marks(cautions(result.provenance))
     console.say(saving_words(total))
     console.show_table(LAYER_COLUMNS, rows, total)
     console.show_table(TRAFFIC_COLUMNS, traffic_rows(total))

@@ -9,7 +9,6 @@ import typer
 
 from hwsim.cli import console
 from hwsim.cli.options import Images, Quiet, choose_images
-from hwsim.notices import SYNTHETIC
 
 if TYPE_CHECKING:
     from hwsim.report.sweep.summary import Summary
@@ -92,8 +91,7 @@ def _show_best(summary: Summary) -> None:
         f"{len(machines.numbers)} machines, {len(fits)} of them feasible"
         + ("; the fastest:" if len(fits) else ".")
     )
-    if machines.synthetic:
-        console.say(SYNTHETIC, "yellow")
+    console.say_marks(machines.marks)
     for reason, count in list(machines.refused.items())[: 0 if len(fits) else SHOWN]:
         console.say(f"{count} machines: {reason}")
     if not len(fits):

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.arch import Arch
 from hwsim.errors import ResultError
+from hwsim.machine.marks import marks_of
 from hwsim.machine.runs import CAUSES, LayerResult, LayerRun, Mode
 from hwsim.machine.stored import read_result
 from hwsim.machine.summary import html_summary, text_summary
 from hwsim.machine.totals import Account
-from hwsim.notices import SYNTHETIC
+from hwsim.trace.provenance import LeftOut, left_out
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,10 +50,15 @@ class Result:
         """All layers of all images, skipping or dense."""
         return [getattr(layer, mode) for layer in self.layers]
 
-    @property
+    @cached_property
     def marks(self) -> tuple[str, ...]:
         """What must stand wherever the totals stand; nothing for a whole, measured trace."""
-        return (SYNTHETIC,) if self.synthetic else ()
+        return marks_of(self.synthetic, self.left_out, self.account.numbers["macs"])
+
+    @cached_property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Layers of the network that its trace lacks; no total has them."""
+        return left_out(self.provenance)
 
     @cached_property
     def account(self) -> Account:
@@ -137,6 +143,7 @@ class Result:
             "network": self.network,
             "variant": self.variant,
             "synthetic": self.synthetic,
+            "left_out": [asdict(entry) for entry in self.left_out],
             "provenance": self.provenance,
             "images": list(self.images),
             "arch": self.arch.model_dump(),

@@ -59,6 +59,20 @@ class Comparison:
         """Whether any of the two is made up."""
         return self.a.synthetic or self.b.synthetic
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Marks of either side, with its name where only one has them."""
+        a, b = self.a.marks, self.b.marks
+        if a == b:
+            return a
+        return tuple(
+            f"{name}: {mark}" for name, side in zip(self.names, (a, b), strict=True) for mark in side
+        )
+
+    @property
+    def _marks(self) -> dict[str, Any]:
+        return {"synthetic": self.synthetic, "left_out": max(len(self.a.left_out), len(self.b.left_out))}
+
     def rows(self) -> list[dict[str, Any]]:
         """One row for each layer that both have, in A's order: counts of an image, and B over A."""
         others = {row["layer"]: row for row in self.b.per_layer()}
@@ -88,7 +102,7 @@ class Comparison:
         return jsonable(
             {
                 "tool": tool(),
-                "synthetic": self.synthetic,
+                **self._marks,
                 "names": {"a": self.names[0], "b": self.names[1]},
                 "totals": self.total(),
                 "per_layer": self.rows(),
@@ -104,7 +118,7 @@ class Comparison:
         sides = {"a": self.halves_a, "b": self.halves_b}
         return to_csv(
             [
-                {"side": side, **row, "synthetic": self.synthetic}
+                {"side": side, **row, **self._marks}
                 for side, results in sides.items()
                 for row in half_rows(results)
             ]
@@ -113,7 +127,7 @@ class Comparison:
     def to_csv(self) -> str:
         """One row a layer and one of all of them."""
         rows = [*self.rows(), self.total()]
-        return to_csv([{**row, "synthetic": self.synthetic} for row in rows])
+        return to_csv([{**row, **self._marks} for row in rows])
 
 
 def compare_columns(names: tuple[str, str]) -> tuple[Column, ...]:

@@ -18,7 +18,7 @@ from hwsim.report.traffic import TRAFFIC_COLUMNS, saving_words
 def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
     """The whole document, its plots inlined."""
     a, b = comparison.names
-    made_up = comparison.synthetic
+    marks = comparison.marks
     unmatched = comparison.unmatched()
     sides = list(zip(comparison.names, (comparison.a, comparison.b), strict=True))
     network = f"{comparison.a.network}: " if comparison.a.network == comparison.b.network else ""
@@ -28,7 +28,7 @@ def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
         [
             "<header>",
             f"<h1>{html.escape(heading)}</h1>",
-            html.badge(made_up),
+            html.badges(marks),
             html.paragraph(_lead(comparison), "lead"),
             *(html.paragraph(f"{name}: {saving_words(result.overall())}") for name, result in sides),
             "</header>",
@@ -38,9 +38,9 @@ def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
             html.heading("Layer by layer"),
             html.paragraph("Counts are of an image, averaged over the images. A click on a title sorts."),
             html.paragraph(f"Only in one of the two: {', '.join(unmatched)}.") if unmatched else "",
-            html.table(compare_columns((a, b)), comparison.rows(), comparison.total(), made_up),
+            html.table(compare_columns((a, b)), comparison.rows(), comparison.total(), marks),
             html.heading("What the code saves"),
-            html.table(TRAFFIC_COLUMNS, comparison.traffic(), synthetic=made_up),
+            html.table(TRAFFIC_COLUMNS, comparison.traffic(), marks=marks),
             *_halves(comparison),
             html.heading("What bounds the speedup, and what it costs"),
             *(
@@ -64,7 +64,7 @@ def _halves(comparison: Comparison) -> list[str]:
             "The same machine with its two flags on and off: zeros skipped while maps stay raw, and maps in "
             "SEG of which no zero is skipped. A raw zero still takes the decoder a cycle."
         ),
-        html.table(HALVES_COLUMNS, comparison.halves(), synthetic=comparison.synthetic),
+        html.table(HALVES_COLUMNS, comparison.halves(), marks=comparison.marks),
     ]
 
 

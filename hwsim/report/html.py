@@ -11,7 +11,6 @@ from string import Template
 from typing import Any
 
 import hwsim
-from hwsim.notices import SYNTHETIC
 from hwsim.report import text
 from hwsim.report.plots import Plot
 from hwsim.report.plots.style import INK, MUTED, PAPER, RULE
@@ -67,9 +66,9 @@ def _asset(name: str) -> str:
     return (files("hwsim.report") / "assets" / name).read_text(encoding="utf-8").strip()
 
 
-def badge(synthetic: bool) -> str:
-    """The mark of made-up data, or nothing."""
-    return f'<div class="badge">{SYNTHETIC}</div>' if synthetic else ""
+def badges(marks: Iterable[str]) -> str:
+    """What stands wherever totals stand (hwsim.machine.marks), or nothing."""
+    return "".join(f'<div class="badge">{escape(mark)}</div>' for mark in marks)
 
 
 def paragraph(words: str, kind: str = "") -> str:
@@ -104,7 +103,7 @@ def table(
     columns: Sequence[Column],
     rows: Sequence[Mapping[str, Any]],
     total: Mapping[str, Any] | None = None,
-    synthetic: bool = False,
+    marks: Sequence[str] = (),
 ) -> str:
     """A table whose columns sort; ``total`` stays at its foot."""
     head = "".join(
@@ -114,7 +113,7 @@ def table(
     )
     body = "\n".join(_row(columns, row) for row in rows)
     foot = f"<tfoot>{_row(columns, total)}</tfoot>" if total else ""
-    caption = f"<caption>{SYNTHETIC}</caption>" if synthetic else ""
+    caption = f"<caption>{'<br>'.join(map(escape, marks))}</caption>" if marks else ""
     tall = " tall" if len(rows) > _MANY_ROWS else ""
     return (
         f'<div class="scroll{tall}" tabindex="0"><table>{caption}<thead><tr>{head}</tr></thead>'

@@ -58,7 +58,7 @@ WORDS = {
 def report_page(report: Report, plots: Sequence[Plot]) -> str:
     """The whole document, its plots inlined."""
     result = report.result
-    made_up = result.synthetic
+    marks = result.marks
     rows, total = result.per_layer(), result.overall()
     total_waterfall, layers_waterfall = waterfall_rows(result)
     coders = codecs.total_bits(report.maps)
@@ -67,7 +67,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
         [
             "<header>",
             f"<h1>{html.escape(title(result))}</h1>",
-            html.badge(made_up),
+            html.badges(marks),
             *(html.paragraph(words, "caution") for words in cautions(result.provenance)),
             html.paragraph(_lead(result, total), "lead"),
             html.paragraph(saving_words(total), "lead"),
@@ -82,33 +82,33 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
                 "when dense, because the layers before it left less time to fetch. A click on a title sorts."
             ),
             html.layer_filter(),
-            html.table(LAYER_COLUMNS, rows, total, made_up),
+            html.table(LAYER_COLUMNS, rows, total, marks),
             *_measured(report, total),
             html.heading("What the code saves"),
             html.paragraph(
                 "Bytes over the DRAM channel, an image: raw maps of the dense baseline, and maps in SEG."
             ),
-            html.table(LAYER_TRAFFIC_COLUMNS, rows, total, made_up),
+            html.table(LAYER_TRAFFIC_COLUMNS, rows, total, marks),
             html.heading("What bounds the speedup"),
             html.paragraph(speedup_words(total)),
             html.paragraph(bound_words(total)),
             *map(html.paragraph, filter(None, [beyond_words(rows)])),
-            html.table(BOUND_COLUMNS, rows, total, made_up),
+            html.table(BOUND_COLUMNS, rows, total, marks),
             html.heading("What stalls each layer"),
             html.paragraph(
                 "Shares of the layer's core-cycles, which are "
                 f"cycles {text.TIMES} {result.arch.cores} cores in all."
             ),
-            html.table(_STALL_COLUMNS, [_stalls(row) for row in rows], _stalls(total), made_up),
+            html.table(_STALL_COLUMNS, [_stalls(row) for row in rows], _stalls(total), marks),
             html.heading("From dense to skipping"),
             html.paragraph(
                 f"Core-cycles of an image / {result.arch.cores} cores: the dense baseline, less its own "
                 "stalls, less the zeros, is the work that is left; with what is lost beside it, the machine."
             ),
-            html.table(WATERFALL_COLUMNS, layers_waterfall, total_waterfall, made_up),
+            html.table(WATERFALL_COLUMNS, layers_waterfall, total_waterfall, marks),
             html.heading("How small each map becomes"),
             html.paragraph(f"Times smaller than {codecs.base(report.maps)}; {codecs.ORDERS}"),
-            html.table(_map_columns(report), _map_rows(report), _map_total(report), made_up),
+            html.table(_map_columns(report), _map_rows(report), _map_total(report), marks),
             '<div class="pair"><section>',
             html.heading("Machine"),
             html.facts(machine_facts(result.arch)),
@@ -128,18 +128,18 @@ def _measured(report: Report, total: Mapping[str, Any]) -> list[str]:
     """Speedups beside those of real processors, what every kernel took, and on what; nothing without them."""
     if not report.measured:
         return []
-    rows, made_up = report.measured_rows, report.result.synthetic
+    rows, marks = report.measured_rows, report.result.marks
     columns = measured_columns([record.machine.device for record in report.measured])
     parts = [
         html.heading("Beside real processors"),
         html.paragraph(MEANING),
-        html.table(columns, rows, measured_total(rows, total), made_up),
+        html.table(columns, rows, measured_total(rows, total), marks),
     ]
     for record in report.measured:
         parts += [
             html.heading(f"What each kernel takes on the {DEVICES[record.machine.device]}"),
             html.paragraph("Medians, an image. A column's title tells how the kernel computes a layer."),
-            html.table(kernel_columns(record), kernel_rows(record), synthetic=made_up),
+            html.table(kernel_columns(record), kernel_rows(record), marks=marks),
             html.facts(record_facts(record)),
         ]
     return parts

@@ -91,7 +91,7 @@ def layers_csv(result: Result, measured: Sequence[Mapping[str, Any]] = ()) -> st
         result: of the simulation.
         measured: rows of :func:`hwsim.report.measured.measured_rows`, in the same order, if there are any.
     """
-    marks = {"images": len(result.images), "synthetic": result.synthetic}
+    marks = {"images": len(result.images), **_marks(result)}
     rows = [{**row, **marks} for row in result.per_layer()]
     if measured:
         for row, more in zip(rows, measured, strict=True):
@@ -102,9 +102,7 @@ def layers_csv(result: Result, measured: Sequence[Mapping[str, Any]] = ()) -> st
 def runs_csv(result: Result) -> str:
     """One row for each image, layer and mode (skipping, dense): exact counts."""
     rows = [
-        {"mode": mode, **_flat(asdict(run)), "synthetic": result.synthetic}
-        for mode in MODES
-        for run in result.runs(mode)
+        {"mode": mode, **_flat(asdict(run)), **_marks(result)} for mode in MODES for run in result.runs(mode)
     ]
     return to_csv(rows)
 
@@ -136,6 +134,11 @@ def columns_within(
     while len(left) > 1 and shown(left) > width:
         left.remove(min(reversed(left), key=lambda column: column.need))
     return left
+
+
+def _marks(result: Result) -> dict[str, Any]:
+    """What stands in every line: whether the values are made up, and how many layers the trace lacks."""
+    return {"synthetic": result.synthetic, "left_out": len(result.left_out)}
 
 
 def _flat(run: dict[str, Any]) -> dict[str, Any]:

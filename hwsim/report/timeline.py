@@ -11,9 +11,11 @@ import numpy as np
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.machine.lanes import pass_lanes
+from hwsim.machine.marks import marks_of
 from hwsim.machine.schedule import LayerSpan, Transfer, schedule
 from hwsim.machine.simulation import check_widths
 from hwsim.machine.workload import Workload
+from hwsim.trace.provenance import left_out
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace
@@ -86,7 +88,7 @@ class Timeline:
 
     Attributes:
         layer, image: which.
-        synthetic: whether the trace is made up.
+        marks: of the trace (hwsim.machine.marks).
         start, end: of the layer, in cycles since the image began.
         cores: a few of them, those that are through first and last among them.
         working: how many cores take part.
@@ -96,7 +98,7 @@ class Timeline:
 
     layer: str
     image: int
-    synthetic: bool
+    marks: tuple[str, ...]
     start: int
     end: int
     cores: tuple[CoreLanes, ...]
@@ -123,7 +125,9 @@ def timeline(trace: Trace, arch: Arch, image: int, layer: str) -> Timeline:
     return Timeline(
         layer=layer,
         image=image,
-        synthetic=trace.synthetic,
+        marks=marks_of(
+            trace.synthetic, left_out(trace.provenance), sum(layer.macs for layer in trace.layers)
+        ),
         start=span.start,
         end=span.end,
         cores=tuple(_lanes(span, core) for core in _spread(span, working)),

@@ -15,11 +15,13 @@ from hwsim.capture.pictures import RawPictures
 from hwsim.capture.preprocessing import Prepared
 from hwsim.capture.record import Pictures, capture
 from hwsim.errors import HwsimError, ReproduceError, TraceError
+from hwsim.machine.marks import marks_of
 from hwsim.report import text
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
 from hwsim.reproduce.entry import Compared, Entry, Score, Simulated, read_tables
 from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
 from hwsim.trace import StoredTrace, open_trace
+from hwsim.trace.provenance import left_out
 from hwsim.trace.shipped import SUFFIX, shipped_traces
 
 if TYPE_CHECKING:
@@ -113,12 +115,14 @@ def trace_entry(place: str, wanted: Wanted) -> Entry:
         folder = Path(place).absolute().parent
         accuracy = stored_accuracy(trace)
         of = trace.metrics.get("accuracy_pictures", "its own test pictures")
-        notes = (f"Accuracy as the trace says: {text.words(of)}.",) if accuracy else ()
+        notes: tuple[str, ...] = (f"Accuracy as the trace says: {text.words(of)}.",) if accuracy else ()
         if folder.name == DIGITS and (folder / f"{trace.variant}.npz").is_file():
             measured, note = _digits_accuracy(folder, trace.variant)
             accuracy, notes = measured or accuracy, (note,)
         simulated = measure_trace(trace, wanted.images)
         name = _data_name(trace, folder)
+        lacking = left_out(trace.provenance)
+        notes += marks_of(False, lacking, sum(layer.macs for layer in trace.layers))
     return Entry(trace.network, name, trace.variant, accuracy, simulated, notes)
 
 

@@ -17,6 +17,7 @@ from hwsim.machine.totals import Account, Numbers
 from hwsim.machine.workload import Workload
 from hwsim.sweep.space import Space, Value, mapping_key
 from hwsim.trace import Trace, open_trace
+from hwsim.trace.provenance import left_out
 
 Row = dict[str, Any]
 LAYER_KEYS = (
@@ -36,6 +37,7 @@ class Point(Numbers):
     network: str
     variant: str
     synthetic: bool
+    left_out: int
     images: int
 
 
@@ -134,6 +136,7 @@ def trace_row(trace: Trace, images: Sequence[Sequence[LayerResult]], arch: Arch)
         "network": trace.network,
         "variant": trace.variant,
         "synthetic": trace.synthetic,
+        "left_out": len(left_out(trace.provenance)),
         "images": account.images,
         **account.numbers,
     }

@@ -27,7 +27,7 @@ def row_axes(
     subtitle: Sequence[str],
     names: Sequence[str],
     right: float,
-    synthetic: bool,
+    marks: Sequence[str],
     bottom: float = 0.3,
     rows_each: float = 1,
 ) -> tuple[Figure, Axes]:
@@ -36,7 +36,7 @@ def row_axes(
     height = row_height(len(names)) * rows_each
     size = 9.5 if len(names) <= 40 else 8
     left = 0.3 + max(map(len, labels)) * CHARACTER * size / 10
-    figure, axes = canvas(title, subtitle, height * len(names) + 0.1, left, right, bottom, synthetic)
+    figure, axes = canvas(title, subtitle, height * len(names) + 0.1, left, right, bottom, marks)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_yticks(range(len(names)), labels, size=size)
     axes.spines["left"].set_visible(False)

@@ -32,7 +32,7 @@ def density(result: Result) -> Plot:
             ["Part of the values that are not zero; the pale rest of a bar is skipped."],
             [row["layer"] for row in rows],
             0.6,
-            result.synthetic,
+            result.marks,
         )
         crowded = len(rows) > 40
         for y, row in enumerate(rows):
@@ -62,7 +62,7 @@ def speedup(result: Result) -> Plot:
             ],
             [row["layer"] for row in rows],
             1.25,
-            result.synthetic,
+            result.marks,
         )
         crowded = len(rows) > 40
         for y, (row, ratio) in enumerate(zip(rows, ratios, strict=True)):
@@ -90,7 +90,7 @@ def breakdown(result: Result) -> Plot:
             ],
             [row["layer"] for row in rows],
             1.35,
-            result.synthetic,
+            result.marks,
             bottom=0.62,
         )
         crowded = len(rows) > 40

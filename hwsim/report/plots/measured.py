@@ -54,7 +54,7 @@ def measured(result: Result, rows: Sequence[Mapping[str, Any]]) -> Plot:
             ],
             [line["layer"] for line in lines],
             0.1 + _COLUMN * len(shown),
-            result.synthetic,
+            result.marks,
             bottom=0.72,
         )
         values = [line[key] for line in lines for key, *_ in shown.values()]

@@ -82,7 +82,7 @@ def _paired(
             subtitle,
             [row["layer"] for row in rows],
             1.15,
-            comparison.synthetic,
+            comparison.marks,
             bottom=0.6,
             rows_each=1.35,
         )

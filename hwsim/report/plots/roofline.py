@@ -40,7 +40,7 @@ def roofline(result: Result) -> Plot:
             left=0.75,
             right=0.3,
             bottom=0.6,
-            synthetic=result.synthetic,
+            marks=result.marks,
         )
         _roof(axes, result, [*dense.values(), *skipping.values()])
         for name in skipping:

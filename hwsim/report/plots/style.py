@@ -104,7 +104,7 @@ def canvas(
     left: float,
     right: float = 0.25,
     bottom: float = 0.5,
-    synthetic: bool = False,
+    marks: Sequence[str] = (),
 ) -> tuple[Figure, Axes]:
     """A figure with one pair of axes below a title; all lengths in inches.
 
@@ -113,23 +113,22 @@ def canvas(
         subtitle: lines that state base and units.
         height: of the axes.
         left, right, bottom: margins around them.
-        synthetic: whether the data is made up, which the figure then says.
+        marks: lines that stand wherever totals stand (hwsim.machine.marks).
     """
-    lines = [*subtitle, "Synthetic trace: generated values, not measured ones."] if synthetic else subtitle
+    lines = [*subtitle, *marks]
     top = 0.42 + 0.19 * len(lines) + 0.1
     total = top + height + bottom
     figure = Figure(figsize=(WIDTH, total), facecolor=PAPER)
     FigureCanvasAgg(figure)
     figure.text(0.12 / WIDTH, 1 - 0.12 / total, title, va="top", weight="bold", size=11.5)
     for number, line in enumerate(lines):
-        made_up = synthetic and number == len(lines) - 1
         figure.text(
             0.12 / WIDTH,
             1 - (0.38 + 0.19 * number) / total,
             line,
             va="top",
             size=9,
-            color=VERMILLION if made_up else MUTED,
+            color=MUTED if number < len(subtitle) else VERMILLION,
         )
     box = (left / WIDTH, bottom / total, (WIDTH - left - right) / WIDTH, height / total)
     axes = figure.add_axes(box)

@@ -87,7 +87,7 @@ def timeline_plot(shown: Timeline) -> Plot:
             left=_LEFT,
             right=0.2,
             bottom=0.78,
-            synthetic=shown.synthetic,
+            marks=shown.marks,
         )
         y, ticks = 0.0, []
         for name, group in groups:

@@ -42,7 +42,7 @@ def compression(maps: Sequence[codecs.MapSizes], result: Result) -> Plot:
             ],
             [labels.label(coder) for coder in totals],
             1.35,
-            result.synthetic,
+            result.marks,
         )
         for y, (coder, bits) in enumerate(totals.items()):
             bound = coder == labels.BOUND
@@ -78,7 +78,7 @@ def dram(result: Result) -> Plot:
             ],
             list(bytes_of),
             1.0,
-            result.synthetic,
+            result.marks,
             bottom=0.62,
             rows_each=1.6,
         )
@@ -100,7 +100,7 @@ def energy(result: Result) -> Plot:
             ],
             list(parts),
             1.0,
-            result.synthetic,
+            result.marks,
             bottom=0.62,
             rows_each=1.6,
         )

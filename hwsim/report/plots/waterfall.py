@@ -60,7 +60,7 @@ def waterfall(result: Result) -> Plot:
             left=0.15,
             right=0.15,
             bottom=0.72,
-            synthetic=result.synthetic,
+            marks=result.marks,
         )
         axes.set_xlim(-0.5, _PANELS * step - _GAP - 0.5)
         axes.set_ylim(lines, 0)

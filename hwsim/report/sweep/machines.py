@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hwsim.errors import SweepError
+from hwsim.machine.marks import marks
 from hwsim.report import text
 from hwsim.sweep.space import Space, Value
 
@@ -32,6 +33,7 @@ class TraceFacts:
     variant: str | None
     synthetic: bool
     images: int | None
+    left_out: int = 0
 
     @property
     def label(self) -> str:
@@ -68,6 +70,11 @@ class Machines:
     def synthetic(self) -> bool:
         """Whether any trace is made up."""
         return any(trace.synthetic for trace in self.traces)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Of all traces together (hwsim.machine.marks)."""
+        return marks(self.synthetic, sum(trace.left_out for trace in self.traces))
 
     @property
     def total(self) -> dict[str, np.ndarray]:
@@ -168,7 +175,9 @@ def _metrics(runs: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, np.ndarra
 def _facts(path: str, run: Mapping[str, Any] | None) -> TraceFacts:
     if run is None:
         return TraceFacts(path, None, None, False, None)
-    return TraceFacts(path, run["network"], run["variant"], run["synthetic"], run["images"])
+    return TraceFacts(
+        path, run["network"], run["variant"], run["synthetic"], run["images"], run.get("left_out", 0)
+    )
 
 
 def _labels(facts: Sequence[TraceFacts]) -> list[str]:

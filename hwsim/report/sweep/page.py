@@ -49,7 +49,7 @@ def sweep_page(summary: Summary, plots: Sequence[Plot]) -> str:
         [
             "<header>",
             f"<h1>{html.escape(machines.title)}</h1>",
-            html.badge(machines.synthetic),
+            html.badges(machines.marks),
             html.paragraph(_lead(summary), "lead"),
             "</header>",
             *(_explore(summary, plots) if machines.feasible.any() else ()),

@@ -87,7 +87,7 @@ def pareto(summary: Summary, cost: str) -> Plot:
             left=0.8,
             right=0.25,
             bottom=0.6 + 0.19 * math.ceil(len(colours) / across),
-            synthetic=machines.synthetic,
+            marks=machines.marks,
         )  # fmt: skip
         _scale(axes.xaxis, axes.set_xscale, axes.set_xlim, x[fits], SHOW[cost])
         _scale(axes.yaxis, axes.set_yscale, axes.set_ylim, y[fits], SHOW[speed])
@@ -140,7 +140,7 @@ def heat_plot(heat: HeatMap, summary: Summary) -> Plot:
             left=longest,
             right=0.25,
             bottom=0.55 + (0.5 if slanted else 0),
-            synthetic=summary.machines.synthetic,
+            marks=summary.machines.marks,
         )
         shades = _shades(heat.best)
         size = 7.5 if columns <= 9 else 6
@@ -180,7 +180,7 @@ def sensitivity_plot(summary: Summary) -> Plot:
             ],
             summary.ranking,
             0.55,
-            summary.machines.synthetic,
+            summary.machines.marks,
             bottom=0.6,
             rows_each=1.6,
         )

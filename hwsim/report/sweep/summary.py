@@ -92,6 +92,7 @@ class Summary:
                 "tool": tool(),
                 "title": machines.title,
                 "synthetic": machines.synthetic,
+                "left_out": sum(trace.left_out for trace in machines.traces),
                 "traces": [asdict(trace) for trace in machines.traces],
                 "space": machines.space.model_dump(mode="json"),
                 "counts": {
