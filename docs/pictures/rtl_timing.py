@@ -81,6 +81,7 @@ def simulate() -> str:
         ctx.set(core.config, GEOMETRY.config(ARCH))
         ctx.set(core.coded.ready, 1)
         ctx.set(core.index.ready, 1)
+        await ctx.tick().until(~core.busy)
         ctx.set(core.start, 1)
         await ctx.tick()
         ctx.set(core.start, 0)

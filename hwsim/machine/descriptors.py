@@ -13,7 +13,7 @@ import numpy as np
 from hwsim.arch import SUB_BANKS, Arch
 from hwsim.codec.checks import MAX_ORDER
 from hwsim.errors import ArchError
-from hwsim.machine.rows import rows_between
+from hwsim.machine.rows import Rows, rows_between
 from hwsim.quantize import SHIFT_MAX
 
 MIN_ACTIVATION_BITS = 4  # of a machine in RTL
@@ -150,6 +150,7 @@ class PassGeometry:
                 "compressed": int(self.compress),
                 "skip_zeros": int(self.skip_zeros),
                 "raw_bits": self.source.bits,
+                "rows": len(self._rows().y),
                 "segments": segments,
                 "full_values": block * self.width,
                 "tail_values": (self.channels - (segments - 1) * block) * self.width,
@@ -187,7 +188,7 @@ class PassGeometry:
 
     def row_descriptors(self, arch: Arch) -> list[dict]:
         """The fields of ``RowDescriptor`` of every input row that reaches an owned one, ascending."""
-        rows = rows_between(self.owned, self.height, self.kernel[0], self.stride, self.padding[0])
+        rows = self._rows()
         met = np.full((len(rows.y), MAX_KERNEL), -1)
         met[:, : self.kernel[0]] = rows.meets
         taps = (met >= 0) @ (1 << np.arange(MAX_KERNEL))
@@ -201,6 +202,9 @@ class PassGeometry:
             }
             for i in range(len(rows.y))
         ]
+
+    def _rows(self) -> Rows:
+        return rows_between(self.owned, self.height, self.kernel[0], self.stride, self.padding[0])
 
     def _channel_words(self, arch: Arch) -> int:
         taps = self.kernel[0] * self.kernel[1]

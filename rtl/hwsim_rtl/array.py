@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from amaranth import Cat, Module
+from amaranth import Module, Signal
 from amaranth.hdl import ShapeLike
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -25,6 +25,50 @@ class Load(data.StructLayout):
         super().__init__({"entry": entry, "cores": arch.cores, "last": 1})
 
 
+class LoadRegister(wiring.Component):
+    """A load on its way to its cores: it goes when all of them have room.
+
+    It waits in a register, so that whether one is taken does not depend on which one it is. A load that
+    is taken in cycle t goes in t + 1 at the earliest; one a cycle.
+
+    Args:
+        entry: what is loaded.
+        arch: the machine.
+
+    Ports:
+        loads: In(stream of Load).
+        load: Out(Load); it goes in this cycle if ``goes`` is high.
+        room: In(cores), which cores have room. dropped: In(cores), which do not want it any more.
+    """
+
+    def __init__(self, entry: ShapeLike, arch: Arch) -> None:
+        super().__init__(
+            {
+                "loads": In(stream.Signature(Load(entry, arch))),
+                "load": Out(Load(entry, arch)),
+                "goes": Out(1),
+                "room": In(arch.cores),
+                "dropped": In(arch.cores),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        held = Signal()
+        m.d.comb += [
+            self.goes.eq(held & ((self.load.cores & ~self.room) == 0)),
+            self.loads.ready.eq(self.goes | ~held),
+        ]
+        m.d.sync += self.load.cores.eq(self.load.cores & ~self.dropped)
+        with m.If(self.loads.ready):
+            m.d.sync += [
+                held.eq(self.loads.valid),
+                self.load.eq(self.loads.payload),
+                self.load.cores.eq(self.loads.payload.cores & ~self.dropped),
+            ]
+        return m
+
+
 class CorePorts(wiring.Signature):
     """What a core of an array has of its own.
 
@@ -32,6 +76,7 @@ class CorePorts(wiring.Signature):
         passes: In(stream of PassConfig), taken when a pass starts.
         words, rows: In(streams), as in :class:`Core`.
         coded, index: Out(streams), as there.
+        abort_pass: In(1), as there; drops passes and this core's part of loads too.
         busy, done, error: Out(1), as there.
     """
 
@@ -43,6 +88,7 @@ class CorePorts(wiring.Signature):
                 "rows": In(stream.Signature(RowDescriptor)),
                 "coded": Out(stream.Signature(Word)),
                 "index": Out(stream.Signature(IndexEntry)),
+                "abort_pass": In(1),
                 "busy": Out(1),
                 "done": Out(1),
                 "error": Out(1),
@@ -53,8 +99,7 @@ class CorePorts(wiring.Signature):
 class CoreArray(wiring.Component):
     """``arch.cores`` cores. Each starts its next pass by itself, see :class:`Launcher`.
 
-    A load is taken when all cores that it is for have room, so that cores that work on the same block share
-    it.
+    Cores that work on the same block share its loads.
 
     Args:
         arch: the machine.
@@ -77,17 +122,21 @@ class CoreArray(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        launchers = [Launcher(self._arch) for _ in self.cores]
-        for number, (ports, launcher) in enumerate(zip(self.cores, launchers, strict=True)):
-            core = self._make_core(self._arch)
-            m.submodules[f"core{number}"] = core
-            m.submodules[f"launcher{number}"] = launcher
+        m.submodules.weights = weights = LoadRegister(weight_word(self._arch), self._arch)
+        m.submodules.scales = scales = LoadRegister(ChannelScale, self._arch)
+        connect(m, flipped(self.weights), weights.loads)
+        connect(m, flipped(self.scales), scales.loads)
+        for number, ports in enumerate(self.cores):
+            m.submodules[f"core{number}"] = core = self._make_core(self._arch)
+            m.submodules[f"launcher{number}"] = launcher = Launcher(self._arch)
             connect(m, flipped(ports.passes), launcher.passes)
             connect(m, flipped(ports.words), core.words)
             connect(m, flipped(ports.rows), core.rows)
             connect(m, core.coded, flipped(ports.coded))
             connect(m, core.index, flipped(ports.index))
             m.d.comb += [
+                core.abort_pass.eq(ports.abort_pass),
+                launcher.clear.eq(core.aborting),
                 core.start.eq(launcher.start),
                 core.config.eq(launcher.config),
                 launcher.busy.eq(core.busy),
@@ -96,19 +145,15 @@ class CoreArray(wiring.Component):
                 ports.done.eq(core.done),
                 ports.error.eq(core.error),
             ]
-            for loads, mine, last in (
-                (self.weights, core.weights, launcher.weights_last),
-                (self.scales, core.scales, launcher.scales_last),
+            for loads, mine, last, room in (
+                (weights, core.weights, launcher.weights_last, launcher.weights_open),
+                (scales, core.scales, launcher.scales_last, launcher.scales_open),
             ):
-                load = loads.payload
                 m.d.comb += [
-                    mine.valid.eq(loads.valid & loads.ready & load.cores[number]),
-                    mine.payload.eq(load.entry),
-                    last.eq(mine.valid & load.last),
+                    loads.room[number].eq(room),
+                    loads.dropped[number].eq(core.aborting),
+                    mine.valid.eq(loads.goes & loads.load.cores[number]),
+                    mine.payload.eq(loads.load.entry),
+                    last.eq(mine.valid & loads.load.last),
                 ]
-        for loads, room in (
-            (self.weights, Cat(launcher.weights_open for launcher in launchers)),
-            (self.scales, Cat(launcher.scales_open for launcher in launchers)),
-        ):
-            m.d.comb += loads.ready.eq((loads.payload.cores & ~room) == 0)
         return m

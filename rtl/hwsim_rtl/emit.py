@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In
 from hwsim.arch import WEIGHT_PASSES, Arch
 from hwsim.machine.descriptors import check_arch
 from hwsim_rtl.core.core import Core
-from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor
+from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, bank_address_bits
 from hwsim_rtl.ports import ports
 from hwsim_rtl.top import Top
 from hwsim_rtl.verilog import to_verilog
@@ -73,12 +73,22 @@ ignored (in) or zero (out).
    overwrite words of a pass that is not done. Scales are always {columns} a pass.
 2. Send the configuration on `s_axis_passes_N`. It is taken when the pass starts: when the pass before is
    done and the loads are in.
-3. From then on: a row descriptor for each input row on `s_axis_rows_N`, each before the first value of its
-   row is decoded, and the segments on `s_axis_words_N`, `tlast` with the last word of each. Words of the
-   next pass wait for its start.
+3. A row descriptor for each input row on `s_axis_rows_N`, each before the first value of its row is decoded,
+   and the segments on `s_axis_words_N`, `tlast` with the last word of each. Both may be offered at any time:
+   words are taken from the start of their pass on, and those of the next pass wait for its start.
 4. The output segments leave on `m_axis_coded_N`, `tlast` with the last word of each, and one index entry a
    segment on `m_axis_index_N` (words in bits 15:0, non-zeros in 31:16). `done[N]` is high in the last cycle
-   of the pass. `error[N]` says that the words were no legal map.
+   of the pass. `error[N]` says that the words were no legal map; the pass still ends, once it has taken as
+   many ends of segments as it has segments, and its outputs are of no use. It falls with the next start.
+
+## Reset and abort
+After `rst` a core clears its accumulators, {clear_cycles} cycles in which `busy[N]` is high; a pass that is
+sent then starts after that. `rst` may come at any time. `abort_pass[N]` does the same for core N alone, and
+keeps the rules of AXI4-Stream: an output that waits to be taken is taken first. While `abort_pass[N]` is
+high, and as long as that takes, the core takes and drops its words, row descriptors and passes, and its part
+of loads; so it is held until all that was under way for the core has been sent. The core then starts anew
+with a load.
+A pass to which words are missing never ends; an abort ends it.
 
 A weight word is {columns} weights, lane 0 in the lowest bits.
 
@@ -144,6 +154,7 @@ def emit(arch: Arch, folder: str | Path) -> list[Path]:
             for field in ("cores", "columns", "activation_bits", "weight_bits", "weight_words")
         },
         "passes_ahead": WEIGHT_PASSES,
+        "clear_cycles": 1 << bank_address_bits(arch),
     }
     tables = {
         "passes": _table(PassConfig(arch)),

@@ -15,6 +15,7 @@ from hwsim_rtl.core.core import Core
 
 SLAVES = ("passes", "words", "rows")  # of each core, into the machine
 MASTERS = ("coded", "index")
+STATE = ("busy", "done", "error")  # of each core, one bit
 
 
 class Top(wiring.Component):
@@ -31,12 +32,13 @@ class Top(wiring.Component):
         s_axis_<port>_<core>: of a core, ``passes``, ``words`` and ``rows`` of
             :class:`hwsim_rtl.array.CorePorts`.
         m_axis_<port>_<core>: of a core, ``coded`` and ``index``.
-        busy, done, error: Out(cores), one bit a core.
+        abort_pass: In(cores). busy, done, error: Out(cores). One bit a core.
     """
 
     def __init__(self, arch: Arch, core: MakeCore = Core) -> None:
         self._array = CoreArray(arch, core)
-        members = {"busy": Out(arch.cores), "done": Out(arch.cores), "error": Out(arch.cores)}
+        members = {"abort_pass": In(arch.cores)}
+        members |= {name: Out(arch.cores) for name in STATE}
         self._streams = []  # name of the port, stream of the array, whether it goes in
         for name in ("weights", "scales"):
             self._streams.append((f"s_axis_{name}", getattr(self._array, name), True))
@@ -65,7 +67,8 @@ class Top(wiring.Component):
             else:
                 m.d.comb += [outer.eq(inner) for outer, inner in pairs]
                 m.d.comb += stream.ready.eq(ready)
-        for port in ("busy", "done", "error"):
+        m.d.comb += Cat(core.abort_pass for core in array.cores).eq(self.abort_pass)
+        for port in STATE:
             m.d.comb += getattr(self, port).eq(Cat(getattr(core, port) for core in array.cores))
         return m
 

@@ -55,6 +55,7 @@ def test_the_configuration_by_hand():
             "compressed": 1,
             "skip_zeros": 1,
             "raw_bits": 8,
+            "rows": 5,
             "segments": 2,
             "full_values": 4 * 33,
             "tail_values": 33,

@@ -28,6 +28,25 @@ def all_cases(arch: Arch, number: int) -> list[Case]:
     return [*handful(arch), every_run(arch), *real_passes(arch), *random_passes(arch, number)]
 
 
+def small_case(arch: Arch) -> Case:
+    """A pass of few cycles that adds up over rows, for a machine of two lanes or more."""
+    return Case(
+        layer=Layer("small", "conv", "x", (2, 3, 4), (2, 3, 4), (3, 1), padding=(1, 0)),
+        arch=arch,
+        owned=(0, 1, 2),
+        first=0,
+        out_channels=2,
+        block=2,
+        out_block=1,
+        source=Code(8, 2),
+        target=Code(8, 0, True),
+        shift=22,
+        density=0.8,
+        stream=None,
+        seed=11,
+    )
+
+
 def every_run(arch: Arch) -> Case:
     """A row with runs of 0, 1, 2, ... zeros up to more than the longest symbol holds."""
     lengths = [*range(arch.run_max + 2), LONG_RUN * arch.run_max, LONG_RUN * arch.run_max + 1]

@@ -1,12 +1,14 @@
 """A pass as the benches of the core and of the array drive it: payloads in, payloads out, and its cycles."""
 
 import random
-from itertools import accumulate
+from collections.abc import Iterable
+from itertools import accumulate, repeat
 
 from amaranth.lib import data
 from bench_cases import clocked_cycles
+from cocotb.triggers import Event
 from core_cases import Case, prepare
-from streams import Handshake, Stalls, random_stalls
+from streams import Handshake, Stalls, no_stalls, random_stalls
 
 from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
 
@@ -44,7 +46,7 @@ def bits(layout, fields) -> dict:
 
 
 class Pass:
-    """The payloads of a pass, and what it must take."""
+    """The payloads of a pass, and ``cycles``, which it must take when words come as the case has them."""
 
     def __init__(self, case: Case) -> None:
         stimulus, expected = prepare(case)
@@ -64,14 +66,54 @@ class Pass:
             {"words": int(entry["words"]), "nonzeros": int(entry["nonzeros"])} for entry in expected.index
         ]
         self._arrival = [0] * len(self.words) if stimulus.arrival is None else stimulus.arrival.tolist()
-        self._cycles = expected.timing.cycles
+        self.cycles = expected.timing.cycles
+
+    def comes_early(self, number: int, stalled: set[str]) -> bool:
+        """Whether its words and rows are offered before it starts: every other one, unless words are late."""
+        return number % 2 == 0 and "words" not in stalled and not any(self._arrival)
 
     def arrival(self, late: bool) -> tuple[list[int], int]:
         """The cycles from which its words are there, and the cycles that the pass takes then."""
         if not late:
-            return self._arrival, self._cycles
+            return self._arrival, self.cycles
         arrival = list(accumulate(random.choice(WORD_GAPS) for _ in self.words))
         return arrival, clocked_cycles(self.case, arrival)
+
+
+class Starts:
+    """The cycles in which the passes of a core began, as they become known."""
+
+    def __init__(self, passes: int) -> None:
+        self._known = [Event() for _ in range(passes)]
+        self._cycles: list[int] = []
+
+    def tell(self, cycle: int) -> None:
+        """The next pass began."""
+        self._known[len(self._cycles)].set()
+        self._cycles.append(cycle)
+
+    async def of(self, number: int) -> int:
+        """Wait until the pass has begun."""
+        await self._known[number].wait()
+        return self._cycles[number]
+
+
+async def feed(
+    port: Handshake,
+    lots: Iterable[tuple[list[dict], list[int] | None]],
+    starts: Starts,
+    stalls: Stalls = no_stalls,
+) -> None:
+    """Send what passes need: payloads, and the cycle of the pass from which each is there.
+
+    None in the place of the cycles: they are offered early, as soon as those of the pass before are taken.
+    """
+    for number, (payloads, arrival) in enumerate(lots):
+        begins: Iterable[int] = repeat(0)
+        if arrival is not None:
+            begin = await starts.of(number)
+            begins = [begin + cycle for cycle in arrival]
+        await port.put(payloads, stalls, begins)
 
 
 class Waits:

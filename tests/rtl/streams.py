@@ -16,7 +16,7 @@ from typing import Any
 from amaranth.lib import data
 from cocotb.clock import Clock
 from cocotb.simtime import get_sim_time
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import RisingEdge, Timer
 
 PERIOD_NS = 10
 
@@ -40,6 +40,15 @@ async def start_clock(dut: Any, *inputs: str) -> None:
     await RisingEdge(dut.clk)
 
 
+async def until_idle(dut: Any) -> None:
+    """Wait until no core is busy; returns just after the edge that begins such a cycle."""
+    await Timer(2, "ns")
+    while int(dut.busy.value):
+        await RisingEdge(dut.clk)
+        await Timer(2, "ns")
+    await RisingEdge(dut.clk)
+
+
 def now() -> int:
     """The cycle that the latest rising edge began."""
     return int(get_sim_time("ns")) // PERIOD_NS
@@ -60,14 +69,12 @@ class Handshake(ABC):
     """A stream with ``valid`` and ``ready`` among a device's ports.
 
     ``late`` counts the cycles in which it offered nothing though more was to come, ``held`` those in which
-    something waited to be taken, ``got`` what was taken by :meth:`get`.
+    something waited to be taken, ``sent`` what :meth:`put` sent, ``got`` what :meth:`get` took.
     """
 
-    def __init__(
-        self, clk: Any, name: str, valid: Any, ready: Any
-    ) -> None:
+    def __init__(self, clk: Any, name: str, valid: Any, ready: Any) -> None:
         self.clk, self.name, self.valid, self.ready = clk, name, valid, ready
-        self.late = self.held = self.got = 0
+        self.late = self.held = self.sent = self.got = 0
         self.is_late = False
 
     @abstractmethod
@@ -104,6 +111,7 @@ class Handshake(ABC):
                 self.held += 1
                 await RisingEdge(self.clk)
             times.append((begin, now() - 1))
+            self.sent += 1
         self.valid.value = 0
         return times
 

@@ -11,6 +11,7 @@ from hwsim.machine.descriptors import COUNT_BITS, MIN_ACTIVATION_BITS
 from hwsim_rtl.bits.ring import CHUNK_BITS, FINE, Marks, RingFirst
 from hwsim_rtl.bits.window import Window
 from hwsim_rtl.bits.word import Word
+from hwsim_rtl.codec.segment_counter import SegmentCounter
 from hwsim_rtl.codec.symbol import ORDER_BITS, DecoderConfig, Symbol, significant_bits
 
 
@@ -23,9 +24,12 @@ class SegDecoder(wiring.Component):
     ``symbols`` in T + 1. ``run``, ``present`` and the marks come from registers, ``value`` (undefined unless
     ``present``) through a mask and a subtraction after them.
 
+    Words are taken from ``start`` on, up to the last one of the pass, and no others: those of the next pass
+    wait for its start. All of them have left when the last symbol is consumed.
+
     A code with more leading zeros than a legal one has, a segment that ends inside a code or before its last
-    value, and one that goes on after it, set ``error``. From then on words are dropped and the values read as
-    zeros, so that a pass still ends; ``start`` ends that state.
+    value, and one that goes on after it, set ``error``. From then on the words of the pass are dropped and
+    the values read as zeros, so that it still ends; ``start`` ends that state.
 
     Args:
         arch: gives ``run_max`` and ``activation_bits`` (4 .. 16).
@@ -33,10 +37,11 @@ class SegDecoder(wiring.Component):
     Ports:
         words: In(stream of Word), the segments of the pass.
         config: In(DecoderConfig), constant from ``start`` on.
-        start: In(1), drops what is left of the pass before; words enter from the next cycle on.
+        start: In(1), only while not ``running``; words enter from the next cycle on.
         credit: In(1), a symbol may be consumed in this cycle.
         symbols: Out(stream of Symbol, always ready).
         error: Out(1), sticky, two cycles after the symbol at fault was consumed.
+        running: Out(1), words or symbols of the pass are to come.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -53,6 +58,7 @@ class SegDecoder(wiring.Component):
                 "credit": In(1),
                 "symbols": Out(stream.Signature(Symbol(arch), always_ready=True)),
                 "error": Out(1),
+                "running": Out(1),
             }
         )
 
@@ -63,13 +69,18 @@ class SegDecoder(wiring.Component):
         order = Signal(ORDER_BITS)  # SEG_0 and SEG_1 are the same code
         m.d.comb += order.eq(Mux(config.order == 0, 1, config.order))
 
-        words_in = Signal()  # words go to the window; after an error they are dropped
+        # Words in: counted by the ends of their segments; after an error they are dropped.
+        m.submodules.entering = entering = SegmentCounter()
+        m.submodules.decoding = decoding = SegmentCounter()
+        for counter in (entering, decoding):
+            m.d.comb += [counter.config.eq(config), counter.start.eq(self.start)]
         m.d.comb += [
-            words_in.eq(~self.error & ~self.start),
             window.words.payload.eq(self.words.payload),
-            window.words.valid.eq(self.words.valid & words_in),
-            self.words.ready.eq(Mux(words_in, window.words.ready, ~self.start)),
-            window.clear.eq(~words_in),
+            window.words.valid.eq(self.words.valid & entering.running & ~self.error),
+            self.words.ready.eq(entering.running & (self.error | window.words.ready)),
+            entering.step.eq(self.words.valid & self.words.ready & self.words.payload.last),
+            window.clear.eq(self.error),
+            self.running.eq(entering.running | decoding.running),
         ]
 
         # The symbol at the head; places are counted from the begin of the word at the head. Bits of its chunk
@@ -137,19 +148,17 @@ class SegDecoder(wiring.Component):
             run_ends_segment.eq(near & (zero >= bound)),
             passes_bound.eq(Mux(value_follows, zero >= last_but_one, zero >= bound)),
             window.rest.eq(Mux(runs, near & passes_bound, left == 1)),
-            window.take.eq((window.ready | self.error) & self.credit & ~self.start),
+            window.take.eq((window.ready | self.error) & decoding.running & self.credit),
+            decoding.step.eq(window.take & window.rest),
         ]
 
-        # Values and segments to come.
-        segments_left = Signal(COUNT_BITS)  # of the row
-        row_ends = segments_left == 1
-        tail_is_next = Mux(row_ends, config.segments == 1, segments_left == 2)
+        # Values of the next segment.
+        row_ends = decoding.row_end
+        tail_is_next = Mux(row_ends, config.segments == 1, decoding.segments_left == 2)
         m.d.sync += [before.eq(left), pending.eq(window.take & ~window.rest)]
         with m.If(self.start):
-            m.d.sync += segments_left.eq(config.segments)
             m.d.sync += before.eq(Mux(config.segments == 1, config.tail_values, config.full_values))
-        with m.Elif(window.take & window.rest):
-            m.d.sync += segments_left.eq(Mux(row_ends, config.segments, segments_left - 1))
+        with m.Elif(decoding.step):
             m.d.sync += before.eq(Mux(tail_is_next, config.tail_values, config.full_values))
 
         # The symbol, a cycle later.

@@ -53,7 +53,7 @@ class DecoderConfig(data.Struct):
     """What a pass reads; constant from ``start`` to the end of the pass.
 
     ``compressed``: segments in SEG of ``order``, else of raw values of ``raw_bits`` bits. ``skip_zeros``: a
-    zero is no value. ``segments`` of an input row, of ``full_values`` values each, the last of
+    zero is no value. ``rows`` of ``segments`` segments, of ``full_values`` values each, the last of a row of
     ``tail_values``; all at least 1.
     """
 
@@ -61,6 +61,7 @@ class DecoderConfig(data.Struct):
     compressed: 1
     skip_zeros: 1
     raw_bits: unsigned(RAW_BITS)
+    rows: unsigned(COUNT_BITS)
     segments: unsigned(COUNT_BITS)
     full_values: unsigned(COUNT_BITS)
     tail_values: unsigned(COUNT_BITS)

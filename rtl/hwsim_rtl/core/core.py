@@ -2,7 +2,8 @@
 
 from itertools import pairwise
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Elaboratable
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -40,7 +41,12 @@ class Core(wiring.Component):
 
     ``start`` in cycle -1 begins a pass; ``done`` is high in its last cycle, ``cycles`` - 1, when output
     words and index entries are taken at once; otherwise as much later as it takes. ``start`` may come again
-    in the cycle of ``done``.
+    in the cycle of ``done``. Words of the next pass wait for its start.
+
+    ``abort_pass`` ends whatever is under way, as a reset does, but keeps the rules of streams: an output word
+    or entry that waits is first taken. As long as it lasts, and as long as that takes, words, rows and loads
+    are taken and dropped. After an abort or a reset the core is busy until its accumulators are cleared, a
+    cycle for each word of a bank; it has neither passes nor weights then.
 
     Args:
         arch: all widths and depths.
@@ -48,9 +54,10 @@ class Core(wiring.Component):
     Ports:
         start: In(1), only while not ``busy`` or with ``done``; goes on to the next weights.
         config: In(PassConfig), read with ``start``.
-        busy: Out(1), a pass is under way. done: Out(1), one cycle. error: Out(1), the words read are no
-            legal map.
-        words: In(stream of Word), the segments of the pass; words of the next pass wait for its start.
+        abort_pass: In(1). aborting: Out(1), from its cycle to the end of it and of its waits.
+        busy: Out(1), a pass is under way, or an abort or the clearing after one. done: Out(1), one cycle.
+        error: Out(1), the words read are no legal map; the pass ends, and takes the rest of its words.
+        words: In(stream of Word), the segments of the pass.
         rows: In(stream of RowDescriptor), one for each input row, ahead of the row's first value.
         weights, scales: In(streams, always ready), loads for the next pass, see :class:`WeightMemory`.
         coded: Out(stream of Word), the output segments. index: Out(stream of IndexEntry), one a segment.
@@ -63,6 +70,8 @@ class Core(wiring.Component):
             {
                 "start": In(1),
                 "config": In(PassConfig(arch)),
+                "abort_pass": In(1),
+                "aborting": Out(1),
                 "busy": Out(1),
                 "done": Out(1),
                 "error": Out(1),
@@ -76,7 +85,7 @@ class Core(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         arch = self._arch
         config = Signal(PassConfig(arch))
@@ -100,11 +109,23 @@ class Core(wiring.Component):
         m.submodules.encoder = encoder = SegEncoder(arch)
         for part in (position, columns, scatter, addresses, drain):
             m.d.comb += part.config.eq(config)
-        for part in (decoder, position, drain):
+        for part in (decoder, drain):
             m.d.comb += part.start.eq(self.start)
 
+        # An abort is a reset that waits for output that waits.
+        waits = Cat(out.valid & ~out.ready for out in (self.coded, self.index)).any()
+        aborted = Signal()  # before, and it is still waiting
+        flush = Signal()
+        m.d.comb += [self.aborting.eq(self.abort_pass | aborted), flush.eq(self.aborting & ~waits)]
+        m.d.sync += aborted.eq(self.aborting)
+        for inward, inner in ((self.words, decoder.words), (self.rows, scatter.rows)):
+            m.d.comb += [
+                inner.payload.eq(inward.payload),
+                inner.valid.eq(inward.valid & ~self.aborting),
+                inward.ready.eq(inner.ready | self.aborting),
+            ]
+
         # Words to items.
-        connect(m, flipped(self.words), decoder.words)
         connect(m, decoder.symbols, position.symbols)
         connect(m, position.items, columns.placed)
         connect(m, columns.items, items.entries)
@@ -112,13 +133,11 @@ class Core(wiring.Component):
             decoder.config.eq(Mux(self.start, self.config.decoder, config.decoder)),
             decoder.credit.eq(items.credit),
             items.spend.eq(position.makes_item),
-            items.clear.eq(self.start),
             self.error.eq(decoder.error),
         ]
 
         # Items to sums.
         connect(m, items.head, scatter.items)
-        connect(m, flipped(self.rows), scatter.rows)
         connect(m, scatter.taps, addresses.taps)
         connect(m, flipped(self.weights), weights.load)
         connect(m, flipped(self.scales), weights.load_scales)
@@ -134,10 +153,10 @@ class Core(wiring.Component):
         ]
         lanes_read = Signal(arch.columns)
         address_read = Signal.like(drain.address, reset_less=True)
-        with m.If(~drain.reads.valid):
-            m.d.sync += lanes_read.eq(0)
-        with m.Elif(config.depthwise):
+        with m.If(drain.clears | (drain.reads.valid & config.depthwise)):
             m.d.sync += lanes_read.eq(-1)
+        with m.Elif(~drain.reads.valid):
+            m.d.sync += lanes_read.eq(0)
         with m.Else():
             m.d.sync += lanes_read.eq(1 << drain.reads.payload.channel)
         m.d.sync += address_read.eq(drain.address)
@@ -172,7 +191,7 @@ class Core(wiring.Component):
         connect(m, encoder.words, flipped(self.coded))
         connect(m, encoder.index, flipped(self.index))
 
-        # The pass is over when all that was read has left.
+        # The pass is over when all that was read has left, and all its words, if they were dropped, are in.
         words_due = Signal(COUNT_BITS)  # last words of segments
         entries_due = Signal(COUNT_BITS)
         segment_read = drain.reads.valid & drain.reads.payload.segment_end
@@ -181,14 +200,16 @@ class Core(wiring.Component):
             words_due.eq(words_due + segment_read - word_out),
             entries_due.eq(entries_due + segment_read - (self.index.valid & self.index.ready)),
         ]
-        over = self.busy & drain.finished & (words_due == 0) & (entries_due == 0)
+        at_work = Signal()
+        over = at_work & drain.finished & (words_due == 0) & (entries_due == 0) & ~decoder.running
         m.d.sync += [
             self.done.eq(over & ~self.done),
-            self.busy.eq(self.start | (self.busy & ~self.done)),
+            at_work.eq(self.start | (at_work & ~self.done)),
         ]
+        m.d.comb += self.busy.eq(at_work | drain.clears | self.aborting)
 
         m.d.comb += [
             self.events.symbol.eq(decoder.symbols.valid),
             self.events.tap.eq(scatter.taps.valid),
         ]
-        return m
+        return ResetInserter(flush)(m)

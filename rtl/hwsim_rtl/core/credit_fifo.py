@@ -24,8 +24,6 @@ class CreditFifo(wiring.Component):
         spend: In(1), an entry was sent on its way in the cycle before.
         entries: In(stream, always ready), what comes out of the pipeline.
         head: Out(stream), entries in order.
-        clear: In(1), drop everything, also what was spent in the cycle before; all credits are back in the
-            next.
     """
 
     def __init__(self, shape: ShapeLike, depth: int) -> None:
@@ -39,7 +37,6 @@ class CreditFifo(wiring.Component):
                 "spend": In(1),
                 "entries": In(stream.Signature(shape, always_ready=True)),
                 "head": Out(stream.Signature(shape)),
-                "clear": In(1),
             }
         )
 
@@ -71,7 +68,4 @@ class CreditFifo(wiring.Component):
         for moves, pointer in ((write.en, write.addr), (head_free & from_memory, read.addr)):
             with m.If(moves):
                 m.d.sync += pointer.eq(Mux(pointer == depth - 1, 0, pointer + 1))
-        with m.If(self.clear):
-            m.d.sync += self.head.valid.eq(0)
-            m.d.sync += [credits.eq(depth), waiting.eq(0), write.addr.eq(0), read.addr.eq(0)]
         return m

@@ -20,6 +20,9 @@ class DrainControl(wiring.Component):
     What the configuration alone makes is in registers; it may change with ``start``, and no row is complete
     in the two cycles after that.
 
+    From a reset on, all accumulators are cleared first, one word of all lanes a cycle: what a pass that was
+    cut off has left in them is in no later sum.
+
     Args:
         arch: widths.
 
@@ -29,6 +32,7 @@ class DrainControl(wiring.Component):
         start: In(1), before the first row of a pass.
         credit: In(1), a value may be read in this cycle.
         reads: Out(stream of DrainRead, always ready); ``address`` goes with it.
+        clears: Out(1), the accumulators of ``address`` are read in all lanes, for nobody; ``start`` waits.
         row_limit: Out, owned rows below this number have a place in the ring; from two cycles after
             ``start`` on.
         finished: Out(1), all owned rows have been read.
@@ -43,6 +47,7 @@ class DrainControl(wiring.Component):
                 "start": In(1),
                 "credit": In(1),
                 "reads": Out(stream.Signature(DrainRead(arch), always_ready=True)),
+                "clears": Out(1, init=1),
                 "address": Out(bank_address_bits(arch)),
                 "row_limit": Out(COUNT_BITS + 1),
                 "finished": Out(1),
@@ -105,4 +110,6 @@ class DrainControl(wiring.Component):
                     m.d.sync += [slot.eq(0), sub_bank.eq(0)]
         with m.If(self.start):
             m.d.sync += [row.eq(0), slot.eq(0), sub_bank.eq(0)]
+        with m.If(self.clears):
+            m.d.sync += [offset.eq(offset + 1), self.clears.eq(~offset.all())]
         return m

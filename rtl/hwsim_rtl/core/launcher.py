@@ -24,6 +24,7 @@ class Launcher(wiring.Component):
         weights_last, scales_last: In(1), the last load of a pass takes place in this cycle.
         weights_open, scales_open: Out(1), loads may take place: fewer than WEIGHT_PASSES passes are at work
             or loaded. Whether the words of one have room is up to the host.
+        clear: In(1), the core aborts: passes are taken and dropped, loads are forgotten.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -38,6 +39,7 @@ class Launcher(wiring.Component):
                 "scales_last": In(1),
                 "weights_open": Out(1),
                 "scales_open": Out(1),
+                "clear": In(1),
             }
         )
 
@@ -46,8 +48,10 @@ class Launcher(wiring.Component):
         # Passes whose loads are in and that have not started.
         weights, scales = Signal(range(WEIGHT_PASSES + 1)), Signal(range(WEIGHT_PASSES + 1))
         m.d.comb += [
-            self.start.eq(self.passes.valid & (weights != 0) & (scales != 0) & (~self.busy | self.done)),
-            self.passes.ready.eq(self.start),
+            self.start.eq(
+                self.passes.valid & (weights != 0) & (scales != 0) & (~self.busy | self.done) & ~self.clear
+            ),
+            self.passes.ready.eq(self.start | self.clear),
             self.config.eq(self.passes.payload),
             self.weights_open.eq(weights + self.busy < WEIGHT_PASSES),
             self.scales_open.eq(scales + self.busy < WEIGHT_PASSES),
@@ -56,4 +60,6 @@ class Launcher(wiring.Component):
             weights.eq(weights + self.weights_last - self.start),
             scales.eq(scales + self.scales_last - self.start),
         ]
+        with m.If(self.clear):
+            m.d.sync += [weights.eq(0), scales.eq(0)]
         return m

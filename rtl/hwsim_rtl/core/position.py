@@ -34,7 +34,6 @@ class PositionCounter(wiring.Component):
     Ports:
         symbols: In(stream of Symbol, always ready).
         config: In(PassConfig).
-        start: In(1), before the first symbol of a pass; drops what is under way.
         makes_item: Out(1), the symbol of this cycle makes an item; combinational.
         items: Out(stream of Placed, always ready).
     """
@@ -45,7 +44,6 @@ class PositionCounter(wiring.Component):
             {
                 "symbols": In(stream.Signature(Symbol(arch), always_ready=True)),
                 "config": In(PassConfig(arch)),
-                "start": In(1),
                 "makes_item": Out(1),
                 "items": Out(stream.Signature(Placed(arch), always_ready=True)),
             }
@@ -97,8 +95,5 @@ class PositionCounter(wiring.Component):
             item[5].weight.eq(item[4].weight + words),
             item[5].pixel.eq(pixel),
         ]
-        with m.If(self.start):  # after an error the decoder has gone on
-            m.d.sync += [signal.eq(0) for signal in valid[1:]]
-            m.d.sync += [passed.eq(0), segment_base.eq(0)]
         m.d.comb += [self.items.valid.eq(valid[-1]), self.items.payload.eq(item[-1])]
         return m

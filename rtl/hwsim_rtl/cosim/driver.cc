@@ -15,6 +15,16 @@ namespace {
 struct Design {
     VerilatedContext context;
     Core core{&context};
+
+    // Runs until the accumulators are cleared: only then may a pass start.
+    Design() {
+        do {
+            core.clk = 0;
+            core.eval();
+            core.clk = 1;
+            core.eval();
+        } while (core.busy);
+    }
 };
 
 // Ports are integers of their width, or arrays of 32-bit chunks.

@@ -1,13 +1,13 @@
 """Bench of Core: passes one after the other, each started as soon as its weights are there."""
 
 import random
-from itertools import chain, cycle, repeat
+from itertools import chain, cycle, islice, repeat
 
 import cocotb
 from bench_cases import all_cases, cover, require_all
-from bench_pass import PROFILES, Pass, Raw, Waits, stalls_of
+from bench_pass import PROFILES, Pass, Raw, Starts, Waits, feed, stalls_of
 from cocotb.triggers import RisingEdge, Timer
-from streams import Coverage, StreamPort, bench_case, now, start_clock
+from streams import Coverage, StreamPort, bench_case, now, start_clock, until_idle
 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
@@ -22,14 +22,16 @@ async def passes_take_the_cycles_of_the_model_and_make_the_words_of_the_referenc
     arch = Arch(**case["arch"])
     passes = [Pass(one) for one in all_cases(arch, random.getrandbits(32))]
     coverage = Coverage()
-    await start_clock(dut, "start", "coded__ready", "index__ready", *(f"{name}__valid" for name in INPUTS))
+    taken = ("coded__ready", "index__ready")
+    await start_clock(dut, "start", "abort_pass", *taken, *(f"{name}__valid" for name in INPUTS))
+    await until_idle(dut)
     layouts = Word, Raw(RowDescriptor), Raw(weight_word(arch)), Raw(ChannelScale)
     words, rows, weights, scales = (
         StreamPort(dut, name, layout) for name, layout in zip(INPUTS, layouts, strict=True)
     )
     coded, index = StreamPort(dut, "coded", Word), StreamPort(dut, "index", IndexEntry)
     waits = Waits(rows, coded, index)
-    profiles = cycle(PROFILES) if case["stalls"] else repeat(set())
+    profiles = list(islice(cycle(PROFILES) if case["stalls"] else repeat(set()), len(passes)))
     stalled = set()
     stalls = {name: stalls_of(name, stalled) for name in (*INPUTS, "coded", "index")}
     outputs = [
@@ -43,24 +45,31 @@ async def passes_take_the_cycles_of_the_model_and_make_the_words_of_the_referenc
             cocotb.start_soon(scales.put(one.scales, stalls["scales"])),
         ]
 
+    times = [one.arrival("words" in late) for one, late in zip(passes, profiles, strict=True)]
+    early = [one.comes_early(number, profiles[number]) for number, one in enumerate(passes)]
+    starts = Starts(len(passes))
+    in_word = [None if first else arrival for first, (arrival, _) in zip(early, times, strict=True)]
+    in_row = [None if first else [0] * len(one.rows) for first, one in zip(early, passes, strict=True)]
+    cocotb.start_soon(feed(words, zip([one.words for one in passes], in_word, strict=True), starts))
+    cocotb.start_soon(
+        feed(rows, zip([one.rows for one in passes], in_row, strict=True), starts, stalls["rows"])
+    )
     for task in load(passes[0]):
         await task
     for number, one in enumerate(passes):
         stalled.clear()
-        stalled.update(next(profiles))
+        stalled.update(profiles[number])
+        for _ in range(random.choice([0, 0, 20])):  # what comes early waits
+            await RisingEdge(dut.clk)
         dut.start.value = 1
         dut.config.value = one.config
         await RisingEdge(dut.clk)
         dut.start.value = 0
         dut.config.value = random.getrandbits(len(dut.config))  # read with start alone
         begin = now()
-        arrival, cycles = one.arrival("words" in stalled)
-        waits.begin(cycles)
-        begins = [begin + cycle for cycle in arrival]
-        tasks = [
-            cocotb.start_soon(words.put(one.words, begins=begins)),
-            cocotb.start_soon(rows.put(one.rows, stalls["rows"])),
-        ]
+        starts.tell(begin)
+        waits.begin(times[number][1])
+        coverage.hit("words offered", "early" if early[number] else "after the start")
         loads = load(passes[number + 1]) if number + 1 < len(passes) else []
         await Timer(2, "ns")
         while not dut.done.value:
@@ -72,8 +81,9 @@ async def passes_take_the_cycles_of_the_model_and_make_the_words_of_the_referenc
         assert not dut.error.value
         assert coded.got == sum(len(one.coded) for one in passes[: number + 1])
         assert index.got == sum(len(one.index) for one in passes[: number + 1])
-        for task in tasks:
-            assert task.done(), f"pass {number} was done before its stimulus was in"
+        assert words.sent >= sum(len(one.words) for one in passes[: number + 1])
+        assert rows.sent >= sum(len(one.rows) for one in passes[: number + 1])
+        assert words.sent == sum(len(one.words) for one in passes[: number + 1]), "words of the next pass"
         coverage.hit("next pass", "at once" if all(task.done() for task in loads) else "later")
         for task in loads:
             await task
@@ -86,6 +96,7 @@ async def passes_take_the_cycles_of_the_model_and_make_the_words_of_the_referenc
         assert taken == list(chain.from_iterable(getattr(one, name) for one in passes))
     require_all(coverage, arch)
     coverage.require("next pass", ["at once", "later"])
+    coverage.require("words offered", ["early", "after the start"], 5)
     assert words.held, "no word waited for room"
     if case["stalls"]:
         assert all(port.late for port in (words, rows, weights, scales))

@@ -13,7 +13,7 @@ async def entries_come_in_order_and_credits_are_exact(dut):
     case = bench_case()
     depth = case["depth"]
     coverage = Coverage()
-    await start_clock(dut, "spend", "entries__valid", "head__ready", "clear")
+    await start_clock(dut, "spend", "entries__valid", "head__ready")
     under_way: deque[tuple[int, int]] = deque()  # (cycle in which it enters, entry)
     fifo: deque[int] = deque()
     spent_last = False
@@ -24,12 +24,10 @@ async def entries_come_in_order_and_credits_are_exact(dut):
             latency = random.randint(1, 9)
         enters = bool(under_way) and under_way[0][0] == cycle
         ready = random.random() < (0.9 if cycle // 200 % 2 else 0.3)
-        clear = random.random() < 0.003
         dut.spend.value = int(spent_last)
         dut.entries__valid.value = int(enters)
         dut.entries__payload.value = under_way[0][1] if enters else 0
         dut.head__ready.value = int(ready)
-        dut.clear.value = int(clear)
         await Timer(2, "ns")
         credit = bool(dut.credit.value)
         assert credit == (taken < depth), f"cycle {cycle}"
@@ -38,7 +36,7 @@ async def entries_come_in_order_and_credits_are_exact(dut):
             assert int(dut.head__payload.value) == fifo[0]
         coverage.hit("credit", credit)
         coverage.hit("level", len(fifo))
-        spends = credit and not clear and random.random() < 0.95
+        spends = credit and random.random() < 0.95
         if ready and fifo:
             fifo.popleft()
             taken -= 1
@@ -48,12 +46,6 @@ async def entries_come_in_order_and_credits_are_exact(dut):
             under_way.append((cycle + 1 + latency, random.getrandbits(8)))
             taken += 1
         spent_last = spends
-        if clear:
-            under_way.clear()
-            fifo.clear()
-            taken, spent_last = 0, False
-            coverage.hit("clear")
         await RisingEdge(dut.clk)
     coverage.require("credit", [True, False], 50)
     coverage.require("level", range(depth + 1))
-    coverage.require("clear")

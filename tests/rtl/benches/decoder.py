@@ -88,6 +88,7 @@ async def one_pass(device: Device, number: int, cover: Coverage) -> None:
         compressed=int(compressed),
         skip_zeros=int(skip_zeros),
         raw_bits=raw_bits,
+        rows=len(rows) // segments,
         segments=segments,
         full_values=full,
         tail_values=tail,
@@ -140,57 +141,85 @@ def note_coverage(cover: Coverage, expected: list[list[Symbol]], bit_strings, se
             cover.hit("symbol waits for a word" if credits[before + 1] else "symbol waits for credit")
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
-async def a_fault_sets_error_and_the_pass_still_ends(dut):
-    """Each fault in its segment, after a good one; then a good pass, which must not be disturbed."""
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def a_fault_sets_error_and_the_pass_ends_with_its_own_words(dut):
+    """Each fault in each of three segments; then a good pass, whose words wait behind those at fault."""
     bits, run_max = bench_case()["activation_bits"], bench_case()["run_max"]
     await start_clock(dut, "start", "credit", "words__valid")
     device = Device(dut, Arch(run_max=run_max, activation_bits=bits))
-    values = [(1 << bits) - 1, 0, 1, 0, 0, 2, 3, *[0] * 60, 1]
-    for order in (0, 1, 5, 15):
+    for order in (0, 1, 5, 15, None):
+        values = [(1 << bits) - 1, 0, 1, 0, 0, 2, 3, *[0] * 60, 1]
+        if order is None:
+            values = values[:64]
         good = segment_bits(values, order, bits)
-        code = seg((1 << bits) - 1, order)
-        faults = {
-            "one zero too many before the code": "0" + code + good,
-            "no one at all": "0" * len(good),
-            "value out of range": seg(1 << bits, order) + good[len(code) :],
-            "the last word missing": good[:-64],
-            "a word too many": good + "1" * 64,
-        }
-        for name, string in faults.items():
+        fills = values if order is None else [0] * (-sum(len(seg(v, order)) for v in values) % 64) + values
+        faults = [
+            ("the last word missing", values, good[:-64]),
+            ("a word too many", values, good + "1" * 64),
+            ("a word too many behind full words", fills, segment_bits(fills, order, bits) + "0" * 64),
+            ("two words too many", values, good + "0" * 128),
+        ]
+        if order is not None:
+            code, tail = seg((1 << bits) - 1, order), "1" * (-len(good) % 64)
+            faults += [
+                ("code: one zero too many", values, "0" + code + good),
+                ("code: no one at all", values, "0" * len(good)),
+                ("code: value out of range", values, seg(1 << bits, order) + good[len(code) :] + tail),
+            ]
+        for (name, whole, string), place in product(faults, range(3)):
             string += "0" * (-len(string) % 64)
-            words = [*words_of(good), *words_of(string), *words_of(good)]
-            await device.start(
-                order=order,
-                compressed=1,
-                skip_zeros=1,
-                raw_bits=bits,
-                segments=3,
-                full_values=len(values),
-                tail_values=len(values),
-            )
-            dut.credit.value = 1
-            sender = cocotb.start_soon(device.words.put(words))
-            seen = 0
-            failed_at = None
-            for _ in range(400):
+            strings = [segment_bits(whole, order, bits)] * 3
+            config = {
+                "order": order or 0,
+                "compressed": int(order is not None),
+                "skip_zeros": 1,
+                "raw_bits": bits,
+                "rows": 1,
+                "segments": 3,
+                "full_values": len(whole),
+                "tail_values": len(whole),
+            }
+            right = [word for one in strings for word in words_of(one)]
+            strings[place] = string
+            wrong = [word for one in strings for word in words_of(one)]
+            sent = device.words.sent
+            sender = cocotb.start_soon(device.words.put([*wrong, *right]))
+            where = f"{name} in segment {place}, order {order}"
+            failed_at = await to_row_end(device, 3 * len(whole), where, **config)
+            assert failed_at is not None, f"{where}: no error"
+            assert failed_at >= place * len(whole), f"{where}: error in a good segment"
+            if name.startswith("code"):  # the first one is at fault: two cycles later, no other symbol is out
+                assert failed_at == place * len(whole) + 1, f"{where}: error not at its symbol"
+            while dut.running.value:
                 await RisingEdge(dut.clk)
-                if dut.error.value and failed_at is None:
-                    failed_at = seen
-                if dut.symbols__valid.value:
-                    symbol = unpack(payloads.Symbol(device.arch), int(dut.symbols__payload.value))
-                    seen += symbol["run"] + symbol["present"]
-                    if symbol["row_end"]:
-                        break
-            else:
-                raise AssertionError(f"{name}, order {order}: the row does not end")
-            assert seen == 3 * len(values), f"{name}, order {order}"
-            assert failed_at is not None, f"{name}, order {order}: no error"
-            assert failed_at >= len(values), f"{name}, order {order}: error in the good segment"
-            if "word" not in name:  # the first code is at fault: two cycles later, no other symbol is out
-                assert failed_at == len(values) + 1, f"{name}, order {order}: error not at its symbol"
-            await sender
-            dut.credit.value = 0
-            await RisingEdge(dut.clk)
+            for _ in range(5):
+                await RisingEdge(dut.clk)
+                assert not dut.words__ready.value, f"{where}: a word of the next pass is taken"
+            assert device.words.sent == sent + len(wrong)
             assert dut.error.value, "error is sticky"
+            failed_at = await to_row_end(device, 3 * len(whole), f"after {where}", **config)
+            assert failed_at is None, f"after {where}: error"
+            await sender
     await one_pass(device, 3, Coverage())
+
+
+async def to_row_end(device: Device, count: int, where: str, **config: int) -> int | None:
+    """Run a pass of one row of so many values; returns how many had come when ``error`` rose, if it did."""
+    dut = device.dut
+    await device.start(**config)
+    dut.credit.value = 1
+    seen, failed_at, row_end = 0, None, False
+    for _ in range(600):
+        await RisingEdge(dut.clk)
+        if dut.error.value and failed_at is None:
+            failed_at = seen
+        if dut.symbols__valid.value:
+            assert not row_end, f"{where}: a symbol after the last one"
+            symbol = unpack(payloads.Symbol(device.arch), int(dut.symbols__payload.value))
+            seen += symbol["run"] + symbol["present"]
+            row_end = bool(symbol["row_end"])
+        elif row_end and (failed_at is not None or not dut.running.value):
+            dut.credit.value = 0
+            assert seen == count, where
+            return failed_at
+    raise AssertionError(f"{where}: the pass does not end")

@@ -18,6 +18,12 @@ async def rows_are_read_in_order_and_in_their_cycle(dut):
     depth = sub_bank_depth(arch)
     coverage = Coverage()
     await start_clock(dut, "rows_done", "config", "start", "credit")
+    for address in range(1, SUB_BANKS * depth):  # from the first cycle after the reset on
+        await Timer(2, "ns")
+        assert dut.clears.value
+        assert not dut.reads__valid.value
+        assert int(dut.address.value) == address
+        await RisingEdge(dut.clk)
     for number in range(case["passes"]):
         stalls = number % 2
         ring = random.randint(2, 8)
@@ -65,6 +71,7 @@ async def rows_are_read_in_order_and_in_their_cycle(dut):
             dut.rows_done.value = done
             dut.credit.value = int(credit)
             await Timer(2, "ns")
+            assert not dut.clears.value
             address, channel, segment_end, q = reads[at]
             reading = credit and q < len(ready_from) and ready_from[q] <= cycle
             assert bool(dut.reads__valid.value) == reading, f"cycle {cycle} of {fields}"

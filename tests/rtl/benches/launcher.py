@@ -13,7 +13,7 @@ from hwsim.arch import WEIGHT_PASSES
 async def a_pass_starts_as_soon_as_its_loads_are_in_and_the_core_is_free(dut):
     case = bench_case()
     coverage = Coverage()
-    inputs = ("passes__valid", "busy", "done", "weights_last", "scales_last")
+    inputs = ("passes__valid", "busy", "done", "weights_last", "scales_last", "clear")
     await start_clock(dut, *inputs)
     started = 0
     loaded = {"weights": 0, "scales": 0}  # passes, with what was loaded in the cycles before
@@ -28,14 +28,16 @@ async def a_pass_starts_as_soon_as_its_loads_are_in_and_the_core_is_free(dut):
             offered, config = True, random.getrandbits(len(dut.config))
         room = {name: loaded[name] - started + busy < WEIGHT_PASSES for name in loaded}
         loads = {name: room[name] and random.random() < (0.1 if slow == 1 else 0.8) for name in loaded}
+        clear = random.random() < 0.01
+        dut.clear.value = int(clear)
         dut.passes__valid.value = int(offered)
         dut.passes__payload.value = config
         dut.busy.value, dut.done.value = int(busy), int(done)
         dut.weights_last.value, dut.scales_last.value = int(loads["weights"]), int(loads["scales"])
         await Timer(2, "ns")
-        starts = offered and min(loaded.values()) > started and (not busy or done)
+        starts = offered and min(loaded.values()) > started and (not busy or done) and not clear
         assert bool(dut.start.value) == starts, f"cycle {cycle}"
-        assert bool(dut.passes__ready.value) == starts
+        assert bool(dut.passes__ready.value) == starts or clear
         assert bool(dut.weights_open.value) == room["weights"]
         assert bool(dut.scales_open.value) == room["scales"]
         coverage.hit("open", (room["weights"], room["scales"]))
@@ -50,7 +52,14 @@ async def a_pass_starts_as_soon_as_its_loads_are_in_and_the_core_is_free(dut):
         for name, load in loads.items():
             loaded[name] += load
             loaded_at[name] += [cycle] * load
+        if clear:
+            coverage.hit("cleared in the place of a start", offered and min(loaded.values()) > started)
+            offered = False
+            for name in loaded:
+                loaded[name] = started
+                del loaded_at[name][started:]
         await RisingEdge(dut.clk)
     for event in ("in the cycle after the last load", "in the cycle in which the one before is done"):
         coverage.require(event, [True, False], 20)
+    coverage.require("cleared in the place of a start", [True, False], 5)
     coverage.require("open", [(w, s) for w in (True, False) for s in (True, False)], 20)

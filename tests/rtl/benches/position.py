@@ -19,7 +19,7 @@ async def items_carry_their_position_and_their_columns(dut):
     case = bench_case()
     arch = Arch(**case["arch"])
     coverage = Coverage()
-    await start_clock(dut, "symbols__valid", "start", "config")
+    await start_clock(dut, "symbols__valid", "config")
     for _ in range(case["passes"]):
         stride, kernel = random.randint(1, 2), random.choice([7, random.randint(1, 7)])
         padding = random.randrange(kernel)
@@ -32,9 +32,7 @@ async def items_carry_their_position_and_their_columns(dut):
             Code(8, 0), Code(8, 0), 1, False,
         )  # fmt: skip
         dut.config.value = PassConfig(arch).const(geometry.config(arch)).as_value().value
-        dut.start.value = 1
         await RisingEdge(dut.clk)
-        dut.start.value = 0
         coverage.hit("width", "one" if width == 1 else "power" if width & (width - 1) == 0 else "other")
 
         sent = []  # (symbol, expected item) or None, by cycle

@@ -6,7 +6,7 @@ import cocotb
 from bench_cases import random_passes
 from bench_pass import Pass, Raw
 from cocotb.triggers import RisingEdge, Timer
-from streams import StreamPort, bench_case, now, start_clock
+from streams import StreamPort, bench_case, now, start_clock, until_idle
 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
@@ -20,7 +20,9 @@ async def every_pass_takes_the_cycles_of_compiled_simulation(dut):
     case = bench_case()
     arch = Arch(**case["arch"])
     passes = [Pass(one) for one in random_passes(arch, case["number"])]
-    await start_clock(dut, "start", "coded__ready", "index__ready", *(f"{name}__valid" for name in INPUTS))
+    readies = ("coded__ready", "index__ready")
+    await start_clock(dut, "start", "abort_pass", *readies, *(f"{name}__valid" for name in INPUTS))
+    await until_idle(dut)
     layouts = Word, Raw(RowDescriptor), Raw(weight_word(arch)), Raw(ChannelScale)
     words, rows, weights, scales = (
         StreamPort(dut, name, layout) for name, layout in zip(INPUTS, layouts, strict=True)

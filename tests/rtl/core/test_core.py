@@ -16,6 +16,12 @@ def test_icarus_takes_the_cycles_of_the_model_and_makes_the_words_of_the_referen
     run_bench(Core(Arch(**FIELDS)), "core", arch=FIELDS, stalls=stalls)
 
 
+@pytest.mark.parametrize("way", ["reset", "pulse", "held"])
+def test_a_pass_that_is_cut_off_in_any_cycle_leaves_no_trace(way):
+    fields = {**FIELDS, "columns": 2, "accumulators": 16}
+    run_bench(Core(Arch(**fields)), "moments", arch=fields, way=way)
+
+
 def test_compiled_simulation_of_the_same_passes_does_too():
     arch = Arch(**FIELDS)
     passes = [prepare(case) for case in handful(arch)]

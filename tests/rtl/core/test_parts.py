@@ -42,7 +42,6 @@ class PlacedSymbols(wiring.Component):
         m.d.comb += [
             position.config.eq(self.config),
             columns.config.eq(self.config),
-            position.start.eq(self.start),
             self.makes_item.eq(position.makes_item),
         ]
         return m

@@ -12,3 +12,8 @@ FIELDS = {"cores": 2, "columns": 4, "accumulators": 256, "weight_words": 640, "f
 @pytest.mark.parametrize("stalls", [False, True])
 def test_two_cores_take_the_cycles_of_the_model_and_make_the_words_of_the_reference(stalls):
     run_verilog(verilog(Arch(**FIELDS)), NAME, "top", arch=FIELDS, stalls=stalls)
+
+
+def test_one_core_is_aborted_beside_one_that_works():
+    fields = {**FIELDS, "columns": 2, "accumulators": 16}
+    run_verilog(verilog(Arch(**fields)), NAME, "top_abort", arch=fields)

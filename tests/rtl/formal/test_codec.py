@@ -59,6 +59,7 @@ class RoundTrip(Elaboratable):
             decoder.config.compressed.eq(self.compressed),
             decoder.config.skip_zeros.eq(self.skip_zeros),
             decoder.config.raw_bits.eq(self.arch.activation_bits),
+            decoder.config.rows.eq(1),
             decoder.config.segments.eq(1),
             decoder.config.full_values.eq(VALUES),
             decoder.config.tail_values.eq(VALUES),
