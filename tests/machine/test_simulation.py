@@ -214,3 +214,39 @@ def test_progress_counts_the_images():
     trace = small_trace(values={"m0": np.ones((3, 2, 4, 4), np.uint16)})
     simulate(trace, images=[2, 1], progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 2), (2, 2)]
+
+
+def beyond_of(layer: Layer, values: np.ndarray, arch: Arch, bits: int = 8):
+    account = simulate(MemoryTrace((layer,), {"m0": values[None].astype(np.uint16)}, 0, bits), arch).account
+    assert account.skipping.least_cycles <= account.skipping.cycles
+    return account
+
+
+def test_seventeen_rows_on_sixteen_cores_exceed_the_mac_ratio_by_the_baselines_imbalance():
+    values = np.ones((32, 17, 64))
+    values[:, 9] = 0  # one row of zeros: sixteen are left, one for each core
+    account = beyond_of(Layer("l", "conv", "m0", (32, 17, 64), (1, 17, 64)), values, Arch(dram_latency=0))
+    assert account.mac_ratio == 17 / 16
+    assert account.speedup > 1.5
+    assert account.beyond == "imbalance"
+
+
+def test_zeros_that_meet_no_tap_exceed_the_mac_ratio_by_the_baselines_cycles_for_them():
+    values = np.ones((8, 4, 64))
+    values[:, :, 1::2] = 0  # the columns that a stride of 2 passes over
+    account = beyond_of(
+        Layer("l", "conv", "m0", (8, 4, 64), (2, 2, 32), (1, 1), 2), values, Arch(cores=1, dram_latency=0)
+    )
+    assert account.mac_ratio == 1
+    assert account.speedup > 1.5
+    assert account.beyond == "taps"
+
+
+def test_raw_maps_that_the_baseline_waits_for_exceed_the_mac_ratio_by_dram():
+    values = np.where(np.arange(16 * 16 * 16).reshape(16, 16, 16) % 2, 1, 0)
+    arch = Arch(cores=4, bytes_per_cycle=1, dram_latency=0)
+    account = beyond_of(Layer("l", "conv", "m0", (16, 16, 16), (1, 16, 16)), values, arch, bits=16)
+    assert account.mac_ratio == 2
+    assert account.speedup > 2.5
+    assert account.beyond == "dram"
+    assert account.speedup_less_dram < account.speedup
