@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from hwsim.errors import ArchError
+from hwsim.errors import ArchError, first_problem, one_line
+from hwsim.files import read_toml
 
 WORD_BITS = 64
 WORD_BYTES = WORD_BITS // 8
@@ -22,6 +22,29 @@ DECODE_LATENCY = 7  # cycles from consuming a symbol to its item at the scatter 
 MAC_LATENCY = 8  # cycles from issuing a tap to its sum being readable by the drain
 DRAIN_LATENCY = 19  # cycles from reading the last accumulator to the last word out
 
+EVENTS = {
+    "mac": "one multiplication",
+    "accumulator": "one product added: sum and marks read, the sum written into both copies",
+    "drain": "one accumulator read by the drain and added to its pixel, its mark written into both copies",
+    "requantize": "one sum made a value: bias, multiplication by a 16-bit number, rounding",
+    "weight_word": "one M-wide word of weights read",
+    "weight_load": "one M-wide word of weights written into the memory of a core",
+    "map_word": "one 64-bit word of a map read from or written to the map buffer",
+    "symbol": "one symbol decoded",
+    "encoded": "one value encoded",
+    "dram_byte": "one byte over the DRAM channel",
+}
+REGISTER_SUM = "register_sum"  # of the estimate alone: one product added to a sum in a register
+
+# Far beyond any machine, and such that what is made of them stays below 2^63: 2^30 transfers of the longest
+# latency, all words of 1024 cores of 64 columns in bits.
+MAX_WORDS = 1 << 32
+MAX_BUFFER = 1 << 40  # bytes
+MAX_BANDWIDTH = 1 << 20  # bytes a cycle
+MAX_LATENCY = 1 << 32  # cycles
+MIN_CLOCK, MAX_CLOCK = 0.001, 1e6  # MHz
+MAX_ENERGY = 1e12  # pJ an event
+
 
 class Arch(BaseModel):
     """A machine: an array of cores, its buffers and its DRAM channel (docs/architecture.md).
@@ -32,7 +55,7 @@ class Arch(BaseModel):
         ArchError: a value is out of range, or a field is unknown.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     cores: int = Field(16, ge=1, le=1024, description="cores, each with a decoder and an encoder")
     columns: int = Field(16, ge=1, le=64, description="M: multipliers and accumulator banks of a core")
@@ -43,25 +66,37 @@ class Arch(BaseModel):
     run_max: int = Field(16, ge=1, le=16, description="zeros that the decoder takes with a value in a cycle")
     fifo_depth: int = Field(16, ge=4, le=1024, description="items between decoder and scatter unit")
     accumulators: int = Field(
-        1024, ge=SUB_BANKS, multiple_of=SUB_BANKS, description="32-bit words of an accumulator bank"
+        1024,
+        ge=SUB_BANKS,
+        le=MAX_WORDS,
+        multiple_of=SUB_BANKS,
+        description="32-bit words of an accumulator bank",
     )
-    weight_words: int = Field(9216, ge=1, description="M-wide words of a core's weight memory, a ring")
-    map_buffer: int = Field(512 * 1024, ge=0, description="bytes; half for maps in, half for maps out")
+    weight_words: int = Field(
+        9216, ge=1, le=MAX_WORDS, description="M-wide words of a core's weight memory, a ring"
+    )
+    map_buffer: int = Field(
+        512 * 1024, ge=0, le=MAX_BUFFER, description="bytes; half for maps in, half for maps out"
+    )
     row_split: Literal["balanced", "contiguous"] = "balanced"
-    clock_mhz: float = Field(800.0, gt=0, description="turns cycles into seconds")
-    bytes_per_cycle: int = Field(32, ge=1, description="DRAM bandwidth; 32 at 800 MHz is 25.6 GB/s")
-    dram_latency: int = Field(100, ge=0, description="cycles from request to first data")
-    energy: dict[str, float] = Field(
+    clock_mhz: float = Field(800.0, ge=MIN_CLOCK, le=MAX_CLOCK, description="turns cycles into seconds")
+    bytes_per_cycle: int = Field(
+        32, ge=1, le=MAX_BANDWIDTH, description="DRAM bandwidth; 32 at 800 MHz is 25.6 GB/s"
+    )
+    dram_latency: int = Field(100, ge=0, le=MAX_LATENCY, description="cycles from request to first data")
+    energy: dict[str, Annotated[float, Field(ge=0, le=MAX_ENERGY)]] = Field(
         default_factory=dict, description="pJ per event, replaces entries of hwsim.machine.energy's table"
     )
 
-    def __init__(self, **fields: object) -> None:
+    def __init__(self, /, **fields: object) -> None:
+        for name in fields:
+            if name not in type(self).model_fields:
+                known = ", ".join(type(self).model_fields)
+                raise ArchError(f"{one_line(name, 60)} is no field of a machine; its fields are {known}")
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "machine"
-            raise ArchError(f"{where}: {first['msg']} (got {first['input']!r})") from None
+            raise ArchError(first_problem(error)) from None
 
     @field_validator("columns")
     @classmethod
@@ -69,6 +104,15 @@ class Arch(BaseModel):
         if columns & (columns - 1):
             raise ValueError("must be a power of two, so that channel groups divide it")
         return columns
+
+    @field_validator("energy")
+    @classmethod
+    def _known_events(cls, energy: dict[str, float]) -> dict[str, float]:
+        for event in energy:
+            if event not in (*EVENTS, REGISTER_SUM):
+                known = ", ".join((*EVENTS, REGISTER_SUM))
+                raise ValueError(f"no event {one_line(repr(event), 60)}; there are {known}")
+        return energy
 
     @model_validator(mode="after")
     def _fifo_covers_the_pipeline(self) -> Arch:
@@ -105,11 +149,11 @@ class Arch(BaseModel):
             ArchError: no such file, no TOML, or a value out of range.
         """
         try:
-            fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            fields = read_toml(path)
         except OSError as error:
             raise ArchError(f"{path}: {error.strerror}; give a TOML file with machine parameters") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ArchError(f"{path}: not TOML: {error}") from None
+        except ValueError as error:
+            raise ArchError(f"{path}: {error}") from None
         try:
             return cls(**fields)
         except ArchError as error:

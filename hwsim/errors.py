@@ -1,5 +1,12 @@
 """Every error that a user is told of: one clear sentence each, that says what to do."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 __all__ = [
     "ArchError",
     "CaptureError",
@@ -92,3 +99,28 @@ class TraceError(HwsimError):
 
 class NoWeightsError(TraceError):
     """A trace that is sound, but has no weights of a layer."""
+
+
+def one_line(text: object, most: int = 200) -> str:
+    """Printable text for a message, of whatever a damaged file holds."""
+    words = " ".join(str(text).split())
+    return "".join(letter if letter.isprintable() else "?" for letter in words[:most])
+
+
+def first_problem(error: ValidationError, unnamed: tuple[str, ...] = ()) -> str:
+    """The first thing that pydantic found, where, and the value if it is a plain one.
+
+    ``unnamed`` are parts of the place that no file has, such as the alternatives of a union.
+    """
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in unnamed)
+    problem = one_line(f"{where}: {first['msg']}".removeprefix(": ").replace("Value error, ", ""), 600)
+    found = first["input"]
+    plain = first["type"] != "missing" and isinstance(found, int | float | str | None)
+    return f"{problem} (got {_shown(found)})" if plain else problem
+
+
+def _shown(value: float | str | None) -> str:
+    if isinstance(value, int) and value.bit_length() > 128:  # Python does not print any length
+        return f"a number of {value.bit_length()} bits"
+    return one_line(repr(value), 60)

@@ -1,11 +1,17 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and files of other people, read with a bound."""
 
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+TEXT_BYTES = 16 << 20
+TOML_BYTES = 1 << 16
+TOML_DOTS = 100  # of a line; reading a dotted key takes the square of its length
 
 
 @contextmanager
@@ -30,3 +36,39 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def read_text(path: str | os.PathLike[str], most: int = TEXT_BYTES) -> str:
+    """A text in UTF-8, with or without a byte order mark.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it has more than ``most`` bytes, or is no such text.
+    """
+    with Path(path).open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it has more than {most} bytes")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not a text file in UTF-8, at byte {error.start}") from None
+
+
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """A TOML document.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is too large or too deep, or no TOML.
+    """
+    text = read_text(path, TOML_BYTES)
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count(".") > TOML_DOTS:
+            raise ValueError(f"line {number} has more than {TOML_DOTS} dots: break it")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("not TOML: brackets within brackets, too deep") from None
+    except ValueError as error:
+        raise ValueError(f"not TOML: {error}") from None

@@ -36,11 +36,11 @@ def compare(
     quiet: Quiet = False,
 ) -> None:
     """Two traces or two machines: cycles, speedups, DRAM bytes, density, energy, layer by layer."""
+    machine = read_arch(arch)  # before the simulator is loaded
+    machine_b = machine if arch_b is None else read_arch(arch_b)
     from hwsim.report.comparison import Comparison
 
     first, second = _traces(a, b, arch_b is not None)
-    machine = read_arch(arch)
-    machine_b = machine if arch_b is None else read_arch(arch_b)
     result_a, halves_a, metrics_a = _simulate(first, machine, images, quiet)
     result_b, halves_b, metrics_b = _simulate(second, machine_b, images, quiet)
     names = (arch.stem if arch else "default", (arch_b or arch or Path("default")).stem)

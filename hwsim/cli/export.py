@@ -44,10 +44,10 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Write a trace on a machine for another tool, every number from the exact model."""
+    machine = read_arch(arch)  # before the simulator is loaded
     from hwsim import export as formats
     from hwsim.trace import open_trace
 
-    machine = read_arch(arch)
     if dense:
         machine = machine.dense()
     if layer is not None and format not in (Format.accelergy, Format.timeline):

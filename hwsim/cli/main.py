@@ -114,7 +114,8 @@ def _execute(arguments: Sequence[str] | None) -> int:
         return FAILED
     except _UsageError as error:
         path = error.ctx.command_path if error.ctx else "hwsim"
-        _complain(f"{error.format_message().rstrip('.')}; see '{path} --help'", path)
+        words = error.format_message().rstrip(".").replace("Value error, ", "")
+        _complain(f"{words}; see '{path} --help'", path)
         return USAGE
     except MemoryError:
         _complain("not enough memory: give fewer --images, or a smaller network")

@@ -28,6 +28,7 @@ def measure(
     quiet: Quiet = False,
 ) -> None:
     """Time dense and sparse kernels on a trace's real maps, beside MAC ratio and simulated speedup."""
+    machine = read_arch(arch)  # before the simulator is loaded
     from hwsim.machine.simulation import simulate
     from hwsim.measure import measure as run
     from hwsim.report.measured import measured_rows
@@ -35,7 +36,6 @@ def measure(
 
     if device not in ("cpu", "cuda"):
         raise typer.BadParameter(f"--device {device}: give cpu or cuda")
-    machine = read_arch(arch)
     with open_trace(trace or default_trace()) as opened:
         numbers = choose_images(images, opened)
         with console.progress("measuring", quiet) as advance:

@@ -62,12 +62,12 @@ def synth(
     A component takes half a minute or so, the core many minutes. The first use of the tools compiles them,
     a minute or two more.
     """
-    synthesis = _import("hwsim_rtl.synth")
     if model and (arch or component):
         raise typer.BadParameter(
             "--model has machines and components of its own: leave --arch and --component"
         )
-    machine = read_arch(arch)
+    machine = read_arch(arch)  # before the tools are loaded
+    synthesis = _import("hwsim_rtl.synth")
     wanted = (
         list(synthesis.model_points())
         if model

@@ -47,6 +47,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Cycles, DRAM bytes and energy of a trace, layer by layer, beside the dense baseline."""
+    machine = read_arch(arch)  # before the simulator is loaded
     from hwsim.machine.simulation import simulate
     from hwsim.report.measured import measured_rows
     from hwsim.trace import open_trace
@@ -54,7 +55,6 @@ def run(
 
     if timeline is not None and out is None:
         raise typer.BadParameter("--timeline LAYER draws into a folder: add --out DIR")
-    machine = read_arch(arch)
     records = _read_records(measured or [])
     with open_trace(locate(trace or default_trace())) as opened:
         numbers = choose_images(images, opened)

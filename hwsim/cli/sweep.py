@@ -32,7 +32,9 @@ def sweep(
     quiet: Quiet = False,
 ) -> None:
     """Simulate every machine of a space; results in Parquet, resumable, with a page to explore them."""
-    from hwsim.sweep import Space
+    from hwsim.sweep.space import Space
+
+    machines = Space.from_toml(space)  # before the simulator is loaded
     from hwsim.sweep import sweep as run
     from hwsim.trace import open_trace
 
@@ -40,7 +42,6 @@ def sweep(
     if images is not None:
         with open_trace(traces[0]) as trace:
             chosen = choose_images(images, trace)
-    machines = Space.from_toml(space)
     with console.progress("machines", quiet) as advance:
         points, layers = run(
             traces,

@@ -32,13 +32,13 @@ def verify(
 
     The first image alone, unless --images says more. The first use of a machine compiles it, a minute or so.
     """
+    machine = read_arch(arch)  # before the simulator is loaded
     from hwsim.trace import open_trace
 
     try:
         from hwsim.verify import verify as run
     except ImportError as error:
         raise HwsimError(f"verify needs {error.name}: pip install 'hwsim[rtl]'") from None
-    machine = read_arch(arch)
     with open_trace(trace or default_trace()) as opened:
         numbers = (0,) if images is None else choose_images(images, opened)
         with console.progress("passes", quiet) as advance:

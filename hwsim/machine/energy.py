@@ -20,8 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from hwsim.arch import Arch
-from hwsim.errors import ArchError
+from hwsim.arch import EVENTS, REGISTER_SUM, Arch
 from hwsim.quantize import MULTIPLIER_BITS
 
 MULTIPLY_8X8_PJ = 0.2
@@ -37,18 +36,6 @@ REGISTER_SUM_PJ = 0.2
 ACCUMULATOR_BITS = 32
 MARK_BITS = 1  # beside each sum, and in the drain's RAM of marks
 READERS = 2  # taps and drain: a copy of each RAM for each
-EVENTS = {
-    "mac": "one multiplication",
-    "accumulator": "one product added: sum and marks read, the sum written into both copies",
-    "drain": "one accumulator read by the drain and added to its pixel, its mark written into both copies",
-    "requantize": "one sum made a value: bias, multiplication by a 16-bit number, rounding",
-    "weight_word": "one M-wide word of weights read",
-    "weight_load": "one M-wide word of weights written into the memory of a core",
-    "map_word": "one 64-bit word of a map read from or written to the map buffer",
-    "symbol": "one symbol decoded",
-    "encoded": "one value encoded",
-    "dram_byte": "one byte over the DRAM channel",
-}
 COMPONENTS = {
     "mac": ("mac",),
     "accumulators": ("accumulator", "drain", "requantize"),
@@ -58,7 +45,6 @@ COMPONENTS = {
     "map_buffer": ("map_word",),
     "dram": ("dram_byte",),
 }
-REGISTER_SUM = "register_sum"  # of the estimate alone: one product added to a sum in a register
 
 
 def sram_pj(bits: int, size: float) -> float:
@@ -81,15 +67,7 @@ def accumulator_bytes(arch: Arch) -> int:
 
 
 def event_table(arch: Arch) -> dict[str, float]:
-    """Energy of every event of :data:`EVENTS` on this machine, pJ.
-
-    Raises:
-        ArchError: the machine's ``energy`` names an event that does not exist.
-    """
-    unknown = set(arch.energy) - {*EVENTS, REGISTER_SUM}
-    if unknown:
-        known = ", ".join((*EVENTS, REGISTER_SUM))
-        raise ArchError(f"energy: no event {sorted(unknown)[0]!r}; there are {known}")
+    """Energy of every event of :data:`hwsim.arch.EVENTS` on this machine, pJ."""
     word = arch.columns * arch.weight_bits
     weight_word = sram_pj(word, arch.weight_words * word / 8)
     stored = ACCUMULATOR_BITS + MARK_BITS

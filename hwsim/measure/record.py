@@ -7,13 +7,12 @@ import math
 import os
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from hwsim.errors import MeasureError
-from hwsim.files import whole_file
+from hwsim.errors import MeasureError, first_problem
+from hwsim.files import read_text, whole_file
 
 SCHEMA = 1
 Device = Literal["cpu", "cuda"]
@@ -167,7 +166,7 @@ def read_measured(path: str | os.PathLike[str]) -> Measured:
         MeasureError: there is none, it is of a newer schema, or something in it is not what it should be.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(path)
         document = json.loads(text)
     except OSError as error:
         raise MeasureError(f"{path}: {error.strerror}: give a file that hwsim measure wrote") from None
@@ -182,10 +181,7 @@ def read_measured(path: str | os.PathLike[str]) -> Measured:
         # By way of json, so that a key that comes twice is read once, as above.
         return _adapter().validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        problem = " ".join(f"{where}: {first['msg']}".removeprefix(": ").split())
-        raise MeasureError(f"{path} is damaged ({problem}): measure again") from None
+        raise MeasureError(f"{path} is damaged ({first_problem(error)}): measure again") from None
 
 
 @cache

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hwsim.errors import NetworkError
-from hwsim.files import whole_file
+from hwsim.files import read_text, whole_file
 from hwsim.layer import Kind, Layer
 from hwsim.networks import Network
 from hwsim.networks.network import some, unique
@@ -39,11 +39,11 @@ def read_topology(path: str | os.PathLike[str]) -> Network:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except OSError as error:
         raise NetworkError(f"{path}: {error.strerror}; give a SCALE-Sim topology (.csv)") from None
-    except UnicodeDecodeError:
-        raise NetworkError(f"{path}: not a text file in UTF-8; give a SCALE-Sim topology (.csv)") from None
+    except ValueError as error:
+        raise NetworkError(f"{path}: {error}; give a SCALE-Sim topology (.csv)") from None
     try:
         table = read_table(lines)
     except ValueError as error:

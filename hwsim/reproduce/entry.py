@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from pathlib import Path
 from typing import ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from hwsim.errors import ReproduceError
+from hwsim.errors import ReproduceError, first_problem
+from hwsim.files import read_text
 
 FORMAT, SCHEMA = "hwsim tables", 1
 STRICT = ConfigDict(extra="forbid")
@@ -213,7 +213,7 @@ def read_tables(path: str | os.PathLike[str]) -> Tables:
     """
     advice = "give a tables.json that hwsim reproduce or hwsim accuracy wrote"
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(read_text(path))
     except OSError as error:
         raise ReproduceError(f"{path}: {error.strerror}: {advice}") from None
     except (ValueError, RecursionError):
@@ -227,10 +227,7 @@ def read_tables(path: str | os.PathLike[str]) -> Tables:
     try:
         return _adapter().validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        problem = " ".join(f"{where}: {first['msg']}".split())
-        raise ReproduceError(f"{path} is damaged ({problem}): make it again") from None
+        raise ReproduceError(f"{path} is damaged ({first_problem(error)}): make it again") from None
 
 
 @cache

@@ -22,16 +22,16 @@ bandwidth_gb_s = { max = 25.6 }
 from __future__ import annotations
 
 import itertools
-import tomllib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from hwsim.arch import SUB_BANKS, Arch
-from hwsim.errors import ArchError, SweepError
+from hwsim.errors import ArchError, SweepError, first_problem, one_line
+from hwsim.files import read_toml
 
 # Slow to change: layers are mapped anew.
 MAPPING_FIELDS = ("cores", "columns", "accumulators", "weight_words", "row_split")
@@ -42,11 +42,15 @@ FIXED = {
     "codec": "the machine's decoder takes SEG alone; docs/codes.md compares coders",
 }
 MAX_GRID = 10_000_000
+MAX_CHOICES = 10_000  # of one field
+MAX_SEED = 2**32 - 1  # Optuna's generator takes no more
+MAX_RATIO = 1e100  # of the ends of a range on a log scale
 Value = float | int | str | bool
+_KINDS = ("float", "int", "str", "bool")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Range(_Strict):
@@ -54,20 +58,26 @@ class Range(_Strict):
 
     low: float
     high: float
-    steps: int | None = Field(None, ge=2)
+    steps: int | None = Field(None, ge=2, le=MAX_CHOICES)
     scale: Literal["linear", "log"] = "linear"
 
     @model_validator(mode="after")
     def _ordered(self) -> Range:
         if self.low >= self.high or (self.scale == "log" and self.low <= 0):
             raise ValueError("low must be below high, and above 0 on a log scale")
+        if not math.isfinite(self.high - self.low) or (
+            self.scale == "log" and self.high / self.low > MAX_RATIO
+        ):
+            raise ValueError("low and high are too far apart")
         return self
 
     def at(self, position: float) -> float:
         """The value at a position 0 .. 1."""
         if self.scale == "log":
-            return float(self.low * (self.high / self.low) ** position)
-        return self.low + (self.high - self.low) * position
+            value = self.low * (self.high / self.low) ** position
+        else:
+            value = self.low + (self.high - self.low) * position
+        return float(min(max(value, self.low), self.high))
 
 
 class Bound(_Strict):
@@ -75,6 +85,12 @@ class Bound(_Strict):
 
     min: float | None = None
     max: float | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Bound:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is above max")
+        return self
 
     def holds(self, value: float | None) -> bool:
         """Whether a value is inside; none is not."""
@@ -88,9 +104,9 @@ class Search(_Strict):
 
     method: Literal["grid", "latin", "sobol", "pareto"] = "grid"
     points: int | None = Field(None, ge=1, le=MAX_GRID)
-    seed: int = 0
-    objectives: tuple[str, ...] = ("cycles", "energy_uj")
-    population: int = Field(50, ge=4)
+    seed: int = Field(0, ge=0, le=MAX_SEED)
+    objectives: tuple[str, ...] = Field(("cycles", "energy_uj"), min_length=1, strict=False)
+    population: int = Field(50, ge=4, le=MAX_GRID)
 
     @model_validator(mode="after")
     def _says_how_many(self) -> Search:
@@ -104,7 +120,8 @@ def _kind(swept: object) -> str:
 
 
 Swept = Annotated[
-    Annotated[list[Value], Field(min_length=1), Tag("list")] | Annotated[Range, Tag("range")],
+    Annotated[list[Value], Field(min_length=1, max_length=MAX_CHOICES), Tag("list")]
+    | Annotated[Range, Tag("range")],
     Discriminator(_kind),
 ]
 
@@ -129,11 +146,11 @@ class Space(_Strict):
             SweepError: no such file, no TOML, or a space that makes no sense.
         """
         try:
-            fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            fields = read_toml(path)
         except OSError as error:
             raise SweepError(f"{path}: {error.strerror}; give a TOML file with a [space] table") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SweepError(f"{path}: not TOML: {error}") from None
+        except ValueError as error:
+            raise SweepError(f"{path}: {error}") from None
         return cls.parse(fields, str(path))
 
     @classmethod
@@ -147,9 +164,7 @@ class Space(_Strict):
             space = cls.model_validate(fields)
             space._check_fields()
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"] if part not in ("list", "range"))
-            raise SweepError(f"{title}: {where or 'space'}: {first['msg']}") from None
+            raise SweepError(f"{title}: {first_problem(error, ('list', 'range', *_KINDS))}") from None
         except (ArchError, ValueError) as error:
             raise SweepError(f"{title}: {error}") from None
         return space
@@ -165,17 +180,21 @@ class Space(_Strict):
                 raise ValueError(f"space.{name} cannot be swept: {FIXED[name]}")
             if name not in Arch.model_fields:
                 raise ValueError(
-                    f"space.{name} is no field of the machine: "
+                    f"space.{one_line(name, 60)} is no field of the machine: "
                     + ", ".join(field for field in Arch.model_fields if field not in FIXED)
                 )
             if isinstance(choices, list):
                 values = choices
             else:
-                values = self.choices(name) or [_typed(name, choices.low), _typed(name, choices.high)]
+                values = [_typed(name, choices.low), _typed(name, choices.high)]  # all others are between
             for value in values:
                 Arch(**{**self.machine, name: value})
             if self.search.method == "grid" and isinstance(choices, Range) and choices.steps is None:
                 raise ValueError(f"space.{name}: a grid needs steps")
+        if self.search.method == "grid":
+            size = math.prod(len(self.choices(name) or ()) for name in self.space)
+            if size > MAX_GRID:
+                raise ValueError(f"the grid has {size} points; sample it: search.method = 'sobol'")
 
     def choices(self, name: str) -> list[Value] | None:
         """All values of a field in their order; None if any between two ends will do."""
@@ -197,25 +216,18 @@ class Space(_Strict):
         return _typed(name, swept.at(position))
 
     def points(self) -> list[dict[str, Value]]:
-        """The swept fields of every machine, each once, fields that need a new mapping changing slowest.
-
-        Raises:
-            SweepError: a grid too large to enumerate.
-        """
+        """The swept fields of every machine, each once, fields that need a new mapping changing slowest."""
         found = self._grid() if self.search.method == "grid" else self._sampled()
         unique = {tuple(point.items()): point for point in found}
         return sorted(unique.values(), key=mapping_key)
 
     def _grid(self) -> Iterator[dict[str, Value]]:
         names = list(self.space)
-        lists = [self.choices(name) or [] for name in names]
-        size = int(np.prod([len(values) for values in lists], dtype=object))
-        if size > MAX_GRID:
-            raise SweepError(f"the grid has {size} points; sample it: search.method = 'sobol'")
-        for values in itertools.product(*lists):
+        for values in itertools.product(*(self.choices(name) or [] for name in names)):
             yield dict(zip(names, values, strict=True))
 
     def _sampled(self) -> Iterator[dict[str, Value]]:
+        import numpy as np
         from scipy.stats import qmc
 
         sampler = qmc.Sobol if self.search.method == "sobol" else qmc.LatinHypercube
@@ -243,7 +255,7 @@ def _typed(name: str, value: Value) -> Value:
     if not isinstance(value, float) or Arch.model_fields[name].annotation is not int:
         return value
     if name == "columns":
-        return 1 << round(np.log2(max(value, 1)))
+        return 1 << round(math.log2(max(value, 1)))
     step = SUB_BANKS if name == "accumulators" else 1
     return round(value / step) * step
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hwsim.errors import NetworkError
+from hwsim.files import read_text, read_toml
 from hwsim.networks import Network
 from hwsim.networks.network import some
 
@@ -69,20 +69,18 @@ def read_densities(path: str | os.PathLike[str]) -> dict[str, float]:
     if kind not in (".csv", ".toml", ".json"):
         raise NetworkError(f"{path}: densities come from a .csv, .toml or .json file")
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        if kind == ".csv":
+            return _from_csv(path, read_text(path))
+        tree = read_toml(path) if kind == ".toml" else json.loads(read_text(path))
+        if not isinstance(tree, dict):
+            raise ValueError("expected pairs of layer and density")
+        return dict(_flat(tree))
     except OSError as error:
         raise NetworkError(f"{path}: {error.strerror}; give a file with lines 'layer,density'") from None
-    except UnicodeDecodeError:
-        raise NetworkError(f"{path}: not a text file in UTF-8") from None
-    if kind == ".csv":
-        return _from_csv(path, text)
-    try:
-        tree = tomllib.loads(text) if kind == ".toml" else json.loads(text)
-    except ValueError as error:
+    except RecursionError:
+        raise NetworkError(f"{path}: brackets within brackets, too deep") from None
+    except (ValueError, csv.Error) as error:
         raise NetworkError(f"{path}: {error}") from None
-    if not isinstance(tree, dict):
-        raise NetworkError(f"{path}: expected pairs of layer and density")
-    return dict(_flat(tree))
 
 
 def _from_csv(path: str | os.PathLike[str], text: str) -> dict[str, float]:

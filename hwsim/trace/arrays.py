@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numcodecs.zstd import Zstd
 
-from hwsim.errors import TraceError
-from hwsim.trace.store import COPY_AGAIN, one_line, trouble
+from hwsim.errors import TraceError, one_line
+from hwsim.trace.store import COPY_AGAIN, trouble
 
 CHUNK_BYTES = 64 << 20  # a map above this is cut into several chunks an image, by channels
 METADATA_BYTES = 1 << 16

@@ -24,9 +24,8 @@ from typing import Any
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from hwsim.between import Flow, Value
-from hwsim.errors import TraceError
+from hwsim.errors import TraceError, first_problem, one_line
 from hwsim.layer import Layer
-from hwsim.trace.store import one_line
 
 SCHEMA = 2
 MAX_VALUES = 1 << 31  # of a map or a weight tensor; more is damage, not a network
@@ -343,13 +342,6 @@ def _whole(layer: Any) -> Any:
 @cache
 def _adapter() -> TypeAdapter[Header]:
     return TypeAdapter(Header)
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first thing that pydantic found, and where."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}".removeprefix(": ").replace("Value error, ", "")
 
 
 def _canonical(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hwsim.errors import TraceError
+from hwsim.errors import TraceError, one_line
 
 ROOT = "zarr.json"
 COPY_AGAIN = "copy or capture the trace again"
@@ -28,12 +28,6 @@ def trouble(title: str, what: str, advice: str = COPY_AGAIN) -> Iterator[None]:
     except Exception as error:
         reason = one_line(f"{type(error).__name__}: {error}")
         raise TraceError(f"{title}: {what} failed ({reason}): {advice}") from error
-
-
-def one_line(text: object) -> str:
-    """Printable text for a message, of whatever a damaged file holds."""
-    words = " ".join(str(text).split())
-    return "".join(letter if letter.isprintable() else "?" for letter in words[:200])
 
 
 def local_path(place: str | os.PathLike[str]) -> Path | None:

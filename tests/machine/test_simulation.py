@@ -154,7 +154,6 @@ def test_ratios_in_a_row_are_those_of_the_sums():
         (Arch(weight_bits=4), None, ArchError, "8-bit weights"),
         (Arch(accumulators=8), None, ArchError, "conv1 needs 4 rows of 4 accumulators"),
         (Arch(weight_words=17), None, ArchError, "conv1 needs 18 weight words"),
-        (Arch(energy={"macs": 1.0}), None, ArchError, "no event 'macs'"),
         (Arch(), [1], TraceError, "no image 1"),
         (Arch(), [-1], TraceError, "no image -1"),
         (Arch(), [], TraceError, "images: the list is empty"),
