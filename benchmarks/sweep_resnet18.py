@@ -24,7 +24,7 @@ SPACES = {
     "mapping": {
         "cores": [4, 8, 12, 16, 20, 24, 28, 32],
         "columns": [8, 16, 32],
-        "row_split": ["balanced", "contiguous"],
+        "row_split": ["best", "balanced", "contiguous"],
         "accumulators": [1024, 2048, 4096],
         "bytes_per_cycle": {"low": 8, "high": 128},
     },

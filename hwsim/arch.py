@@ -78,7 +78,9 @@ class Arch(BaseModel):
     map_buffer: int = Field(
         512 * 1024, ge=0, le=MAX_BUFFER, description="bytes; half for maps in, half for maps out"
     )
-    row_split: Literal["balanced", "contiguous"] = "balanced"
+    row_split: Literal["best", "balanced", "contiguous"] = Field(
+        "best", description="how output rows are shared; best: the faster of the two"
+    )
     clock_mhz: float = Field(800.0, ge=MIN_CLOCK, le=MAX_CLOCK, description="turns cycles into seconds")
     bytes_per_cycle: int = Field(
         32, ge=1, le=MAX_BANDWIDTH, description="DRAM bandwidth; 32 at 800 MHz is 25.6 GB/s"

@@ -73,7 +73,7 @@ def chains(draw, images: int = 1) -> MemoryTrace:
 
 machines = st.builds(
     Arch,
-    cores=st.integers(1, 4),
+    cores=st.integers(1, 9),
     columns=st.sampled_from([1, 2, 4]),
     run_max=st.sampled_from([1, 4, 16]),
     fifo_depth=st.sampled_from([DECODE_LATENCY + 1, 16]),
@@ -81,7 +81,7 @@ machines = st.builds(
     map_buffer=st.sampled_from([0, 100, 400, 100_000]),
     bytes_per_cycle=st.sampled_from([1, 7, 32, 64]),
     dram_latency=st.sampled_from([0, 20, 100]),
-    row_split=st.sampled_from(["balanced", "contiguous"]),
+    row_split=st.sampled_from(["best", "balanced", "contiguous"]),
     skip_zeros=st.booleans(),
     compress=st.booleans(),
 )

@@ -1,7 +1,7 @@
 """A whole array on a chain of layers, pass by pass, every pass clocked: the reference of the schedule.
 
-Written from docs/architecture.md (*Weights*, *DRAM*). It takes the mapper's choice as given, times every
-single pass with ``reference_core`` and reuses nothing.
+Written from docs/architecture.md (*Weights*, *DRAM*, *Where the cycles go*). It takes the mapper's choice as
+given, times every single pass with ``reference_core`` and reuses nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, product
 
 import numpy as np
 from reference_core import run_pass, segments_of
@@ -73,6 +74,28 @@ def store(values: np.ndarray, block: int, order: int | None, bits: int) -> Store
     return Stored(words, 0 if order is None else 4 * height * len(words[0]))
 
 
+@dataclass
+class Span:
+    """What a layer did: when, why its cores waited, what crossed the channel, and how often what happened.
+
+    ``events`` has the names of hwsim.machine.energy.EVENTS, but for the MACs.
+    """
+
+    start: int
+    end: int
+    causes: Counter
+    moved: Mapping[str, int]
+    events: Counter
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """A segment on its way: its stream's request, and its first word in that stream."""
+
+    request: int
+    place: int
+
+
 def run_chain(
     layers: Sequence[Layer],
     maps: Sequence[np.ndarray],
@@ -81,22 +104,14 @@ def run_chain(
     arch: Arch,
     order: int,
     bits: int,
-    counts: list[Counter] | None = None,
-) -> tuple[list[tuple[int, int]], list[Mapping[str, int]]]:
-    """Layer i reads map i and makes map i + 1; the last one's output goes to DRAM raw.
-
-    ``counts`` gets, of every layer, what happened how often, by the names of hwsim.machine.energy.EVENTS.
-
-    Returns:
-        (start, end) of every layer, bytes over the channel of every layer.
-    """
+) -> list[Span]:
+    """Layer i reads map i and makes map i + 1; the last one's output goes to DRAM raw."""
     coded_order = order if arch.compress else None
     channel = Channel(arch)
     stored = [store(m, b, coded_order, bits) for m, b in zip(maps, blocks, strict=True)]
     fits = [s.bytes <= arch.map_buffer // 2 for s in stored]
     now = 0
-    spans: list[tuple[int, int]] = []
-    traffic: list[Mapping[str, int]] = []
+    spans: list[Span] = []
 
     history: list[list[tuple[int, int]]] = [[] for _ in range(arch.cores)]  # of passes: words, end
 
@@ -131,33 +146,34 @@ def run_chain(
     map_written = 0  # parts of writes that complete the map which the next layer reads
     for i, (layer, mapping) in enumerate(zip(layers, mappings, strict=True)):
         moved = {"weights": 0, "maps_in": 0, "maps_out": 0}
-        count: Counter = Counter()
-        done, drained = [now] * arch.cores, []
-        place = None
+        events: Counter = Counter()
+        labels: list[list[str]] = [[] for _ in range(arch.cores)]  # of every core and cycle of the layer
+        drained = []
+        height, segments_a_row = len(stored[i].words), len(stored[i].words[0])
+        # Segments in the map buffer. A map that does not fit passes by and is not kept.
+        held = set(product(range(height), range(segments_a_row))) if i and fits[i] else set()
+        arriving: dict[tuple[int, int], Arriving] = {}
         for number, work in enumerate(mapping.rounds):
             weights, weight_bytes, sizes = load(layer, mapping, number)
             moved["weights"] += weight_bytes
-            from_dram = i == 0 or not fits[i]
-            again = number == 0 or layer.kind == "depthwise" or not fits[i]
-            if from_dram and again:
-                place, size = stream_order(layer, mapping, stored[i], sorted({u for _, u, _ in work}))
+            units = {unit for _, unit, _ in work}
+            blocks_read = sorted(units) if layer.kind == "depthwise" else range(segments_a_row)
+            rows = order_of_rows(layer, mapping)
+            missing = [(y, b) for y in rows for b in blocks_read if (y, b) not in held]
+            if missing:
+                size, places = stream_of(missing, stored[i])
                 moved["maps_in"] += size
                 request, _ = channel.read(size, max(now, channel.written(map_written)))
+                arriving |= {segment: Arriving(request, place) for segment, place in places.items()}
+                held |= set(missing) if fits[i] else set()
             for core, unit, group in work:
-                begin = max(done[core], weights[unit])
+                labels[core] += ["weights"] * (weights[unit] - now - len(labels[core]))
+                begin = now + len(labels[core])
                 owned = [int(r) for r in mapping.groups[group]]
                 channels = range(layer.in_shape[0])
                 if layer.kind == "depthwise":
                     channels = mapping.channels(unit, layer)
-                arrivals = None
-                if place is not None:
-                    arrivals = [
-                        request
-                        + arch.dram_latency
-                        + -(-(o * 8 // 64 + 1) * 64 // arch.bytes_per_cycle)
-                        - begin
-                        for o in words_of_pass(layer, owned, channels, blocks[i], stored[i], place)
-                    ]
+                arrivals = arrivals_of(layer, owned, channels, blocks[i], stored[i], arriving, arch)
                 outcome = run_pass(
                     layer,
                     maps[i],
@@ -172,20 +188,24 @@ def run_chain(
                     run_max=arch.run_max,
                     fifo_depth=arch.fifo_depth,
                     latencies=(DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY),
-                    arrival=(lambda word: 0) if arrivals is None else arrivals.__getitem__,
+                    arrival=[cycle - begin for cycle in arrivals].__getitem__,
                 )
-                count["symbol"] += outcome.symbols
-                count["map_word"] += outcome.words
-                count["weight_word"] += outcome.causes["compute"]
-                count["weight_load"] += sizes[unit]
+                events["symbol"] += outcome.symbols
+                events["map_word"] += outcome.words
+                events["weight_word"] += outcome.causes["compute"]
+                events["weight_load"] += sizes[unit]
                 made = len(owned) * layer.out_shape[2] * len(mapping.channels(unit, layer))
-                count["drain"] += made * (arch.columns if layer.kind == "depthwise" else 1)
-                count["requantize"] += made
-                count["encoded"] += made
-                done[core] = begin + outcome.cycles
-                history[core].append((sizes[unit], done[core]))
+                events["drain"] += made * (arch.columns if layer.kind == "depthwise" else 1)
+                events["requantize"] += made
+                events["encoded"] += made
+                labels[core] += outcome.labels
+                history[core].append((sizes[unit], begin + outcome.cycles))
                 drained += [begin + cycle for cycle in outcome.drained]
-        end = max(done)
+        longest = max(labels, key=len)  # of the last core, the one with the lowest number if there are more
+        for waits in labels:
+            theirs = longest[len(waits) :]
+            waits += ["weights" if label == "weights" else "imbalance" for label in theirs]
+        end = now + len(longest)
         last = i + 1 == len(layers)
         if last or not fits[i + 1]:
             size = -(-int(np.prod(layer.out_shape)) * arch.activation_bits // 64) * 8
@@ -197,16 +217,15 @@ def run_chain(
             map_written = len(channel.parts)
         if last:
             end = max(end, channel.written(len(channel.parts)))
+            for waits in labels:
+                waits += ["dram"] * (end - now - len(waits))
         output = -(-int(np.prod(layer.out_shape)) * arch.activation_bits // 64) * 8
         for size in (moved["maps_in"], moved["maps_out"], output if last else stored[i + 1].bytes):
-            count["map_word"] += -(-size // 8)
-        count["dram_byte"] = sum(moved.values())
-        if counts is not None:
-            counts.append(count)
-        spans.append((now, end))
-        traffic.append(moved)
+            events["map_word"] += -(-size // 8)
+        events["dram_byte"] = sum(moved.values())
+        spans.append(Span(now, end, Counter(chain.from_iterable(labels)), moved, events))
         now = end
-    return spans, traffic
+    return spans
 
 
 def rows_read(layer: Layer, owned: Iterable[int]) -> list[int]:
@@ -215,36 +234,43 @@ def rows_read(layer: Layer, owned: Iterable[int]) -> list[int]:
     return sorted(y for y in reached if 0 <= y < layer.in_shape[1])
 
 
-def stream_order(
-    layer: Layer, mapping: LayerMapping, stored: Stored, units: Sequence[int]
-) -> tuple[dict[tuple[int, int], int], int]:
-    """Where the segments of a round lie in its stream, in words after the index; bytes of the stream."""
+def order_of_rows(layer: Layer, mapping: LayerMapping) -> list[int]:
+    """Input rows in the order of a stream: as the first group comes to each, the upper one first."""
     first_use: dict[int, int] = {}
     for owned in mapping.groups:
         for position, y in enumerate(rows_read(layer, owned)):
             first_use[y] = min(position, first_use.get(y, position))
-    blocks = units if layer.kind == "depthwise" else range(len(stored.words[0]))
-    everything = len(stored.words) * len(stored.words[0])
-    index_words = -(-stored.index_bytes * len(first_use) * len(blocks) // (everything * 8))
-    place, at = {}, index_words
-    for y in sorted(first_use, key=lambda y: (first_use[y], y)):
-        for block in blocks:
-            place[y, block] = at
-            at += stored.words[y][block]
-    return place, at * 8
+    return sorted(first_use, key=lambda y: (first_use[y], y))
 
 
-def words_of_pass(
+def stream_of(segments: Sequence[tuple[int, int]], stored: Stored) -> tuple[int, dict[tuple[int, int], int]]:
+    """(bytes of a stream of segments with their index before them, where each lies in it, in words)."""
+    index_bytes = 4 * len(segments) if stored.index_bytes else 0
+    place, at = {}, (index_bytes + 7) // 8
+    for y, block in segments:
+        place[y, block] = at
+        at += stored.words[y][block]
+    return index_bytes + 8 * sum(stored.words[y][block] for y, block in segments), place
+
+
+def arrivals_of(
     layer: Layer,
     owned: Sequence[int],
     channels: range,
     block: int,
     stored: Stored,
-    place: Mapping[tuple[int, int], int],
+    arriving: Mapping[tuple[int, int], Arriving],
+    arch: Arch,
 ) -> list[int]:
-    """Positions in the stream of every word that a pass reads, in its order."""
+    """Cycles in which the words that a pass reads are there, in its order; long ago if they were on chip."""
     found: list[int] = []
     for y in rows_read(layer, owned):
         for b in range(channels.start // block, -(-channels.stop // block)):
-            found += range(place[y, b], place[y, b] + stored.words[y][b])
+            for word in range(stored.words[y][b]):
+                if (y, b) not in arriving:
+                    found.append(0)
+                    continue
+                byte = (arriving[y, b].place + word) * 8
+                loaded = -(-(byte // 64 + 1) * 64 // arch.bytes_per_cycle)
+                found.append(arriving[y, b].request + arch.dram_latency + loaded)
     return found

@@ -1,7 +1,7 @@
 """One pass of one core, clock by clock: the slow reference of hwsim.machine.passes.
 
 Written from docs/architecture.md and sharing no code with the model: it codes the map to bit strings, decodes
-those bits, and steps registers. ``tests/test_cycles.py`` holds the two equal.
+those bits, and steps registers. ``tests/machine/test_passes.py`` holds the two equal.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Item:
     ends_row: bool
     ready: int  # cycle from which the scatter unit may take it
     symbol: int  # its number
+    lost: int  # cycles that the decoder lost to late words since the item before
 
 
 @dataclass
@@ -75,11 +76,16 @@ class Outcome:
     """What the pass took, and when."""
 
     cycles: int
-    causes: Counter
+    labels: list[str]  # of every cycle, the cause (docs/architecture.md, "Where the cycles go")
     symbols: int
     words: int
     drained: list[int]
     events: list[list[int]]  # of every symbol: decoded, taken, cycles occupied, whether it has a valid tap
+
+    @property
+    def causes(self) -> Counter:
+        """Cycles by cause."""
+        return Counter(self.labels)
 
 
 def segments_of(
@@ -165,7 +171,12 @@ def run_pass(
     draining: int | None = None
     left = 0  # accumulators of that row still to be read
     drained: dict[int, int] = {}
-    causes: Counter = Counter()
+    labels: list[str] = []
+    waits: list[int] = []  # cycles since the last item in which the next one was not there yet
+    entered: list[int] = []  # cycle in which each word entered the window
+    gone = needed = 0  # words that left the window; words that a symbol has needed so far
+    asked: int | None = None  # cycle from which the decoder has a credit for the next symbol
+    lost = 0
     symbols = taken = 0
     events: list[list[int]] = []
     cycle = 0
@@ -183,6 +194,9 @@ def run_pass(
             if newest < ring or newest - ring in rows_free:
                 current = fifo.popleft()
                 credits += 1
+                for waited in waits[: item.lost]:
+                    labels[waited] = "dram"
+                waits.clear()
                 taps = 0 if item.x is None else columns_reached(layer, item.x)
                 if taps == 0:
                     busy, kind = 1, "taps"
@@ -191,15 +205,16 @@ def run_pass(
                     kind = "compute"
                 events[item.symbol][1:] = [cycle, busy, int(kind == "compute")]
         if busy:
-            causes[kind] += 1
+            labels.append(kind)
             busy -= 1
             if busy == 0 and current is not None and current.ends_row:
                 for q in sorted(q for q, n in last_row.items() if n == current.row):
                     drain_queue.append((q, cycle + mac_latency))
         elif (fifo and fifo[0].ready <= cycle) or (not todo and not fifo):
-            causes["drain"] += 1
+            labels.append("drain")
         else:
-            causes["input"] += 1
+            labels.append("decode")
+            waits.append(cycle)
 
         # Drain: one accumulator.
         if draining is None and drain_queue and drain_queue[0][1] <= cycle:
@@ -212,7 +227,14 @@ def run_pass(
                 draining = None
 
         # Decode: one symbol.
-        if window and credit and (window[0].last or len(window) > 1):
+        if asked is None and credit and todo:
+            asked = cycle
+        if window and credit and asked is not None and (window[0].last or len(window) > 1):
+            # Were its words not late, they would have entered one a cycle after the last word needed before.
+            needs = gone + (1 if window[0].last else 2)
+            in_time = (entered[needed - 1] if needed else -1) + max(needs - needed, 0) + 1
+            lost += cycle - max(asked, in_time)
+            needed, asked = max(needed, needs), None
             segment = todo[0]
             stream = "".join(word.bits for word in window)[bit:]
             value_at = None
@@ -240,25 +262,29 @@ def run_pass(
             ends_segment = position == len(segment.values)
             if ends_segment:
                 while not window.popleft().last:
-                    pass
+                    gone += 1
+                gone += 1
                 bit, position = 0, 0
                 todo.popleft()
             else:
                 while bit >= 64:
                     window.popleft()
+                    gone += 1
                     bit -= 64
             ends_row = ends_segment and segment.ends_row
             if value_at is not None or ends_row:
                 credits -= 1
                 x = None if value_at is None else value_at % layer.in_shape[2]
-                fifo.append(Item(segment.row, x, ends_row, cycle + decode_latency, symbols - 1))
+                fifo.append(Item(segment.row, x, ends_row, cycle + decode_latency, symbols - 1, lost))
+                lost = 0
 
         # Window: one word.
         if room and word_there:
             window.append(incoming.popleft())
+            entered.append(cycle)
             taken += 1
         cycle += 1
 
     tail = max(drained.values()) + 1 + drain_latency - cycle
-    causes["drain"] += tail
-    return Outcome(cycle + tail, causes, symbols, taken, [drained[q] for q in range(len(owned))], events)
+    labels += ["drain"] * tail
+    return Outcome(cycle + tail, labels, symbols, taken, [drained[q] for q in range(len(owned))], events)

@@ -19,7 +19,7 @@ class StoredMap:
 
     Attributes:
         words: int32 (H, channel blocks), length of every segment in 64-bit words.
-        nonzeros: int64 (H,), non-zeros of every row.
+        nonzeros: int64 (H, channel blocks), non-zeros of every segment.
         index_bytes: of the index; 0 for a raw map, whose segments all have the same length.
     """
 
@@ -52,7 +52,7 @@ def store_map(values: np.ndarray, block: int, order: int, bits: int, compressed:
         segment = np.broadcast_to(np.minimum(block, channels - starts) * width * bits, (height, len(starts)))
         index_bytes = 0
     words = -(-segment // WORD_BITS)
-    nonzeros = np.count_nonzero(values, axis=(0, 2))
+    nonzeros = np.add.reduceat(np.count_nonzero(values, axis=2), np.arange(0, channels, block)).T
     return StoredMap(np.ascontiguousarray(words, dtype=np.int32), nonzeros.astype(np.int64), index_bytes)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
-from numba import njit
 
 from hwsim.arch import SUB_BANKS, Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
+from hwsim.machine.sharing import LATENCIES, Window, best_share
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,24 +23,28 @@ class Mapping:
         units: output blocks, or channel groups of a depthwise layer.
         unit_channels: output channels of a unit; the last one may have fewer.
         groups: the output rows, int64 ascending, of every row group.
+        order: int64 (units,), in which the units are worked on.
+        core: int64 (units, row groups), which core makes the pass.
         cores: of the array.
     """
 
     units: int
     unit_channels: int
     groups: tuple[np.ndarray, ...]
+    order: np.ndarray
+    core: np.ndarray
     cores: int
-
-    @property
-    def items(self) -> int:
-        """Passes of the layer, over all cores."""
-        return self.units * len(self.groups)
 
     @cached_property
     def rounds(self) -> tuple[tuple[tuple[int, int, int], ...], ...]:
-        """(core, unit, group) of every pass of every round; a core makes at most one pass a round."""
-        work = [(n % self.cores, *divmod(n, len(self.groups))) for n in range(self.items)]
-        return tuple(tuple(work[n : n + self.cores]) for n in range(0, self.items, self.cores))
+        """(core, unit, group) of every pass of every round.
+
+        A unit is worked on in one round alone; a core makes at most one pass a round.
+        """
+        order, core, together = self.order.tolist(), self.core.tolist(), self.cores // len(self.groups)
+        work = [[(made_by, unit, group) for group, made_by in enumerate(core[unit])] for unit in order]
+        rounds = range(0, self.units, together)
+        return tuple(tuple(chain.from_iterable(work[first : first + together])) for first in rounds)
 
     @cached_property
     def users(self) -> tuple[dict[int, list[int]], ...]:
@@ -111,94 +116,47 @@ def map_blocks(layers: Sequence[Layer], arch: Arch) -> dict[str, int]:
     return blocks
 
 
-def map_layer(layer: Layer, arch: Arch, row_counts: np.ndarray, block: int) -> Mapping:
-    """Share a layer so that its slowest core has the least to do.
+def map_layer(layer: Layer, arch: Arch, counts: np.ndarray, block: int) -> Mapping:
+    """Share a layer so that its slowest core is done first (docs/architecture.md, *Sharing a layer*).
 
     Args:
         layer: geometry.
         arch: the machine.
-        row_counts: int64 (H,), values of each input row that cost cycles: the non-zeros, or all if dense.
+        counts: int64 (H, channel blocks), values of each segment that cost cycles: the non-zeros that its
+            index says, or all if dense.
         block: channels of a segment of the input map; a depthwise pass covers one segment a row.
     """
-    unit_channels = block if layer.kind == "depthwise" else arch.columns
+    depthwise = layer.kind == "depthwise"
+    unit_channels = block if depthwise else arch.columns
     units = -(-layer.out_shape[0] // unit_channels)
-    costs = row_costs(layer, row_counts)
-    drain = min(unit_channels, layer.out_shape[0]) * layer.out_shape[2]
-    share = 1 / units if layer.kind == "depthwise" else 1.0
-    heaviest_first = np.argsort(-costs, kind="stable")
-    owner = _best_split(costs, heaviest_first, units, arch.cores, drain, share, arch.row_split == "balanced")
-    groups = tuple(np.flatnonzero(owner == group) for group in np.unique(owner))
-    return Mapping(units, unit_channels, groups, arch.cores)
+    window = Window(*layer.in_shape[1:], layer.kernel[0], layer.stride[0], layer.padding[0])
+    # Units whose passes may differ: all if depthwise, else those of full width and the last.
+    kinds = np.arange(units)
+    if not depthwise:
+        kinds = np.minimum(kinds, 0)
+        kinds[-1] = layer.out_shape[0] % unit_channels > 0 and units > 1
+        counts = np.repeat(counts.sum(axis=1, keepdims=True), kinds[-1] + 1, axis=1)
+    channels = np.minimum(unit_channels, layer.out_shape[0] - unit_channels * np.arange(units))
+    row_drain = channels * layer.out_shape[2] * window.width
+    owner, order, core = best_share(
+        np.ascontiguousarray(counts.T, dtype=np.int64),
+        row_drain if depthwise else np.unique(row_drain)[::-1].copy(),
+        kinds,
+        value_costs(layer, arch.columns),
+        layer.out_shape[1],
+        window,
+        arch.cores,
+        arch.row_split != "balanced",
+        arch.row_split != "contiguous",
+        LATENCIES,
+    )
+    groups = tuple(np.flatnonzero(owner == group) for group in range(core.shape[1]))
+    return Mapping(units, unit_channels, groups, order, core, arch.cores)
 
 
-def row_costs(layer: Layer, row_counts: np.ndarray) -> np.ndarray:
-    """Cycles that each output row asks of a core, about: float64 (Ho,).
-
-    A value costs its taps; along x their mean is taken. The mapper may estimate: only the cut depends on it.
-    """
-    kernel = layer.kernel[0]
-    y = np.arange(layer.out_shape[1])[:, None] * layer.stride[0] - layer.padding[0] + np.arange(kernel)
-    inside = (y >= 0) & (y < len(row_counts))
-    values = np.where(inside, row_counts[np.clip(y, 0, len(row_counts) - 1)], 0).sum(axis=1)
-    per_value = 1 / kernel if layer.kind == "depthwise" else max(1.0, float(layer.taps(1).mean()))
-    return values * per_value
-
-
-@njit(cache=True)
-def _best_split(costs, heaviest_first, units, cores, drain, share, balanced):
-    """Owner of every row, for the number of groups whose rounds take the fewest cycles; ``drain`` a row."""
-    best = np.zeros(len(costs), np.int64)
-    fewest = np.inf
-    for count in range(1, min(cores, len(costs)) + 1):
-        owner = _longest_first(heaviest_first, costs, count) if balanced else _cut(costs, count)
-        load = np.zeros(count)
-        rows = np.zeros(count)
-        for row in range(len(costs)):
-            load[owner[row]] += costs[row]
-            rows[owner[row]] += 1
-        slowest = np.maximum(load * share, rows * drain).max() + drain
-        rounds = -(-units * np.count_nonzero(rows) // cores)
-        if rounds * slowest < fewest:
-            fewest = rounds * slowest
-            best = owner
-    return best
-
-
-@njit(cache=True)
-def _longest_first(order, costs, count):
-    """Owner of every row: heaviest rows first, each to the group with the least so far (LPT, Graham 1969)."""
-    load = np.zeros(count)
-    owner = np.empty(len(costs), np.int64)
-    for row in order:
-        group = np.argmin(load)
-        owner[row] = group
-        load[group] += costs[row]
-    return owner
-
-
-@njit(cache=True)
-def _cut(costs, count):
-    """Owner of every row: contiguous ranges whose largest sum is least (bisection on the bound)."""
-    low = costs.max()
-    high = costs.sum()
-    for _ in range(50):
-        bound = (low + high) / 2
-        if _ranges(costs, bound)[-1] < count:
-            high = bound
-        else:
-            low = bound
-    return _ranges(costs, high)
-
-
-@njit(cache=True)
-def _ranges(costs, bound):
-    owner = np.empty(len(costs), np.int64)
-    group = 0
-    load = 0.0
-    for row in range(len(costs)):
-        if load > 0 and load + costs[row] > bound:
-            group += 1
-            load = 0.0
-        load += costs[row]
-        owner[row] = group
-    return owner
+def value_costs(layer: Layer, columns: int) -> tuple[int, int]:
+    """Cycles of W values, one a column: for the first owned row that they reach, and for each further one."""
+    taps = layer.taps(1)
+    if layer.kind == "depthwise":  # all taps of a value at once, in all rows
+        return int(np.where(taps > 0, -(-layer.kernel[0] * layer.kernel[1] // columns), 1).sum()), 0
+    return int(np.maximum(taps, 1).sum()), int(taps.sum())

@@ -116,8 +116,8 @@ class Workload:
         jobs = []
         for layer, traffic in zip(self.layers, plan, strict=True):
             map_, block = stored[layer.input], blocks[layer.input]
-            height, width = layer.in_shape[1:]
-            counts = map_.nonzeros if skip else np.full(height, layer.in_shape[0] * width)
+            indexed = skip and arch.compress  # only the index of a coded map says where zeros are
+            counts = map_.nonzeros if indexed else _all_values(layer, block)
             # In a dense machine values do not matter: layers of one geometry take the same time.
             geometry = (
                 self.info(layer.input).bits,
@@ -125,11 +125,18 @@ class Workload:
             )
             kin = layer.name if skip or arch.compress else geometry
             mapping = self.once(
-                ("mapping", kin, block, arch.columns, arch.cores, arch.row_split, skip),
+                ("mapping", kin, block, arch.columns, arch.cores, arch.row_split, indexed),
                 lambda: map_layer(layer, arch, counts, block),  # noqa: B023
             )
             jobs.append(LayerJob(self, layer, arch, map_, mapping, traffic, block, kin))
         return jobs
+
+
+def _all_values(layer: Layer, block: int) -> np.ndarray:
+    """Values of every segment of a layer's input map, int64 (H, channel blocks)."""
+    channels, height, width = layer.in_shape
+    values = np.minimum(block, channels - np.arange(0, channels, block)) * width
+    return np.broadcast_to(values, (height, len(values)))
 
 
 @dataclass(frozen=True)
@@ -215,10 +222,10 @@ class LayerJob:
         place = np.ix_(order, self.segments(units))
         chosen = words[place].astype(np.int64)
         ends = np.cumsum(chosen).reshape(chosen.shape)
-        index_words = -(-self.stored.index_bytes * chosen.size // (words.size * WORD_BYTES))
+        index_bytes = self.stored.index_bytes * chosen.size // words.size
         offsets = np.zeros(words.shape, np.int64)
-        offsets[place] = ends - chosen + index_words
-        return Layout(offsets, int(ends[-1, -1] + index_words) * WORD_BYTES)
+        offsets[place] = ends - chosen + -(-index_bytes // WORD_BYTES)
+        return Layout(offsets, int(ends[-1, -1]) * WORD_BYTES + index_bytes)
 
     def time(self, unit: int, group: int, stream: Stream | None) -> PassTiming:
         """Time the pass of a unit over a row group; ``stream`` None: its map is on chip.

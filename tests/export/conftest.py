@@ -75,7 +75,7 @@ def random_case(seed: int) -> Case:
         map_buffer=int(rng.choice([0, 200, 2000, 100_000])),
         bytes_per_cycle=int(rng.choice([1, 7, 32, 64, 200])),
         dram_latency=int(rng.choice([0, 20, 100])),
-        row_split=str(rng.choice(["balanced", "contiguous"])),
+        row_split=str(rng.choice(["best", "balanced", "contiguous"])),
         skip_zeros=bool(rng.random() < 0.7),
         compress=bool(rng.random() < 0.7),
     )

@@ -1,71 +1,171 @@
-"""Every output is made exactly once, the split is fair, and a layer that does not fit is refused."""
+"""The mapper equals brute force on small layers; every output is made once; what does not fit is refused."""
+
+from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_networks import chains, machines
+from reference_mapping import Problem
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Kind, Layer
-from hwsim.machine.mapping import channel_group, map_blocks, map_layer, row_costs
+from hwsim.machine.mapping import channel_group, map_blocks, map_layer, value_costs
+from hwsim.machine.sharing import LATENCIES, Window, cut, longest_first, pass_cost, row_costs
+from hwsim.machine.workload import Workload
 
 
 @st.composite
-def jobs(draw) -> tuple[Layer, Arch, np.ndarray, int]:
-    """(layer, machine, non-zeros of every input row, block)."""
+def problems(draw, channels: int = 40, rows: int = 30, filters: int = 40) -> Problem:
+    """Any layer with counts of its segments, and any machine."""
     depthwise = draw(st.booleans())
-    channels, height, width = draw(st.integers(1, 40)), draw(st.integers(1, 30)), draw(st.integers(1, 30))
-    kernel, stride = draw(st.integers(1, 3)), draw(st.integers(1, 2))
-    out = [draw(st.integers(1, (size - 1) // stride + 1)) for size in (height, width)]
-    filters = channels if depthwise else draw(st.integers(1, 40))
+    channels, height, width = (draw(st.integers(1, most)) for most in (channels, rows, 30))
+    kernel, stride = (draw(st.integers(1, 4)), draw(st.integers(1, 4))), draw(st.integers(1, 3))
+    padding = (draw(st.integers(0, kernel[0] - 1)), draw(st.integers(0, kernel[1] - 1)))
+    sizes = zip((height, width), padding, strict=True)
+    rows, columns = (draw(st.integers(1, (size - 1 + pad) // stride + 1)) for size, pad in sizes)
+    filters = channels if depthwise else draw(st.integers(1, filters))
     kind: Kind = "depthwise" if depthwise else "conv"
-    layer = Layer("l", kind, "x", (channels, height, width), (filters, *out), (kernel, kernel), (stride,) * 2)
+    shapes = (channels, height, width), (filters, rows, columns)
+    layer = Layer("l", kind, "x", *shapes, kernel, (stride, stride), padding)
     arch = Arch(
         cores=draw(st.integers(1, 20)),
-        columns=draw(st.sampled_from([1, 4, 16])),
-        row_split=draw(st.sampled_from(["balanced", "contiguous"])),
+        columns=draw(st.sampled_from([1, 2, 4, 16])),
+        row_split=draw(st.sampled_from(["best", "balanced", "contiguous"])),
     )
-    seed = draw(st.integers(0, 2**32 - 1))
-    counts = np.random.default_rng(seed).integers(0, draw(st.sampled_from([1, 500])), height)
-    return layer, arch, counts, map_blocks([layer], arch)["x"]
+    block = map_blocks([layer], arch)["x"]
+    seed, most = draw(st.integers(0, 2**32 - 1)), draw(st.sampled_from([0, 1, 9, 500]))
+    counts = np.random.default_rng(seed).integers(0, most + 1, (height, -(-channels // block)))
+    counts[:, np.random.default_rng(seed).random(counts.shape[1]) < draw(st.sampled_from([0, 0.5]))] = 0
+    return Problem(layer, arch, counts, block)
 
 
-@given(jobs())
-def test_every_output_channel_and_row_belongs_to_one_pass(job):
-    layer, arch, counts, block = job
-    mapping = map_layer(layer, arch, counts, block)
+def small_problems():
+    """Few enough rows for every cut to be tried."""
+    return problems(channels=12, rows=7, filters=20)
+
+
+@given(problems())
+def test_every_output_channel_and_row_belongs_to_one_pass(problem):
+    layer, arch = problem.layer, problem.arch
+    mapping = map_layer(layer, arch, problem.counts, problem.block)
     owner = np.zeros(layer.out_shape[:2], int)
-    cores_of_round = []
-    for work in mapping.rounds:
-        cores_of_round.append([core for core, _, _ in work])
+    rounds_of_unit = {unit: set() for unit in range(mapping.units)}
+    for number, work in enumerate(mapping.rounds):
+        cores = [core for core, _, _ in work]
+        assert len(set(cores)) == len(cores)
+        assert set(cores) <= set(range(arch.cores))
         for _, unit, group in work:
             owner[np.ix_(mapping.channels(unit, layer), mapping.groups[group])] += 1
+            rounds_of_unit[unit].add(number)
     assert (owner == 1).all()
-    assert all(len(set(cores)) == len(cores) and max(cores) < arch.cores for cores in cores_of_round)
+    assert {len(rounds) for rounds in rounds_of_unit.values()} == {1}
     assert all((np.diff(rows) > 0).all() for rows in mapping.groups)
 
 
-@given(jobs())
-def test_contiguous_groups_are_ranges(job):
-    layer, arch, counts, block = job
-    for rows in map_layer(layer, arch.replace(row_split="contiguous"), counts, block).groups:
-        assert rows.tolist() == list(range(rows[0], rows[-1] + 1))
+@settings(max_examples=300)
+@given(small_problems())
+def test_the_mapper_keeps_what_brute_force_finds(problem):
+    dealt = [(*problem.deal(groups), groups) for groups in problem.candidates()]
+    _, rounds, groups = min(dealt, key=lambda each: each[0])
+    mapping = map_layer(problem.layer, problem.arch, problem.counts, problem.block)
+    assert [rows.tolist() for rows in mapping.groups] == groups
+    assert len(mapping.rounds) == len(rounds)
+    for work, expected in zip(mapping.rounds, rounds, strict=True):
+        assert {(unit, group): core for core, unit, group in work} == expected
 
 
-def test_balanced_rows_share_the_work_within_one_row_of_the_mean():
-    layer = Layer("l", "conv", "x", (16, 56, 56), (16, 56, 56), (3, 3), padding=(1, 1))
-    counts = np.random.default_rng(3).integers(0, 900, 56)
-    costs = row_costs(layer, counts)
-    groups = map_layer(layer, Arch(cores=8), counts, 16).groups
-    loads = [costs[rows].sum() for rows in groups]
-    assert max(loads) <= costs.sum() / len(groups) + costs.max()
+def loops(problem: Problem):
+    """What the loops of the mapper take: (values by row, cost of a value, rows, window)."""
+    layer = problem.layer
+    window = Window(*layer.in_shape[1:], layer.kernel[0], layer.stride[0], layer.padding[0])
+    return problem.counts.sum(axis=1), value_costs(layer, problem.arch.columns), layer.out_shape[1], window
 
 
-def test_the_cost_of_a_row_is_its_visits_to_taps():
-    layer = Layer("l", "conv", "x", (1, 4, 9), (1, 4, 9), (3, 1), padding=(1, 0))
-    # Row r reads rows r - 1 .. r + 1; every value there has one tap along x.
-    assert row_costs(layer, np.array([1, 10, 100, 1000])).tolist() == [11, 111, 1110, 1100]
+@settings(max_examples=200)
+@given(small_problems(), st.integers(1, 7))
+def test_no_cut_into_so_many_ranges_has_a_smaller_largest_one(problem, count):
+    counts, busy, rows, window = loops(problem)
+    total = counts if problem.depthwise else counts * len(problem.units)
+    drain = problem.layer.out_shape[0] * problem.layer.out_shape[2] * window.width
+    owner = cut(*row_costs(total, busy, rows, window), drain, count)
+    groups = [np.flatnonzero(owner == group).tolist() for group in range(owner.max() + 1)]
+    assert groups in list(problem.cuts(count))
+    least = min(max(map(problem.range_cycles, tried)) for tried in problem.cuts(count))
+    assert max(map(problem.range_cycles, groups)) == least
+
+
+@settings(max_examples=200)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=7), st.integers(1, 4))
+def test_longest_first_stays_within_a_third_of_the_best_assignment(costs, groups):
+    costs = np.array(costs)
+    owner = longest_first(np.argsort(-costs, kind="stable"), costs, groups)
+    slowest = np.bincount(owner, costs, groups).max()
+    best = min(np.bincount(given, costs, groups).max() for given in product(range(groups), repeat=len(costs)))
+    assert best <= slowest <= (4 / 3 - 1 / (3 * groups)) * best + 1e-9
+
+
+@settings(max_examples=150)
+@given(small_problems(), st.data())
+def test_a_pass_costs_what_the_page_says(problem, data):
+    counts, busy, rows, window = loops(problem)
+    unit = data.draw(st.integers(0, len(problem.units) - 1))
+    owned = sorted(data.draw(st.sets(st.integers(0, rows - 1), min_size=1)))
+    if problem.depthwise:
+        counts = problem.counts[:, unit]
+    drain = problem.units[unit] * problem.layer.out_shape[2] * window.width
+    cost = pass_cost(np.array(owned), counts, drain, busy, window, LATENCIES)
+    assert cost == problem.pass_cycles(unit, owned) * window.width
+
+
+@settings(max_examples=150)
+@given(chains(), machines)
+def test_of_the_dense_baseline_the_cost_is_what_a_pass_takes_or_a_cycle_more(trace, arch):
+    for job in Workload(trace, 0).jobs(arch.dense()):
+        channels, height, width = job.layer.in_shape
+        starts = np.arange(0, channels, job.block)
+        counts = np.tile(np.minimum(job.block, channels - starts) * width, (height, 1))
+        problem = Problem(job.layer, job.arch, counts, job.block)
+        for unit, group in product(range(job.mapping.units), range(len(job.mapping.groups))):
+            first_segment = job.stored.words[job.rows(group).y[0], job.segments([unit])[0]]
+            cost = problem.pass_cycles(unit, job.mapping.groups[group].tolist())
+            assert cost - job.time(unit, group, None).cycles == (first_segment == 1)
+
+
+def test_a_pass_by_hand():
+    layer = Layer("l", "conv", "x", (200, 4, 9), (2, 4, 9), (3, 1), padding=(1, 0))
+    problem = Problem(layer, Arch(columns=2), np.array([[1], [10], [100], [1000]]), 200)
+    # Row 1 reads rows 0, 1, 2, a tap a value: F = 8 + 111. 18 sums: DS = F + 8, DE = DS + 17, and 20 more.
+    assert problem.pass_cycles(0, [1]) == 119 + 8 + 17 + 20
+    # Rows 1 and 2: rows 1 and 2 of the map have two taps a value; the first drain is over long before.
+    assert problem.pass_cycles(0, [1, 2]) == 8 + 1 + 20 + 200 + 1000 + 8 + 17 + 20
+
+
+def test_values_of_a_row_are_decoded_once_for_every_group_that_reads_it():
+    # Stride 2 and a kernel of one column: every other value has no tap, and costs a cycle all the same.
+    narrow = Layer("l", "conv", "x", (1, 5, 6), (1, 3, 3), (3, 1), 2, (1, 0))
+    assert value_costs(narrow, 16) == (6, 3)
+    # Depthwise: a value costs a cycle, whatever it reaches; two if nine taps meet eight banks.
+    depthwise = Layer("l", "depthwise", "x", (1, 5, 6), (1, 5, 6), (3, 3), 1, (1, 1))
+    assert value_costs(depthwise, 16) == (6, 0)
+    assert value_costs(depthwise, 8) == (12, 0)
+
+
+def test_a_dense_depthwise_layer_is_cut_into_ranges_and_a_pointwise_one_by_work():
+    shape = (16, 12, 12)
+    depthwise = Layer("dw", "depthwise", "x", shape, shape, (3, 3), 1, (1, 1))
+    everything = np.full((12, 1), 16 * 12)
+    groups = map_layer(depthwise, Arch(cores=4), everything, 16).groups
+    # Five input rows at most: the first and the last group have padding for a sixth.
+    assert [rows.tolist() for rows in groups] == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9], [10, 11]]
+    # Rows of 1x1 layers share nothing: two heavy ones next to each other go apart.
+    pointwise = Layer("pw", "conv", "x", shape, (16, 12, 12))
+    counts = np.array([[200]] * 12)
+    counts[5:7] = 1000
+    groups = map_layer(pointwise, Arch(cores=2), counts, 16).groups
+    assert [counts[rows].sum() for rows in groups] == [2000, 2000]
 
 
 @pytest.mark.parametrize(

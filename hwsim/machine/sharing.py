@@ -1,0 +1,215 @@
+"""The search of the mapper, compiled: row groups, the cost of a pass, and who makes it.
+
+As docs/architecture.md says, *Sharing a layer*. All costs are integers, cycles x the width of the input map,
+since the taps of a value are known on average over the columns.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY
+
+# Arguments of the loops: numba's cache would not notice that a constant of another file has changed.
+FIRST_ITEM = 2 + DECODE_LATENCY  # cycle in which the first item of a pass can be taken
+LATENCIES = (FIRST_ITEM, MAC_LATENCY, DRAIN_LATENCY)
+
+
+class Window(NamedTuple):
+    """Which input rows reach output row r: ``kernel`` of them, from r * stride - padding on."""
+
+    height: int
+    width: int
+    kernel: int
+    stride: int
+    padding: int
+
+
+@njit(cache=True, nogil=True)
+def best_share(counts, drains, kinds, busy, rows, window, cores, contiguous, balanced, latencies):
+    """The number of row groups, and the split, whose slowest core is done first.
+
+    Args:
+        counts: int64 (kinds, H), values of every input row that cost cycles; units of a kind are alike.
+        drains: int64 (kinds,), cost of an output row's drain.
+        kinds: int64 (units,), of every unit.
+        busy: what a value costs for the first owned row that it reaches, and for each further one.
+        rows: output rows.
+        window: a :class:`Window`.
+        cores: of the array.
+        contiguous, balanced: which splits to try.
+        latencies: :data:`LATENCIES`.
+
+    Returns:
+        owner: int64 (rows,), group of every output row.
+        order: int64 (units,), from the one with the most work to the one with the least.
+        core: int64 (units, groups), that makes the pass.
+    """
+    total = np.zeros(counts.shape[1], np.int64)  # of all units
+    drain = 0
+    for kind in kinds:
+        total += counts[kind]
+        drain += drains[kind]
+    alone, added = row_costs(total, busy, rows, window)
+    single = np.maximum(alone, drain)
+    heaviest_first = np.argsort(-single, kind="mergesort")
+
+    fewest = -1
+    best_owner = np.zeros(rows, np.int64)
+    best_order = np.arange(len(kinds))
+    best_core = np.zeros((len(kinds), 1), np.int64)
+    for count in range(1, min(cores, rows) + 1):
+        for split in range(2):
+            if split == 0 and contiguous:
+                owner = cut(alone, added, drain, count)
+            elif split == 1 and balanced:
+                owner = longest_first(heaviest_first, single, count)
+            else:
+                continue
+            groups = owner.max() + 1
+            costs = pass_costs(owner, groups, counts, drains, busy, window, latencies)
+            if fewest >= 0 and least_possible(costs, kinds, cores) >= fewest:
+                continue
+            slowest, order, core = deal(costs, kinds, cores)
+            if fewest < 0 or slowest < fewest:
+                fewest, best_owner, best_order, best_core = slowest, owner, order, core
+    return best_owner, best_order, best_core
+
+
+@njit(cache=True, nogil=True)
+def row_costs(total, busy, rows, window):
+    """Work of every output row: alone, and in a group that owns the row before it; int64 (rows,) each."""
+    first, further = busy
+    alone, added = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    for row in range(rows):
+        for k in range(window.kernel):
+            y = row * window.stride - window.padding + k
+            if 0 <= y < window.height:
+                alone[row] += total[y] * first
+                shared = k + window.stride < window.kernel  # the row before reaches it too
+                added[row] += total[y] * (further if shared else first)
+    return alone, added
+
+
+@njit(cache=True, nogil=True)
+def cut(alone, added, drain, count):
+    """Owner of every row: at most ``count`` ranges, whose largest cost is least (bisection on it).
+
+    A range costs the larger of its work and its drains, so a longer one never costs less.
+    """
+    high = max(alone[0] + added[1:].sum(), len(alone) * drain)
+    low = max(alone.max(), drain, -(-high // count))
+    while low < high:
+        bound = (low + high) // 2
+        if ranges(alone, added, drain, bound)[-1] < count:
+            high = bound
+        else:
+            low = bound + 1
+    return ranges(alone, added, drain, high)
+
+
+@njit(cache=True, nogil=True)
+def ranges(alone, added, drain, bound):
+    """Owner of every row, if a range goes on while it costs at most ``bound``, as every single row does."""
+    owner = np.empty(len(alone), np.int64)
+    group, first, work = 0, 0, alone[0]
+    owner[0] = 0
+    for row in range(1, len(alone)):
+        work += added[row]
+        if max(work, (row - first + 1) * drain) > bound:
+            group += 1
+            first = row
+            work = alone[row]
+        owner[row] = group
+    return owner
+
+
+@njit(cache=True, nogil=True)
+def longest_first(order, costs, count):
+    """Owner of every row: heaviest rows first, each to the group with the least so far (LPT, Graham 1969)."""
+    load = np.zeros(count, np.int64)
+    owner = np.empty(len(costs), np.int64)
+    for row in order:
+        group = np.argmin(load)
+        owner[row] = group
+        load[group] += costs[row]
+    return owner
+
+
+@njit(cache=True, nogil=True)
+def pass_costs(owner, groups, counts, drains, busy, window, latencies):
+    """Cost of a pass of every kind of unit over every group: int64 (kinds, groups)."""
+    costs = np.empty((len(counts), groups), np.int64)
+    for group in range(groups):
+        owned = np.flatnonzero(owner == group)
+        for kind in range(len(counts)):
+            costs[kind, group] = pass_cost(owned, counts[kind], drains[kind], busy, window, latencies)
+    return costs
+
+
+@njit(cache=True, nogil=True)
+def pass_cost(owned, counts, drain, busy, window, latencies):
+    """*Timing of a pass*, an input row at a time, if its symbols never let the scatter unit wait."""
+    first_item, mac_latency, drain_latency = latencies
+    first, further = busy
+    cycle, ring = window.width, window.kernel + 1
+    drained = np.empty(len(owned), np.int64)  # DE of every owned row
+    free = first_item * cycle  # of the scatter unit
+    last_drained = -cycle
+    last = -1  # owned row that the input row reaches last
+    next_y = 0
+    for q in range(len(owned)):
+        top = owned[q] * window.stride - window.padding
+        end = min(top + window.kernel, window.height)
+        for y in range(max(top, next_y), end):
+            while last + 1 < len(owned) and owned[last + 1] * window.stride - window.padding <= y:
+                last += 1
+            if last >= ring:
+                free = max(free, drained[last - ring] + cycle)
+            free += max(counts[y] * (first + (last - q) * further), cycle)
+        next_y = max(next_y, end)
+        last_drained = max(free + (mac_latency - 1) * cycle, last_drained + cycle) + drain - cycle
+        drained[q] = last_drained
+    return last_drained + (1 + drain_latency) * cycle
+
+
+@njit(cache=True, nogil=True)
+def least_possible(costs, kinds, cores):
+    """No way to deal passes out is better: the mean of the cores; the lightest, as many as some core gets."""
+    total = 0
+    for kind in kinds:
+        total += costs[kind].sum()
+    passes = -(-len(kinds) * costs.shape[1] // cores)
+    return max(-(-total // cores), passes * costs.min())
+
+
+@njit(cache=True, nogil=True)
+def deal(costs, kinds, cores):
+    """Rounds of whole units, heaviest first; in a round the heaviest pass goes to the least loaded core.
+
+    Returns:
+        (load of the slowest core, order of the units, core of every pass: int64 (units, groups)).
+    """
+    units, groups = len(kinds), costs.shape[1]
+    work = np.empty(len(costs), np.int64)
+    for kind in range(len(costs)):
+        work[kind] = costs[kind].sum()
+    order = np.argsort(-work[kinds], kind="mergesort")
+    load = np.zeros(cores, np.int64)
+    core = np.empty((units, groups), np.int64)
+    together = cores // groups
+    for first in range(0, units, together):
+        chosen = order[first : first + together]
+        passes = np.empty(len(chosen) * groups, np.int64)
+        for i in range(len(chosen)):
+            passes[i * groups : (i + 1) * groups] = costs[kinds[chosen[i]]]
+        least_loaded = np.argsort(load, kind="mergesort")
+        heaviest = np.argsort(-passes, kind="mergesort")
+        for rank in range(len(passes)):
+            unit, group = chosen[heaviest[rank] // groups], heaviest[rank] % groups
+            core[unit, group] = least_loaded[rank]
+            load[least_loaded[rank]] += passes[heaviest[rank]]
+    return load.max(), order, core
