@@ -232,7 +232,7 @@ def _macs(seen: Seen) -> int:
 def _convolution(seen: Seen) -> Mac:
     given = seen.given
     _check_constant(seen, given["weight"])
-    weights = _array(given["weight"])
+    weights = given["weight"].detach().numpy()
     stride, padding, dilation = (
         tuple(given[name]) * (weights.ndim - 2 if len(given[name]) == 1 else 1)  # one stands for all axes
         for name in ("stride", "padding", "dilation")
@@ -255,7 +255,7 @@ def _product(seen: Seen) -> dict[str, Any]:
     weights = constant
 
     def make() -> tuple[Mac, tuple[Step, ...]]:
-        matrix = _array(constant)
+        matrix = constant.detach().numpy()
         if added is not None and (seen.varies(added) or (given["beta"], given["alpha"]) != (1, 1)):
             raise ValueError("a product that is added to another, no linear layer")
         if matrix.ndim == 3 and np.ptp(matrix, axis=0).any():

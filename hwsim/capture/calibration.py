@@ -15,7 +15,7 @@ from hwsim.capture.flow_codes import Kind, flow_of
 from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.lattice import Own
 from hwsim.capture.plan import Plan, PlannedLayer
-from hwsim.codec.seg import best_order_of
+from hwsim.codec.seg_lengths import best_order_of
 from hwsim.errors import CaptureError
 from hwsim.quantize import (
     Requantize,

@@ -8,7 +8,7 @@ from math import inf, prod
 
 import numpy as np
 
-from hwsim.capture.graph import Graph, Lattice, Mac, Operator
+from hwsim.capture.graph import Graph, Lattice, Operator
 from hwsim.capture.views import View
 from hwsim.errors import CaptureError
 
@@ -17,15 +17,13 @@ PASSED = ("view", "pick", "relu", "quantize")  # a ReLU before or behind these i
 
 @dataclass(frozen=True, eq=False)
 class Folded:
-    """A layer with what is folded into it.
+    """What is folded into a layer.
 
     Attributes:
-        mac: weights and bias.
         factor, offset: float64 (M,), of what is folded.
         result: the value behind all that.
     """
 
-    mac: Mac
     factor: np.ndarray
     offset: np.ndarray
     result: str
@@ -46,12 +44,11 @@ class Follower:
             for value in operator.inputs:
                 self._readers.setdefault(value, []).append(operator)
 
-    def fold(self, mac: Mac, raw: View, value: str) -> Folded:
-        """Factors and offsets for each channel that all of a result passes, put into the layer.
+    def fold(self, raw: View, value: str) -> Folded:
+        """Factors and offsets for each channel that all of a result passes.
 
         Args:
-            mac: the layer.
-            raw: what it makes, as (M, Ho, Wo).
+            raw: what a layer makes, as (M, Ho, Wo).
             value: the same as it stands in the run.
 
         Raises:
@@ -75,11 +72,10 @@ class Follower:
                 raise CaptureError(
                     f"what follows {result} is no finite factor or offset (divided by 0?): check the model"
                 )
-            mac = mac.scaled(by, more)
             factor, offset = factor * by, offset * by + more
             value = result = follower.output
             self.absorbed.add(value)
-        return Folded(mac, factor, offset, result)
+        return Folded(factor, offset, result)
 
     def relu(self, value: str) -> float | None:
         """The ceiling of the ReLU that all of a result passes; None without one.

@@ -55,7 +55,7 @@ class Mac:
 
     Attributes:
         kind, stride, padding, groups, dilation, transposed: as in :class:`hwsim.layer.Layer`.
-        weights: float64 (M, C / groups, Kh, Kw).
+        weights: float32 or float64 (M, C / groups, Kh, Kw).
         bias: float64 (M,).
         scales: float64 (M,), if the weights are whole multiples of them: those of a quantized model.
     """
@@ -71,7 +71,7 @@ class Mac:
     scales: np.ndarray | None = None
 
     def scaled(self, factor: np.ndarray, offset: np.ndarray) -> Mac:
-        """The same layer with a factor and an offset, float64 (M,) each, behind it."""
+        """The same layer, weights in float64, with a factor and an offset, float64 (M,) each, behind it."""
         weights = self.weights * factor[:, None, None, None]
         scales = None if self.scales is None or not factor.all() else self.scales * np.abs(factor)
         return replace(self, weights=weights, bias=self.bias * factor + offset, scales=scales)
@@ -193,7 +193,7 @@ def mac_of_convolution(
     filters, channels = weights.shape[:2]
     return Mac(
         "depthwise" if groups > 1 and channels == 1 and filters == groups else "conv",
-        np.asarray(weights, np.float64),
+        _real(weights),
         np.zeros(filters) if bias is None else np.asarray(bias, np.float64),
         (strides[0], strides[1]),
         (padding[0], padding[1]),
@@ -208,6 +208,10 @@ def mac_of_linear(weights: np.ndarray, bias: np.ndarray | None) -> Mac:
     filters = len(weights)
     return Mac(
         "linear",
-        np.asarray(weights, np.float64)[:, :, None, None],
+        _real(weights)[:, :, None, None],
         np.zeros(filters) if bias is None else np.asarray(bias, np.float64).reshape(filters),
     )
+
+
+def _real(weights: np.ndarray) -> np.ndarray:
+    return weights if weights.dtype in (np.float32, np.float64) else weights.astype(np.float64)

@@ -115,8 +115,8 @@ class Input:
             raise CaptureError("the network takes channels first and last: say which with --layout")
         return chosen[0] if isinstance(found[1], CaptureError) else chosen[1]
 
-    def failure(self, name: str, image: np.ndarray, reason: str) -> str:
-        """Why a model does not run on a picture, by its cause where that is known."""
+    def misfit(self, name: str, image: np.ndarray) -> str | None:
+        """Why a model cannot take a picture, float32 (C, H, W); None if its sizes fit."""
         channels, height, width = image.shape
         fixed = self.sizes[-3:] if self.layout != "nhwc" else (self.sizes[-1], *self.sizes[-3:-1])
         if fixed[0] not in (None, channels):
@@ -125,7 +125,7 @@ class Input:
             size = f"{fixed[1] or height}x{fixed[2] or width}"
             advice = f"--size {fixed[1]} --crop {fixed[1]}" if fixed[1] == fixed[2] else f"pictures of {size}"
             return f"{name} takes pictures of {size}, these have {height}x{width}: give {advice}"
-        return f"{name} does not run on a picture of shape {image.shape} ({reason})"
+        return None
 
 
 def batch_of_one(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hwsim.capture.onnx_meanings import meaning_of
 from hwsim.capture.onnx_model import chosen, nodes_inside, one_line, plain, read_model
 from hwsim.capture.onnx_node import Kind, Node
 from hwsim.capture.onnx_operators import NO_PRODUCTS, describe
+from hwsim.capture.onnx_shapes import inferred_kinds, part_that_makes
 from hwsim.capture.order import in_order
 from hwsim.errors import CaptureError, HwsimError
 
@@ -28,6 +29,7 @@ except ModuleNotFoundError as missing:
 
 SHAPES = {"Shape", "Size"}  # constants, since all pictures have one shape
 ORDERS = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Cast"}  # scales of weights pass them
+AT_ONCE = 96  # values that are looked at in one run: all together may not fit memory
 SILENT = 4  # onnxruntime's severity of what it logs by itself; its errors come as exceptions
 INTEGERS = ("Quantize", "QLinear", "Integer", "QGemm")
 
@@ -110,20 +112,25 @@ class OnnxNetwork:
         Raises:
             CaptureError: the model does not run on the picture.
         """
-        given = self.input.feed(image[None])
         names = [name for name in wanted if name != self.input.name]
+        if names and (self._session is None or not self._session[0].issuperset(names)):
+            self._session = None  # so that two are never in memory
+            self._session = (frozenset(names), self._new_session(names))
+        values = self._run(self._session[1], image, names) if names and self._session else {}
+        return (
+            {**values, self.input.name: self.input.feed(image[None])} if self.input.name in wanted else values
+        )
+
+    def _run(
+        self, session: onnxruntime.InferenceSession, image: np.ndarray, names: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        given = self.input.feed(image[None])
         try:
-            session = self._session_of(frozenset(names))
+            found = session.run(names, {self.input.name: given})
         except Exception as error:  # onnxruntime's own, of any kind
-            raise CaptureError(
-                f"onnxruntime cannot load {self.name} ({one_line(error)}): export it again"
-            ) from error
-        try:
-            found = session.run(names, {self.input.name: given}) if names else []
-        except Exception as error:  # onnxruntime's own, of any kind
-            raise CaptureError(self.input.failure(self.name, image, one_line(error))) from error
-        values = dict(zip(names, found, strict=True))
-        return {**values, self.input.name: given} if self.input.name in wanted else values
+            reason = f"{self.name} does not run on a picture of shape {image.shape} ({one_line(error)})"
+            raise CaptureError(self.input.misfit(self.name, image) or reason) from error
+        return dict(zip(names, found, strict=True))
 
     def _settle(self, image: np.ndarray) -> None:
         """Find out layout and batch, if the model leaves them open or asks for more pictures than one."""
@@ -132,6 +139,9 @@ class OnnxNetwork:
             self.input = self.input.with_batch(1)
         if self.input.layout is None:
             self.input = self.input.settled(lambda given: self._runs(self.model, given, image))
+        misfit = self.input.misfit(self.name, image)
+        if misfit:
+            raise CaptureError(misfit)
 
     def _runs(
         self, model: onnx.ModelProto, given: Input, image: np.ndarray
@@ -155,38 +165,52 @@ class OnnxNetwork:
 
     def _values(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, Kind], set[str]]:
         """Constants by name, shape and type of every value, and which values depend on the picture."""
-        made = {name for node in _running(self.model) for name in node.output if name}
         constants = {
             tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in self.model.graph.initializer
         }
         constants |= _constant_nodes(self.model)
-        values = self.run(image, {*made, self.input.name})
-        varying = {self.input.name}
+        varying, computed, met = {self.input.name}, set(), set()
         for node in _running(self.model):
             read = set(node.input) | {name for inner in nodes_inside(node) for name in inner.input}
+            outputs = {name for name in node.output if name}
             if node.op_type in SHAPES or not read & varying:
-                constants |= {name: values[name] for name in node.output if name}
+                computed |= outputs
             else:
-                varying |= {name for name in node.output if name}
-        kinds = {
-            name: Kind(value.shape, value.dtype)
-            for name, value in {**constants, **values}.items()
-            if isinstance(value, np.ndarray)
-        }
+                varying |= outputs
+                met |= read
+        constants |= self._look(image, computed & met)
+        given = self.input.feed(image[None])
+        kinds = {name: Kind(value.shape, value.dtype) for name, value in constants.items()}
+        kinds |= inferred_kinds(self.model, self.input.name, given)
+        kinds[self.input.name] = Kind(given.shape, given.dtype)
+        unknown = sorted(varying - kinds.keys())
+        for first in range(0, len(unknown), AT_ONCE):
+            found = self._look(image, unknown[first : first + AT_ONCE])
+            kinds |= {name: Kind(value.shape, value.dtype) for name, value in found.items()}
         return constants, kinds, varying
 
-    def _session_of(self, names: frozenset[str]) -> onnxruntime.InferenceSession:
-        """A session whose outputs are these values; the last one is kept."""
-        if self._session is None or self._session[0] != names:
-            model = onnx.ModelProto()
-            model.CopyFrom(self.model)
-            del model.graph.output[:]
-            model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names))
-            session = onnxruntime.InferenceSession(
-                model.SerializeToString(), session_options(model), providers=["CPUExecutionProvider"]
+    def _look(self, image: np.ndarray, names: Collection[str]) -> dict[str, np.ndarray]:
+        """Tensors of a run, by name, that are looked at once: nothing is optimized for it."""
+        if not names:
+            return {}
+        values = self._run(self._new_session(names, once=True), image, sorted(names))
+        return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+
+    def _new_session(self, names: Collection[str], once: bool = False) -> onnxruntime.InferenceSession:
+        """A session whose outputs are these values; if it runs once, it is not optimized."""
+        part = part_that_makes(self.model, names)
+        options = session_options(part)
+        if once:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.enable_cpu_mem_arena = False
+        try:
+            return onnxruntime.InferenceSession(
+                part.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-            self._session = (names, session)
-        return self._session[1]
+        except Exception as error:  # onnxruntime's own, of any kind
+            raise CaptureError(
+                f"onnxruntime cannot load {self.name} ({one_line(error)}): export it again"
+            ) from error
 
 
 def session_options(model: onnx.ModelProto) -> onnxruntime.SessionOptions:

@@ -61,14 +61,14 @@ def _weights(node: Node, position: int = 1) -> np.ndarray:
     weights = node.constant(position)
     if weights is None:
         raise ValueError("a product of two values that depend on the picture")
-    return np.asarray(weights, np.float64)
+    return weights
 
 
 def _real_weights(
     node: Node, position: int, scale: np.ndarray | None, zero: int, axis: int
 ) -> tuple[np.ndarray, Any]:
     """Weights of integers as real numbers, and their scale; it and the zero point lie along an axis."""
-    integers = _weights(node, position)
+    integers = np.asarray(_weights(node, position), np.float64)
     scales = np.ones(1) if scale is None else np.asarray(scale, np.float64).reshape(-1)
     point = node.constant(zero) if node.has(zero) else np.zeros(1)
     if point is None:
@@ -86,7 +86,7 @@ def _with_scales(mac: Mac, scales: np.ndarray | None) -> Mac:
     if scales is None or scales.size not in (1, len(mac.weights)) or not np.all(scales > 0):
         return mac
     each = np.broadcast_to(np.asarray(scales, np.float64).reshape(-1), len(mac.weights)).copy()
-    integers = mac.weights / each[:, None, None, None]
+    integers = mac.weights.astype(np.float64) / each[:, None, None, None]
     whole = np.rint(integers)
     if np.abs(integers - whole).max() > WHOLE or np.abs(whole).max() >= MOST_INTEGER:
         return mac
@@ -167,12 +167,12 @@ def _gemm(node: Node) -> dict[str, Any]:
         swap = (Step("permute", (1, 0)),)
         added = _bias(node, 2)
         if node.inputs[0] not in node.varying:  # weights x activations: the vectors are columns
-            weights = _weights(node, 0) * alpha
+            weights = _times(_weights(node, 0), alpha)
             weights = weights.T if node.attributes.get("transA") else weights
             bias = None if added is None else _column(added * beta, len(weights))
             steps = () if node.attributes.get("transB") else swap
             return mac_of_linear(weights, bias), steps, swap
-        weights = _weights(node) * alpha
+        weights = _times(_weights(node), alpha)
         weights = weights if node.attributes.get("transB") else weights.T
         bias = None if added is None else _row(added * beta, len(weights))
         mac = _with_scales(mac_of_linear(weights, bias), _scaled(node.scales.get(node.inputs[1]), alpha))
@@ -212,7 +212,7 @@ def _matrix_product(
     alpha = node.attributes.get("alpha", 1.0)
     transposed = [bool(node.attributes.get(key)) for key in ("transA", "transB")]
     if second is not None:
-        matrix = _one_matrix(np.asarray(second, np.float64)) * alpha
+        matrix = _times(_one_matrix(second), alpha)
         weights = matrix if transposed[1] else matrix.T
         steps = (_swap(len(node.shape)),) if transposed[0] else ()
         mac = _with_scales(mac_of_linear(weights, None), _scaled(node.scales.get(name), alpha))
@@ -220,12 +220,16 @@ def _matrix_product(
             raise ValueError("a product with a vector, which leaves no channels")
         return mac, steps, ()
     assert first is not None
-    matrix = _one_matrix(np.asarray(first, np.float64)) * alpha
+    matrix = _times(_one_matrix(first), alpha)
     weights = matrix.T if transposed[0] else matrix
     if np.ndim(first) == 1 or len(node.shape) < 2:
         raise ValueError("a product with a vector, which leaves no channels")
     steps = () if transposed[1] else (_swap(len(node.shape)),)
     return mac_of_linear(weights, None), steps, (_swap(len(node.made().shape)),)
+
+
+def _times(weights: np.ndarray, factor: float) -> np.ndarray:
+    return weights if factor == 1 else weights * np.float64(factor)
 
 
 def _one_matrix(weights: np.ndarray) -> np.ndarray:

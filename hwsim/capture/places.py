@@ -76,7 +76,8 @@ def placed_linear(mac: Mac, operator: Operator, view: View, result: View) -> Pla
     if raw is None:
         raise ValueError(f"a linear layer whose result is of shape {result.shape}")
     reordered = not np.array_equal(rows, np.arange(len(rows)))
-    mac = replace(mac, weights=mac.weights[:, rows])
+    if reordered:
+        mac = replace(mac, weights=mac.weights[:, rows])
     return Placed(Place(seen.merged()), mac, raw, (0, 0), reordered)
 
 

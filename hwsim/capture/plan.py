@@ -63,7 +63,7 @@ class PlannedLayer:
 
     Attributes:
         layer: its geometry.
-        mac: weights and bias, batch normalization folded.
+        plain: weights and bias, as the operator has them.
         raw: what the operator makes, as (M, Ho, Wo): batch normalization is still to come.
         factor, offset: float64 (M,), of what is folded.
         result: the value behind the layer and what is folded into it, before any ReLU.
@@ -76,7 +76,7 @@ class PlannedLayer:
     """
 
     layer: Layer
-    mac: Mac
+    plain: Mac
     raw: View
     factor: np.ndarray
     offset: np.ndarray
@@ -92,6 +92,11 @@ class PlannedLayer:
         """Which code its drain makes: a map's, or its own."""
         direct = self.direct and self.layer.output is not None
         return ("map", str(self.layer.output)) if direct else ("result", self.layer.name)
+
+    @property
+    def mac(self) -> Mac:
+        """Weights and bias with batch normalization folded; made anew each time, since floats take room."""
+        return self.plain.scaled(self.factor, self.offset)
 
     def real(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """The results before any ReLU, (M, Ho, Wo), from the values of a run."""
@@ -201,13 +206,13 @@ class _Planner:
     def _draft(self, name: str, operator: Operator, mac: Mac) -> _Draft:
         placed = self._placed(operator, mac)
         layer = _geometry(name, placed)
-        folded = self.follower.fold(placed.mac, placed.raw, operator.output)
+        folded = self.follower.fold(placed.raw, operator.output)
         ceiling = self.follower.relu(folded.result)
         quantized = self.follower.quantized(folded.result)
         shapes = self.graph.shapes
         known = PlannedLayer(
             layer=replace(layer, relu=ceiling is not None),
-            mac=folded.mac,
+            plain=placed.mac,
             raw=placed.raw,
             factor=folded.factor,
             offset=folded.offset,

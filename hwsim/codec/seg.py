@@ -16,15 +16,15 @@ at most, so the longest code has 33 bits (k = 0 or 1).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
 
 from hwsim.codec import seg_loops
-from hwsim.codec.checks import MAX_BITS, as_bytes, as_codes, as_count, as_order, largest_of
-from hwsim.codec.coder import Coder, bit_length, cheapest_order
+from hwsim.codec.checks import as_bytes, as_codes, as_count, largest_of
+from hwsim.codec.coder import Coder
 from hwsim.codec.problems import check, check_padding
+from hwsim.codec.seg_lengths import best_order_of, loop_order
 
 
 @dataclass(frozen=True)
@@ -80,34 +80,6 @@ class Seg(Coder):
             CodecError: a value out of range or not an integer.
         """
         return best_order_of(np.bincount(as_codes(values, self.bits)))
-
-
-def loop_order(order: Any) -> int:
-    """The order under which the loops know SEG_order: 1 for 0, the same code.
-
-    Raises:
-        CodecError: an order outside 0..15.
-    """
-    return max(as_order(order), 1)
-
-
-@cache
-def code_lengths(order: int) -> np.ndarray:
-    """Bits of SEG_order of every value 0 .. 65535: uint8 (65536,), read-only.
-
-    Raises:
-        CodecError: an order outside 0..15.
-    """
-    order = loop_order(order)
-    value = np.arange(1 << MAX_BITS)
-    lengths = np.where(value == 0, 1, 2 * bit_length(value - 1 + (1 << order)) - order).astype(np.uint8)
-    lengths.setflags(write=False)
-    return lengths
-
-
-def best_order_of(histogram: np.ndarray) -> int:
-    """As :meth:`Seg.best_order`, of the values that a histogram (int64, at most 65536 values) counts."""
-    return cheapest_order(histogram, code_lengths)
 
 
 _SEG = Seg()

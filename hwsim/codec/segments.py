@@ -10,7 +10,7 @@ from hwsim.arch import WORD_BITS, WORD_BYTES
 from hwsim.codec import seg_loops
 from hwsim.codec.checks import MAX_BITS, as_bytes, as_codes, as_integer
 from hwsim.codec.problems import check
-from hwsim.codec.seg import loop_order
+from hwsim.codec.seg_lengths import loop_order
 from hwsim.errors import CodecError
 
 INDEX_ENTRY = np.dtype([("words", "<u2"), ("nonzeros", "<u2")])

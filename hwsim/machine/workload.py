@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from hwsim.arch import BURST_BYTES, WORD_BYTES, Arch
-from hwsim.codec.seg import code_lengths
+from hwsim.codec.seg_lengths import code_lengths
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.machine import dram

@@ -6,7 +6,7 @@ import pytest
 from hwsim.capture.calibration import calibrate_network
 from hwsim.capture.plan import plan
 from hwsim.codec import best_order, encoded_bits
-from hwsim.codec.seg import best_order_of
+from hwsim.codec.seg_lengths import best_order_of
 from hwsim.errors import CaptureError
 from hwsim.quantize import code_limit, integers, quantize_map
 from hwsim.reference import accumulate, run_layer

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hwsim.codec import golden, seg, seg_loops
+from hwsim.codec import golden, seg, seg_lengths, seg_loops
 from hwsim.errors import CodecError
 
 ORDERS = st.integers(0, 15)
@@ -75,7 +75,7 @@ def test_every_run_of_zeros_before_a_value_survives(order, value):
 def test_code_lengths_are_those_of_the_golden_model(order):
     edges = {max(0, min(65535, 2**b + d)) for b in range(17) for d in (-2, -1, 0, 1, 2)}
     edges |= {max(0, min(65535, 2**b - 2**order + d)) for b in range(18) for d in range(-1, 3)}
-    lengths = seg.code_lengths(order)
+    lengths = seg_lengths.code_lengths(order)
     assert lengths.shape == (65536,)
     assert lengths.dtype == np.uint8
     assert not lengths.flags.writeable
@@ -140,7 +140,7 @@ def test_wrong_orders_are_refused(order):
         lambda: seg.encode([1], order),
         lambda: seg.decode(b"\x80", 1, order),
         lambda: seg.encoded_bits([1], order),
-        lambda: seg.code_lengths(order),
+        lambda: seg_lengths.code_lengths(order),
     ):
         with pytest.raises(CodecError, match="order"):
             call()

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from hwsim.arch import SUB_BANKS, Arch
-from hwsim.codec.seg import code_lengths
+from hwsim.codec.seg_lengths import code_lengths
 from hwsim.codec.segments import encode_segments
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
