@@ -13,6 +13,7 @@ import numpy as np
 from hwsim.arch import SUB_BANKS, Arch
 from hwsim.codec.checks import MAX_ORDER
 from hwsim.errors import ArchError
+from hwsim.layer import Layer
 from hwsim.machine.rows import Rows, rows_between
 from hwsim.quantize import SHIFT_MAX
 
@@ -48,6 +49,30 @@ def check_arch(arch: Arch) -> None:
         raise ArchError(
             f"activation_bits: the RTL takes {MIN_ACTIVATION_BITS} .. 16 (got {arch.activation_bits})"
         )
+
+
+def check_layer(layer: Layer, block: int) -> None:
+    """Refuse a layer that no core can run, however large its memories.
+
+    Args:
+        layer: geometry.
+        block: channels of a segment of its input map.
+
+    Raises:
+        ArchError: names the layer, what is out of range, and the range.
+    """
+    values = min(block, layer.in_shape[0]) * layer.in_shape[2]
+    ranges = {
+        "rows of the kernel": (layer.kernel[0], MAX_KERNEL),
+        "columns of the kernel": (layer.kernel[1], MAX_KERNEL),
+        "vertical stride": (layer.stride[0], MAX_STRIDE),
+        "horizontal stride": (layer.stride[1], MAX_STRIDE),
+        "width of the input map": (layer.in_shape[2], MAX_WIDTH),
+        "values of a segment": (values, (1 << COUNT_BITS) - 1),
+    }
+    for name, (number, most) in ranges.items():
+        if number > most:
+            raise ArchError(f"layer {layer.name}: {name}: a core takes at most {most}, this needs {number}")
 
 
 @dataclass(frozen=True)

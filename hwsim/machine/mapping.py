@@ -12,6 +12,7 @@ import numpy as np
 from hwsim.arch import SUB_BANKS, Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
+from hwsim.machine.descriptors import check_layer
 from hwsim.machine.sharing import LATENCIES, Window, best_share
 
 
@@ -72,6 +73,7 @@ def channel_group(layer: Layer, arch: Arch) -> int:
         raise ArchError(
             f"layer {layer.name}: {layer.special} are in the trace, this machine does not run them"
         )
+    check_layer(layer, 1)
     group = arch.columns
     if layer.kind == "depthwise":
         while group > 1 and not _fits(layer, group, arch):
@@ -113,6 +115,8 @@ def map_blocks(layers: Sequence[Layer], arch: Arch) -> dict[str, int]:
         for name in (layer.input, layer.output):
             if name is not None:
                 blocks[name] = min(blocks.get(name, arch.columns), group)
+    for layer in layers:
+        check_layer(layer, blocks[layer.input])
     return blocks
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.arch import WORD_BITS, Arch
 from hwsim.errors import ArchError, TraceError
+from hwsim.machine.descriptors import check_arch
 from hwsim.machine.energy import energy_pj, event_table
 from hwsim.machine.result import Result
 from hwsim.machine.runs import LayerResult, LayerRun
@@ -123,11 +124,12 @@ def simulate_image(workload: Workload, arch: Arch) -> list[LayerResult]:
 
 
 def check_widths(trace: Trace, arch: Arch) -> None:
-    """Refuse a trace whose values or weights are wider than the machine.
+    """Refuse a machine that the RTL cannot be, and a trace whose values or weights are wider than it.
 
     Raises:
         ArchError: names the width to raise.
     """
+    check_arch(arch)
     for info in trace.maps.values():
         if info.bits > arch.activation_bits:
             raise ArchError(

@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
+from hwsim.layer import Layer
 from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
+from hwsim.machine.mapping import map_blocks, map_layer
 
 ARCH = Arch(columns=4, accumulators=256, weight_words=640)  # 8 sub-banks of 32 words
 PASS = PassGeometry(
@@ -115,3 +119,75 @@ def test_weights_lie_by_output_channel_or_by_tap():
 def test_a_pass_that_the_core_cannot_do_is_refused_with_number_and_range(change, message):
     with pytest.raises(ArchError, match=message):
         replace(PASS, **change).config(ARCH)
+
+
+@st.composite
+def any_layers(draw) -> Layer:
+    """Layers of one kind or another, also such as no core runs."""
+    kind = draw(st.sampled_from(["conv", "depthwise"]))
+    channels = draw(st.integers(1, 40))
+    kernel = (draw(st.integers(1, 10)), draw(st.integers(1, 10)))
+    stride = draw(st.integers(1, 4))
+    padding = (draw(st.integers(0, kernel[0] - 1)), draw(st.integers(0, kernel[1] - 1)))
+    height, width = draw(st.integers(1, 20)), draw(st.integers(1, 20) | st.integers(1000, 70_000))
+    rows = draw(st.integers(1, (height - 1 + padding[0]) // stride + 1))
+    columns = draw(st.integers(1, min(300, (width - 1 + padding[1]) // stride + 1)))
+    filters = channels if kind == "depthwise" else draw(st.integers(1, 40))
+    return Layer("l", kind, "x", (channels, height, width), (filters, rows, columns), kernel, stride, padding)
+
+
+@settings(max_examples=400)
+@given(
+    any_layers(),
+    st.sampled_from([1, 2, 16, 64]),
+    st.sampled_from([8, 64, 264, 1024, 4096]),
+    st.sampled_from([50, 600, 9216]),
+)
+def test_whatever_the_model_maps_the_core_runs(layer, columns, accumulators, weight_words):
+    arch = Arch(cores=3, columns=columns, accumulators=accumulators, weight_words=weight_words)
+    try:
+        block = map_blocks([layer], arch)["x"]
+    except ArchError:
+        return
+    height, width = layer.in_shape[1:]
+    counts = np.full((height, -(-layer.in_shape[0] // block)), block * width)
+    mapping = map_layer(layer, arch, counts, block)
+    code = Code(8, 3)
+    for _, unit, group in mapping.rounds[0]:
+        made = len(mapping.channels(unit, layer))
+        depthwise = layer.kind == "depthwise"
+        PassGeometry(
+            depthwise=depthwise,
+            channels=made if depthwise else layer.in_shape[0],
+            height=height,
+            width=width,
+            kernel=layer.kernel,
+            stride=layer.stride[0],
+            padding=layer.padding,
+            out_width=layer.out_shape[2],
+            owned=mapping.groups[group].tolist(),
+            out_channels=made,
+            block=block,
+            out_block=block,
+            source=code,
+            target=code,
+            shift=9,
+            relu=True,
+        ).check(arch)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kernel": (8, 1)}, "layer wide: rows of the kernel: a core takes at most 7, this needs 8"),
+        ({"kernel": (1, 16)}, "layer wide: columns of the kernel: a core takes at most 7, this needs 16"),
+        ({"stride": 3}, "layer wide: vertical stride: a core takes at most 2, this needs 3"),
+        ({"in_shape": (16, 4, 4096)}, "layer wide: values of a segment: a core takes at most 65535"),
+        ({"in_shape": (1, 4, 65529)}, "layer wide: width of the input map: a core takes at most 65528"),
+    ],
+)
+def test_what_no_core_runs_is_refused_by_the_name_of_the_layer(changes, message):
+    shape = {"kernel": (1, 1), "stride": 1, "in_shape": (1, 20, 20), **changes}
+    layer = Layer("wide", "conv", "x", shape["in_shape"], (1, 1, 1), shape["kernel"], shape["stride"])
+    with pytest.raises(ArchError, match=message):
+        map_blocks([layer], Arch())

@@ -147,6 +147,7 @@ def test_ratios_in_a_row_are_those_of_the_sums():
     ("arch", "images", "error", "message"),
     [
         (Arch(activation_bits=4), None, ArchError, "map m0 has 8 bits"),
+        (Arch(activation_bits=3), None, ArchError, "activation_bits: the RTL takes 4"),
         (Arch(weight_bits=4), None, ArchError, "8-bit weights"),
         (Arch(accumulators=8), None, ArchError, "conv1 needs 4 rows of 4 accumulators"),
         (Arch(weight_words=17), None, ArchError, "conv1 needs 18 weight words"),
