@@ -116,7 +116,7 @@ def time_pass(
         layer: geometry.
         symbols: of the layer's input map; coded or raw is what makes the machine skipping or dense.
         arch: the machine.
-        rows: what the pass reads, from :func:`input_rows`.
+        rows: what the pass reads, from :func:`hwsim.machine.rows.input_rows`.
         segments: channel blocks of the pass: all of the map's, or one if depthwise.
         out_channels: output channels that the pass drains.
         words: int32 (H, channel blocks of the map), length of every segment in words.
