@@ -117,10 +117,11 @@ def first_problem(error: ValidationError, unnamed: tuple[str, ...] = ()) -> str:
     problem = one_line(f"{where}: {first['msg']}".removeprefix(": ").replace("Value error, ", ""), 600)
     found = first["input"]
     plain = first["type"] != "missing" and isinstance(found, int | float | str | None)
-    return f"{problem} (got {_shown(found)})" if plain else problem
+    return f"{problem} (got {shown(found)})" if plain else problem
 
 
-def _shown(value: float | str | None) -> str:
+def shown(value: object) -> str:
+    """A value of a stranger in a message, short and printable."""
     if isinstance(value, int) and value.bit_length() > 128:  # Python does not print any length
         return f"a number of {value.bit_length()} bits"
     return one_line(repr(value), 60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -128,7 +129,7 @@ def _choose(
     from hwsim.capture.preprocessing import Prepared
 
     pictures = open_pictures(images)
-    if calibrate.isdigit():
+    if re.fullmatch("[0-9]{1,18}", calibrate):
         spare = int(calibrate)
         most = len(pictures) - spare
         if not spare or most < (count or 1):

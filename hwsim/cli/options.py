@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.errors import TraceError
+from hwsim.errors import TraceError, one_line
 
 if TYPE_CHECKING:
     from hwsim.arch import Arch
     from hwsim.trace import Trace
+
+MOST_PIXELS = 1 << 15  # of a side of a picture
 
 ArchFile = Annotated[
     Path | None,
@@ -33,8 +35,12 @@ Mean = Annotated[
     str | None, typer.Option(metavar="M,M,M", help="To subtract, a number for each channel or for all.")
 ]
 Std = Annotated[str | None, typer.Option(metavar="S,S,S", help="To divide by.")]
-Size = Annotated[int | None, typer.Option(min=0, help="Resize the shorter side to it; 0: do not.")]
-Crop = Annotated[int | None, typer.Option(min=0, help="Cut a square from the centre; 0: do not.")]
+Size = Annotated[
+    int | None, typer.Option(min=0, max=MOST_PIXELS, help="Resize the shorter side to it; 0: do not.")
+]
+Crop = Annotated[
+    int | None, typer.Option(min=0, max=MOST_PIXELS, help="Cut a square from the centre; 0: do not.")
+]
 Bgr = Annotated[bool, typer.Option("--bgr", help="Turn the channels round, for networks of Caffe.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
 
@@ -70,13 +76,14 @@ def choose_images(wanted: str | None, trace: Trace) -> tuple[int, ...]:
     """
     if wanted is None:
         return tuple(range(trace.images))
+    asked = one_line(wanted, 40)
     try:
         numbers = [int(part) for part in wanted.split(",") if part.strip()]
     except ValueError:
-        raise typer.BadParameter(f"--images {wanted}: give a number N, or a list such as 0,3,7") from None
-    chosen = tuple(range(numbers[0])) if len(numbers) == 1 and "," not in wanted else tuple(numbers)
-    if not chosen or min(chosen) < 0 or len(set(chosen)) < len(chosen):
-        raise typer.BadParameter(f"--images {wanted}: give 1 image or more, none below 0, each once")
-    if max(chosen) >= trace.images:
-        raise TraceError(f"{trace.title} has images 0 .. {trace.images - 1}: --images {wanted} asks for more")
-    return chosen
+        raise typer.BadParameter(f"--images {asked}: give a number N, or a list such as 0,3,7") from None
+    first = len(numbers) == 1 and "," not in wanted
+    if not numbers or min(numbers) < int(first) or len(set(numbers)) < len(numbers):
+        raise typer.BadParameter(f"--images {asked}: give 1 image or more, none below 0, each once")
+    if max(numbers) >= trace.images + int(first):
+        raise TraceError(f"{trace.title} has images 0 .. {trace.images - 1}: --images {asked} asks for more")
+    return tuple(range(numbers[0])) if first else tuple(numbers)

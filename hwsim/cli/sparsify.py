@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import Json, Quiet
+from hwsim.cli.options import MOST_PIXELS, Json, Quiet
 
 if TYPE_CHECKING:
     from hwsim.report.tables import Column
@@ -50,7 +50,7 @@ def sparsify(
         float, typer.Option(help="Factor on the filters of lenet5, mobilenet_v1, resnet18.")
     ] = 1.0,
     size: Annotated[
-        int | None, typer.Option(min=8, help="Resize and crop pictures of class folders to it.")
+        int | None, typer.Option(min=8, max=MOST_PIXELS, help="Resize and crop class folders to it.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the cut, the first weights, the order.")] = 0,
     bfloat16: Annotated[

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.errors import CodecError
+from hwsim.errors import CodecError, shown
 
 MAX_BITS = 16
 MAX_ORDER = 15
@@ -20,7 +20,10 @@ def as_codes(values: Any, bits: int = MAX_BITS) -> np.ndarray:
     Raises:
         CodecError: no integers, or one out of range; names the first bad value and its position.
     """
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise CodecError("values must be an array of integers, not rows of different lengths") from None
     if array.dtype.kind not in "iu":
         if array.size:
             raise CodecError(f"values must be integers, not {array.dtype}: quantize them first")
@@ -81,10 +84,20 @@ def as_integer(value: Any, name: str, low: int, high: int | None) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise CodecError(f"{name} must be an integer, not {value!r}") from None
+        number = None
+    if number is None or isinstance(value, bool):
+        raise CodecError(f"{name} must be an integer, not {shown(value)}")
     if number < low or (high is not None and number > high):
-        raise CodecError(f"{name} must be {low}..{'' if high is None else high}, not {number}")
+        raise CodecError(f"{name} must be {low}..{'' if high is None else high}, not {shown(number)}")
     return number
+
+
+def as_kind(dtype: Any) -> np.dtype | None:
+    """What NumPy makes of a description of a dtype; None if nothing. (It evaluates some texts as Python.)"""
+    try:
+        return np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError):
+        return None
 
 
 def largest_of(dtype: Any, bits: int = MAX_BITS) -> tuple[np.dtype, int]:
@@ -93,12 +106,9 @@ def largest_of(dtype: Any, bits: int = MAX_BITS) -> tuple[np.dtype, int]:
     Raises:
         CodecError: not an integer dtype.
     """
-    try:
-        kind = np.dtype(dtype)
-    except TypeError:
-        raise CodecError(f"dtype must be an integer type, not {dtype!r}") from None
-    if kind.kind not in "iu":
-        raise CodecError(f"dtype must be an integer type, not {kind}")
+    kind = as_kind(dtype)
+    if kind is None or kind.kind not in "iu":
+        raise CodecError(f"dtype must be an integer type, not {shown(dtype)}")
     return kind, min((1 << bits) - 1, int(np.iinfo(kind).max))
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from hwsim.codec import seg
-from hwsim.codec.checks import as_bytes, as_integer, as_order
+from hwsim.codec.checks import as_bytes, as_integer, as_kind, as_order
 from hwsim.codec.mapping import to_signed, to_unsigned
-from hwsim.errors import CodecError
+from hwsim.errors import CodecError, shown
 
 HEADER_BYTES = 9
 DTYPES = ("uint8", "uint16", "int8", "int16")
@@ -25,12 +25,9 @@ def as_dtype(dtype: Any) -> np.dtype:
     Raises:
         CodecError: another one.
     """
-    try:
-        kind = np.dtype(dtype)
-    except TypeError:
-        kind = None
+    kind = as_kind(dtype)
     if kind is None or kind.name not in DTYPES:
-        raise CodecError(f"SEG stores {', '.join(DTYPES)}, not {dtype}")
+        raise CodecError(f"SEG stores {', '.join(DTYPES)}, not {shown(dtype)}")
     return kind
 
 

@@ -18,13 +18,16 @@ from hwsim.codec.fields import pack, unpack
 from hwsim.codec.problems import check_padding
 from hwsim.errors import CodecError
 
+MAX_COLUMNS = 1 << 20
+
 
 @dataclass(frozen=True)
 class Csr(Coder):
     """Row pointers, the first one, which is 0, included; then a column index a non-zero; then the non-zeros.
 
     Attributes:
-        columns: values of a row, 1 .. 2^31 - 1; the last row may be shorter.
+        columns: values of a row, 1 .. 2^20; the last row may be shorter. A row of zeros takes the bits of one
+            pointer, so the bound is also one on what a few bytes can be expanded into.
     """
 
     name: ClassVar[str] = "csr"
@@ -34,12 +37,12 @@ class Csr(Coder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        as_integer(self.columns, "columns", 1, (1 << 31) - 1)
+        as_integer(self.columns, "columns", 1, MAX_COLUMNS)
 
     @classmethod
     def for_map(cls, shape: tuple[int, int, int], bits: int) -> Csr:
-        """A row is a row of the map, or the whole map if its rows have one value."""
-        return cls(bits, shape[2] if shape[2] > 1 else prod(shape))
+        """A row is a row of the map, or as much of it as may be if its rows have one value."""
+        return cls(bits, min(shape[2] if shape[2] > 1 else prod(shape), MAX_COLUMNS))
 
     def _layout(self, count: int) -> tuple[int, int, int]:
         """(row pointers, bits of a pointer, bits of a column index) for ``count`` values."""

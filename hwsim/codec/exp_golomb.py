@@ -29,7 +29,7 @@ class ExpGolomb(Coder):
         Raises:
             CodecError: a value out of range or not an integer, or an order outside 0..15.
         """
-        codes = as_codes(values, self.bits)
+        codes, order = as_codes(values, self.bits), as_order(order)
         lengths = code_lengths(order)[codes]
         return pack(codes.astype(np.uint64) + np.uint64(1 << order), lengths)
 
@@ -53,7 +53,7 @@ class ExpGolomb(Coder):
         Raises:
             CodecError: as :meth:`encode`.
         """
-        return int(code_lengths(order)[as_codes(values, self.bits)].sum(dtype=np.int64))
+        return int(code_lengths(as_order(order))[as_codes(values, self.bits)].sum(dtype=np.int64))
 
     def best_order(self, values: Any) -> int:
         """The order with the fewest bits, from the histogram; the lowest of equals.

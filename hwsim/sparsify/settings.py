@@ -10,6 +10,8 @@ from hwsim.sparsify.statistics import DELTA
 
 METHODS = ("l1", "fatrelu", "both")
 
+MOST_EPOCHS, MOST_SEEDS, MOST = 100_000, 10**9, 1000  # far beyond what anybody trains
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -46,10 +48,13 @@ class Settings:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise HwsimError(f"method {self.method!r}: give {', '.join(METHODS)}")
-        if min(self.epochs, self.tune_epochs) < 1:
-            raise HwsimError("epochs are 1 or more")
-        if min(self.rate, self.tune_rate, self.width, self.delta, *self.alphas) <= 0:
-            raise HwsimError("learning rates, alphas, delta and width are above 0")
+        if not 1 <= min(self.epochs, self.tune_epochs) <= max(self.epochs, self.tune_epochs) <= MOST_EPOCHS:
+            raise HwsimError(f"epochs are 1 .. {MOST_EPOCHS}")
+        if not 0 <= self.seed <= MOST_SEEDS:
+            raise HwsimError(f"the seed is 0 .. {MOST_SEEDS}")
+        for factor in (self.rate, self.tune_rate, self.width, self.delta, *self.alphas):
+            if not 0 < factor <= MOST:  # a NaN is neither
+                raise HwsimError(f"learning rates, alphas, delta and width are above 0, {MOST} at most")
 
     def training(self) -> Schedule:
         """Of the baseline."""

@@ -13,13 +13,13 @@ import numpy as np
 
 from hwsim import networks
 from hwsim.codec import seg
-from hwsim.errors import NetworkError, NoWeightsError, TraceError
+from hwsim.errors import NetworkError, NoWeightsError, TraceError, shown
 from hwsim.layer import Layer
 from hwsim.networks import Network
 from hwsim.synthetic.densities import Densities, map_densities
 from hwsim.synthetic.fields import CHANNEL_BYTES, PEAK_BYTES, activation_map
 from hwsim.trace import MapInfo, TraceWriter
-from hwsim.trace.header import MAX_VALUES
+from hwsim.trace.header import MAX_CHECKSUMS, MAX_VALUES
 
 _PIXEL_BITS = 8
 _WEIGHT_BITS = 8
@@ -222,6 +222,11 @@ def synthesize(
         TraceError: the trace cannot be written.
     """
     geometry = find_network(network)
+    if images * len(geometry.maps) > MAX_CHECKSUMS:
+        raise NetworkError(
+            f"{shown(images)} images are too many: a trace has {MAX_CHECKSUMS} maps of images at most, "
+            f"{MAX_CHECKSUMS // len(geometry.maps)} images of {geometry.name}"
+        )
     done, total = 0, len(geometry.maps) * (1 + images)
 
     def advance() -> None:
