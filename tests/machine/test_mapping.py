@@ -12,6 +12,7 @@ from reference_mapping import Problem
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Kind, Layer
+from hwsim.machine.descriptors import MAX_STRIDE
 from hwsim.machine.mapping import channel_group, map_blocks, map_layer, value_costs
 from hwsim.machine.sharing import LATENCIES, Window, cut, longest_first, pass_cost, row_costs
 from hwsim.machine.workload import Workload
@@ -22,7 +23,7 @@ def problems(draw, channels: int = 40, rows: int = 30, filters: int = 40) -> Pro
     """Any layer with counts of its segments, and any machine."""
     depthwise = draw(st.booleans())
     channels, height, width = (draw(st.integers(1, most)) for most in (channels, rows, 30))
-    kernel, stride = (draw(st.integers(1, 4)), draw(st.integers(1, 4))), draw(st.integers(1, 3))
+    kernel, stride = (draw(st.integers(1, 4)), draw(st.integers(1, 4))), draw(st.integers(1, MAX_STRIDE))
     padding = (draw(st.integers(0, kernel[0] - 1)), draw(st.integers(0, kernel[1] - 1)))
     sizes = zip((height, width), padding, strict=True)
     rows, columns = (draw(st.integers(1, (size - 1 + pad) // stride + 1)) for size, pad in sizes)
