@@ -73,7 +73,7 @@ class Input:
         return Lattice(1.0, 0, int(limits.min), int(limits.max))
 
     @property
-    def bytes(self) -> bool:
+    def takes_bytes(self) -> bool:
         """Whether the model takes the bytes of a picture, 0 to 255."""
         return self.dtype == np.uint8
 

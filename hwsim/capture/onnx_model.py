@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.errors import CaptureError, HwsimError
+from hwsim.errors import CaptureError, HwsimError, one_line
 
 try:
     import onnx
@@ -249,9 +249,3 @@ APART = {
     (MICROSOFT, "SkipLayerNormalization"): _skip_norm,
     (MICROSOFT, "SkipSimplifiedLayerNormalization"): _skip_norm,
 }
-
-
-def one_line(error: Exception) -> str:
-    """What an error of another library says, in one printable line."""
-    words = " ".join(f"{type(error).__name__}: {error}".split())
-    return "".join(sign for sign in words if sign.isprintable())[:200]

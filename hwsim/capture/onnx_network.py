@@ -12,12 +12,13 @@ import numpy as np
 from hwsim.capture.graph import Graph, Operator, unique
 from hwsim.capture.onnx_input import Input, Layout, batch_of_one
 from hwsim.capture.onnx_meanings import meaning_of
-from hwsim.capture.onnx_model import chosen, nodes_inside, one_line, plain, read_model
+from hwsim.capture.onnx_model import chosen, nodes_inside, plain, read_model
 from hwsim.capture.onnx_node import Kind, Node
 from hwsim.capture.onnx_operators import NO_PRODUCTS, describe
 from hwsim.capture.onnx_shapes import inferred_kinds, part_that_makes
 from hwsim.capture.order import in_order
-from hwsim.errors import CaptureError, HwsimError
+from hwsim.capture.preprocessing import Preprocessing
+from hwsim.errors import CaptureError, HwsimError, one_line
 
 try:
     import onnx
@@ -30,6 +31,7 @@ except ModuleNotFoundError as missing:
 SHAPES = {"Shape", "Size"}  # constants, since all pictures have one shape
 ORDERS = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Cast"}  # scales of weights pass them
 AT_ONCE = 96  # values that are looked at in one run: all together may not fit memory
+PIXELS, RANGE = "Image.BitmapPixelFormat", "Image.NominalPixelRange"  # keys of metadata
 SILENT = 4  # onnxruntime's severity of what it logs by itself; its errors come as exceptions
 INTEGERS = ("Quantize", "QLinear", "Integer", "QGemm")
 
@@ -65,6 +67,19 @@ class OnnxNetwork:
             "onnxruntime": onnxruntime.__version__,
         }
         self._session: tuple[frozenset[str], onnxruntime.InferenceSession] | None = None
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """What the model says of its pictures: it takes bytes, or its metadata tell (ONNX, *Metadata*)."""
+        known = {entry.key: entry.value for entry in self.model.metadata_props}
+        changes: dict[str, Any] = {}
+        if self.input.takes_bytes or known.get(RANGE) == "NominalRange_0_255":
+            changes["white"] = 255.0
+        if known.get(RANGE) == "Normalized_1_1":
+            changes |= {"mean": (0.5,), "std": (0.5,)}
+        if known.get(PIXELS, "").startswith("Bgr"):
+            changes["bgr"] = True
+        return Preprocessing(**changes) if changes else None
 
     def graph(self, image: np.ndarray) -> Graph:
         """The nodes of the model, and the shapes of all values of a run on a picture, float32 (C, H, W).

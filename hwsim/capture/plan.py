@@ -308,7 +308,7 @@ def _geometry(name: str, placed: Placed) -> Layer:
         ValueError: the shapes do not fit each other.
     """
     mac, (filters, height, width) = placed.mac, placed.raw.shape
-    return Layer(
+    layer = Layer(
         name=name,
         kind=mac.kind,
         input="",
@@ -321,3 +321,6 @@ def _geometry(name: str, placed: Placed) -> Layer:
         dilation=mac.dilation,
         transposed=mac.transposed,
     )
+    if layer.weight_shape != mac.weights.shape:
+        raise ValueError(f"weights of {mac.weights.shape}, where its maps ask for {layer.weight_shape}")
+    return layer

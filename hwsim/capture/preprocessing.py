@@ -11,19 +11,21 @@ import numpy as np
 from hwsim.capture.pictures import RawPictures, pillow
 from hwsim.errors import CaptureError
 
-WHITE = 255
+WHITE = 255  # of stored pictures
+FAR_MEAN, FAR_STD = 1.5, 4.0  # beyond these, numbers are meant for pictures of 0 .. 255
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What is done to a picture: resized, cropped, scaled from 8 bits to 0 .. 1, normalized.
+    """What is done to a picture: resized, cropped, scaled from 8 bits to 0 .. white, normalized.
 
     Attributes:
-        mean, std: of every channel, or one for all: (x - mean) / std; 8-bit pictures are 0 .. 1 by then,
-            pictures of floats what they are. A grey picture becomes RGB if there are three of either.
+        mean, std: of every channel, or one for all: (x - mean) / std; 8-bit pictures are 0 .. ``white`` by
+            then, pictures of floats what they are. A grey picture becomes RGB if there are three of either.
         size: the shorter side is resized to it, bilinear, 8-bit pictures only; None leaves it as it is.
         crop: a square of so many pixels is cut from the centre; None leaves all.
-        bgr: the channels are turned round.
+        bgr: the channels are turned round; mean and std are then in that order.
+        white: what the largest value of an 8-bit picture becomes: 1, or 255 for networks that take bytes.
 
     Raises:
         CaptureError: a value makes no sense.
@@ -34,10 +36,13 @@ class Preprocessing:
     size: int | None = None
     crop: int | None = None
     bgr: bool = False
+    white: float = 1.0
 
     def __post_init__(self) -> None:
         if not all(np.isfinite([*self.mean, *self.std])) or min(self.std) <= 0:
             raise CaptureError(f"mean {self.mean} and std {self.std}: give finite numbers, and std above 0")
+        if not (np.isfinite(self.white) and self.white > 0):
+            raise CaptureError(f"--white {self.white}: give a finite number above 0")
         if min(self.size or 1, self.crop or 1) < 1:
             raise CaptureError("--size and --crop are 1 pixel or more")
 
@@ -59,12 +64,28 @@ class Preprocessing:
             picture = np.repeat(picture, max(len(self.mean), len(self.std)), axis=0)
         real = picture.astype(np.float32)
         if picture.dtype == np.uint8:
-            real = real / np.float32(WHITE)
+            real = real * np.float32(self.white / WHITE) if self.white != 1 else real / np.float32(WHITE)
         for what, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, len(real)):
                 raise CaptureError(f"{name} has {len(real)} channels, --{what} {len(values)} numbers")
+        if picture.dtype == np.uint8:
+            self._check_bytes()
         mean, std = (np.array(values, np.float32)[:, None, None] for values in (self.mean, self.std))
         return np.ascontiguousarray((real[::-1] if self.bgr else real) - mean) / std
+
+    def _check_bytes(self) -> None:
+        """Numbers that are meant for pictures of 0 .. 255 are not taken for those of 0 .. 1.
+
+        Raises:
+            CaptureError: they are.
+        """
+        for what, numbers, far in (("mean", self.mean, FAR_MEAN), ("std", self.std, FAR_STD)):
+            worst = max(map(abs, numbers))
+            if self.white == 1 and worst > far:
+                raise CaptureError(
+                    f"--{what} {worst:g} is far outside 0 .. 1, to which 8-bit pictures are scaled: "
+                    "add --white 255 if it is meant for 0 .. 255"
+                )
 
 
 class Prepared:

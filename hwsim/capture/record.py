@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ import numpy as np
 from hwsim.capture.calibration import calibrate_network
 from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.plan import Plan, plan
+from hwsim.capture.preprocessing import Prepared
 from hwsim.errors import CaptureError
 from hwsim.quantize import code_limit, quantize_map
 from hwsim.trace import MapInfo, TraceWriter
@@ -89,17 +90,18 @@ def capture(
         if progress is not None:
             progress(done, total)
 
-    planned = plan(network.graph(calibration[0]), skip_unsupported)
+    example = calibration[0]
+    planned = plan(network.graph(example), skip_unsupported)
     calibrated = calibrate_network(
         network,
         planned,
-        _Each(calibration),
+        _Alike(calibration, example.shape),
         bits=bits,
         percentile=percentile,
         headroom=headroom,
         advance=advance,
     )
-    seen = {_digest(image) for image in _Each(calibration)}
+    seen = {_digest(image) for image in _Alike(calibration, example.shape)}
     facts = {
         **network.provenance,
         "calibration_pictures": len(calibration),
@@ -131,7 +133,7 @@ def capture(
             writer.write_row_counts(name, counts, len(calibration))
         for number in range(len(pictures)):
             if number not in writer.images_written:
-                image = pictures[number]
+                image = _alike(pictures, number, example.shape)
                 if _digest(image) in seen:
                     raise CaptureError(f"picture {number} is one of those of the calibration: measure others")
                 values = network.run(image, {value for known in planned.maps for value in known.wanted})
@@ -155,14 +157,24 @@ def _overshoot(real: np.ndarray, info: MapInfo) -> tuple[int, float]:
     return beyond.size, round(float(np.abs(beyond).max()) / (limit * info.scale), 4)
 
 
-class _Each:
-    """Pictures one by one, as often as they are asked for."""
+class _Alike:
+    """Pictures of one shape, one by one, as often as they are asked for."""
 
-    def __init__(self, pictures: Pictures | Sequence[np.ndarray]) -> None:
-        self._pictures = pictures
+    def __init__(self, pictures: Pictures | Sequence[np.ndarray], shape: tuple[int, ...]) -> None:
+        self._pictures, self._shape = pictures, shape
 
-    def __iter__(self) -> Any:
-        return (self._pictures[number] for number in range(len(self._pictures)))
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (_alike(self._pictures, number, self._shape) for number in range(len(self._pictures)))
+
+
+def _alike(pictures: Pictures | Sequence[np.ndarray], number: int, shape: tuple[int, ...]) -> np.ndarray:
+    """A picture, which must be of the shape of the first one: maps have one shape in a trace."""
+    image = pictures[number]
+    if image.shape != shape:
+        name = pictures.names[number] if isinstance(pictures, Prepared) else f"picture {number}"
+        sizes = ["x".join(map(str, each[1:])) for each in (image.shape, shape)]
+        raise CaptureError(f"{name} is {sizes[0]}, the first one {sizes[1]}: give --size and --crop")
+    return image
 
 
 def _digest(image: np.ndarray) -> bytes:

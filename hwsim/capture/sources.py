@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
+import warnings
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.preprocessing import Preprocessing
-from hwsim.errors import CaptureError, HwsimError
+from hwsim.errors import CaptureError, HwsimError, one_line
 
 if TYPE_CHECKING:
     import torch
 
 TORCHVISION = "torchvision:"
+CHECKPOINTS = (".pth", ".pt", ".ckpt", ".tar", ".safetensors", ".npz")
+_KEPT: list[Any] = []
 FORMS = "model.onnx, torchvision:NAME, package.module:factory, lenet5 or mobilenet_v1"
 
 
 def open_network(
-    source: str, weights: str | os.PathLike[str] | None = None
+    source: str, weights: str | os.PathLike[str] | None = None, layout: str | None = None
 ) -> tuple[RunningNetwork, Preprocessing | None]:
     """A network that runs, and the preprocessing that is known to go with it.
 
@@ -34,6 +39,7 @@ def open_network(
             have an attribute ``preprocessing``, a mapping of arguments of :class:`Preprocessing`.
         weights: a checkpoint: ``.safetensors``, ``.pth`` or ``.pt`` (tensors only, no code is run), ``.npz``.
             Without one, torchvision fetches its own default weights, and a factory's module stays as it is.
+        layout: of an ONNX model's input, ``nchw`` or ``nhwc``; found out if it is not given.
 
     Raises:
         CaptureError: the source is none of these, or cannot be loaded.
@@ -44,7 +50,12 @@ def open_network(
 
         if weights is not None:
             raise CaptureError("an ONNX model has its weights with it: leave --weights out")
-        return OnnxNetwork(source), None
+        if layout not in (None, "nchw", "nhwc"):
+            raise CaptureError(f"--layout {layout}: give nchw or nhwc")
+        network = OnnxNetwork(source, layout=layout)  # type: ignore[arg-type]
+        return network, network.preprocessing
+    if layout is not None:
+        raise CaptureError("--layout is for ONNX models: PyTorch's networks take channels first")
     from hwsim.capture.torch_network import TorchNetwork
 
     if source.startswith(TORCHVISION):
@@ -108,7 +119,8 @@ def _read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
         if suffix == ".safetensors":
             stored = _safetensors()(path)
         elif suffix in (".pth", ".pt", ".ckpt", ".tar"):
-            stored = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings(action="ignore"):
+                stored = torch.load(path, map_location="cpu", weights_only=True)
         elif suffix == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
                 stored = {name: torch.from_numpy(arrays[name]) for name in arrays}
@@ -116,8 +128,13 @@ def _read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
             raise CaptureError(f"{path} is no .safetensors, .pth, .pt or .npz: give a checkpoint of these")
     except HwsimError:
         raise
+    except pickle.UnpicklingError as error:
+        raise CaptureError(
+            f"{path} holds more than tensors, perhaps a whole model: to load it would run its code; "
+            "save model.state_dict() and give that"
+        ) from error
     except Exception as error:  # each format raises its own for damaged data
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        reason = one_line(error)
         raise CaptureError(f"{path} cannot be read as a checkpoint ({reason}): check the file") from error
     for wrapper in ("state_dict", "model"):
         if isinstance(stored, dict) and isinstance(stored.get(wrapper), dict):
@@ -141,17 +158,39 @@ def _safetensors() -> Any:
     return load_file
 
 
-def _torchvision(name: str, fetch: bool) -> tuple[torch.nn.Module, Preprocessing | None]:
+def torchvision_models() -> ModuleType:
+    """Its module ``models``, beside a torch without its compiled operators as well.
+
+    Those are of detection, which no capture calls; torchvision's import only looks for their names.
+
+    Raises:
+        HwsimError: it is not installed, or does not load.
+    """
+    import torch
+
     try:
-        from torchvision import models
+        return import_module("torchvision.models")
     except ModuleNotFoundError as missing:
         raise HwsimError(
             "torchvision's networks need torchvision, which is not installed: pip install 'hwsim[train]'"
         ) from missing
+    except (RuntimeError, ImportError):
+        for loaded in [module for module in sys.modules if module.partition(".")[0] == "torchvision"]:
+            del sys.modules[loaded]
+    try:
+        library = torch.library.Library("torchvision", "DEF")
+        _KEPT.append(library)  # what it declares is there as long as it is
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        return import_module("torchvision.models")
     except (RuntimeError, ImportError) as error:
         raise HwsimError(
-            f"torchvision does not load beside this torch ({error}): install its match"
+            f"torchvision does not load beside this torch ({one_line(error)}): install its match"
         ) from error
+
+
+def _torchvision(name: str, fetch: bool) -> tuple[torch.nn.Module, Preprocessing | None]:
+    models = torchvision_models()
     if name not in models.list_models(module=models):
         raise CaptureError(f"torchvision has no network {name!r}: see torchvision.models.list_models()")
     transforms = models.get_model_weights(name).DEFAULT.transforms()
@@ -175,6 +214,10 @@ def _made(source: str) -> tuple[torch.nn.Module, str]:
     if not factory:
         from hwsim.capture.modules import MODULES
 
+        if source.lower().endswith(CHECKPOINTS):
+            raise CaptureError(
+                f"{source} has weights, not a network: give package.module:factory with --weights {source}"
+            )
         if source not in MODULES:
             raise CaptureError(f"{source!r} is no network: give {FORMS}")
         return MODULES[source](), source

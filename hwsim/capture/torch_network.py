@@ -18,7 +18,7 @@ import numpy as np
 
 from hwsim.capture.graph import Graph, Operator
 from hwsim.capture.order import in_order
-from hwsim.errors import CaptureError, HwsimError
+from hwsim.errors import CaptureError, HwsimError, one_line
 
 try:
     import torch
@@ -116,10 +116,8 @@ class TorchNetwork:
                     given = self.module(tensor)
                 recorder.outputs = recorder.names_of(given)
             except FAILURES as error:
-                reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
                 raise CaptureError(
-                    f"{self.name} does not run on a picture of shape {image.shape} ({reason}): "
-                    "check --size and --crop, and the network"
+                    f"{self.name} does not run on a picture of shape {image.shape} ({one_line(error)})"
                 ) from error
         return recorder
 

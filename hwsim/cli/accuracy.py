@@ -9,7 +9,7 @@ import typer
 
 from hwsim.cli import console
 from hwsim.cli.capture import with_options
-from hwsim.cli.options import Bgr, Crop, Mean, Quiet, Size, Std, Weights
+from hwsim.cli.options import Bgr, Crop, Mean, Quiet, Size, Std, Weights, White
 from hwsim.errors import HwsimError
 
 
@@ -42,6 +42,7 @@ def accuracy(
     size: Size = None,
     crop: Crop = None,
     bgr: Bgr = False,
+    white: White = None,
     first_class: Annotated[
         int, typer.Option("--first-class", min=0, help="Output of class 0: 1 where output 0 is a background.")
     ] = 0,
@@ -66,7 +67,7 @@ def accuracy(
 
     widths = _widths(bits)
     network, known = open_network(source, weights)
-    preprocessing = with_options(known or Preprocessing(), mean, std, size, crop, bgr)
+    preprocessing = with_options(known or Preprocessing(), mean, std, size, crop, bgr, white)
     pictures = open_pictures(images)
     classes = open_labels(labels, pictures.names)
     spare = len(pictures) - calibrate

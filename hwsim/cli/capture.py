@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import Bgr, Crop, Mean, Quiet, Size, Std, Weights
+from hwsim.cli.options import Bgr, ChannelsAt, Crop, Mean, Quiet, Size, Std, Weights, White
 from hwsim.errors import HwsimError
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def capture(
     size: Size = None,
     crop: Crop = None,
     bgr: Bgr = False,
+    white: White = None,
+    layout: ChannelsAt = None,
     variant: Annotated[str, typer.Option(help="Name of this state of the network.")] = "baseline",
     skip_unsupported: Annotated[
         bool, typer.Option("--skip-unsupported", help="Leave out layers that cannot be captured.")
@@ -68,16 +70,16 @@ def capture(
 ) -> None:
     """Run a network on pictures and write the maps that enter its layers as a trace.
 
-    8-bit pictures are scaled to 0 .. 1 and then normalized. --mean, --std, --size and --crop default to what
-    the source is known to need. SOURCE package.module:factory runs the code of that module.
+    8-bit pictures are scaled to 0 .. 1 (--white), then normalized. --mean, --std, --size and --crop default
+    to what the source is known to need. SOURCE package.module:factory runs the code of that module.
     """
     from hwsim.capture.preprocessing import Preprocessing
     from hwsim.capture.record import capture as run
     from hwsim.capture.sources import open_network
     from hwsim.trace.provenance import CLAMPED, as_json, cautions
 
-    network, known = open_network(source, weights)
-    preprocessing = with_options(known or Preprocessing(), mean, std, size, crop, bgr)
+    network, known = open_network(source, weights, layout)
+    preprocessing = with_options(known or Preprocessing(), mean, std, size, crop, bgr, white)
     measured, calibration = _choose(images, calibrate, count, preprocessing)
     facts: dict[str, Any] = {
         "images": Path(measured.pictures.title).name,
@@ -149,7 +151,13 @@ def _choose(
 
 
 def with_options(
-    known: Preprocessing, mean: str | None, std: str | None, size: int | None, crop: int | None, bgr: bool
+    known: Preprocessing,
+    mean: str | None,
+    std: str | None,
+    size: int | None,
+    crop: int | None,
+    bgr: bool,
+    white: float | None = None,
 ) -> Preprocessing:
     """What the source is known to need, with what the options change; 0 pixels means none.
 
@@ -158,6 +166,8 @@ def with_options(
         CaptureError: they make no sense.
     """
     changes: dict[str, Any] = {"bgr": known.bgr or bgr}
+    if white is not None:
+        changes["white"] = white
     for name, text in (("mean", mean), ("std", std)):
         if text is not None:
             changes[name] = _numbers(name, text)

@@ -42,6 +42,14 @@ Crop = Annotated[
     int | None, typer.Option(min=0, max=MOST_PIXELS, help="Cut a square from the centre; 0: do not.")
 ]
 Bgr = Annotated[bool, typer.Option("--bgr", help="Turn the channels round, for networks of Caffe.")]
+White = Annotated[
+    float | None,
+    typer.Option(metavar="X", help="What white of an 8-bit picture becomes, before --mean: 1 or 255."),
+]
+ChannelsAt = Annotated[
+    str | None,
+    typer.Option("--layout", metavar="nchw|nhwc", help="Of an ONNX model's input, where it does not tell."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
 
 

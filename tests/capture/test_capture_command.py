@@ -63,7 +63,7 @@ def test_count_calibration_from_a_file_and_preprocessing(capture, images, tmp_pa
         assert trace.provenance["calibration_percentile"] == 99.9
         assert trace.provenance["preprocessing"] == {
             **{"mean": [0.5, 0.4, 0.3], "std": [0.25]},
-            **{"size": None, "crop": None, "bgr": False},
+            **{"size": None, "crop": None, "bgr": False, "white": 1.0},
         }
 
 

@@ -217,3 +217,25 @@ def test_preprocessing_that_makes_no_sense(tmp_path, options, words):
 def test_only_eight_bits_are_resized(tmp_path):
     with pytest.raises(CaptureError, match="8-bit"):
         prepared(np.zeros((1, 3, 4, 4), np.float32), tmp_path, size=2)[0]
+
+
+def test_white_is_what_a_network_takes_for_it(tmp_path):
+    np.save(tmp_path / "p.npy", RGB)
+    opened = open_pictures(tmp_path / "p.npy")
+    mean = (104.0, 117.0, 123.0)
+    found = Prepared(opened, [1], Preprocessing(mean, white=255, bgr=True))[0]
+    expected = RGB[1].astype(float).transpose(2, 0, 1)[::-1] - np.array(mean)[:, None, None]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"mean": (104.0, 117.0, 123.0)}, "--mean 123 is far outside 0 .. 1.*add --white 255"),
+        ({"std": (58.4, 57.1, 57.4)}, "--std 58.4 is far outside 0 .. 1.*add --white 255"),
+    ],
+)
+def test_means_of_bytes_are_not_taken_for_those_of_0_to_1(tmp_path, options, words):
+    np.save(tmp_path / "p.npy", RGB)
+    with pytest.raises(CaptureError, match=words):
+        Prepared(open_pictures(tmp_path / "p.npy"), [0], Preprocessing(**options))[0]

@@ -1,5 +1,7 @@
 """A capture as a whole: what the trace holds, interrupting it and going on, and what is refused."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -193,3 +195,11 @@ def test_headroom_leaves_room_for_larger_values(network, tmp_path):
             assert wide.maps[name].scale == pytest.approx(8 * info.scale, rel=1e-3)
         assert wide.provenance["calibration_headroom"] == 8
         assert cautions(wide.provenance) == ()
+
+
+def test_pictures_of_different_sizes_are_refused_in_one_line(network, tmp_path):
+    larger = pictures(1, 9, (3, 14, 10))
+    for measured, others in ((IMAGES, [*OTHERS, *larger]), ([*IMAGES, *larger], OTHERS)):
+        with pytest.raises(CaptureError, match="is 14x10, the first one 12x10: give --size and --crop"):
+            capture(network, measured, others, tmp_path / "t.zarr", overwrite=True)
+        shutil.rmtree(tmp_path / "t.zarr.partial", ignore_errors=True)

@@ -13,11 +13,8 @@ from hwsim.networks import get
 
 torch = pytest.importorskip("torch")
 from small_networks import Everything, pictures  # noqa: E402
-from torchvision_shim import declare_operators  # noqa: E402
 
-from hwsim.capture.sources import load_weights, open_network  # noqa: E402
-
-OPERATORS = declare_operators()  # held: they go with it
+from hwsim.capture.sources import load_weights, open_network, torchvision_models  # noqa: E402
 
 
 class Bomb:
@@ -62,14 +59,16 @@ def test_wrong_checkpoints_give_one_line(checkpoints, tmp_path):
     (tmp_path / "text.npz").write_text("nothing")
     np.savez(tmp_path / "objects.npz", weight=np.array([Bomb()], object))
     torch.save(torch.zeros(3), tmp_path / "tensor.pth")
+    torch.save(Everything(0), tmp_path / "whole.pth")
     np.savez(tmp_path / "shape.npz", weight=np.zeros((3, 3)), bias=np.zeros(2))
     np.savez(tmp_path / "part.npz", weight=np.zeros((2, 3)))
     for name, words in {
         "none.pth": "there is no file",
-        "bomb.pth": "cannot be read as a checkpoint",
+        "bomb.pth": "holds more than tensors",
         "text.npz": "cannot be read as a checkpoint",
         "objects.npz": "cannot be read as a checkpoint",
         "tensor.pth": "holds a Tensor",
+        "whole.pth": r"perhaps a whole model: to load it would run its code; save model.state_dict()",
         "shape.npz": "weight is (3, 3), the network's (2, 3)",
         "part.npz": "lacks 1 of 2 tensors, bias first",
     }.items():
@@ -120,6 +119,7 @@ def test_a_module_in_the_working_folder_is_found_and_may_say_its_preprocessing(t
         ("small_networks:pictures", "failed"),
         ("builtins:dict", "not a torch"),
         ("none.onnx", "there is no file"),
+        ("weights.pth", "has weights, not a network: give package.module:factory with --weights weights.pth"),
     ],
 )
 def test_what_is_no_source_gives_one_line(source, words):
@@ -194,7 +194,7 @@ def test_lenet_is_the_network_that_was_trained():
 
 @pytest.mark.parametrize("name", ["resnet18", "inception_v3"])
 def test_torchvisions_networks_have_the_geometry_of_ours(name, tmp_path):
-    models = pytest.importorskip("torchvision.models")
+    models = torchvision_models()
     module = models.get_model(name, weights=None, **({"init_weights": False} if "inc" in name else {}))
     torch.save(module.state_dict(), tmp_path / "w.pth")
     network, preprocessing = open_network(f"torchvision:{name}", tmp_path / "w.pth")
