@@ -224,3 +224,19 @@ def test_a_map_that_stays_on_chip_is_written_into_the_buffer_and_read_from_it():
     assert (one.dram["maps_out"], two.dram["maps_in"]) == (0, 0)
     # Of 4 values of 16 bits, one word: fetched, read, made; read, made and sent out.
     assert (one.events["map_word"], two.events["map_word"]) == (3, 3)
+
+
+def test_what_else_a_run_says_of_its_layer_by_hand():
+    trace = two_blocks()
+    trace.values["m0"] = np.concatenate([trace.values["m0"], trace.values["m0"][:, :, :, ::-1]])
+    result = simulate(trace, ONE_CORE)
+    assert [(layer.name, layer.kind, layer.image) for layer in result.layers] == [
+        ("conv", "conv", 0),
+        ("conv", "conv", 1),
+    ]
+    for layer in result.layers:
+        for run, stored, least in ((layer.skipping, 24, 5), (layer.dense, 16, 6)):
+            assert (run.macs, run.nonzero_macs, run.elements, run.nonzeros) == (12, 9, 4, 3)
+            assert (run.rounds, run.row_groups, run.block) == (2, 1, 2)  # two output blocks after each other
+            assert (run.map_bytes, run.least_cycles, run.start) == (stored, least, 0)
+            assert run.end == run.cycles
