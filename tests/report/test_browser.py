@@ -36,14 +36,15 @@ def layers(page: str) -> list[list[str]]:
 
 def rows(folder, key=lambda row: 0) -> list[list[str]]:
     per_layer = json.loads((folder / "report.json").read_text())["per_layer"]
-    return [[str(row[column.key]) for column in LAYER_COLUMNS] for row in sorted(per_layer, key=key)]
+    shown = [[row[column.key] for column in LAYER_COLUMNS] for row in sorted(per_layer, key=key)]
+    return [["" if value is None else str(value) for value in row] for row in shown]
 
 
 def test_the_page_shows_the_numbers_of_the_json(visit, folder):
     page = visit()
     assert problems(page) == []
     assert layers(page) == rows(folder)
-    assert page.count("<svg") == 7
+    assert page.count("<svg") == 8
 
 
 def test_a_click_on_a_title_sorts_and_another_turns_the_order(visit, folder):
