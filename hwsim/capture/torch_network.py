@@ -240,7 +240,7 @@ def _layer_names(module: torch.nn.Module) -> Iterator[list[str]]:
         path.pop()
 
     for name, part in module.named_modules():
-        if name:
+        if name and not isinstance(part, torch.jit.ScriptModule):  # those take no hooks
             leaf = isinstance(part, torch.nn.modules.conv._ConvNd | torch.nn.Linear)
             hooks.append(part.register_forward_pre_hook(enter(name if leaf else f"{name}.")))
             hooks.append(part.register_forward_hook(leave))

@@ -330,3 +330,114 @@ def test_a_picture_that_does_not_fit_gives_one_line():
 def test_what_is_no_module_is_refused():
     with pytest.raises(CaptureError, match="not a torch"):
         TorchNetwork({}, "weights")
+
+
+class InInferenceMode(nn.Module):
+    """A network that runs in inference mode, where torch takes operators apart later."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = Everything()
+
+    @torch.inference_mode()
+    def forward(self, images):
+        return self.inner(images)
+
+
+def scripted():
+    return torch.jit.script(nn.Sequential(*simple().children()))
+
+
+def simple():
+    torch.manual_seed(3)
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 2),
+    ).eval()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("make", "plain"),
+    [
+        (InInferenceMode, Everything),
+        (lambda: torch.jit.trace(Everything().eval(), torch.zeros(1, *SHAPE)), Everything),
+        (scripted, simple),
+        (lambda: torch.compile(Everything()), Everything),
+        (lambda: torch.jit.freeze(torch.jit.script(simple())), simple),
+    ],
+)
+def test_however_a_module_runs_its_layers_are_seen(make, plain):
+    image = pictures(1, 4)[0]
+    found, maps = [], []
+    for module in (make(), plain()):
+        network = TorchNetwork(module, "net")
+        known = plan(network.graph(image))
+        values = network.run(image, {name for map_ in known.maps for name in map_.wanted})
+        network.run(pictures(1, 5)[0], ())  # the same operators again
+        found.append([(one.layer.kind, one.layer.in_shape, one.layer.out_shape) for one in known.layers])
+        maps.append([map_.real(values) for map_ in known.maps])
+    assert found[0] == found[1]
+    for own, other in zip(*maps, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_linear_layer_of_dynamic_quantization_keeps_its_integers():
+    module = torch.ao.quantization.quantize_dynamic(simple(), {nn.Linear})
+    found = plan(TorchNetwork(module, "net").graph(pictures(1)[0]))
+    assert [known.layer.kind for known in found.layers] == ["conv", "linear"]
+    mac = found.layers[1].mac
+    integers = mac.weights / mac.scales[:, None, None, None]
+    np.testing.assert_allclose(integers, np.rint(integers), atol=1e-4)
+    assert 100 < np.abs(integers).max() < 129
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_attention_is_named_with_its_macs_and_its_projections_are_captured():
+    def run(net, x):
+        rows = net.patches(x).flatten(2).transpose(1, 2)
+        return net.layer(rows)
+
+    layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True)
+    found = planned(run, True, patches=nn.Conv2d(3, 8, 4, 4), layer=layer)
+    tokens = 3 * 2
+    assert [known.layer.name for known in found.layers] == [
+        *("patches", "layer.self_attn.in_proj", "layer.self_attn.out_proj", "layer.linear1", "layer.linear2"),
+    ]
+    assert [(entry.layer, entry.macs) for entry in found.left_out] == [
+        ("layer.self_attn.bmm", tokens * tokens * 8),
+        ("layer.self_attn.bmm.2", tokens * tokens * 8),
+    ]
+    macs = sum(known.layer.published_macs for known in found.layers)
+    assert found.share == pytest.approx(macs / (macs + 2 * tokens * tokens * 8))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_network_quantized_by_pytorch_says_what_to_hand_over():
+    module = nn.Sequential(
+        torch.ao.quantization.QuantStub(), nn.Conv2d(3, 4, 3), torch.ao.quantization.DeQuantStub()
+    )
+    module.eval().qconfig = torch.ao.quantization.get_default_qconfig("onednn")
+    ready = torch.ao.quantization.prepare(module)
+    ready(torch.zeros(1, *SHAPE))
+    with pytest.raises(
+        CaptureError, match="PyTorch's own quantization: give the float network, or export it"
+    ):
+        plan(TorchNetwork(torch.ao.quantization.convert(ready), "net").graph(pictures(1)[0]))
+
+
+def test_an_operator_that_is_not_known_is_refused_by_name():
+    with pytest.raises(CaptureError, match="_cdist_forward is an operator that may hold MACs"):
+        planned(lambda net, x: torch.cdist(x, net.a(x)), a=nn.Conv2d(3, 3, 1))
+
+
+def test_a_convolution_of_one_dimension_lies_along_x():
+    found = layers_of(lambda net, x: net.a(x.flatten(2)), a=nn.Conv1d(3, 6, 3, 2, 1))
+    layer = found["a"].layer
+    assert (layer.in_shape, layer.out_shape, layer.kernel) == ((3, 1, 120), (6, 1, 60), (1, 3))
+    assert (layer.stride, layer.padding) == ((2, 2), (0, 1))
