@@ -176,7 +176,7 @@ def test_weights_that_are_given_are_the_baseline(data, whole, tmp_path):
     ("changes", "words"),
     [
         ({"method": "l2"}, "give l1, fatrelu, both"),
-        ({"epochs": 0}, "1 or more"),
+        ({"epochs": 0}, "epochs are 1 .. "),
         ({"width": 0.0}, "above 0"),
         ({"alphas": (1.0, 0.0)}, "above 0"),
     ],
