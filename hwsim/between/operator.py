@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, prod
@@ -52,7 +53,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Between:
+class Between(ABC):
     """An operator between maps.
 
     Attributes:
@@ -63,17 +64,17 @@ class Between:
     inputs: tuple[str, ...]
     output: str
 
+    @abstractmethod
     def check(self, inputs: Sequence[Value], output: Value) -> None:
         """Whether the operator fits what it reads and makes.
 
         Raises:
             ValueError: it does not.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, inputs: Sequence[np.ndarray], output: Value) -> np.ndarray:
         """The integers that it makes of others: int64 (C, H, W) each."""
-        raise NotImplementedError
 
     def need(self, fits: bool, what: str) -> None:
         if not fits:
