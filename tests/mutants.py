@@ -60,7 +60,11 @@ MEANT_FOR = {
     "hwsim/export/scalesim.py": ("tests/export", "tests/networks"),
     "hwsim/export/timeline.py": ("tests/export/test_timeline.py",),
     "hwsim/export/yaml_text.py": ("tests/export",),
-    "hwsim/report/tables.py": ("tests/report/test_tables.py", "tests/report/test_text.py"),
+    "hwsim/report/tables.py": (
+        "tests/report/test_tables.py",
+        "tests/report/test_text.py",
+        "tests/report/test_measured.py",
+    ),
     "hwsim/sweep/evaluate.py": ("tests/sweep",),
     "hwsim/quantize.py": ("tests/test_quantize.py",),
     "hwsim/capture/plan.py": ("tests/capture",),
