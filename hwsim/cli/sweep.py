@@ -52,6 +52,7 @@ def sweep(
             scheduler=scheduler,
             workers=workers,
             progress=advance,
+            tell=lambda line: typer.echo(f"hwsim: {line}", err=True),
         )
     summary, files = _report(output)
     if not quiet:

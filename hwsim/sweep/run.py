@@ -29,6 +29,7 @@ def sweep(
     scheduler: str | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> tuple[Path, Path]:
     """Simulate every machine of a space over every trace.
 
@@ -41,6 +42,7 @@ def sweep(
         scheduler: address of a Dask scheduler; local processes if not given.
         workers: local processes; as many as cores if not given.
         progress: called with (points done, points in all).
+        tell: called with a line about every part that is damaged, set aside, and computed again.
 
     Returns:
         Paths of ``points.parquet`` (a row a point and trace) and ``layers.parquet``.
@@ -59,7 +61,7 @@ def sweep(
         "images": chosen if chosen is None else list(chosen),
         "task_points": TASK_POINTS,
     }
-    store = Store(folder, identity, resume)
+    store = Store(folder, identity, resume, tell)
     with ExitStack() as stack:
         pool = stack.enter_context(dask_pool(scheduler) if scheduler else local_pool(workers))
         count = _visit(space, paths, chosen, store, pool, progress)

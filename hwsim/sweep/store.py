@@ -2,26 +2,36 @@
 
 DIR/sweep.json            what is swept: a resumed sweep must be the same
 DIR/parts/000012.parquet  rows of points of task 12, with those of its layers in 000012.layers.parquet
+DIR/parts/000012.json     SHA-256 of both, written last
 DIR/points.parquet        one row a point and trace       (when all parts are there)
 DIR/layers.parquet        one row a point, trace and layer
+DIR/joined.json           SHA-256 of both, written last
+
+A checksum is of what is swept, the file's name and its bytes, so that a part of another task or of another
+sweep is not taken for this one. A part whose checksum differs is set aside as NAME.damaged, and made again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import SweepError
+from hwsim.files import read_text, whole_file
 from hwsim.sweep.evaluate import Row
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA = 1
+SCHEMA = 2
+JOINED = ("points.parquet", "layers.parquet")
+MANIFEST, SEAL = "sweep.json", "joined.json"
+_DIGEST = 64  # characters
+_SEAL_BYTES = 1 << 12
 
 
 class Store:
@@ -31,26 +41,35 @@ class Store:
         folder: made if it is not there.
         identity: JSON-able; what the results depend on.
         resume: go on with what is there; otherwise the folder must not hold a sweep.
+        tell: called with a line about everything that is damaged and set aside.
 
     Raises:
         SweepError: it holds another sweep, or one and ``resume`` is not given; it cannot be written; or
             there is no pyarrow.
     """
 
-    def __init__(self, folder: str | Path, identity: dict[str, Any], resume: bool) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        identity: dict[str, Any],
+        resume: bool,
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
         if find_spec("pyarrow") is None:
             raise SweepError("results of sweeps are Parquet: pip install 'hwsim[dse]'")
         self.folder = Path(folder)
-        self._parts = self.folder / "parts"
-        manifest = self.folder / "sweep.json"
-        text = json.dumps({"schema": SCHEMA, **identity}, indent=1, sort_keys=True) + "\n"
+        self._parts, self._tell = self.folder / "parts", tell
+        manifest = self.folder / MANIFEST
+        self._manifest = _signed({"schema": SCHEMA, **identity})
         try:
             self._parts.mkdir(parents=True, exist_ok=True)
-            if not manifest.exists():
-                self._replace(manifest, lambda path: path.write_text(text, encoding="utf-8"))
-            elif not resume:
+            if manifest.exists() and not resume:
                 raise SweepError(f"{folder} holds a sweep: add --resume to go on, or name another folder")
-            elif manifest.read_text(encoding="utf-8") != text:
+            if manifest.exists() and _is_damaged(manifest):
+                self._set_aside([manifest])
+            if not manifest.exists():
+                _write(manifest, self._manifest)
+            elif manifest.read_bytes() != self._manifest.encode():
                 raise SweepError(
                     f"{folder} holds a sweep of another space, other traces or another version: "
                     "name another folder"
@@ -59,11 +78,17 @@ class Store:
             raise SweepError(f"{folder}: {error.strerror}: name a folder that can be written") from None
 
     def done(self, number: int) -> bool:
-        """Whether a task's results are there."""
-        return self._part(number).exists()
+        """Whether a task's results are there; what is there but is not what was written is set aside."""
+        seal, *files = self._files(number)
+        if not seal.exists():
+            return False
+        if _is_sealed(self._manifest, seal, files):
+            return True
+        self._set_aside([seal, *files])
+        return False
 
     def put(self, number: int, points: list[Row], layers: list[Row]) -> None:
-        """Keep a task's results; the file of points, written last, is the mark that they are whole.
+        """Keep a task's results; their checksums, written last, are the mark that they are whole.
 
         Raises:
             SweepError: the disk is full or the folder not writable; what was kept before stays.
@@ -71,58 +96,177 @@ class Store:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        files = ((self._part(number, ".layers"), layers), (self._part(number), points))
+        seal, *files = self._files(number)
         try:
-            for path, rows in files:
+            for path, rows in zip(files, (points, layers), strict=True):
                 table = _table(rows) if rows else pa.table({"point": pa.array([], pa.int64())})
-                self._replace(path, lambda target, table=table: pq.write_table(table, target))
+                with whole_file(path) as partial:
+                    pq.write_table(table, partial)
+            _write(seal, _seal(self._manifest, files))
         except OSError as error:
-            raise SweepError(
-                f"{self.folder}: {error.strerror or error}: make room, then go on with --resume"
-            ) from None
+            raise self._full(error) from None
 
     def points(self, number: int) -> list[Row]:
-        """Rows of points of a task that is done."""
-        import pyarrow.parquet as pq
+        """Rows of points of a task that is done.
 
-        return pq.read_table(self._part(number)).to_pylist()
+        Raises:
+            SweepError: they are damaged.
+        """
+        return self._read(number, 0).to_pylist()
 
     def join(self, numbers: Iterable[int]) -> tuple[Path, Path]:
-        """Write ``points.parquet`` and ``layers.parquet`` from all parts, in the order of the points."""
-        numbers = list(numbers)
-        paths = self.folder / "points.parquet", self.folder / "layers.parquet"
-        for path, suffix in zip(paths, ("", ".layers"), strict=True):
-            self._join(path, [self._part(number, suffix) for number in numbers])
-        return paths
+        """Write ``points.parquet`` and ``layers.parquet`` from all parts, in the order of the points.
 
-    def _join(self, path: Path, parts: list[Path]) -> None:
+        Raises:
+            SweepError: a part is damaged, or the disk is full.
+        """
+        numbers = list(numbers)
+        points, layers = (self.folder / name for name in JOINED)
+        seal = self.folder / SEAL
+        try:
+            seal.unlink(missing_ok=True)
+            for which, path in enumerate((points, layers)):
+                self._join(path, which, numbers)
+            seal_joined(self.folder)
+        except OSError as error:
+            raise self._full(error) from None
+        return points, layers
+
+    def _join(self, path: Path, which: int, numbers: Sequence[int]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         schema = pa.unify_schemas(
-            [pq.read_schema(part) for part in parts], promote_options="permissive"
+            [self._read(number, which).schema for number in numbers], promote_options="permissive"
         ).remove_metadata()
+        with whole_file(path) as partial, pq.ParquetWriter(partial, schema) as writer:
+            for number in numbers:
+                writer.write_table(_conform(self._read(number, which), schema))
 
-        def write(target: Path) -> None:
-            with pq.ParquetWriter(target, schema) as writer:
-                for part in parts:
-                    writer.write_table(_conform(pq.read_table(part), schema))
-
+    def _read(self, number: int, which: int) -> pa.Table:
+        seal, *files = self._files(number)
         try:
-            self._replace(path, write)
-        except OSError as error:
+            data = files[which].read_bytes()
+            if _digests(seal)[which : which + 1] != [_digest(self._manifest, files[which].name, data)]:
+                raise ValueError("its checksum differs")
+            return read_table(data)
+        except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors, too
             raise SweepError(
-                f"{self.folder}: {error.strerror or error}: make room, then go on with --resume"
+                f"{files[which]} is damaged ({error}): go on with --resume, which computes it again"
             ) from None
 
-    def _part(self, number: int, suffix: str = "") -> Path:
-        return self._parts / f"{number:06d}{suffix}.parquet"
+    def _files(self, number: int) -> tuple[Path, Path, Path]:
+        """The seal of a task, and the files of its points and its layers."""
+        name = f"{number:06d}"
+        return (
+            self._parts / f"{name}.json",
+            self._parts / f"{name}.parquet",
+            self._parts / f"{name}.layers.parquet",
+        )
 
-    @staticmethod
-    def _replace(path: Path, write: Any) -> None:
-        partial = path.with_name(path.name + ".partial")
-        write(partial)
-        os.replace(partial, path)
+    def _set_aside(self, paths: Sequence[Path]) -> None:
+        there = [path for path in paths if path.exists()]
+        for path in there:
+            path.replace(path.with_name(f"{path.name}.damaged"))
+        names = ", ".join(path.name for path in there)
+        self._tell(f"{there[0].parent}: {names} damaged: set aside as *.damaged, and made again")
+
+    def _full(self, error: OSError) -> SweepError:
+        return SweepError(f"{self.folder}: {error.strerror or error}: make room, then go on with --resume")
+
+
+def seal_joined(folder: str | Path) -> None:
+    """Write the checksums of the joined files: the mark that a sweep is finished."""
+    place = Path(folder)
+    manifest = read_text(place / MANIFEST)
+    _write(place / SEAL, _seal(manifest, [place / name for name in JOINED if (place / name).exists()]))
+
+
+def read_joined(folder: str | Path) -> bytes:
+    """``points.parquet`` of a sweep, if it is what the sweep wrote.
+
+    Raises:
+        FileNotFoundError: there is none, or it is not finished.
+        SweepError: it is damaged.
+    """
+    place = Path(folder)
+    files = [place / name for name in JOINED]
+    data = files[0].read_bytes()
+    if not (place / SEAL).exists():
+        raise FileNotFoundError(str(place / SEAL))
+    try:
+        manifest = read_text(place / MANIFEST)
+    except ValueError:
+        manifest = ""
+    if _digests(place / SEAL)[:1] != [_digest(manifest, files[0].name, data)]:
+        raise SweepError(f"{files[0]} is damaged: make it again with 'hwsim sweep ... --resume'")
+    return data
+
+
+def read_table(data: bytes) -> pa.Table:
+    """The table of a Parquet file, read by this thread alone.
+
+    ``pq.read_table`` gives buffers of Python's to Arrow's threads, and may wait for them forever while they
+    wait for the interpreter (apache/arrow issues 33975 and 50482).
+
+    Raises:
+        ArrowException, OSError: it is no such file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _signed(document: dict[str, Any]) -> str:
+    """A document with its own checksum in it, as text."""
+    digest = _digest(json.dumps(document, sort_keys=True), MANIFEST, b"")
+    return json.dumps({**document, "sha256": digest}, indent=1, sort_keys=True) + "\n"
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether a manifest is not what was written; one of another version may be of any form."""
+    try:
+        document = json.loads(read_text(path))
+        if document["schema"] != SCHEMA:
+            return False
+        digest = document.pop("sha256", None)
+        return digest != json.loads(_signed(document))["sha256"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return True
+
+
+def _digest(manifest: str, name: str, data: bytes) -> str:
+    digest = hashlib.sha256(manifest.encode())
+    digest.update(f"\0{name}\0".encode())
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def _seal(manifest: str, files: Sequence[Path]) -> str:
+    return json.dumps([_digest(manifest, path.name, path.read_bytes()) for path in files]) + "\n"
+
+
+def _digests(seal: Path) -> list[str]:
+    """The checksums of a seal; none if it is damaged."""
+    try:
+        found = json.loads(read_text(seal, _SEAL_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return []
+    whole = isinstance(found, list) and all(isinstance(one, str) and len(one) == _DIGEST for one in found)
+    return found if whole else []
+
+
+def _is_sealed(manifest: str, seal: Path, files: Sequence[Path]) -> bool:
+    try:
+        return _digests(seal) == [_digest(manifest, path.name, path.read_bytes()) for path in files]
+    except OSError:
+        return False
 
 
 def _table(rows: list[Row]) -> pa.Table:

@@ -162,8 +162,9 @@ def test_a_pareto_search_is_repeatable_resumable_and_finds_the_front(trace, tmp_
     space = Space.parse(fields)
     first = rows(sweep([trace], space, tmp_path / "a")[0])
     assert first == rows(sweep([trace], space, tmp_path / "b")[0])
-    for part in sorted((tmp_path / "b" / "parts").iterdir())[2:]:
-        part.unlink()
+    for part in (tmp_path / "b" / "parts").iterdir():
+        if not part.name.startswith("000000"):
+            part.unlink()
     assert first == rows(sweep([trace], space, tmp_path / "b", resume=True)[0])
     # No latency is best, whatever the bandwidth: the search must have found that.
     best = min(first, key=lambda row: row["cycles"])

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from hwsim.errors import SweepError
+from hwsim.files import read_text
 from hwsim.machine.marks import marks
 from hwsim.report import text
 from hwsim.sweep.space import Space, Value
+from hwsim.sweep.store import read_joined, read_table
 
 SUMS = ("cycles", "seconds", "energy_uj", "dram_bytes")  # of the traces of a machine
 AREA = ("luts", "dsps", "brams", "sram_bytes")  # of a machine, whatever runs on it
@@ -100,22 +102,24 @@ def read_machines(folder: str | os.PathLike[str]) -> Machines:
     """
     try:
         import pyarrow as pa
-        import pyarrow.parquet as pq
     except ImportError:
         raise SweepError("results of sweeps are Parquet: pip install 'hwsim[dse]'") from None
     place = Path(folder)
     try:
-        manifest = json.loads((place / "sweep.json").read_text(encoding="utf-8"))
+        manifest = json.loads(read_text(place / "sweep.json"))
         space = Space.parse(manifest["space"], str(place / "sweep.json"))
         paths = [trace["path"] for trace in manifest["traces"]]
     except OSError:
         raise SweepError(f"{folder} holds no sweep: give the folder that 'hwsim sweep -o' wrote") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SweepError(f"{place / 'sweep.json'} is damaged ({error!r}): sweep again") from None
     try:
-        rows = pq.read_table(place / "points.parquet").to_pylist()
+        rows = read_table(read_joined(place)).to_pylist()
     except FileNotFoundError:
-        raise SweepError(f"{folder}: the sweep is not finished: go on with 'hwsim sweep --resume'") from None
+        raise SweepError(
+            f"{folder}: the sweep is not finished, or of another version: go on with 'hwsim sweep --resume', "
+            "or sweep again"
+        ) from None
     except (OSError, pa.ArrowException) as error:
         raise SweepError(f"{place / 'points.parquet'}: {error}: sweep again") from None
     lacking = [name for name in AREA if rows and name not in rows[0]]

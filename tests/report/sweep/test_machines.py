@@ -11,6 +11,7 @@ from sweeps import grid, row
 from hwsim.errors import SweepError
 from hwsim.report.sweep.machines import ALL_TRACES, gather, read_machines
 from hwsim.sweep import Space
+from hwsim.sweep.store import seal_joined
 
 CORES = {"space": {"cores": [1, 2, 4]}}
 
@@ -65,6 +66,20 @@ def manifest(folder, **changes):
 def without_area(folder):
     manifest(folder)
     pq.write_table(pa.table({"point": [0], "cores": [1], "sram_bytes": [1]}), folder / "points.parquet")
+    seal_joined(folder)
+
+
+def no_parquet(folder):
+    manifest(folder)
+    (folder / "points.parquet").write_text("no")
+    seal_joined(folder)
+
+
+def flipped(folder):
+    without_area(folder)
+    data = bytearray((folder / "points.parquet").read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / "points.parquet").write_bytes(data)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +89,12 @@ def without_area(folder):
         (manifest, "not finished"),
         (lambda folder: (folder / "sweep.json").write_text("{"), "damaged"),
         (lambda folder: (folder / "sweep.json").write_text("{}"), "damaged"),
-        (lambda folder: (manifest(folder), (folder / "points.parquet").write_text("no")), "sweep again"),
+        (lambda folder: (folder / "sweep.json").write_text("[" * 100_000), "damaged"),
+        (no_parquet, "sweep again"),
+        (flipped, "is damaged: make it again"),
         (without_area, "another version, without luts, dsps, brams: sweep again"),
     ],
-    ids=["nothing there", "not finished", "no JSON", "no space", "no Parquet", "no area"],
+    ids=["nothing there", "not finished", "no JSON", "no space", "deep", "no Parquet", "flipped", "no area"],
 )
 def test_a_folder_that_holds_no_sweep_is_one_clear_error(tmp_path, break_it, told):
     break_it(tmp_path)

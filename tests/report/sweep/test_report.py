@@ -18,6 +18,7 @@ from hwsim.report.sweep.page import sweep_page
 from hwsim.report.sweep.plots import SHOW, draw_sweep
 from hwsim.report.sweep.summary import COSTS, TITLES, Summary
 from hwsim.report.sweep.write import write_sweep_report
+from hwsim.sweep.store import seal_joined
 
 PLOTS = {"pareto_energy", "pareto_area", "pareto_sram", "pareto_dram", "heatmap", "sensitivity"}
 MADE_UP = "Synthetic trace: generated values, not measured ones."
@@ -125,11 +126,11 @@ def test_a_folder_gets_all_files_from_its_parquet_alone(tmp_path):
     )
     manifest = {"space": {"space": {"cores": [1, 2, 4, 8]}}, "traces": [{"path": "a"}]}
     (tmp_path / "sweep.json").write_text(json.dumps(manifest))
+    seal_joined(tmp_path)
     summary, files = write_sweep_report(tmp_path)
     pictures = {f"{name}.{kind}" for name in PLOTS for kind in ("png", "svg")}
-    assert (
-        set(os.listdir(tmp_path)) == {"points.parquet", "sweep.json", "summary.json", "sweep.html"} | pictures
-    )
+    written = {"points.parquet", "joined.json", "sweep.json", "summary.json", "sweep.html"}
+    assert set(os.listdir(tmp_path)) == written | pictures
     assert files[-1] == tmp_path / "sweep.html"
     document = json.loads((tmp_path / "summary.json").read_text())
     assert document["counts"] == {"machines": 4, "simulated": 3, "feasible": 3}
