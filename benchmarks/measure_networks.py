@@ -37,7 +37,7 @@ from hwsim.capture.record import capture
 from hwsim.capture.sources import load_weights
 from hwsim.capture.torch_network import TorchNetwork
 from hwsim.reproduce.accuracy import Accuracy, measure_accuracy
-from hwsim.reproduce.entry import Entry, Score, Simulated, to_json
+from hwsim.reproduce.entry import Answers, Entry, Simulated, to_json
 from hwsim.reproduce.from_trace import measure_trace
 from hwsim.reproduce.labels import open_labels
 from hwsim.reproduce.write import made_with
@@ -92,13 +92,13 @@ def traced(network: TorchNetwork, half: Half, other: Half, images: int, variant:
             return replace(measure_trace(trace, images), trace="captured for this table")
 
 
-def scores(found: Sequence[Accuracy]) -> dict[str, Score]:
+def scores(found: Sequence[Accuracy]) -> dict[str, Answers]:
     """All halves together."""
     right: Counter[str] = Counter()
     for part in found:
         right.update(part.correct)
     pictures = sum(part.pictures for part in found)
-    return {width: Score(correct, pictures) for width, correct in right.items()}
+    return {width: Answers(correct, pictures) for width, correct in right.items()}
 
 
 def words(found: Sequence[Accuracy], raw: RawPictures, weights: Path) -> str:

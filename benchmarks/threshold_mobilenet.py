@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from hwsim.capture.modules import MobileNetV1, _relu6_same
+from hwsim.capture.modules import TensorFlowMobileNetV1, _relu6_same
 from hwsim.capture.pictures import open_pictures
 from hwsim.capture.preprocessing import Prepared, Preprocessing
 from hwsim.capture.sources import load_weights
@@ -30,7 +30,7 @@ MARGIN = 0.05  # nats that the cross-entropy may rise
 BATCH = 10
 
 
-class Thresholded(MobileNetV1):
+class Thresholded(TensorFlowMobileNetV1):
     """MobileNet-V1 with a threshold behind every ReLU6, 0 at first."""
 
     def __init__(self, thresholds: dict[str, float] | None = None) -> None:

@@ -1,7 +1,7 @@
 """Entries of small, round numbers for the tests of tables: nothing was measured."""
 
 from hwsim import codec
-from hwsim.reproduce.entry import Entry, LayerRow, MapSizes, Score, Simulated, Width
+from hwsim.reproduce.entry import Answers, Entry, LayerRow, MapSizes, Simulated, Width
 
 
 def width(bits, values, nonzeros, coded):
@@ -29,5 +29,5 @@ def simulated(coded=400, nonzero_macs=500, cycles=50, images=2):
 
 def entry(variant="baseline", accuracy=None, found=None, notes=()):
     """A row of the network ``net`` on ``data``."""
-    scores = {width: Score(*score) for width, score in (accuracy or {}).items()}
+    scores = {width: Answers(*score) for width, score in (accuracy or {}).items()}
     return Entry("net", "data", variant, scores, found, notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwsim.capture.aten import Seen
-from hwsim.capture.meanings import How, Meaning, Reduced, Summed, Window, windows_of
+from hwsim.capture.meanings import How, Meaning, Pooling, Reduced, Summed, windows_of
 
 
 def meaning_of(seen: Seen) -> Meaning | None:
@@ -16,7 +16,7 @@ def meaning_of(seen: Seen) -> Meaning | None:
         how: How = "mean" if name == "avg_pool2d" else "max"
         padded = bool(given.get("count_include_pad", True))
         stride = _pair(given["stride"] or given["kernel_size"])
-        return Window(how, kernel, stride, (top, left, top, left), padded)
+        return Pooling(how, kernel, stride, (top, left, top, left), padded)
     if name.endswith(("adaptive_avg_pool2d", "adaptive_max_pool2d")) and len(seen.shape) == 4:
         return windows_of(
             "mean" if "avg" in name else "max", tuple(seen.source.shape[2:]), tuple(seen.shape[2:])

@@ -11,16 +11,16 @@ from operator import itemgetter
 import numpy as np
 
 from hwsim.between import Flow
-from hwsim.capture.flow_codes import Kind, flow_of
+from hwsim.capture.flow_codes import flow_of
 from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.lattice import Own
+from hwsim.capture.map_code import MapCode
 from hwsim.capture.plan import Plan, PlannedLayer
 from hwsim.codec.seg_lengths import best_order_of
 from hwsim.errors import CaptureError
 from hwsim.quantize import (
     Requantize,
     calibrate,
-    quantize_map,
     quantize_weights_per_channel,
     requantize_for,
 )
@@ -30,25 +30,6 @@ WEIGHT_BITS = 8
 SCALE_DIGITS = 12  # binary, of a map's scale: at most 0.05 % of the range is given away
 LARGEST_SUM = 1 << 30  # of an accumulator on calibration pictures: others may reach twice as far
 SMALLEST_SCALE = 2.0**-8  # of a channel's weights, of the layer's largest: drains share a shift of 16 bits
-
-
-@dataclass(frozen=True)
-class Code:
-    """How real values become codes: see :class:`hwsim.trace.MapInfo`."""
-
-    bits: int
-    signed: bool
-    scale: float
-    order: int = 0
-
-    @staticmethod
-    def of_model(own: Own) -> Code:
-        """The code that a quantized model has."""
-        return Code(own.bits, own.signed, own.scale)
-
-    def of(self, real: np.ndarray) -> np.ndarray:
-        """Codes of real values, uint16."""
-        return quantize_map(real, self.scale, self.bits, self.signed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,12 +89,12 @@ class _Range:
         self.peaks.append(peak)
         self.negative |= low < 0
 
-    def code(self, bits: int) -> Code:
+    def code(self, bits: int) -> MapCode:
         signed = self.negative
         if signed and bits == 1:
             raise CaptureError("a map has negative values, which take 2 bits or more: give more --bits")
         reach = np.array(self.peaks) * self.headroom
-        return Code(bits, signed, _rounded_up(calibrate([reach], bits, signed)))
+        return MapCode(bits, signed, _rounded_up(calibrate([reach], bits, signed)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +162,7 @@ def calibrate_network(
     if not runs:
         raise CaptureError("calibration needs 1 picture or more: see --calibrate")
     codes = {
-        key: ranges[key].code(bits) if tensor.own is None else Code.of_model(tensor.own)
+        key: ranges[key].code(bits) if tensor.own is None else MapCode.of_model(tensor.own)
         for key, tensor in tensors.items()
     }
     row_counts: dict[str, np.ndarray] = {}
@@ -210,10 +191,7 @@ def calibrate_network(
         )
         for planned in plan.layers
     }
-    flow = flow_of(
-        plan.between, {key: Kind(code.bits, code.signed, code.scale) for key, code in codes.items()}
-    )
-    return Calibration(maps, layers, flow, row_counts)
+    return Calibration(maps, layers, flow_of(plan.between, codes), row_counts)
 
 
 def _rounded_up(scale: float) -> float:
@@ -238,7 +216,7 @@ def _tensors(plan: Plan) -> dict[tuple[str, str], _Tensor]:
     return {**maps, **results, **between}
 
 
-def _drain_code(planned: PlannedLayer, codes: Mapping[tuple[str, str], Code]) -> Code:
+def _drain_code(planned: PlannedLayer, codes: Mapping[tuple[str, str], MapCode]) -> MapCode:
     layer = planned.layer
     return codes["map", layer.output] if planned.direct and layer.output else codes["result", layer.name]
 
@@ -277,7 +255,7 @@ def _weights(real: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return weights, scales
 
 
-def _in_integers(planned: PlannedLayer, in_scale: float, made: Code, reach: np.ndarray) -> CalibratedLayer:
+def _in_integers(planned: PlannedLayer, in_scale: float, made: MapCode, reach: np.ndarray) -> CalibratedLayer:
     """Weights and drain of a layer; a quantized model's weights keep their integers.
 
     Args:

@@ -13,7 +13,7 @@ from math import inf, prod
 import numpy as np
 
 from hwsim.capture.graph import Graph, Operator
-from hwsim.capture.meanings import Meaning, Reduced, Summed, Window
+from hwsim.capture.meanings import Meaning, Pooling, Reduced, Summed
 from hwsim.capture.views import View
 from hwsim.layer import Layer
 
@@ -22,7 +22,7 @@ Key = tuple[str, str]
 
 
 @dataclass(eq=False)
-class Node:
+class FlowNode:
     """A value in the making.
 
     Attributes:
@@ -40,7 +40,7 @@ class Node:
 
 
 @dataclass(eq=False)
-class Step:
+class FlowStep:
     """An operator in the making; ``what`` says which, in real numbers.
 
     Attributes:
@@ -51,8 +51,8 @@ class Step:
     """
 
     what: str
-    inputs: list[Node]
-    output: Node
+    inputs: list[FlowNode]
+    output: FlowNode
     meaning: Meaning | None = None
     low: float = -inf
     high: float = inf
@@ -64,12 +64,12 @@ class Step:
     def keeps(self) -> bool:
         """Whether integers pass it unchanged."""
         return self.what in ("concatenate", "move") or (
-            isinstance(self.meaning, Window) and self.meaning.how == "max"
+            isinstance(self.meaning, Pooling) and self.meaning.how == "max"
         )
 
 
 @dataclass(frozen=True, eq=False)
-class Between:
+class FlowPlan:
     """What lies between the maps of a plan.
 
     Attributes:
@@ -79,9 +79,9 @@ class Between:
         inputs, captured: maps that are given, the latter with the reason.
     """
 
-    steps: tuple[Step, ...]
-    maps: Mapping[str, Node]
-    results: Mapping[str, Node]
+    steps: tuple[FlowStep, ...]
+    maps: Mapping[str, FlowNode]
+    results: Mapping[str, FlowNode]
     inputs: tuple[str, ...]
     captured: Mapping[str, str]
 
@@ -96,12 +96,12 @@ class Between:
 class _Seen:
     """A value of the run: the node that it is, and which of its integers stand where (None: all in order)."""
 
-    node: Node
+    node: FlowNode
     order: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Wanted:
+class ReadMap:
     """A map that a layer reads: where it is found, as :class:`hwsim.capture.places.Place`."""
 
     name: str
@@ -124,8 +124,8 @@ def between(
     views: Mapping[str, View],
     absorbed: set[str],
     layers: Sequence[Made],
-    maps: Sequence[Wanted],
-) -> Between:
+    maps: Sequence[ReadMap],
+) -> FlowPlan:
     """Plan what lies between maps.
 
     Args:
@@ -145,11 +145,11 @@ class _Between:
         views: Mapping[str, View],
         absorbed: set[str],
         layers: Sequence[Made],
-        maps: Sequence[Wanted],
+        maps: Sequence[ReadMap],
     ) -> None:
         self.graph, self.views, self.absorbed = graph, views, absorbed
         self.layers = {made.raw.root: made for made in layers}
-        self.wanted: dict[str, list[Wanted]] = {}
+        self.wanted: dict[str, list[ReadMap]] = {}
         for wanted in maps:
             self.wanted.setdefault(wanted.view.root, []).append(wanted)
         self.readers: dict[str, int] = {}
@@ -159,13 +159,13 @@ class _Between:
         self.seen: dict[str, _Seen] = {}
         self.why: dict[str, str] = {graph.image: "the picture itself"}
         self.behind_layer: dict[str, bool] = {graph.image: False}
-        self.steps: list[Step] = []
-        self.maps: dict[str, Node] = {}
-        self.results: dict[str, Node] = {}
+        self.steps: list[FlowStep] = []
+        self.maps: dict[str, FlowNode] = {}
+        self.results: dict[str, FlowNode] = {}
         self.inputs: list[str] = []
         self.captured: dict[str, str] = {}
 
-    def planned(self) -> Between:
+    def planned(self) -> FlowPlan:
         self._give(self.graph.image)
         for operator in self.graph.operators:
             root = operator.output
@@ -181,7 +181,7 @@ class _Between:
                 self._give(root)
         steps = self._needed()
         self._want(steps)
-        return Between(tuple(steps), self.maps, self.results, tuple(self.inputs), self.captured)
+        return FlowPlan(tuple(steps), self.maps, self.results, tuple(self.inputs), self.captured)
 
     # What each operator makes: a value seen as a node, or why integers do not make it.
 
@@ -208,7 +208,7 @@ class _Between:
         if operator.kind in how:
             return how[operator.kind](operator, known)
         meaning = operator.meaning
-        if isinstance(meaning, Window):
+        if isinstance(meaning, Pooling):
             return self._pool(operator, known[0], meaning)
         if isinstance(meaning, Reduced):
             return self._reduce(operator, known[0], meaning)
@@ -228,7 +228,7 @@ class _Between:
         return _Seen(source.node, None if _in_order(order, source.node) else order)
 
     def _result(self, made: Made) -> _Seen:
-        node = Node(made.layer.out_shape, made.code, layer=made.layer.name)
+        node = FlowNode(made.layer.out_shape, made.code, layer=made.layer.name)
         self.results[made.layer.name] = node
         size = prod(node.shape)
         order = np.empty(size, np.int64)
@@ -236,8 +236,8 @@ class _Between:
         order = order.reshape(self.graph.shapes[made.raw.root])
         seen = node
         if made.layer.relu and made.ceiling < inf:
-            seen = Node(node.shape, made.code)
-            self.steps.append(Step("clip", [node], seen, low=0, high=made.ceiling))
+            seen = FlowNode(node.shape, made.code)
+            self.steps.append(FlowStep("clip", [node], seen, low=0, high=made.ceiling))
         return _Seen(seen, None if _in_order(order, node) else order)
 
     def _relu(self, operator: Operator, known: list[_Seen]) -> _Seen | str:
@@ -255,8 +255,8 @@ class _Between:
             maker.low, maker.high = 0, operator.ceiling
             source.node.root = operator.output
             return source
-        node = Node(source.node.shape, root=operator.output)
-        self.steps.append(Step("clip", [source.node], node, low=0, high=operator.ceiling))
+        node = FlowNode(source.node.shape, root=operator.output)
+        self.steps.append(FlowStep("clip", [source.node], node, low=0, high=operator.ceiling))
         return _Seen(node, source.order)
 
     def _scale(self, operator: Operator, known: list[_Seen]) -> _Seen | str:
@@ -271,8 +271,8 @@ class _Between:
             if not np.isfinite(rows).all() or np.ptp(rows, axis=1).any():
                 return f"{operator.what or 'scale'}: factors that are not those of channels"
             parts.append(rows[:, 0])
-        node = Node(source.node.shape, root=operator.output)
-        step = Step("scale", [source.node], node, factor=parts[0], offset=parts[1])
+        node = FlowNode(source.node.shape, root=operator.output)
+        step = FlowStep("scale", [source.node], node, factor=parts[0], offset=parts[1])
         self.steps.append(step)
         return _Seen(node, source.order)
 
@@ -285,17 +285,17 @@ class _Between:
         order = np.empty_like(places[0])
         order[places[0]] = places[1]
         other = self._moved(second.node, order.reshape(first.node.shape))
-        node = Node(first.node.shape, root=operator.output)
-        self.steps.append(Step("sum", [first.node, other], node, meaning))
+        node = FlowNode(first.node.shape, root=operator.output)
+        self.steps.append(FlowStep("sum", [first.node, other], node, meaning))
         return _Seen(node, first.order)
 
-    def _pool(self, operator: Operator, known: _Seen, meaning: Window) -> _Seen | str:
+    def _pool(self, operator: Operator, known: _Seen, meaning: Pooling) -> _Seen | str:
         shapes = self.graph.shapes[operator.inputs[0]], self.graph.shapes[operator.output]
         if any(len(shape) != 4 or shape[0] != 1 for shape in shapes):
             return operator.what
         source = self._moved(known.node, self._places(known, operator.inputs[0]).reshape(shapes[0][1:]))
-        node = Node((shapes[1][1], shapes[1][2], shapes[1][3]), root=operator.output)
-        self.steps.append(Step("window", [source], node, meaning))
+        node = FlowNode((shapes[1][1], shapes[1][2], shapes[1][3]), root=operator.output)
+        self.steps.append(FlowStep("window", [source], node, meaning))
         return _Seen(node)
 
     def _reduce(self, operator: Operator, known: _Seen, meaning: Reduced) -> _Seen | str:
@@ -307,9 +307,9 @@ class _Between:
         places = self._places(known, operator.inputs[0]).transpose((*kept, *axes))
         sizes = (1, *(shape[axis] for axis in axes))[-2:]
         source = self._moved(known.node, places.reshape(-1, *sizes))
-        node = Node((prod(shape[axis] for axis in kept), 1, 1), root=operator.output)
+        node = FlowNode((prod(shape[axis] for axis in kept), 1, 1), root=operator.output)
         kernel = (sizes[0], sizes[1])
-        self.steps.append(Step("window", [source], node, Window(meaning.how, kernel, kernel)))
+        self.steps.append(FlowStep("window", [source], node, Pooling(meaning.how, kernel, kernel)))
         return _Seen(node)
 
     def _concat(self, operator: Operator, known: list[_Seen]) -> _Seen | str:
@@ -337,8 +337,8 @@ class _Between:
             self._moved(each.node, self._places(each, value).transpose(turn).reshape(-1, *fold))
             for each, value in zip(known, operator.inputs, strict=True)
         ]
-        node = Node((made[axis], *fold), root=operator.output)
-        self.steps.append(Step("concatenate", parts, node))
+        node = FlowNode((made[axis], *fold), root=operator.output)
+        self.steps.append(FlowStep("concatenate", parts, node))
         order = np.arange(prod(made)).reshape([made[n] for n in turn]).transpose(np.argsort(turn))
         return _Seen(node, None if _in_order(order, node) else order)
 
@@ -370,13 +370,13 @@ class _Between:
         folded = (*inner, 1, 1)[:3] if len(inner) < 4 else (prod(inner[:-2]), *inner[-2:])
         return _Seen(self._moved(seen.node, seen.order.reshape(folded)))
 
-    def _moved(self, node: Node, order: np.ndarray) -> Node:
+    def _moved(self, node: FlowNode, order: np.ndarray) -> FlowNode:
         """The integers of a node in another order, or shape."""
         shape: Shape = (order.shape[0], order.shape[1], order.shape[2])
         if shape == node.shape and _in_order(order, node):
             return node
-        made = Node(shape)
-        self.steps.append(Step("move", [node], made, order=order))
+        made = FlowNode(shape)
+        self.steps.append(FlowStep("move", [node], made, order=order))
         return made
 
     # Maps.
@@ -396,18 +396,18 @@ class _Between:
             node = self._moved(seen.node, order)
             if any(map(any, wanted.margins)):
                 sizes = [sum(around) + n for around, n in zip(wanted.margins, node.shape[1:], strict=True)]
-                padded = Node((node.shape[0], sizes[0], sizes[1]))
+                padded = FlowNode((node.shape[0], sizes[0], sizes[1]))
                 before = (0, wanted.margins[0][0], wanted.margins[1][0])
-                self.steps.append(Step("move", [node], padded, order=np.array(before)))
+                self.steps.append(FlowStep("move", [node], padded, order=np.array(before)))
                 node = padded
             if node.map is not None or (node.layer and node.code != ("map", wanted.name)):
-                same = Node(node.shape)
-                self.steps.append(Step("clip", [node], same))
+                same = FlowNode(node.shape)
+                self.steps.append(FlowStep("clip", [node], same))
                 node = same
             node.map, node.code = wanted.name, ("map", wanted.name)
             self.maps[wanted.name] = node
 
-    def _know(self, wanted: Wanted, root: str) -> None:
+    def _know(self, wanted: ReadMap, root: str) -> None:
         """What else reads the value of a map that is given has the map, if it is all of the value."""
         size = prod(self.graph.shapes[root])
         if any(map(any, wanted.margins)) or prod(wanted.view.shape) != size or root in self.seen:
@@ -415,11 +415,11 @@ class _Between:
         order = np.empty(size, np.int64)
         order[wanted.view.of_array(np.arange(size)).reshape(-1)] = np.arange(size)
         channels, height, width = wanted.view.shape
-        node = Node((channels, height, width), ("map", wanted.name), root, wanted.name)
+        node = FlowNode((channels, height, width), ("map", wanted.name), root, wanted.name)
         order = order.reshape(self.graph.shapes[root])
         self.seen[root] = _Seen(node, None if _in_order(order, node) else order)
 
-    def _needed(self) -> list[Step]:
+    def _needed(self) -> list[FlowStep]:
         needed = {id(node) for node in self.maps.values()}
         steps = []
         for step in reversed(self.steps):
@@ -428,8 +428,8 @@ class _Between:
                 steps.append(step)
         return steps[::-1]
 
-    def _want(self, steps: list[Step]) -> None:
-        readers: dict[int, list[Step]] = {}
+    def _want(self, steps: list[FlowStep]) -> None:
+        readers: dict[int, list[FlowStep]] = {}
         for step in steps:
             for node in step.inputs:
                 readers.setdefault(id(node), []).append(step)
@@ -448,7 +448,7 @@ class _Between:
                 step.output.code = ("value", step.output.root)
 
 
-def _in_order(order: np.ndarray, node: Node) -> bool:
+def _in_order(order: np.ndarray, node: FlowNode) -> bool:
     size = prod(node.shape)
     return order.size == size and bool((order.reshape(-1) == np.arange(size)).all())
 

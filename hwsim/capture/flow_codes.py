@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf, prod
 
 import numpy as np
@@ -24,22 +23,14 @@ from hwsim.between import (
     Strided,
     Value,
 )
-from hwsim.capture.flow import Between, Key, Node, Step
-from hwsim.capture.meanings import Summed, Window
+from hwsim.capture.flow import FlowNode, FlowPlan, FlowStep, Key
+from hwsim.capture.map_code import MapCode
+from hwsim.capture.meanings import Pooling, Summed
 from hwsim.errors import CaptureError
 from hwsim.quantize import multipliers_for
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A calibrated code: see :class:`hwsim.trace.MapInfo`."""
-
-    bits: int
-    signed: bool
-    scale: float
-
-
-def flow_of(planned: Between, codes: Mapping[Key, Kind]) -> Flow:
+def flow_of(planned: FlowPlan, codes: Mapping[Key, MapCode]) -> Flow:
     """The flow of a plan.
 
     Args:
@@ -56,13 +47,13 @@ def flow_of(planned: Between, codes: Mapping[Key, Kind]) -> Flow:
 
 
 class _Coder:
-    def __init__(self, planned: Between, codes: Mapping[Key, Kind]) -> None:
+    def __init__(self, planned: FlowPlan, codes: Mapping[Key, MapCode]) -> None:
         self.planned, self.codes = planned, codes
         self.values: dict[str, Value] = {}
         self.of: dict[int, Value] = {}
         self.operators: list[Operator] = []
         self.numbers: dict[str, int] = {}
-        self.rescaled: dict[tuple[str, Kind], Value] = {}
+        self.rescaled: dict[tuple[str, MapCode], Value] = {}
 
     def flow(self) -> Flow:
         results = {}
@@ -84,7 +75,7 @@ class _Coder:
     def _maps(self) -> set[str]:
         return {*self.planned.maps, *self.planned.inputs, *self.planned.captured}
 
-    def _value(self, node: Node, name: str) -> Value:
+    def _value(self, node: FlowNode, name: str) -> Value:
         assert node.code is not None
         code = self.codes[node.code]
         made = Value(node.map or name, node.shape, code.bits, code.signed, code.scale)
@@ -95,16 +86,16 @@ class _Coder:
         self.numbers[what] = self.numbers.get(what, 0) + 1
         return f"{what}.{self.numbers[what]}"
 
-    def _made(self, step: Step, what: str) -> Value:
+    def _made(self, step: FlowStep, what: str) -> Value:
         return self._value(step.output, step.output.map or self._named(what))
 
-    def _as(self, node: Node, output: Value) -> Value:
+    def _as(self, node: FlowNode, output: Value) -> Value:
         """A value as one with the code of what is made of it."""
         value = self.of[id(node)]
         low, high = output.limits
         if value.scale == output.scale and low <= value.limits[0] and value.limits[1] <= high:
             return value
-        code = Kind(output.bits, output.signed, output.scale)
+        code = MapCode(output.bits, output.signed, output.scale)
         key = (value.name, code)
         if key not in self.rescaled:
             made = Value(self._named("rescale"), value.shape, code.bits, code.signed, code.scale)
@@ -134,13 +125,13 @@ class _Coder:
             )
         )
 
-    def _bounds(self, step: Step, output: Value) -> tuple[int, int]:
+    def _bounds(self, step: FlowStep, output: Value) -> tuple[int, int]:
         least, largest = output.limits
         low = least if step.low == -inf else max(least, round(step.low / output.scale))
         high = largest if step.high == inf else min(largest, round(step.high / output.scale))
         return low, max(low, high)
 
-    def _clip(self, step: Step) -> None:
+    def _clip(self, step: FlowStep) -> None:
         value, bounds = self.of[id(step.inputs[0])], None
         assert step.output.code is not None
         code = self.codes[step.output.code]
@@ -156,12 +147,12 @@ class _Coder:
         else:
             self._rescale(value, made, np.ones(1), np.zeros(1), bounds)
 
-    def _scale(self, step: Step) -> None:
+    def _scale(self, step: FlowStep) -> None:
         made = self._made(step, "scale")
         value = self.of[id(step.inputs[0])]
         self._rescale(value, made, step.factor, step.offset, self._bounds(step, made))
 
-    def _sum(self, step: Step) -> None:
+    def _sum(self, step: FlowStep) -> None:
         made = self._made(step, "add")
         first, second = (self.of[id(node)] for node in step.inputs)
         assert isinstance(step.meaning, Summed)
@@ -172,9 +163,9 @@ class _Coder:
             Add((first.name, second.name), made.name, low, high, shift, (int(one), int(other)))
         )
 
-    def _window(self, step: Step) -> None:
+    def _window(self, step: FlowStep) -> None:
         window, node = step.meaning, step.inputs[0]
-        assert isinstance(window, Window)
+        assert isinstance(window, Pooling)
         if window.how == "max":
             made = self._made(step, "max_pool")
             source = self._as(node, made)
@@ -214,12 +205,12 @@ class _Coder:
             )
         )
 
-    def _concatenate(self, step: Step) -> None:
+    def _concatenate(self, step: FlowStep) -> None:
         made = self._made(step, "concatenate")
         parts = [self._as(node, made) for node in step.inputs]
         self.operators.append(Concatenate(tuple(part.name for part in parts), made.name))
 
-    def _move(self, step: Step) -> None:
+    def _move(self, step: FlowStep) -> None:
         made = self._made(step, "move")
         source = self._as(step.inputs[0], made)
         assert step.order is not None

@@ -9,7 +9,7 @@ How = Literal["max", "mean"]
 
 
 @dataclass(frozen=True)
-class Window:
+class Pooling:
     """A pool; a window's padding counts in a mean if ``count_padding``.
 
     Attributes:
@@ -38,12 +38,12 @@ class Summed:
     factors: tuple[float, float]
 
 
-Meaning = Window | Reduced | Summed
+Meaning = Pooling | Reduced | Summed
 
 
-def windows_of(how: How, sizes: tuple[int, ...], outputs: tuple[int, ...]) -> Window | None:
+def windows_of(how: How, sizes: tuple[int, ...], outputs: tuple[int, ...]) -> Pooling | None:
     """An adaptive pool as one of equal windows; None if they are not equal."""
     if len(sizes) != 2 or any(size % made for size, made in zip(sizes, outputs, strict=True)):
         return None
     kernel = (sizes[0] // outputs[0], sizes[1] // outputs[1])
-    return Window(how, kernel, kernel)
+    return Pooling(how, kernel, kernel)

@@ -41,7 +41,7 @@ class LeNet5(nn.Module):
         return values
 
 
-class MobileNetV1(nn.Module):
+class TensorFlowMobileNetV1(nn.Module):
     """MobileNet-V1 1.0/224, batch normalization folded, with TensorFlow's SAME padding and ReLU6.
 
     Geometry and names of layers are those of :func:`hwsim.networks.mobilenet.mobilenet_v1`.
@@ -95,4 +95,4 @@ def _relu6_same(conv: nn.Conv2d, values: torch.Tensor) -> torch.Tensor:
     return functional.relu6(conv(functional.pad(values, pads)))
 
 
-MODULES: Mapping[str, type[nn.Module]] = {"lenet5": LeNet5, "mobilenet_v1": MobileNetV1}
+MODULES: Mapping[str, type[nn.Module]] = {"lenet5": LeNet5, "mobilenet_v1": TensorFlowMobileNetV1}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwsim.capture.meanings import How, Meaning, Reduced, Summed, Window
+from hwsim.capture.meanings import How, Meaning, Pooling, Reduced, Summed
 from hwsim.capture.onnx_node import Node
 
 
@@ -23,7 +23,7 @@ def meaning_of(node: Node) -> Meaning | None:
     return None
 
 
-def _window(node: Node, how: How) -> Window | None:
+def _window(node: Node, how: How) -> Pooling | None:
     kernel, sizes, made = node.attributes["kernel_shape"], node.shape[2:], node.made().shape[2:]
     if len(kernel) != 2 or set(node.attributes.get("dilations", [1])) != {1}:
         return None
@@ -36,4 +36,4 @@ def _window(node: Node, how: How) -> Window | None:
         pads = [*before.tolist(), *(spare - before).tolist()]
     padding = (int(pads[0]), int(pads[1]), int(pads[2]), int(pads[3]))
     counted = bool(node.attributes.get("count_include_pad", 0))
-    return Window(how, (kernel[0], kernel[1]), (strides[0], strides[1]), padding, counted)
+    return Pooling(how, (kernel[0], kernel[1]), (strides[0], strides[1]), padding, counted)

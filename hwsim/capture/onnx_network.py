@@ -13,7 +13,7 @@ from hwsim.capture.graph import Graph, Operator, unique
 from hwsim.capture.onnx_input import Input, Layout, batch_of_one
 from hwsim.capture.onnx_meanings import meaning_of
 from hwsim.capture.onnx_model import chosen, nodes_inside, plain, read_model
-from hwsim.capture.onnx_node import Kind, Node
+from hwsim.capture.onnx_node import Node, ValueType
 from hwsim.capture.onnx_operators import NO_PRODUCTS, describe
 from hwsim.capture.onnx_shapes import inferred_kinds, part_that_makes
 from hwsim.capture.order import in_order
@@ -178,7 +178,7 @@ class OnnxNetwork:
     def _use(self, model: onnx.ModelProto) -> None:
         self.model, self._session = model, None
 
-    def _values(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, Kind], set[str]]:
+    def _values(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, ValueType], set[str]]:
         """Constants by name, shape and type of every value, and which values depend on the picture."""
         constants = {
             tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in self.model.graph.initializer
@@ -195,13 +195,13 @@ class OnnxNetwork:
                 met |= read
         constants |= self._look(image, computed & met)
         given = self.input.feed(image[None])
-        kinds = {name: Kind(value.shape, value.dtype) for name, value in constants.items()}
+        kinds = {name: ValueType(value.shape, value.dtype) for name, value in constants.items()}
         kinds |= inferred_kinds(self.model, self.input.name, given)
-        kinds[self.input.name] = Kind(given.shape, given.dtype)
+        kinds[self.input.name] = ValueType(given.shape, given.dtype)
         unknown = sorted(varying - kinds.keys())
         for first in range(0, len(unknown), AT_ONCE):
             found = self._look(image, unknown[first : first + AT_ONCE])
-            kinds |= {name: Kind(value.shape, value.dtype) for name, value in found.items()}
+            kinds |= {name: ValueType(value.shape, value.dtype) for name, value in found.items()}
         return constants, kinds, varying
 
     def _look(self, image: np.ndarray, names: Collection[str]) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueType:
     """Shape and type of a value of a run."""
 
     shape: Shape
@@ -43,7 +43,7 @@ class Node:
     constants: Mapping[str, np.ndarray]
     scales: Mapping[str, np.ndarray]
     varying: frozenset[str]
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, ValueType]
 
     @staticmethod
     def of(
@@ -51,7 +51,7 @@ class Node:
         constants: Mapping[str, np.ndarray],
         scales: Mapping[str, np.ndarray],
         varying: set[str],
-        kinds: Mapping[str, Kind],
+        kinds: Mapping[str, ValueType],
     ) -> Node:
         """A node beside what is known of its inputs."""
         weights = next((name for name in node.input[1:2] if name.endswith(".weight")), "")
@@ -78,7 +78,7 @@ class Node:
         """Of the first input that depends on the picture."""
         return self.kinds[self.read[0]].shape if self.read else ()
 
-    def made(self, number: int = 0) -> Kind:
+    def made(self, number: int = 0) -> ValueType:
         """An output."""
         return self.kinds[self.outputs[number]]
 

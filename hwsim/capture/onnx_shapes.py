@@ -7,12 +7,12 @@ from collections.abc import Collection
 import numpy as np
 import onnx
 
-from hwsim.capture.onnx_node import Kind
+from hwsim.capture.onnx_node import ValueType
 
 FEW = 1 << 10  # bytes of a constant that may say a shape: larger ones are weights
 
 
-def inferred_kinds(model: onnx.ModelProto, name: str, given: np.ndarray) -> dict[str, Kind]:
+def inferred_kinds(model: onnx.ModelProto, name: str, given: np.ndarray) -> dict[str, ValueType]:
     """What onnx can tell without a run; values that it does not know are not there.
 
     Args:
@@ -39,7 +39,7 @@ def inferred_kinds(model: onnx.ModelProto, name: str, given: np.ndarray) -> dict
         sizes = tuple(size.dim_value for size in tensor.shape.dim)
         known = tensor.HasField("shape") and all(size.HasField("dim_value") for size in tensor.shape.dim)
         if known and tensor.elem_type:
-            kinds[value.name] = Kind(sizes, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+            kinds[value.name] = ValueType(sizes, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     return kinds
 
 

@@ -42,7 +42,7 @@ class Place:
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class PlacedLayer:
     """A layer among the values of a run.
 
     Attributes:
@@ -60,7 +60,7 @@ class Placed:
     reordered: bool = False
 
 
-def placed_linear(mac: Mac, operator: Operator, view: View, result: View) -> Placed:
+def placed_linear(mac: Mac, operator: Operator, view: View, result: View) -> PlacedLayer:
     """A linear layer over the vectors of a value.
 
     Raises:
@@ -78,12 +78,12 @@ def placed_linear(mac: Mac, operator: Operator, view: View, result: View) -> Pla
     reordered = not np.array_equal(rows, np.arange(len(rows)))
     if reordered:
         mac = replace(mac, weights=mac.weights[:, rows])
-    return Placed(Place(seen.merged()), mac, raw, (0, 0), reordered)
+    return PlacedLayer(Place(seen.merged()), mac, raw, (0, 0), reordered)
 
 
 def placed_convolution(
     mac: Mac, view: View, result: View, pad: tuple[Operator, tuple[int, ...], View] | None
-) -> Placed:
+) -> PlacedLayer:
     """A convolution of a value.
 
     Args:
@@ -97,14 +97,16 @@ def placed_convolution(
     """
     padding, raw = mac.padding, picture(result)
     if mac.transposed:
-        return Placed(Place(picture(view)), mac, raw, padding)
+        return PlacedLayer(Place(picture(view)), mac, raw, padding)
     inner = pad and _unpadded(view, *pad)
     if inner:
         view, (top, left) = inner
         padding = (padding[0] + top, padding[1] + left)
     seen = picture(view)
     margins = _surplus(mac, padding, seen.shape, raw.shape)
-    return Placed(Place(seen, margins), mac, raw, (padding[0] - margins[0][0], padding[1] - margins[1][0]))
+    return PlacedLayer(
+        Place(seen, margins), mac, raw, (padding[0] - margins[0][0], padding[1] - margins[1][0])
+    )
 
 
 def picture(view: View) -> View:

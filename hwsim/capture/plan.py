@@ -8,13 +8,13 @@ from math import inf
 
 import numpy as np
 
-from hwsim.capture.flow import Between, Made, Wanted
+from hwsim.capture.flow import FlowPlan, Made, ReadMap
 from hwsim.capture.flow import between as plan_between
 from hwsim.capture.fold import Follower
 from hwsim.capture.graph import Graph, Lattice, Mac, Operator, unique
 from hwsim.capture.lattice import Own, lattices, never_negative, own_code
 from hwsim.capture.makers import makers
-from hwsim.capture.places import Place, Placed, placed_convolution, placed_linear
+from hwsim.capture.places import Place, PlacedLayer, placed_convolution, placed_linear
 from hwsim.capture.views import View
 from hwsim.errors import CaptureError
 from hwsim.layer import Layer
@@ -121,7 +121,7 @@ class Plan:
     layers: tuple[PlannedLayer, ...]
     maps: tuple[PlannedMap, ...]
     left_out: tuple[LeftOut, ...]
-    between: Between
+    between: FlowPlan
 
     @property
     def share(self) -> float:
@@ -181,7 +181,7 @@ class _Planner:
             self.views,
             self.follower.absorbed,
             [Made(known.layer, known.raw, known.code, known.ceiling) for known in layers],
-            [Wanted(known.name, known.place.view, known.place.margins) for known in maps],
+            [ReadMap(known.name, known.place.view, known.place.margins) for known in maps],
         )
         return Plan(tuple(layers), tuple(maps), tuple(left_out), between)
 
@@ -225,7 +225,7 @@ class _Planner:
         )
         return _Draft(operator, placed.place, known)
 
-    def _placed(self, operator: Operator, mac: Mac) -> Placed:
+    def _placed(self, operator: Operator, mac: Mac) -> PlacedLayer:
         view = self.views[operator.inputs[0]]
         result = View.of(operator.output, self.graph.shapes[operator.output])
         if mac.kind == "linear":
@@ -301,7 +301,7 @@ def _outputs(made: Mapping[Place, Mapping[int, bool]]) -> dict[int, list[Place]]
     }
 
 
-def _geometry(name: str, placed: Placed) -> Layer:
+def _geometry(name: str, placed: PlacedLayer) -> Layer:
     """A layer; ReLU and the names of its maps are not known yet.
 
     Raises:

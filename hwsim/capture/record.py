@@ -17,7 +17,7 @@ from hwsim.capture.preprocessing import Prepared
 from hwsim.errors import CaptureError
 from hwsim.quantize import code_limit, quantize_map
 from hwsim.trace import MapInfo, TraceWriter
-from hwsim.trace.provenance import LEFT_OUT, Clamped, as_json
+from hwsim.trace.provenance import LEFT_OUT, ClampedValues, as_json
 
 
 class Pictures(Protocol):
@@ -32,7 +32,7 @@ class Captured:
     """A capture that is done: its plan, and the maps with values beyond their codes."""
 
     plan: Plan
-    clamped: tuple[Clamped, ...]
+    clamped: tuple[ClampedValues, ...]
 
 
 def capture(

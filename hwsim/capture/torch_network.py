@@ -42,7 +42,7 @@ FAILURES = (
 
 
 @dataclass(frozen=True)
-class Step:
+class OperatorCall:
     """A call of an operator: its name, and the names of the values that it makes, those of the graph."""
 
     name: str
@@ -98,7 +98,7 @@ class TorchNetwork:
             )
         return recorder.kept
 
-    def steps(self, image: np.ndarray) -> tuple[str, tuple[Step, ...]]:
+    def steps(self, image: np.ndarray) -> tuple[str, tuple[OperatorCall, ...]]:
         """The name of the picture's value, and every call of a run on it, those on constants too.
 
         Raises:
@@ -143,7 +143,7 @@ class _Recorder(TorchDispatchMode):
         self.operators: list[Operator] = []
         self.outputs: list[str] = []
         self.names: list[str] = []
-        self.steps: list[Step] = []
+        self.steps: list[OperatorCall] = []
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.kept: dict[str, np.ndarray] = {}
         self._wanted, self._path, self._layers = wanted, path, layers
@@ -158,7 +158,7 @@ class _Recorder(TorchDispatchMode):
         call = Call.of(func, args, kwargs or {})
         read = tuple(dict.fromkeys(value for tensor in call.tensors if (value := self._value(tensor))))
         result = func(*args, **(kwargs or {}))
-        self.steps.append(Step(call.name, self._note(call, result, read) if read else ()))
+        self.steps.append(OperatorCall(call.name, self._note(call, result, read) if read else ()))
         return result
 
     def names_of(self, values: Any) -> list[str]:

@@ -61,7 +61,7 @@ def accuracy(
     from hwsim.capture.sources import open_network
     from hwsim.report.write import write_files
     from hwsim.reproduce.accuracy import loop_note, measure_accuracy
-    from hwsim.reproduce.entry import Entry, Score, to_json
+    from hwsim.reproduce.entry import Answers, Entry, to_json
     from hwsim.reproduce.labels import open_labels
     from hwsim.reproduce.write import made_with
 
@@ -88,7 +88,7 @@ def accuracy(
             batch=batch,
             progress=advance,
         )
-    scores = {width: Score(right, found.pictures) for width, right in found.correct.items()}
+    scores = {width: Answers(right, found.pictures) for width, right in found.correct.items()}
     if output is not None:
         entry = Entry(network.name, data, variant, scores, None, (loop_note(found),))
         write_files(output.parent, {output.name: to_json([entry], made_with())})

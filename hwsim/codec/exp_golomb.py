@@ -37,7 +37,7 @@ class ExpGolomb(Coder):
         """The ``count`` values, 1-D; behind them only padding may follow.
 
         Raises:
-            CodecError: as hwsim.codec.seg.Seg.decode.
+            CodecError: as hwsim.codec.seg.SegCoder.decode.
         """
         buffer = as_bytes(data)
         kind, largest = largest_of(dtype, self.bits)

@@ -12,7 +12,7 @@ from hwsim.codec.coder import Coder
 from hwsim.errors import CodecError
 
 _CODERS = {
-    "seg": "hwsim.codec.seg:Seg",
+    "seg": "hwsim.codec.seg:SegCoder",
     "aseg": "hwsim.codec.aseg:Aseg",
     "exp_golomb": "hwsim.codec.exp_golomb:ExpGolomb",
     "zvc": "hwsim.codec.zvc:Zvc",

@@ -28,7 +28,7 @@ from hwsim.codec.seg_lengths import best_order_of, loop_order
 
 
 @dataclass(frozen=True)
-class Seg(Coder):
+class SegCoder(Coder):
     """SEG as a coder of the registry."""
 
     name: ClassVar[str] = "seg"
@@ -82,7 +82,7 @@ class Seg(Coder):
         return best_order_of(np.bincount(as_codes(values, self.bits)))
 
 
-_SEG = Seg()
+_SEG = SegCoder()
 encode = _SEG.encode
 decode = _SEG.decode
 encoded_bits = _SEG.encoded_bits

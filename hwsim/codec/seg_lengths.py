@@ -35,5 +35,5 @@ def code_lengths(order: int) -> np.ndarray:
 
 
 def best_order_of(histogram: np.ndarray) -> int:
-    """As :meth:`hwsim.codec.seg.Seg.best_order`, of values that a histogram (int64) counts."""
+    """As :meth:`hwsim.codec.seg.SegCoder.best_order`, of values that a histogram (int64) counts."""
     return cheapest_order(histogram, code_lengths)

@@ -13,7 +13,7 @@ from hwsim.arch import SUB_BANKS, Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import check_layer
-from hwsim.machine.sharing import LATENCIES, Window, best_share
+from hwsim.machine.sharing import LATENCIES, RowWindow, best_share
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +133,7 @@ def map_layer(layer: Layer, arch: Arch, counts: np.ndarray, block: int) -> Mappi
     depthwise = layer.kind == "depthwise"
     unit_channels = block if depthwise else arch.columns
     units = -(-layer.out_shape[0] // unit_channels)
-    window = Window(*layer.in_shape[1:], layer.kernel[0], layer.stride[0], layer.padding[0])
+    window = RowWindow(*layer.in_shape[1:], layer.kernel[0], layer.stride[0], layer.padding[0])
     # Units whose passes may differ: all if depthwise, else those of full width and the last.
     kinds = np.arange(units)
     if not depthwise:

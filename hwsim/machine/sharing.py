@@ -18,7 +18,7 @@ FIRST_ITEM = 2 + DECODE_LATENCY  # cycle in which the first item of a pass can b
 LATENCIES = (FIRST_ITEM, MAC_LATENCY, DRAIN_LATENCY)
 
 
-class Window(NamedTuple):
+class RowWindow(NamedTuple):
     """Which input rows reach output row r: ``kernel`` of them, from r * stride - padding on."""
 
     height: int
@@ -38,7 +38,7 @@ def best_share(counts, drains, kinds, busy, rows, window, cores, contiguous, bal
         kinds: int64 (units,), of every unit.
         busy: what a value costs for the first owned row that it reaches, and for each further one.
         rows: output rows.
-        window: a :class:`Window`.
+        window: a :class:`RowWindow`.
         cores: of the array.
         contiguous, balanced: which splits to try.
         latencies: :data:`LATENCIES`.

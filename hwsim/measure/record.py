@@ -50,7 +50,7 @@ class KernelInfo:
 
 
 @dataclass(frozen=True)
-class Timing:
+class KernelTiming:
     """One kernel on one layer.
 
     Attributes:
@@ -102,7 +102,7 @@ class MeasuredLayer:
     name: str
     kind: str
     density: float
-    timings: tuple[Timing, ...]
+    timings: tuple[KernelTiming, ...]
 
 
 @dataclass(frozen=True)

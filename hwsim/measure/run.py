@@ -15,7 +15,7 @@ from hwsim.layer import Layer
 from hwsim.measure import cpu
 from hwsim.measure.kernels import Kernel
 from hwsim.measure.problem import Problem, pad
-from hwsim.measure.record import SCHEMA, Device, Machine, Measured, MeasuredLayer, Timing
+from hwsim.measure.record import SCHEMA, Device, KernelTiming, Machine, Measured, MeasuredLayer
 from hwsim.quantize import dequantize
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def measure(
             info = trace.maps[layer.input]
             if layer.transposed:
                 why = "transposed convolutions are not measured"
-                timings = tuple(Timing(kernel.info.name, not_measured=why) for kernel in chosen)
+                timings = tuple(KernelTiming(kernel.info.name, not_measured=why) for kernel in chosen)
             else:
                 maps = tuple(pad(layer, dequantize(code, info.scale, info.signed)) for code in codes)
                 problem = Problem(layer, weights, maps)
@@ -168,7 +168,7 @@ def _weights(trace: Trace, layer: Layer) -> tuple[np.ndarray, bool]:
 
 def _time(
     kernel: Kernel, problem: Problem, repeats: int, clock: Callable[[Callable[[], None]], float]
-) -> Timing:
+) -> KernelTiming:
     """Check one kernel on one layer, then time it."""
     name = kernel.info.name
     try:
@@ -179,9 +179,9 @@ def _time(
         )
     except Exception as problem_found:  # whatever the kernel's library raises
         reason = " ".join(str(problem_found).split())[:200] or type(problem_found).__name__
-        return Timing(name, not_measured=f"it cannot run this layer here: {reason}")
+        return KernelTiming(name, not_measured=f"it cannot run this layer here: {reason}")
     if not error <= 1:
-        return Timing(name, not_measured=f"its outputs are wrong: {error:.3g} times the error allowed")
+        return KernelTiming(name, not_measured=f"its outputs are wrong: {error:.3g} times the error allowed")
     operands = _input_sets(kernel, problem, operands)
 
     def one_round() -> None:
@@ -192,7 +192,7 @@ def _time(
     loaded = kernel.load(problem.maps[0])
     converting = _rounds(lambda: kernel.convert(problem, loaded), min(repeats, 5), clock)
     lower, median, upper = np.quantile(rounds, [0.25, 0.5, 0.75]) * 1e6 / len(operands)
-    return Timing(
+    return KernelTiming(
         name,
         median_us=float(median),
         lower_us=float(lower),

@@ -23,7 +23,7 @@ from hwsim.files import read_text, whole_file
 from hwsim.layer import Kind, Layer
 from hwsim.networks import Network
 from hwsim.networks.network import some, unique
-from hwsim.networks.topology_table import COLUMNS, Further, Row, Table, further_of, read_table, whole
+from hwsim.networks.topology_table import COLUMNS, Further, Row, TopologyTable, further_of, read_table, whole
 
 _DEPTHWISE = "DP"
 
@@ -122,7 +122,7 @@ def _renamed(rows: tuple[Row, ...], names: list[str]) -> Iterator[str]:
         yield f"names that came before are numbered: {some(changed)}"
 
 
-def _layer(row: Row, name: str, table: Table) -> Layer:
+def _layer(row: Row, name: str, table: TopologyTable) -> Layer:
     """A row's layer, as if it read a map of its own."""
     if not name:
         raise ValueError("the layer has no name")

@@ -90,7 +90,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class TopologyTable:
     """A file's table.
 
     Attributes:
@@ -106,7 +106,7 @@ class Table:
     notes: tuple[str, ...]
 
 
-def read_table(lines: Sequence[str]) -> Table:
+def read_table(lines: Sequence[str]) -> TopologyTable:
     """The table in the lines of a file.
 
     Cells are parted by commas, tabs or semicolons, and may be quoted. The first line holds titles unless it
@@ -130,7 +130,7 @@ def read_table(lines: Sequence[str]) -> Table:
         *(f"line {at} has a name alone, {cells[0]!r}: a heading, not a layer" for at, cells in headings),
     ]
     strides = titles[len(COLUMNS["conv"]) - 1] if format_ == "conv" and titles else ""
-    return Table(format_, _direction(strides), tuple(rows), tuple(notes))
+    return TopologyTable(format_, _direction(strides), tuple(rows), tuple(notes))
 
 
 _EXPECTED = (

@@ -55,7 +55,7 @@ class Scnn:
         if weights is None:
             shape = (layer.out_shape[0], 1 if layer.kind == "depthwise" else layer.in_shape[0], *layer.kernel)
             weights = np.ones(shape, np.bool_)
-        plan = Plan(layer, self.rows, self.columns)
+        plan = Tiling(layer, self.rows, self.columns)
         issued = plan.issued(nonzero, weights != 0)  # (groups, elements)
         lasts = issued
         if self.conflicts:
@@ -93,7 +93,7 @@ def tiles(layer: Layer, axis: int, count: int) -> list[Tile]:
     return found
 
 
-class Plan:
+class Tiling:
     """How a grid of elements shares a layer."""
 
     def __init__(self, layer: Layer, rows: int, columns: int) -> None:

@@ -20,7 +20,7 @@ ORDERS = "SEG has the order of the trace, each other coder the best for every ma
 
 
 @dataclass(frozen=True)
-class MapSizes:
+class CodedMap:
     """One activation map under every coder, summed over the images.
 
     Attributes:
@@ -43,7 +43,7 @@ class MapSizes:
 
 def measure(
     trace: Trace, result: Result, progress: Callable[[int, int], None] | None = None
-) -> tuple[MapSizes, ...]:
+) -> tuple[CodedMap, ...]:
     """Code every map of the images of a result.
 
     Args:
@@ -56,7 +56,7 @@ def measure(
     """
     stored = _stored_bits(trace, result)
     jobs = len(trace.maps) * len(result.images)
-    sizes: list[MapSizes] = []
+    sizes: list[CodedMap] = []
     for info in trace.maps.values():
         bits: Counter[str] = Counter()
         for image in result.images:
@@ -67,11 +67,11 @@ def measure(
         count = values.size * len(result.images)
         coded = {RAW: count * info.bits, **bits, STORED: stored[info.name]}
         ordered = {name: coded[name] for name in labels.in_order(coded)}
-        sizes.append(MapSizes(info.name, info.shape, info.bits, info.order, count, ordered))
+        sizes.append(CodedMap(info.name, info.shape, info.bits, info.order, count, ordered))
     return tuple(sizes)
 
 
-def total_bits(sizes: Sequence[MapSizes]) -> dict[str, int]:
+def total_bits(sizes: Sequence[CodedMap]) -> dict[str, int]:
     """By coder, over all maps."""
     return {coder: sum(map_.coded_bits[coder] for map_ in sizes) for coder in sizes[0].coded_bits}
 
@@ -81,7 +81,7 @@ def ratio(coded_bits: Mapping[str, int], coder: str) -> float | None:
     return totals.ratio(coded_bits[RAW], coded_bits[coder])
 
 
-def base(sizes: Sequence[MapSizes]) -> str:
+def base(sizes: Sequence[CodedMap]) -> str:
     """What a ratio is against, in words: ``raw 16-bit words``."""
     widths = sorted({map_.bits for map_ in sizes})
     if len(widths) == 1:

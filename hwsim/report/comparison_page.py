@@ -92,7 +92,7 @@ def _side(result: Result) -> str:
     return f"{title(result)}, {machine_words(result.arch)}"
 
 
-def _headline(comparison: Comparison) -> list[html.Tile]:
+def _headline(comparison: Comparison) -> list[html.Headline]:
     (a, b), total = comparison.names, comparison.total()
 
     shown = (
@@ -104,13 +104,13 @@ def _headline(comparison: Comparison) -> list[html.Tile]:
     )
     cycles = f"{text.count(total['cycles_b'])} cycles against {text.count(total['cycles_a'])}"
     tiles = [
-        html.Tile(f"{b} over {a}", text.factor(total["speedup_b_over_a"]), cycles),
+        html.Headline(f"{b} over {a}", text.factor(total["speedup_b_over_a"]), cycles),
         *(
-            html.Tile(what, show(total[f"{key}_b"]), f"{a}: {show(total[f'{key}_a'])}")
+            html.Headline(what, show(total[f"{key}_b"]), f"{a}: {show(total[f'{key}_a'])}")
             for what, key, show in shown
         ),
     ]
     one, other = accuracy(comparison.metrics_a), accuracy(comparison.metrics_b)
     if one and other:
-        tiles.append(html.Tile("Accuracy", other, f"{a}: {one}"))
+        tiles.append(html.Headline("Accuracy", other, f"{a}: {one}"))
     return tiles

@@ -35,7 +35,7 @@ class Report:
     """
 
     result: Result
-    maps: tuple[codecs.MapSizes, ...]
+    maps: tuple[codecs.CodedMap, ...]
     metrics: dict[str, Any] = field(default_factory=dict)
     measured: tuple[Measured, ...] = ()
     timeline: Timeline | None = None
@@ -114,7 +114,7 @@ def jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int) else str(value)
 
 
-def _compression(maps: tuple[codecs.MapSizes, ...], images: int) -> dict[str, Any]:
+def _compression(maps: tuple[codecs.CodedMap, ...], images: int) -> dict[str, Any]:
     totals = codecs.total_bits(maps)
     return {
         "base": codecs.base(maps),

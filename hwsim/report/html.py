@@ -21,7 +21,7 @@ _MANY_ROWS = 30
 
 
 @dataclass(frozen=True)
-class Tile:
+class Headline:
     """A headline number.
 
     Attributes:
@@ -81,7 +81,7 @@ def heading(words: str) -> str:
     return f"<h2>{escape(words)}</h2>"
 
 
-def tiles(entries: Sequence[Tile]) -> str:
+def tiles(entries: Sequence[Headline]) -> str:
     """Headline numbers, the first one stressed."""
     return '<div class="tiles">' + "".join(_tile(entry, not i) for i, entry in enumerate(entries)) + "</div>"
 
@@ -145,7 +145,7 @@ def _figure(plot: Plot) -> str:
     return f'<figure class="plot" id="{escape(plot.name)}">{inline_svg(plot)}</figure>'
 
 
-def _tile(tile: Tile, main: bool) -> str:
+def _tile(tile: Headline, main: bool) -> str:
     return (
         f'<div class="tile{" main" if main else ""}"><span class="what">{escape(tile.what)}</span>'
         f"<b>{escape(tile.value)}</b><span>{escape(tile.beside)}</span></div>"

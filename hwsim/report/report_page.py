@@ -177,19 +177,21 @@ def _lead(result: Result, total: Mapping[str, Any]) -> str:
     )
 
 
-def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Tile]:
+def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Headline]:
     bits = codecs.total_bits(report.maps)
     cycles, dense_cycles = text.count(total["cycles"]), text.count(total["dense_cycles"])
     tiles = [
-        html.Tile(
+        html.Headline(
             "Speedup",
             text.factor(total["speedup"]),
             f"over dense; MAC ratio {text.factor(total['mac_ratio'])}; "
             f"busy {text.percent(total['utilization'])}",
         ),
-        html.Tile("Time / image", text.seconds(total["seconds"]), f"{cycles} cycles; dense: {dense_cycles}"),
+        html.Headline(
+            "Time / image", text.seconds(total["seconds"]), f"{cycles} cycles; dense: {dense_cycles}"
+        ),
         *(
-            html.Tile(
+            html.Headline(
                 what,
                 text.size(total[key]),
                 f"dense: {text.size(total[f'dense_{key}'])}; {less(total[part])}",
@@ -199,15 +201,15 @@ def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Tile]:
                 ("All DRAM / image", "dram_bytes", "dram_saved"),
             )
         ),
-        html.Tile(
+        html.Headline(
             "Energy / image",
             text.energy(total["energy_uj"]),
             f"dense: {text.energy(total['dense_energy_uj'])} ({text.factor(total['energy_ratio'])}); "
             f"estimate in registers: {text.energy(total['register_energy_uj'])} "
             f"({text.factor(total['register_energy_ratio'])})",
         ),
-        html.Tile("Density", text.percent(total["density"]), "of the map values are not zero"),
-        html.Tile(
+        html.Headline("Density", text.percent(total["density"]), "of the map values are not zero"),
+        html.Headline(
             "Compression",
             text.factor(codecs.ratio(bits, labels.STORED)),
             f"of the maps as stored, against {codecs.base(report.maps)}",
@@ -215,7 +217,7 @@ def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Tile]:
     ]
     stated = accuracy(report.metrics)
     if stated:
-        tiles.append(html.Tile("Accuracy", stated, "of the network, as its trace states"))
+        tiles.append(html.Headline("Accuracy", stated, "of the network, as its trace states"))
     return tiles
 
 

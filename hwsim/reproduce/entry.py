@@ -19,7 +19,7 @@ STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
-class Score:
+class Answers:
     """Right answers among pictures.
 
     Raises:
@@ -157,7 +157,7 @@ class Entry:
     network: str
     data: str
     variant: str
-    accuracy: dict[str, Score] = field(default_factory=dict)
+    accuracy: dict[str, Answers] = field(default_factory=dict)
     simulated: Simulated | None = None
     notes: tuple[str, ...] = ()
     compared: tuple[Compared, ...] = ()

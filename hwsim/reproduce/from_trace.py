@@ -10,7 +10,7 @@ import numpy as np
 from hwsim.machine.result import Result
 from hwsim.machine.simulation import simulate
 from hwsim.report.tables import machine_words
-from hwsim.reproduce.entry import LayerRow, MapSizes, Score, Simulated
+from hwsim.reproduce.entry import Answers, LayerRow, MapSizes, Simulated
 from hwsim.reproduce.sizes import all_widths
 from hwsim.trace import StoredTrace
 
@@ -56,7 +56,7 @@ def measure_trace(
     )
 
 
-def stored_accuracy(trace: StoredTrace) -> dict[str, Score]:
+def stored_accuracy(trace: StoredTrace) -> dict[str, Answers]:
     """What a trace's own metrics say: ``accuracy`` in integers of its width, ``accuracy_float``."""
     pictures = trace.metrics.get("test_images")
     if not isinstance(pictures, int) or pictures < 1:
@@ -66,7 +66,7 @@ def stored_accuracy(trace: StoredTrace) -> dict[str, Score]:
     for key, width in (("accuracy_float", "float"), ("accuracy", str(bits))):
         share = trace.metrics.get(key)
         if isinstance(share, float) and 0 <= share <= 1:
-            found[width] = Score(round(share * pictures), pictures)
+            found[width] = Answers(round(share * pictures), pictures)
     return found
 
 

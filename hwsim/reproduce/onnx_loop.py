@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
-from hwsim.capture.calibration import Code
+from hwsim.capture.map_code import MapCode
 from hwsim.capture.onnx_network import OnnxNetwork, session_options
 from hwsim.errors import CaptureError
 from hwsim.quantize import code_limit, dequantize
@@ -114,7 +114,7 @@ def _mac(graph: onnx.GraphProto, node: onnx.NodeProto, mac: RoundedMac) -> Itera
     yield helper.make_node("Add", [f"{own}/sums", _constant(graph, f"{own}/bias", mac.bias)], [own])
 
 
-def _round(graph: onnx.GraphProto, value: str, code: Code) -> Iterator[onnx.NodeProto]:
+def _round(graph: onnx.GraphProto, value: str, code: MapCode) -> Iterator[onnx.NodeProto]:
     """Nearest code, half to even, clamped, as a real value again."""
     limit = code_limit(code.bits, code.signed)
     constants = {"scale": code.scale, "most": limit, "least": -limit if code.signed else 0}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwsim.capture.calibration import Calibration, Code
+from hwsim.capture.calibration import Calibration
 from hwsim.capture.graph import Graph, Operator
+from hwsim.capture.map_code import MapCode
 from hwsim.capture.plan import Plan, PlannedLayer
 from hwsim.errors import CaptureError
 
@@ -38,7 +39,7 @@ class Rounding:
         macs: by the name of the value that the operator makes.
     """
 
-    codes: Mapping[str, Code]
+    codes: Mapping[str, MapCode]
     macs: Mapping[str, RoundedMac]
 
 
@@ -59,7 +60,7 @@ def rounding_of(graph: Graph, planned: Plan, calibration: Calibration) -> Roundi
     codes = {}
     for known in planned.maps:
         info = calibration.maps[known.name]
-        codes[known.value] = Code(info.bits, info.signed, info.scale)
+        codes[known.value] = MapCode(info.bits, info.signed, info.scale)
     macs = {}
     operators = [operator for operator in graph.operators if operator.kind == "mac"]
     for operator, place in zip(operators, planned.layers, strict=True):
@@ -67,7 +68,7 @@ def rounding_of(graph: Graph, planned: Plan, calibration: Calibration) -> Roundi
         layer = calibration.layers[place.layer.name]
         drain, scales = layer.requantize, layer.scales
         if not place.direct and place.layer.output is not None:
-            codes.setdefault(place.result, Code(drain.bits, drain.signed, layer.out_scale))
+            codes.setdefault(place.result, MapCode(drain.bits, drain.signed, layer.out_scale))
         unit = scales * calibration.maps[place.layer.input].scale
         macs[operator.output] = RoundedMac(
             (layer.weights * scales[:, None, None, None]).astype(np.float32),

@@ -18,7 +18,7 @@ from hwsim.errors import HwsimError, ReproduceError, TraceError
 from hwsim.machine.marks import marks_of
 from hwsim.report import text
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
-from hwsim.reproduce.entry import Compared, Entry, Score, Simulated, read_tables
+from hwsim.reproduce.entry import Answers, Compared, Entry, Simulated, read_tables
 from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
 from hwsim.trace import StoredTrace, open_trace
 from hwsim.trace.provenance import left_out
@@ -176,7 +176,7 @@ def _run_entry(folder: Path, run: Run, variant: str, labelled: Labelled | None, 
     about, known = run.about, run.about["variants"][variant]
     wanted.say(f"measuring {variant} of {folder}")
     test, epochs = known["test"], known["epochs"]
-    accuracy = {FLOATS: Score(test["correct"], test["images"])}
+    accuracy = {FLOATS: Answers(test["correct"], test["images"])}
     notes = [
         f"Trained {epochs} epochs on {about['machine']}; all variants and trials of the run took "
         f"{about['training_seconds']:,.0f} s. In floats {test['correct']:,} of {test['images']:,} right. "
@@ -191,7 +191,7 @@ def _run_entry(folder: Path, run: Run, variant: str, labelled: Labelled | None, 
 
         network = TorchNetwork(run.module(variant), about["network"])
         found = measure_accuracy(network, labelled.test, labelled.labels, labelled.calibration, batch=BATCH)
-        accuracy = {width: Score(right, found.pictures) for width, right in found.correct.items()}
+        accuracy = {width: Answers(right, found.pictures) for width, right in found.correct.items()}
         notes.append(loop_note(found))
         simulated = simulated or _captured(network, variant, labelled, wanted.images)
     width = about.get("width", 1)
@@ -238,7 +238,7 @@ def _captured(network: TorchNetwork, variant: str, labelled: Labelled, images: i
             return measure_trace(trace, images)
 
 
-def _digits_accuracy(folder: Path, variant: str) -> tuple[dict[str, Score], str]:
+def _digits_accuracy(folder: Path, variant: str) -> tuple[dict[str, Answers], str]:
     """The shipped LeNet-5 in the loop, on the pictures that scikit-learn has; nothing without the extra."""
     try:
         from hwsim.capture import digits
@@ -251,7 +251,7 @@ def _digits_accuracy(folder: Path, variant: str) -> tuple[dict[str, Score], str]
     found = measure_accuracy(
         network, data.test.images, data.test.labels, data.train.images[:CALIBRATION], batch=BATCH
     )
-    return {width: Score(right, found.pictures) for width, right in found.correct.items()}, loop_note(found)
+    return {width: Answers(right, found.pictures) for width, right in found.correct.items()}, loop_note(found)
 
 
 def _data_name(trace: StoredTrace, folder: Path) -> str:

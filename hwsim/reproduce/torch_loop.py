@@ -10,8 +10,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hwsim.capture.aten import Call, taken_apart, tensors_of
-from hwsim.capture.calibration import Code
-from hwsim.capture.torch_network import FAILURES, Step, TorchNetwork, plainly
+from hwsim.capture.map_code import MapCode
+from hwsim.capture.torch_network import FAILURES, OperatorCall, TorchNetwork, plainly
 from hwsim.errors import CaptureError
 from hwsim.quantize import code_limit
 from hwsim.reproduce.rounding import Rounding
@@ -63,7 +63,7 @@ class TorchLoop:
 class _Rounded(TorchDispatchMode):
     """Follows a recorded run step by step, and replaces what the rounding says."""
 
-    def __init__(self, steps: tuple[Step, ...], rounding: Rounding) -> None:
+    def __init__(self, steps: tuple[OperatorCall, ...], rounding: Rounding) -> None:
         super().__init__()
         self._steps, self._rounding = iter(steps), rounding
         self._folded: dict[str, torch.Tensor] = {}  # results whose normalization is in the weights
@@ -91,7 +91,7 @@ class _Rounded(TorchDispatchMode):
         return result
 
 
-def round_to(values: torch.Tensor, code: Code) -> None:
+def round_to(values: torch.Tensor, code: MapCode) -> None:
     """Round real values, in place, to those that codes stand for: nearest, half to even, clamped."""
     limit = code_limit(code.bits, code.signed)
     values.div_(code.scale).round_().clamp_(-limit if code.signed else 0, limit).mul_(code.scale)

@@ -19,7 +19,7 @@ STEPS = 1000  # of the search along the curve
 
 
 @dataclass(frozen=True)
-class Point:
+class TrialPoint:
     """One trial beside the control.
 
     Attributes:
@@ -45,7 +45,7 @@ class Curve:
         loss: (a, b) of cross-entropy gained, in nats.
     """
 
-    points: tuple[Point, ...]
+    points: tuple[TrialPoint, ...]
     answers: tuple[float, float]
     loss: tuple[float, float]
 
@@ -78,7 +78,7 @@ class Curve:
         return None
 
 
-def fit(points: Sequence[Point]) -> Curve | None:
+def fit(points: Sequence[TrialPoint]) -> Curve | None:
     """The curve nearest to the points, each weighed by the inverse of its standard error.
 
     Returns:
@@ -92,7 +92,7 @@ def fit(points: Sequence[Point]) -> Curve | None:
     return Curve(known, _parabola(known, fewer), _parabola(known, more))
 
 
-def _parabola(points: Sequence[Point], measured: Sequence[tuple[float, float]]) -> tuple[float, float]:
+def _parabola(points: Sequence[TrialPoint], measured: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """(a, b), not negative, of the parabola through the origin nearest to (value, standard error)."""
     saved = np.array([one.saved for one in points])
     values, errors = np.array(measured).T

@@ -29,7 +29,7 @@ from hwsim.sparsify.search import Trial, Tuning, against, curve_of, first_alphas
 from hwsim.sparsify.settings import Settings
 from hwsim.sparsify.stages import Stage, Stages, initial, write_tensors
 from hwsim.sparsify.thresholds import highest, most, sense, thresholds_of, with_thresholds
-from hwsim.sparsify.training import Schedule, Tensors, evaluate, prepared, rounded, step_seconds
+from hwsim.sparsify.training import Tensors, TrainingSchedule, evaluate, prepared, rounded, step_seconds
 
 CHECKED = 32  # training pictures that are shown to a network before all else
 DENSE = 0.99  # a map that is denser has no ReLU before it
@@ -248,7 +248,7 @@ def _precision(module: nn.Module, data: DataSet, settings: Settings, device: str
     """A step in each precision, timed: bfloat16 is slower on a processor without its instructions."""
     start = initial(module, settings.seed)
     seconds = {
-        half: step_seconds(module, start, data.train, Schedule(1, bfloat16=half), device)
+        half: step_seconds(module, start, data.train, TrainingSchedule(1, bfloat16=half), device)
         for half in (False, True)
     }
     advice = "" if seconds[True] < seconds[False] else ": leave --bfloat16 out here"

@@ -8,7 +8,7 @@ WARM_UP = 0.2  # of all steps: the rate rises, then falls to zero
 
 
 @dataclass(frozen=True)
-class Schedule:
+class TrainingSchedule:
     """How long and how fast to train: SGD with Nesterov momentum, one rise and fall of the rate.
 
     Attributes:

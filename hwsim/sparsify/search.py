@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwsim.sparsify.cost import cost, weights_of
-from hwsim.sparsify.curve import Curve, Point, fit
+from hwsim.sparsify.curve import Curve, TrialPoint, fit
 from hwsim.sparsify.stages import Stage, Stages
 from hwsim.sparsify.statistics import Paired, paired
 from hwsim.sparsify.thresholds import highest, sense, with_thresholds, worth
-from hwsim.sparsify.training import Schedule, Score
+from hwsim.sparsify.training import Score, TrainingSchedule
 
 FIRST_ALPHAS = (0.5, 1.0, 2.0)  # of the baseline's cross-entropy
 
@@ -50,7 +50,7 @@ class Tuning:
 
     stages: Stages
     baseline: Stage
-    schedule: Schedule
+    schedule: TrainingSchedule
     thresholds: bool
 
     def control(self) -> Stage:
@@ -91,7 +91,7 @@ def curve_of(trials: Sequence[Trial], control: Stage, tuning: Tuning) -> Curve |
     whole = cost(control.score.density, maps)
     return fit(
         [
-            Point(
+            TrialPoint(
                 trial.alpha,
                 whole - cost(trial.best.score.density, maps),
                 against(trial.best.score, control.score),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwsim.errors import HwsimError
-from hwsim.sparsify.schedule import Schedule
+from hwsim.sparsify.schedule import TrainingSchedule
 from hwsim.sparsify.statistics import DELTA
 
 METHODS = ("l1", "fatrelu", "both")
@@ -56,10 +56,12 @@ class Settings:
             if not 0 < factor <= MOST:  # a NaN is neither
                 raise HwsimError(f"learning rates, alphas, delta and width are above 0, {MOST} at most")
 
-    def training(self) -> Schedule:
+    def training(self) -> TrainingSchedule:
         """Of the baseline."""
-        return Schedule(self.epochs, self.rate, seed=1000 * self.seed, bfloat16=self.bfloat16)
+        return TrainingSchedule(self.epochs, self.rate, seed=1000 * self.seed, bfloat16=self.bfloat16)
 
-    def tuning(self) -> Schedule:
+    def tuning(self) -> TrainingSchedule:
         """Of the control and of every trial."""
-        return Schedule(self.tune_epochs, self.tune_rate, seed=1000 * self.seed + 1, bfloat16=self.bfloat16)
+        return TrainingSchedule(
+            self.tune_epochs, self.tune_rate, seed=1000 * self.seed + 1, bfloat16=self.bfloat16
+        )

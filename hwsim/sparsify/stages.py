@@ -18,7 +18,7 @@ from torch import nn
 from hwsim.errors import HwsimError
 from hwsim.sparsify.datasets import DataSet
 from hwsim.sparsify.maps import Map
-from hwsim.sparsify.training import Schedule, Score, State, Tensors, evaluate, rounded, train_epoch
+from hwsim.sparsify.training import Score, State, Tensors, TrainingSchedule, evaluate, rounded, train_epoch
 
 GLANCED = 2000  # validation pictures for the history; all of them where a stage ends
 
@@ -69,7 +69,7 @@ class Stages:
         self,
         name: str,
         start: Tensors,
-        schedule: Schedule,
+        schedule: TrainingSchedule,
         alpha: Mapping[str, float] | None = None,
         teacher: Tensors | None = None,
     ) -> Stage:

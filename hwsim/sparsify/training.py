@@ -23,7 +23,7 @@ from hwsim.errors import HwsimError
 from hwsim.sparsify.datasets import Part
 from hwsim.sparsify.maps import Map, watched
 from hwsim.sparsify.networks import preprocessing_of
-from hwsim.sparsify.schedule import Schedule
+from hwsim.sparsify.schedule import TrainingSchedule
 
 MOMENTUM = 0.9
 EVALUATED = 250  # pictures at once
@@ -89,7 +89,7 @@ def train_epoch(
     module: nn.Module,
     state: State,
     data: Part,
-    schedule: Schedule,
+    schedule: TrainingSchedule,
     maps: Sequence[Map] = (),
     alpha: Mapping[str, float] | None = None,
     teacher: Tensors | None = None,
@@ -190,7 +190,9 @@ def evaluate(
     )
 
 
-def step_seconds(module: nn.Module, network: Tensors, data: Part, schedule: Schedule, device: str) -> float:
+def step_seconds(
+    module: nn.Module, network: Tensors, data: Part, schedule: TrainingSchedule, device: str
+) -> float:
     """The shortest time of a training step; the module's tensors are overwritten.
 
     On a processor it is the time of the processor, which other work there does not lengthen.
@@ -284,13 +286,13 @@ def _teacher(module: nn.Module, network: Tensors, device: str) -> _Teacher:
 class _Teacher:
     module: nn.Module
 
-    def __call__(self, images: torch.Tensor, schedule: Schedule) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, schedule: TrainingSchedule) -> torch.Tensor:
         """Logits, in the precision of the training."""
         with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=schedule.bfloat16):
             return self.module(images).float()
 
 
-def _restore(module: nn.Module, state: State, schedule: Schedule, device: str) -> torch.optim.SGD:
+def _restore(module: nn.Module, state: State, schedule: TrainingSchedule, device: str) -> torch.optim.SGD:
     module.load_state_dict(state.network)
     module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(

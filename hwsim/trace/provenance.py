@@ -27,7 +27,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Clamped:
+class ClampedValues:
     """Values of a map beyond what its largest code stands for, all pictures together.
 
     Attributes:
@@ -46,11 +46,11 @@ def left_out(provenance: Mapping[str, Any]) -> tuple[LeftOut, ...]:
     return tuple(_left_out(entry) for entry in _entries(provenance, LEFT_OUT))
 
 
-def clamped(provenance: Mapping[str, Any]) -> tuple[Clamped, ...]:
+def clamped(provenance: Mapping[str, Any]) -> tuple[ClampedValues, ...]:
     """Which maps of a trace were clamped, from its provenance."""
     entries = [entry for entry in _entries(provenance, CLAMPED) if isinstance(entry, Mapping)]
     return tuple(
-        Clamped(str(entry.get("map")), entry["values"], float(entry["overshoot"]))
+        ClampedValues(str(entry.get("map")), entry["values"], float(entry["overshoot"]))
         for entry in entries
         if isinstance(entry.get("values"), int) and isinstance(entry.get("overshoot"), int | float)
     )
@@ -80,7 +80,7 @@ def _many(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def as_json(entries: Iterable[LeftOut | Clamped]) -> list[JsonValue]:
+def as_json(entries: Iterable[LeftOut | ClampedValues]) -> list[JsonValue]:
     """As the provenance holds them."""
     return [asdict(entry) for entry in entries]
 

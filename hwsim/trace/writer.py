@@ -30,7 +30,7 @@ from hwsim.trace.header import (
     rows_path,
 )
 from hwsim.trace.journal import Overshoot
-from hwsim.trace.provenance import CLAMPED, Clamped, as_json, clamped
+from hwsim.trace.provenance import CLAMPED, ClampedValues, as_json, clamped
 from hwsim.trace.reader import open_trace
 from hwsim.trace.source import DIRECTORY_BYTES, ENTRY_BYTES
 from hwsim.trace.store import CHECK_PLACE, ROOT, local_path, trouble
@@ -141,12 +141,12 @@ class TraceWriter:
         return frozenset.intersection(*(frozenset(crcs) for crcs in self._crcs.values()))
 
     @property
-    def clamped(self) -> tuple[Clamped, ...]:
+    def clamped(self) -> tuple[ClampedValues, ...]:
         """The maps with values beyond their codes, as far as they are written."""
         if self._sealed is not None:
             return clamped(self._sealed.provenance)
         return tuple(
-            Clamped(name, sum(values for values, _ in found), max(most for _, most in found))
+            ClampedValues(name, sum(values for values, _ in found), max(most for _, most in found))
             for name in self._infos
             if (found := [maps[name] for maps in self._clamped.values() if name in maps])
         )

@@ -203,7 +203,7 @@ def test_zeros_up_to_the_end_are_truncated_data_if_a_legal_code_begins_so(order)
 @pytest.mark.parametrize("order", range(16))
 @pytest.mark.parametrize(("largest", "dtype", "bits"), [(65535, "u2", 16), (255, "u1", 16), (15, "u2", 4)])
 def test_a_value_above_the_range_is_refused_with_its_bit(order, largest, dtype, bits):
-    coder = seg.Seg(bits=bits)
+    coder = seg.SegCoder(bits=bits)
     good = golden.to_bytes("111" + golden.seg(largest, order))
     assert coder.decode(good, 4, order, dtype).tolist() == [0, 0, 0, largest]
     bad = golden.to_bytes("111" + golden.seg(largest + 1, order))

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hwsim.arch import INDEX_BYTES
+from hwsim.arch import INDEX_BYTES, INDEX_ENTRY
 from hwsim.codec import golden
-from hwsim.codec.segments import INDEX_ENTRY, decode_segments, encode_segments, raw_segments, segment_bits
+from hwsim.codec.segments import decode_segments, encode_segments, raw_segments, segment_bits
 from hwsim.errors import CodecError
 
 relaxed = settings(deadline=None)
@@ -80,7 +80,7 @@ def test_an_empty_map_has_empty_segments(shape):
 
 
 def test_an_entry_of_the_index_has_the_bytes_of_the_machine():
-    assert INDEX_ENTRY.itemsize == INDEX_BYTES
+    assert INDEX_ENTRY.itemsize == INDEX_BYTES == 4
 
 
 def test_a_block_larger_than_the_map_is_the_whole_row():

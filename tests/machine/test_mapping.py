@@ -14,7 +14,7 @@ from hwsim.errors import ArchError
 from hwsim.layer import Kind, Layer
 from hwsim.machine.descriptors import MAX_STRIDE
 from hwsim.machine.mapping import channel_group, map_blocks, map_layer, value_costs
-from hwsim.machine.sharing import LATENCIES, Window, cut, longest_first, pass_cost, row_costs
+from hwsim.machine.sharing import LATENCIES, RowWindow, cut, longest_first, pass_cost, row_costs
 from hwsim.machine.workload import Workload
 
 
@@ -81,7 +81,7 @@ def test_the_mapper_keeps_what_brute_force_finds(problem):
 def loops(problem: Problem):
     """What the loops of the mapper take: (values by row, cost of a value, rows, window)."""
     layer = problem.layer
-    window = Window(*layer.in_shape[1:], layer.kernel[0], layer.stride[0], layer.padding[0])
+    window = RowWindow(*layer.in_shape[1:], layer.kernel[0], layer.stride[0], layer.padding[0])
     return problem.counts.sum(axis=1), value_costs(layer, problem.arch.columns), layer.out_shape[1], window
 
 

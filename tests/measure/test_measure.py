@@ -22,7 +22,7 @@ from hwsim.machine.simulation import simulate
 from hwsim.measure import cpu, join, kernel_names, measure, read_measured, run
 from hwsim.measure.kernels import NumpyDense
 from hwsim.measure.problem import Problem, pad
-from hwsim.measure.record import Timing
+from hwsim.measure.record import KernelTiming
 from hwsim.reference import accumulate
 from hwsim.trace import MapInfo, open_trace
 from hwsim.trace.shipped import shipped_trace
@@ -412,15 +412,15 @@ def test_a_record_that_cannot_be_written_is_told(measured, tmp_path):
         measured.to_json(tmp_path / "missing" / "m.json")
 
 
-def timed(kernel: str, median: float, convert: float) -> Timing:
-    return Timing(kernel, "", median, median, median, convert, 1, 1, 1, 0.0)
+def timed(kernel: str, median: float, convert: float) -> KernelTiming:
+    return KernelTiming(kernel, "", median, median, median, convert, 1, 1, 1, 0.0)
 
 
 def test_rows_hold_mac_ratio_simulated_and_measured_side_by_side(measured):
     result = simulate(MemoryTrace(), Arch(cores=2))
     times = [timed("numpy_fp32", 8.0, 2.0), timed("scipy_csr_fp32", 2.0, 18.0), timed("torch_bf16", 1.0, 1.0)]
     first = replace(measured.layers[0], timings=tuple(times))
-    broken = replace(measured.layers[1], timings=(times[0], Timing("scipy_csr_fp32", "no"), times[2]))
+    broken = replace(measured.layers[1], timings=(times[0], KernelTiming("scipy_csr_fp32", "no"), times[2]))
     rows = join(result, replace(measured, layers=(first, broken, measured.layers[2])))
     assert [row["layer"] for row in rows] == ["conv", "dw", "fc"]
     simulated = result.per_layer()[0]

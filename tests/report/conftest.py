@@ -7,7 +7,7 @@ import pytest
 from hwsim.arch import Arch
 from hwsim.machine.energy import EVENTS
 from hwsim.machine.result import CAUSES, LayerResult, LayerRun, Result
-from hwsim.report.codecs import MapSizes
+from hwsim.report.codecs import CodedMap
 from hwsim.report.contents import Report
 
 CORES = 4
@@ -70,8 +70,8 @@ def result() -> Result:
     )
 
 
-def map_sizes(name: str, **bits: int) -> MapSizes:
-    return MapSizes(name, (1, 10, 10), 16, 3, 200, {"raw": 3200, **bits})
+def map_sizes(name: str, **bits: int) -> CodedMap:
+    return CodedMap(name, (1, 10, 10), 16, 3, 200, {"raw": 3200, **bits})
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ class Shared(InMemory):
 
 
 @pytest.fixture(scope="module")
-def sizes() -> codecs.MapSizes:
+def sizes() -> codecs.CodedMap:
     trace = Shared()
     (sizes,) = codecs.measure(trace, simulate(trace, Arch(cores=2, columns=4)))
     return sizes

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hwsim.errors import MeasureError
-from hwsim.measure.record import SCHEMA, Device, KernelInfo, Machine, Measured, MeasuredLayer, Timing
+from hwsim.measure.record import SCHEMA, Device, KernelInfo, KernelTiming, Machine, Measured, MeasuredLayer
 from hwsim.report.contents import to_json
 from hwsim.report.measured import DEVICES, kernel_rows, measured_columns, measured_rows, measured_total
 from hwsim.report.report_page import report_page
@@ -17,8 +17,8 @@ from hwsim.report.text import NOT_MEASURED
 from hwsim.report.write import draw_report
 
 
-def timing(kernel: str, median: float) -> Timing:
-    return Timing(
+def timing(kernel: str, median: float) -> KernelTiming:
+    return KernelTiming(
         kernel, "", median, median / 2, median * 2, convert_us=1.0, rounds=3, input_sets=1, error=0.0
     )
 
@@ -67,7 +67,7 @@ def test_times_of_all_layers_are_sums_and_their_ratio_is_the_speedup(joined):
 
 def test_a_layer_without_a_time_leaves_the_sum_unmeasured(joined):
     first, second = record().layers
-    gap = Timing("csr", not_measured="it cannot run this layer here")
+    gap = KernelTiming("csr", not_measured="it cannot run this layer here")
     rows = measured_rows(
         joined.result, [record(layers=(first, replace(second, timings=(second.timings[0], gap))))]
     )

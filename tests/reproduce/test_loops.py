@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hwsim.capture.calibration import Code, calibrate_network
+from hwsim.capture.calibration import calibrate_network
+from hwsim.capture.map_code import MapCode
 from hwsim.capture.plan import plan
 from hwsim.errors import CaptureError
 from hwsim.quantize import dequantize, integers, quantize_map
@@ -62,7 +63,7 @@ class ByHand:
         if known.direct or known.layer.output is None:
             return out
         drain = made.requantize
-        return self.rounded(out, Code(drain.bits, drain.signed, made.out_scale))
+        return self.rounded(out, MapCode(drain.bits, drain.signed, made.out_scale))
 
     def answer(self, batch):
         with torch.no_grad():
@@ -179,7 +180,7 @@ def test_a_network_is_as_it_was_after_the_loop():
     st.integers(1 << 11, (1 << 12) - 1),
 )
 def test_rounding_is_that_of_the_codes_and_changes_nothing_the_second_time(values, bits, signed, digits):
-    code = Code(bits, signed, digits * 2.0**-12)  # a scale of few digits, as calibration chooses them
+    code = MapCode(bits, signed, digits * 2.0**-12)  # a scale of few digits, as calibration chooses them
     rounded = torch.from_numpy(values.copy())
     round_to(rounded, code)
     steps = rounded.numpy().astype(np.float64) / code.scale
@@ -275,7 +276,7 @@ def test_nodes_round_and_clamp_as_codes_do(signed):
     steps = [onnx.helper.make_node("Identity", [a], [b]) for a, b in (("in", "x"), ("x", "out"))]
     graph = onnx.helper.make_graph(steps, "graph", [value("in")], [value("out")])
     opset = [onnx.helper.make_opsetid("", 17)]
-    code = Code(4, signed, 0.375)
+    code = MapCode(4, signed, 0.375)
     changed = rounded_model(
         onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), Rounding({"x": code}, {})
     )

@@ -13,7 +13,7 @@ from hwsim import open_trace
 from hwsim.errors import ReproduceError
 from hwsim.report.text import TIMES
 from hwsim.reproduce import paper
-from hwsim.reproduce.entry import Score, merged, read_tables, to_json
+from hwsim.reproduce.entry import Answers, merged, read_tables, to_json
 from hwsim.reproduce.from_trace import measure_trace
 from hwsim.reproduce.markdown import (
     BEGIN,
@@ -164,7 +164,7 @@ def test_entries_of_the_same_network_complete_each_other():
     other = entry("sparse")
     found = merged([trace, other, loop])
     assert [one.variant for one in found] == ["baseline", "sparse"]
-    assert found[0].accuracy == {"float": Score(2, 2), "8": Score(1, 2)}  # of the same pictures
+    assert found[0].accuracy == {"float": Answers(2, 2), "8": Answers(1, 2)}  # of the same pictures
     assert found[0].simulated == trace.simulated
     assert found[0].notes == ("a", "b")
     assert merged([loop, trace])[0].simulated == trace.simulated

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from hwsim.sparsify.curve import Curve, Point, fit
+from hwsim.sparsify.curve import Curve, TrialPoint, fit
 from hwsim.sparsify.statistics import Paired
 
 PICTURES = 10_000
@@ -16,7 +16,7 @@ PICTURES = 10_000
 
 def point(alpha, saved, lost, entropy=0.0, discordant=400, error=0.002):
     """A trial that loses answers and gains cross-entropy."""
-    return Point(
+    return TrialPoint(
         alpha, saved, Paired(PICTURES, (discordant - lost) // 2, (discordant + lost) // 2, entropy, error)
     )
 

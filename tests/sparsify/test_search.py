@@ -15,7 +15,7 @@ from hwsim.sparsify.maps import Map, find_maps  # noqa: E402
 from hwsim.sparsify.search import Tuning, curve_of, first_alphas  # noqa: E402
 from hwsim.sparsify.stages import Stage, Stages, initial  # noqa: E402
 from hwsim.sparsify.thresholds import sense, thresholds_of  # noqa: E402
-from hwsim.sparsify.training import Schedule, Score  # noqa: E402
+from hwsim.sparsify.training import Score, TrainingSchedule  # noqa: E402
 
 MAPS = (Map("image", ("a",), 100, 900), Map("m", ("b", "c"), 300, 100))
 
@@ -72,19 +72,19 @@ def test_the_l1_term_is_alpha_times_the_cost_of_the_maps_behind_the_picture():
 
 def test_control_and_trials_differ_in_the_l1_term_alone():
     stages = Scripted(dict.fromkeys(("control", "alpha-0.5", "alpha-2"), score(900, 0.5)))
-    tuning = Tuning(stages, BASELINE, Schedule(2, seed=50), thresholds=False)
+    tuning = Tuning(stages, BASELINE, TrainingSchedule(2, seed=50), thresholds=False)
     tuning.control()
     trials = [tuning.trial(alpha) for alpha in (0.5, 2.0)]
     starts, schedules, alphas, teachers = zip(*(asked[1:] for asked in stages.asked), strict=True)
     assert all(one is BASELINE.network for one in starts + teachers)
-    assert set(schedules) == {Schedule(2, seed=50)}
+    assert set(schedules) == {TrainingSchedule(2, seed=50)}
     assert alphas == (None, *(trial.weights for trial in trials))
     assert trials[1].weights["m"] == pytest.approx(4 * trials[0].weights["m"])
 
 
 def test_the_curve_is_of_what_trials_save_and_lose_against_the_control():
     results = {"control": score(900, 0.6), "alpha-1": score(890, 0.5, loss=1.25), "alpha-2": score(850, 0.3)}
-    tuning = Tuning(Scripted(results), BASELINE, Schedule(1), thresholds=False)
+    tuning = Tuning(Scripted(results), BASELINE, TrainingSchedule(1), thresholds=False)
     control = tuning.control()
     curve = curve_of([tuning.trial(1.0), tuning.trial(2.0)], control, tuning)
     assert [one.saved for one in curve.points] == pytest.approx([0.1 * 0.425, 0.3 * 0.425])
@@ -100,8 +100,8 @@ def test_real_trials_are_sparser_the_heavier_the_term_and_thresholds_keep_its_pr
     data, module = bars_data(noise=180), Tiny()
     maps = find_maps(module, (1, 8, 8))
     stages = Stages(tmp_path, module, data, maps, lambda _: None)
-    baseline = stages.run("baseline", initial(module, 0), Schedule(6, batch=32))
-    tuning = Tuning(stages, baseline, Schedule(4, rate=0.05, batch=32), thresholds=True)
+    baseline = stages.run("baseline", initial(module, 0), TrainingSchedule(6, batch=32))
+    tuning = Tuning(stages, baseline, TrainingSchedule(4, rate=0.05, batch=32), thresholds=True)
     control, (light, heavy) = tuning.control(), (tuning.trial(alpha) for alpha in (0.1, 1.0))
     costs = [cost(one.score.density, maps) for one in (control, light.trained, heavy.trained)]
     assert costs == sorted(costs, reverse=True)

@@ -25,7 +25,7 @@ from hwsim.sparsify.thresholds import (  # noqa: E402
     with_thresholds,
     worth,
 )
-from hwsim.sparsify.training import Schedule, Score, evaluate  # noqa: E402
+from hwsim.sparsify.training import Score, TrainingSchedule, evaluate  # noqa: E402
 
 MAPS = find_maps(Tiny(), (1, 8, 8))
 
@@ -39,7 +39,7 @@ def data():
 def trained(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stages")
     stages = Stages(folder, Tiny(), data, MAPS, lambda _: None)
-    return stages.run("baseline", initial(Tiny(), 0), Schedule(6, batch=32))
+    return stages.run("baseline", initial(Tiny(), 0), TrainingSchedule(6, batch=32))
 
 
 def test_a_threshold_takes_what_is_not_above_it_and_leaves_the_rest():

@@ -14,8 +14,8 @@ from hwsim.sparsify.datasets import Part  # noqa: E402
 from hwsim.sparsify.maps import find_maps, watched  # noqa: E402
 from hwsim.sparsify.stages import Stages, initial, read_state, write_state  # noqa: E402
 from hwsim.sparsify.training import (  # noqa: E402
-    Schedule,
     State,
+    TrainingSchedule,
     augmented,
     distilled,
     evaluate,
@@ -49,7 +49,7 @@ def equal(one, other):
 def test_training_learns(data):
     module = Tiny()
     start = initial(module, 0)
-    state, means = epochs(module, start, data, Schedule(6, batch=32))
+    state, means = epochs(module, start, data, TrainingSchedule(6, batch=32))
     before, after = (evaluate(module, network, data.validation) for network in (start, state.network))
     assert after.accuracy > 0.9 > 0.6 > before.accuracy
     assert after.loss < before.loss
@@ -57,7 +57,7 @@ def test_training_learns(data):
 
 
 def test_training_again_gives_the_same_bits_and_another_seed_does_not(data):
-    module, schedule = Tiny(), Schedule(2, batch=32)
+    module, schedule = Tiny(), TrainingSchedule(2, batch=32)
     one, other = (epochs(module, initial(module, 0), data, schedule)[0] for _ in range(2))
     assert same(one.network, other.network)
     third, _ = epochs(module, initial(module, 0), data, replace(schedule, seed=1))
@@ -71,7 +71,7 @@ def test_training_leaves_the_settings_of_torch_and_its_start_alone(data):
     kept = {name: tensor.clone() for name, tensor in start.items()}
     torch.set_num_threads(2)
     try:
-        epochs(module, start, data, Schedule(1))
+        epochs(module, start, data, TrainingSchedule(1))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
@@ -81,7 +81,7 @@ def test_training_leaves_the_settings_of_torch_and_its_start_alone(data):
 
 @pytest.mark.parametrize("bfloat16", [False, True])
 def test_a_training_that_is_taken_up_again_gives_the_bits_of_an_uninterrupted_one(data, tmp_path, bfloat16):
-    module, schedule = Tiny(), Schedule(4, batch=32, bfloat16=bfloat16)
+    module, schedule = Tiny(), TrainingSchedule(4, batch=32, bfloat16=bfloat16)
     maps = find_maps(module, (1, 8, 8))
     start, alpha = initial(module, 0), {"conv1": 1e-4}
     lines = []
@@ -108,7 +108,7 @@ def test_a_training_that_is_taken_up_again_gives_the_bits_of_an_uninterrupted_on
 
 
 def test_momentum_lives_from_epoch_to_epoch(data):
-    module, schedule = Tiny(), Schedule(2, batch=32)
+    module, schedule = Tiny(), TrainingSchedule(2, batch=32)
     first, _ = train_epoch(module, State(0, initial(module, 0), {}), data.train, schedule)
     assert first.momentum.keys() == dict(module.named_parameters()).keys()
     second, _ = train_epoch(module, first, data.train, schedule)
@@ -118,7 +118,7 @@ def test_momentum_lives_from_epoch_to_epoch(data):
 
 def test_a_state_on_disk_is_small(data, tmp_path):
     module = Tiny()
-    state, _ = train_epoch(module, State(0, initial(module, 0), {}), data.train, Schedule(2))
+    state, _ = train_epoch(module, State(0, initial(module, 0), {}), data.train, TrainingSchedule(2))
     write_state(tmp_path / "state.safetensors", state, [], None)
     assert {tensor.dtype for tensor in state.momentum.values()} == {torch.bfloat16}
     parameters = sum(tensor.numel() for tensor in state.network.values())
@@ -141,8 +141,8 @@ def test_the_loss_with_a_teacher_is_three_tenths_labels_seven_tenths_divergence_
 
 
 def test_a_teacher_is_learnt_from(data):
-    module, schedule = Tiny(), Schedule(3, batch=32)
-    teacher, _ = epochs(module, initial(module, 1), data, Schedule(6, batch=32))
+    module, schedule = Tiny(), TrainingSchedule(3, batch=32)
+    teacher, _ = epochs(module, initial(module, 1), data, TrainingSchedule(6, batch=32))
     wrong = replace(data.train, labels=(data.train.labels + 1) % 4)  # the labels lie, the teacher does not
     start = State(0, initial(module, 0), {})
     found = {}
@@ -163,8 +163,8 @@ def test_a_stage_that_is_done_is_not_trained_again(data, tmp_path):
     module, lines = Tiny(), []
     maps = find_maps(module, (1, 8, 8))
     stages = Stages(tmp_path, module, data, maps, lines.append)
-    first = stages.run("one", initial(module, 0), Schedule(1))
-    again = stages.run("one", initial(module, 0), Schedule(1))
+    first = stages.run("one", initial(module, 0), TrainingSchedule(1))
+    again = stages.run("one", initial(module, 0), TrainingSchedule(1))
     assert len(lines) == 1
     assert same(first.network, again.network)
     assert equal(first.score, again.score)
@@ -174,17 +174,19 @@ def test_a_stage_that_is_done_is_not_trained_again(data, tmp_path):
 def test_a_damaged_state_is_told_in_one_line(data, tmp_path, damage):
     module = Tiny()
     stages = Stages(tmp_path, module, data, find_maps(module, (1, 8, 8)), lambda _: None)
-    stages.run("one", initial(module, 0), Schedule(1))
+    stages.run("one", initial(module, 0), TrainingSchedule(1))
     file = tmp_path / "one.safetensors"
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(HwsimError, match=r"no state of a training .*remove it") as told:
-        stages.run("one", initial(module, 0), Schedule(1))
+        stages.run("one", initial(module, 0), TrainingSchedule(1))
     assert "\n" not in str(told.value)
 
 
 def test_checkpoints_fit_half_precision(data, tmp_path):
     module = Tiny()
-    stage = Stages(tmp_path, module, data, (), lambda _: None).run("one", initial(module, 0), Schedule(1))
+    stage = Stages(tmp_path, module, data, (), lambda _: None).run(
+        "one", initial(module, 0), TrainingSchedule(1)
+    )
     for tensor in stage.network.values():
         if tensor.ndim > 1:
             assert torch.equal(tensor, tensor.half().float())
@@ -193,7 +195,7 @@ def test_checkpoints_fit_half_precision(data, tmp_path):
 
 @pytest.mark.parametrize("name", ["conv1", "conv2"])
 def test_an_l1_norm_makes_the_map_that_it_weighs_sparser(data, name):
-    module, schedule = Tiny(), Schedule(3, batch=32)
+    module, schedule = Tiny(), TrainingSchedule(3, batch=32)
     maps = find_maps(module, (1, 8, 8))
     trained, _ = epochs(module, initial(module, 0), data, schedule)
     found = {}
@@ -205,7 +207,7 @@ def test_an_l1_norm_makes_the_map_that_it_weighs_sparser(data, name):
 
 
 def test_under_an_l1_norm_the_factors_of_batch_normalization_stand_still(data):
-    module, schedule = Tiny(), Schedule(2, batch=32)
+    module, schedule = Tiny(), TrainingSchedule(2, batch=32)
     start = initial(module, 0)
     start["bn1.weight"] += 0.5
     weighed, _ = epochs(module, start, data, schedule, {"conv2": 1e-3})
@@ -244,11 +246,11 @@ def test_a_loss_that_is_no_number_stops_the_training(data):
     start = initial(module, 0)
     start["fc.weight"][0, 0] = float("nan")
     with pytest.raises(HwsimError, match="lost its way"):
-        epochs(module, start, data, Schedule(1))
+        epochs(module, start, data, TrainingSchedule(1))
 
 
 def test_the_rate_rises_then_falls_to_almost_nothing():
-    schedule = Schedule(2, rate=0.5)
+    schedule = TrainingSchedule(2, rate=0.5)
     rates = [schedule.rate_at(step, 100) for step in range(100)]
     top = int(np.argmax(rates))
     assert max(rates) == pytest.approx(0.5, rel=0.05)

@@ -27,7 +27,7 @@ from hwsim.report.traffic import less
 MODE_NAMES: dict[str, Mode] = {"dense": "dense", "skipping": "skipping"}
 
 
-def compression(maps: Sequence[codecs.MapSizes], result: Result) -> Plot:
+def compression(maps: Sequence[codecs.CodedMap], result: Result) -> Plot:
     """Bytes of all maps under every coder."""
     totals = codecs.total_bits(maps)
     images = len(result.images)

@@ -120,10 +120,10 @@ def _lead(summary: Summary) -> str:
     )
 
 
-def _headline(summary: Summary) -> list[html.Tile]:
+def _headline(summary: Summary) -> list[html.Headline]:
     total = summary.machines.total
     return [
-        html.Tile(
+        html.Headline(
             _BEST[metric],
             SHOW[metric](float(total[metric][at])),
             f"machine {summary.machines.numbers[at]}: {_fields(summary, at)}",

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from amaranth.lib import data
 
-from hwsim.arch import WORD_BITS, Arch
+from hwsim.arch import INDEX_ENTRY, WORD_BITS, Arch
 from hwsim.errors import CosimError
 from hwsim.machine.descriptors import PassGeometry
 from hwsim_rtl.bits.word import Word
 from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
 
 ALWAYS = np.array([3], np.uint8)
-INDEX_ENTRY = np.dtype([("words", "<u2"), ("nonzeros", "<u2")])
 
 
 @dataclass(frozen=True)
