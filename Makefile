@@ -30,10 +30,11 @@ fuzz: $(VENV)/.dev
 mutants: $(VENV)/.dev
 	$(BIN)/python tests/mutants.py $(OPTIONS)
 
-# Compiled loops count as covered only when they run uncompiled.
+# Loops of the engine run uncompiled, or their lines would not count as covered.
+COVERED := machine export report sweep quantize
 coverage: $(VENV)/.dev
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -m "not slow" --cov=hwsim.machine --cov=hwsim.export \
-	  --cov-report=term tests/machine tests/export
+	PYTHONPATH=tests $(BIN)/python -m pytest -q -m "not slow" -p uncompiled --cov-report=term \
+	  $(COVERED:%=--cov=hwsim.%) tests/machine tests/export tests/report tests/sweep tests/test_quantize.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only

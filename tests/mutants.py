@@ -1,38 +1,33 @@
 """`make mutants`: breaks the code on purpose, one small change at a time, and sees whether tests notice.
 
-The changes are those of cosmic-ray's operators. Each is made in a copy of the project, and the tests meant
-for the module run there, until one fails. A module with compiled loops is tested with the compiler off: a
-change of a loop would else be compiled anew each time. What no test can notice, since it changes nothing,
+The changes are those of cosmic-ray's operators. Each is made in a copy of the project, where the tests meant
+for the module run until one fails (``mutants_run.py``). What no test can notice, since it changes nothing,
 stands with its reason in ``mutants_equivalent.toml``.
 
     python tests/mutants.py                              # a seeded sample over all modules
     python tests/mutants.py --seed 7 --sample 200
     python tests/mutants.py --all hwsim/machine/energy.py
+    python tests/mutants.py --breaks                     # those thought out by hand, in breaks.toml
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import os
 import random
 import re
-import shutil
-import signal
-import subprocess
 import sys
-import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-COPY = ROOT / "build" / "mutants"
+from mutants_run import ROOT, make_copy, verdicts
+
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.toml")
+BREAKS = Path(__file__).with_name("breaks.toml")
 SHARE = 0.95  # of the mutants that a test must notice
-SECONDS = 300  # after which a mutant that does not end counts as noticed: the tests would hang
 # What each module is tested by; a folder stands for all tests in it. Those likely to notice come first.
 MEANT_FOR = {
     "hwsim/machine/area.py": ("tests/machine/test_area.py",),
@@ -139,65 +134,6 @@ def sample(mutants: list[Mutant], size: int, seed: int) -> list[Mutant]:
     return chosen
 
 
-def make_copy() -> None:
-    """The project as git has it, with what is changed and not committed."""
-    shutil.rmtree(COPY, ignore_errors=True)
-    listing = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    files = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, files.split("\0")):
-        if (ROOT / name).is_file():
-            (COPY / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, COPY / name)
-
-
-def noticed(module: str, source: str) -> bool:
-    """Whether a test of the module fails when ``source`` is in its place.
-
-    Tests run in a child of this process, which has the libraries loaded and nothing of the project.
-    """
-    path = COPY / module
-    original = path.read_text(encoding="utf-8")
-    path.write_text(source, encoding="utf-8")
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        os._exit(_run_tests(module, "njit" in original))
-    try:
-        return _ended(child) != 0
-    finally:
-        path.write_text(original, encoding="utf-8")
-
-
-def _run_tests(module: str, compiled: bool) -> int:
-    """Run the tests that are meant for a module, until the first that fails; the exit code of pytest."""
-    os.chdir(COPY)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    os.dup2(silence, 2)
-    sys.dont_write_bytecode = True
-    sys.path[:0] = [str(COPY / part) for part in (".", "rtl", "tests", "tests/rtl")]
-    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:4])
-    import numba
-    import pytest
-
-    numba.config.DISABLE_JIT = compiled  # type: ignore[attr-defined]
-    options = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
-    return int(pytest.main([*options, *MEANT_FOR[module]]))
-
-
-def _ended(child: int) -> int:
-    """Exit code of a child, which is killed after SECONDS."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return 1
-
-
 def mutated(mutant: Mutant) -> str:
     """The module with the change made."""
     from cosmic_ray.mutating import MutationVisitor
@@ -220,6 +156,48 @@ def equivalents() -> set[tuple[str, str, str]]:
     return {(entry["module"], entry["before"], entry["after"]) for entry in known}
 
 
+@dataclass(frozen=True)
+class Break:
+    """A change thought out by hand: what it is, and one piece of a module's text before and after."""
+
+    module: str
+    what: str
+    before: str
+    after: str
+
+    def source(self) -> str:
+        """The module with the change made."""
+        source = (ROOT / self.module).read_text(encoding="utf-8")
+        if source.count(self.before) != 1:
+            sys.exit(
+                f"{BREAKS.name}: {self.before!r} stands {source.count(self.before)} times in {self.module}"
+            )
+        return source.replace(self.before, self.after)
+
+
+def breaks() -> tuple[list[Break], dict[str, tuple[str, ...]]]:
+    """The breaks, and the tests of every module."""
+    known = tomllib.loads(BREAKS.read_text(encoding="utf-8"))
+    tests = {module: tuple(paths) for module, paths in known["tests"].items()}
+    return [Break(**each) for each in known["break"]], MEANT_FOR | tests
+
+
+def try_breaks(modules: list[str]) -> int:
+    """Make every break of the modules, all if none is given; 1 if one is not noticed."""
+    known, tests = breaks()
+    unnoticed, judged = 0, 0
+    for module in modules or dict.fromkeys(each.module for each in known):
+        mine = [each for each in known if each.module == module]
+        for each, verdict in zip(
+            mine, verdicts(module, tests[module], [b.source() for b in mine]), strict=True
+        ):
+            print(f"{verdict}: {module}: {each.what}", flush=True)
+            judged += 1
+            unnoticed += verdict == "SURVIVED"
+    print(f"{judged - unnoticed} of {judged} noticed")
+    return int(unnoticed > 0)
+
+
 def main() -> None:
     """Break, test, count; exit code 1 if fewer than SHARE are noticed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -227,47 +205,50 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="every mutant, not a sample")
     parser.add_argument("--sample", type=int, default=60, help="about how many (default 60)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")
+    parser.add_argument("--breaks", action="store_true", help=f"the changes in {BREAKS.name} instead")
     args = parser.parse_args()
+    if args.breaks:
+        make_copy()
+        sys.exit(try_breaks(args.modules))
     modules = args.modules or list(MEANT_FOR)
     everything = [mutant for module in modules for mutant in mutants_of(module)]
     chosen = everything if args.all else sample(everything, args.sample, args.seed)
     make_copy()
-    import hypothesis  # noqa: F401  # loaded here once, for all children
-    import numba  # noqa: F401
-    import numpy  # noqa: F401
-    import pydantic  # noqa: F401
-    import pytest  # noqa: F401
-    import zarr  # noqa: F401
-
-    whole = {module for module in {mutant.module for mutant in chosen} if noticed(module, _unchanged(module))}
-    if whole:
-        sys.exit(f"the tests of {', '.join(sorted(whole))} fail without any change")
     known, counts, survivors = equivalents(), Counter[str](), []
-    for number, mutant in enumerate(chosen, 1):
-        source = mutated(mutant)
-        before, after = changed_lines(mutant, source)
-        if not _is_python(source):
-            verdict = "no Python"
-        elif (mutant.module, before, after) in known:
-            verdict = "equivalent"
-        else:
-            verdict = "noticed" if noticed(mutant.module, source) else "SURVIVED"
-        counts[verdict] += 1
-        print(
-            f"{number}/{len(chosen)} {verdict} {mutant.module}:{mutant.place[0]} {mutant.operator}",
-            flush=True,
-        )
+    for module, verdict, mutant, change in _judged(chosen, known):
+        counts[verdict.split(":")[0]] += 1
+        print(f"{sum(counts.values())}/{len(chosen)} {verdict} {module}:{mutant.place[0]} {mutant.operator}")
         if verdict == "SURVIVED":
-            survivors.append(
-                f'[[mutant]]\nmodule = "{mutant.module}"\nbefore = {before!r}\nafter = {after!r}'
-            )
-            print(f"    - {before}\n    + {after}", flush=True)
+            before, after = change
+            survivors.append(f"[[mutant]]\nmodule = {module!r}\nbefore = {before!r}\nafter = {after!r}")
+            print(f"    - {before}\n    + {after}")
+        sys.stdout.flush()
     judged = counts["noticed"] + counts["SURVIVED"]
     share = counts["noticed"] / judged if judged else 1.0
     print("\n".join(["", *survivors, ""]))
     known_ones = f"{counts['equivalent']} are known to change nothing"
     print(f"{counts['noticed']} of {judged} noticed, {share:.1%}; {known_ones}")
     sys.exit(share < SHARE)
+
+
+def _judged(
+    chosen: list[Mutant], known: set[tuple[str, str, str]]
+) -> Iterator[tuple[str, str, Mutant, tuple[str, str]]]:
+    """(module, verdict, mutant, (line before, line after)), module by module."""
+    for module in dict.fromkeys(mutant.module for mutant in chosen):
+        tried = []
+        for mutant in (mutant for mutant in chosen if mutant.module == module):
+            source = mutated(mutant)
+            change = changed_lines(mutant, source)
+            if not _is_python(source):
+                yield module, "no Python", mutant, change
+            elif (module, *change) in known:
+                yield module, "equivalent", mutant, change
+            else:
+                tried.append((mutant, change, source))
+        found = verdicts(module, MEANT_FOR[module], [source for _, _, source in tried])
+        for verdict, (mutant, change, _) in zip(found, tried, strict=True):
+            yield module, verdict, mutant, change
 
 
 def _is_python(source: str) -> bool:
@@ -277,10 +258,6 @@ def _is_python(source: str) -> bool:
     except SyntaxError:
         return False
     return True
-
-
-def _unchanged(module: str) -> str:
-    return (ROOT / module).read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import mutants
+import pytest
+from mutants_run import changed_function
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,3 +35,50 @@ def test_annotations_and_decorators_are_left_alone():
     found = mutants.mutants_of("hwsim/machine/totals.py")
     lines = (ROOT / "hwsim/machine/totals.py").read_text().splitlines()
     assert not [m for m in found if lines[m.place[0] - 1].lstrip().startswith("@")]
+
+
+def test_every_break_by_hand_is_a_change_of_what_is_there_and_has_tests():
+    known, tests = mutants.breaks()
+    for each in known:
+        compile(each.source(), each.module, "exec")
+        assert all((ROOT / path).exists() for path in tests[each.module]), each.module
+    assert {entry.module for entry in known} >= set(tests) - set(mutants.MEANT_FOR)
+
+
+CODE = """
+LIMIT = 3
+def double(value, by=2):
+    return [value * by for _ in range(LIMIT)]
+class Of:
+    unit = "pJ"
+    def all(self):
+        def inner():
+            return 1 + 1
+        return inner
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "function"),
+    [
+        ("value * by", "value + by", "double"),
+        ("range(LIMIT)", "range(LIMIT + 1)", "double"),
+        ("1 + 1", "1 - 1", "Of.all"),
+        ("LIMIT = 3", "LIMIT = 4", None),  # only a new import sees these
+        ("by=2", "by=3", None),
+        ('"pJ"', '"nJ"', None),
+        ("pJ", "pJ", None),
+    ],
+)
+def test_a_change_is_put_into_the_outermost_function_that_it_is_in(tmp_path, before, after, function):
+    path = tmp_path / "module.py"
+    path.write_text(CODE)
+    found = changed_function(path, CODE.replace(before, after))
+    assert (found and found[0].co_qualname) == function
+    if found:
+        names: dict = {}
+        exec(CODE, names)
+        living = names["double"] if function == "double" else names["Of"].all
+        told = living(5) if function == "double" else living(None)()
+        living.__code__ = found[1]
+        assert told != (living(5) if function == "double" else living(None)())

@@ -1,0 +1,242 @@
+"""Runs tests on broken code, for ``mutants.py``: one process a module, a fork of it a mutant.
+
+The process imports a copy of the project, collects the tests that are meant for the module and runs them
+once unchanged, which says what each of them calls and how long it takes. For every mutant of a function a
+fork puts the changed code into the living function and runs the tests that call it, the shortest first, until
+one fails. What survives so, and what is not within a function, is tried once more by all tests on the changed
+file, so that nothing is taken for unnoticed that only a new import shows. Compiled loops of the module run
+uncompiled.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+COPY = ROOT / "build" / "mutants"
+IMPORTED = ("hypothesis", "numba", "numpy", "pydantic", "zarr")  # here once, for all processes
+OPTIONS = ("-x", "-q", "--tb=no", "-m", "not slow", "-p", "no:cacheprovider", "--hypothesis-seed=0")
+FAILS, SURVIVES, NEVER_ENDS, UNKNOWN = 1, 0, 2, 3  # of a process that tried a mutant
+LONGEST = 300  # seconds, after which a process that waits for something is ended
+
+
+def make_copy() -> None:
+    """The project as git has it, with what is changed and not committed; compiled loops are kept."""
+    listing = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    names = {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
+    for path in COPY.rglob("*"):
+        if (
+            path.is_file()
+            and path.suffix not in (".nbi", ".nbc")
+            and str(path.relative_to(COPY)) not in names
+        ):
+            path.unlink()
+    for name in names:
+        (COPY / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, COPY / name)
+
+
+def verdicts(module: str, tests: Sequence[str], sources: Sequence[str]) -> Iterator[str]:
+    """``noticed``, ``noticed: it never ends`` or ``SURVIVED`` for each changed source of a module, in order.
+
+    Raises:
+        RuntimeError: the tests fail without any change.
+    """
+    for name in IMPORTED:
+        __import__(name)
+    reader, writer = os.pipe()
+    process = _forked(lambda: _run(module, tests, _Trials(module, sources, writer)))
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as answers:
+        for source in sources:
+            answer = answers.readline().strip()
+            if not answer:
+                raise RuntimeError(f"the tests of {module} fail without any change")
+            if int(answer) in (SURVIVES, UNKNOWN):
+                answer = str(_tried_anew(module, tests, source))
+            yield {FAILS: "noticed", NEVER_ENDS: "noticed: it never ends"}.get(int(answer), "SURVIVED")
+    os.waitpid(process, 0)
+
+
+def _tried_anew(module: str, tests: Sequence[str], source: str) -> int:
+    """Try a mutant by all tests, with the changed file in the place of the module."""
+    path = COPY / module
+    original = path.read_bytes()
+    path.write_text(source, encoding="utf-8")
+    try:
+        return _ended(_forked(lambda: _run(module, tests)))
+    finally:
+        path.write_bytes(original)
+
+
+def _forked(work: Callable[[], int]) -> int:
+    """Number of a silent process that does ``work``, whose result is its exit code."""
+    process = os.fork()
+    if process == 0:
+        code = UNKNOWN
+        try:
+            os.setsid()
+            silence = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silence, 1)
+            os.dup2(silence, 2)
+            code = work()
+        finally:
+            os._exit(code)
+    return process
+
+
+def _ended(process: int) -> int:
+    """What a process found; one that used up its time, or waits for longer than LONGEST, never ends."""
+    deadline = time.monotonic() + LONGEST
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code in (SURVIVES, UNKNOWN) else NEVER_ENDS if code == -signal.SIGXCPU else FAILS
+        time.sleep(0.01)
+    os.killpg(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    return NEVER_ENDS
+
+
+def _run(module: str, tests: Sequence[str], *plugins: Any) -> int:
+    """Run pytest in the copy, with the module's loops uncompiled; 0 if all tests pass."""
+    os.chdir(COPY)
+    sys.dont_write_bytecode = True
+    sys.path[:0] = [str(COPY / part) for part in (".", "rtl", "tests", "tests/rtl")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:4])
+    from uncompiled import leave_uncompiled
+
+    leave_uncompiled(module.removesuffix(".py").replace("/", "."))
+    return int(pytest.main([*OPTIONS, *tests], plugins=[_Quick(), *plugins]))
+
+
+class _Quick:
+    """Examples that fail are not made smaller, nor kept."""
+
+    def pytest_sessionstart(self) -> None:
+        from hypothesis import Phase, settings
+
+        phases = (Phase.explicit, Phase.generate)
+        settings.register_profile("mutants", settings(), phases=phases, database=None)
+        settings.load_profile("mutants")
+
+
+@dataclass
+class _Seen:
+    """What the unchanged code does in a test: functions of the module that it calls, and its seconds."""
+
+    item: pytest.Item
+    calls: set[str] = field(default_factory=set)
+    seconds: float = 0.0
+
+
+class _Trials:
+    """A plugin that runs the tests once, and then some of them for every mutant, in a fork."""
+
+    def __init__(self, module: str, sources: Sequence[str], answers: int) -> None:
+        self.path = COPY / module
+        self.sources = sources
+        self.answers = answers
+        self.seconds = 0.0  # of processor time, of all tests
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        begin = time.process_time()
+        seen = [self._watched(item, after) for item, after in _in_turn(session.items)]
+        self.seconds = time.process_time() - begin
+        if session.testsfailed:
+            return True
+        for known in gc.get_objects():
+            if isinstance(known, functools._lru_cache_wrapper):
+                known.cache_clear()
+        gc.collect()
+        gc.freeze()
+        for source in self.sources:
+            code = _ended(_forked(lambda: self._try(session, seen, source)))  # noqa: B023
+            os.write(self.answers, f"{code}\n".encode())
+        return True
+
+    def _watched(self, item: pytest.Item, after: pytest.Item | None) -> _Seen:
+        seen, path = _Seen(item), str(self.path)
+
+        def called(frame: FrameType, event: str, argument: Any) -> None:
+            if frame.f_code.co_filename == path:
+                seen.calls.add(frame.f_code.co_qualname)
+
+        begin = time.perf_counter()
+        sys.settrace(called)
+        try:
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        finally:
+            sys.settrace(None)
+        seen.seconds = time.perf_counter() - begin
+        return seen
+
+    def _try(self, session: pytest.Session, seen: Sequence[_Seen], source: str) -> int:
+        """Change the living code and run the tests that call what is changed."""
+        limit = int(3 * self.seconds) + 20
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 10))
+        changed = changed_function(self.path, source)
+        if changed is None:
+            return UNKNOWN
+        old, new = changed
+        living = [f for f in gc.get_objects() if isinstance(f, FunctionType) and f.__code__ == old]
+        for function in living:
+            function.__code__ = new
+        # What a fixture calls is seen in the first test of a file that uses it, and matters to all of them.
+        files = {each.item.path for each in seen if old.co_qualname in each.calls}
+        chosen = [each for each in seen if each.item.path in files]
+        chosen.sort(key=lambda each: (old.co_qualname not in each.calls, each.seconds))
+        for item, after in _in_turn([each.item for each in chosen]):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+            if session.testsfailed:
+                return FAILS
+        return SURVIVES
+
+
+def _in_turn(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
+    """Every test, and the one after it."""
+    return zip(items, [*items[1:], None], strict=True)
+
+
+def changed_function(path: Path, source: str) -> tuple[CodeType, CodeType] | None:
+    """Code of the one outermost function that a change is in, before and after; None if it is in none."""
+    before = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    return _changed(before, compile(source, str(path), "exec"))
+
+
+def _changed(before: CodeType, after: CodeType) -> tuple[CodeType, CodeType] | None:
+    inner = [[part for part in code.co_consts if isinstance(part, CodeType)] for code in (before, after)]
+    if len(inner[0]) != len(inner[1]) or _own(before) != _own(after):
+        return None
+    pairs = [(old, new) for old, new in zip(*inner, strict=True) if old != new]
+    if len(pairs) != 1:
+        return None
+    old, new = pairs[0]
+    is_class = "__module__" in old.co_names and "__qualname__" in old.co_names
+    if is_class:
+        return _changed(old, new)
+    return (old, new) if old.co_freevars == new.co_freevars else None
+
+
+def _own(code: CodeType) -> tuple[Any, ...]:
+    """What a body does, apart from the functions in it."""
+    constants = tuple("" if isinstance(part, CodeType) else (type(part), part) for part in code.co_consts)
+    return code.co_code, constants, code.co_names
