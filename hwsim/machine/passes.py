@@ -130,7 +130,7 @@ def time_pass(
     depthwise = layer.kind == "depthwise"
     vector_cycles = -(-layer.kernel[0] * layer.kernel[1] // arch.columns) if depthwise else 0
     counters, drained = _time_pass(
-        symbols.needs,
+        symbols.word,
         symbols.x,
         symbols.first,
         symbols.end,
@@ -170,7 +170,7 @@ def _arrival(word, request, latency, bytes_per_cycle):
 
 @njit(cache=True, nogil=True)
 def _time_pass(
-    symbol_needs,
+    symbol_word,
     symbol_x,
     symbol_first,
     symbol_end,
@@ -226,14 +226,15 @@ def _time_pass(
         if row_newest[r] >= ring:
             room = drain_end[row_newest[r] - ring] + 1
         for segment in range(segment_start, segment_stop):
-            needs = symbol_needs[symbol_first[y, segment] : symbol_end[y, segment]]
+            starts = symbol_word[symbol_first[y, segment] : symbol_end[y, segment]]
             columns = symbol_x[symbol_first[y, segment] : symbol_end[y, segment]]
             last_segment = segment == segment_stop - 1
             offset = offsets[y, segment] - first_word
-            for j in range(len(needs)):
+            last_word = first_word + segment_words[y, segment] - 1
+            for j in range(len(starts)):
                 # T: the words it needs, a credit of the FIFO, one symbol a cycle.
                 ready = max(decoded, taken_at[slot]) + 1
-                need = first_word + needs[j]
+                need = min(first_word + starts[j] + 1, last_word)
                 newest = entered
                 if streamed:
                     late = 0
@@ -255,7 +256,7 @@ def _time_pass(
 
                 # S: the item, if the symbol makes one.
                 x = columns[j]
-                if x != NO_VALUE or (last_segment and j == len(needs) - 1):
+                if x != NO_VALUE or (last_segment and j == len(starts) - 1):
                     hit = x != NO_VALUE and useful[x]
                     cost = cost_at[x] if hit else 1
                     there = max(decoded + decode_latency, free)
@@ -276,7 +277,7 @@ def _time_pass(
                     slot += 1
                     if slot == fifo_depth:
                         slot = 0
-            symbols += len(needs)
+            symbols += len(starts)
             first_word += segment_words[y, segment]
         for _ in range(row_done[r]):
             drained = max(free - 1 + mac_latency, drained + 1) + drain_cycles - 1

@@ -17,12 +17,12 @@ class Symbols:
     """All symbols of a map, segment by segment.
 
     Attributes:
-        needs: uint16 (symbols,), last word of its segment that a symbol needs.
+        word: uint16 (symbols,), word of its segment in which a symbol starts.
         x: uint16 (symbols,), column of its value, or :data:`NO_VALUE`.
         first, end: int64 (H, channel blocks), which symbols are those of a segment.
     """
 
-    needs: np.ndarray
+    word: np.ndarray
     x: np.ndarray
     first: np.ndarray
     end: np.ndarray
@@ -45,14 +45,11 @@ def raw_symbols(shape: tuple[int, int, int], block: int, bits: int) -> Symbols:
     channels, height, width = shape
     value = np.arange(min(block, channels) * width)
     counts = np.minimum(block, channels - np.arange(0, channels, block)) * width
-    words = -(-counts * bits // WORD_BITS)
-    needs, end = [], np.cumsum(counts[[0, -1]])
-    for count, size in zip(counts[[0, -1]], words[[0, -1]], strict=True):
-        needs.append(np.minimum(value[:count] * bits // WORD_BITS + 1, size - 1))
+    end = np.cumsum(counts[[0, -1]])
     first = np.zeros(len(counts), np.int64)
     first[-1] = end[0]
     return Symbols(
-        np.concatenate(needs).astype(np.uint16),
+        np.concatenate([value[:count] * bits // WORD_BITS for count in counts[[0, -1]]]).astype(np.uint16),
         np.concatenate([value[:count] % width for count in counts[[0, -1]]]).astype(np.uint16),
         np.tile(first, (height, 1)),
         np.tile(first + counts, (height, 1)),
@@ -69,14 +66,14 @@ def raw_skipping_symbols(values: np.ndarray, block: int, bits: int) -> Symbols:
     row = np.repeat(alike.first[0] - begins, counts) + np.arange(counts.sum())
     zero = values.transpose(1, 0, 2).reshape(-1) == 0
     x = np.where(zero, np.uint16(NO_VALUE), np.tile(alike.x[row], height))
-    return Symbols(np.tile(alike.needs[row], height), x, ends - counts, ends)
+    return Symbols(np.tile(alike.word[row], height), x, ends - counts, ends)
 
 
 @njit(cache=True, nogil=True)
 def _coded(values, block, lengths, run_max, long_run):
     channels, height, width = values.shape
     blocks = (channels + block - 1) // block
-    needs = np.empty(values.size, np.uint16)
+    word = np.empty(values.size, np.uint16)
     xs = np.empty(values.size, np.uint16)
     first = np.empty((height, blocks), np.int64)
     end = np.empty((height, blocks), np.int64)
@@ -94,7 +91,7 @@ def _coded(values, block, lengths, run_max, long_run):
             bit = 0
             i = 0
             while i < count:
-                needs[symbol] = (bit >> 6) + 1
+                word[symbol] = bit >> 6
                 stop = min(i + long_run, count)
                 begin = i
                 while i < stop and segment[i] == 0:
@@ -107,10 +104,5 @@ def _coded(values, block, lengths, run_max, long_run):
                 else:
                     xs[symbol] = NO_VALUE
                 symbol += 1
-            last_word = ((bit + 63) >> 6) - 1
-            for j in range(symbol - 1, first[y, b] - 1, -1):
-                if needs[j] <= last_word:
-                    break
-                needs[j] = last_word
             end[y, b] = symbol
-    return needs[:symbol].copy(), xs[:symbol].copy(), first, end
+    return word[:symbol].copy(), xs[:symbol].copy(), first, end

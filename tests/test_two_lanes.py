@@ -1,0 +1,218 @@
+"""Two lanes of decoding: the recurrence equals a simulation that steps through cycles, in every event."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference_core import seg, segments_of
+from reference_two_lanes import run_two_lanes
+
+from hwsim import open_trace
+from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY, Arch
+from hwsim.codec.seg_lengths import code_lengths
+from hwsim.layer import Kind, Layer
+from hwsim.machine.dram import store_map
+from hwsim.machine.rows import input_rows
+from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
+from hwsim.trace.shipped import shipped_trace
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from two_lanes import LINE_WORDS, fixed_places, time_two_lanes
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pass behind slots; ``late``: lines that come after the start, by cycles at most."""
+
+    layer: Layer
+    arch: Arch
+    owned: tuple[int, ...]
+    channels: range
+    block: int
+    out_channels: int
+    order: int
+    bits: int
+    density: float
+    period: int
+    late: int
+    packed: bool  # segments follow each other, instead of having places of the largest size
+    seed: int
+
+
+@st.composite
+def cases(draw) -> Case:
+    depthwise = draw(st.booleans())
+    columns = draw(st.sampled_from([1, 2, 4, 8]))
+    block = draw(st.sampled_from([b for b in (1, 2, 4, 8) if b <= columns]))
+    channels, width = draw(st.integers(1, 5 * block)), draw(st.integers(1, 24))
+    kernel, stride = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    padding = draw(st.integers(0, kernel - 1))
+    height = draw(st.integers(1, 9))
+    out = [draw(st.integers(1, (size - 1 + padding) // stride + 1)) for size in (height, width)]
+    filters = channels if depthwise else draw(st.integers(1, columns))
+    kind: Kind = "depthwise" if depthwise else "conv"
+    layer = Layer(
+        "l",
+        kind,
+        "x",
+        (channels, height, width),
+        (filters, out[0], out[1]),
+        (kernel, kernel),
+        (stride, stride),
+        (padding, padding),
+    )
+    span = range(channels)
+    if depthwise:  # one segment a row, or two halves
+        first = draw(st.integers(0, (channels - 1) // block)) * block
+        span = range(first, min(first + block * draw(st.integers(1, 2)), channels))
+    arch = Arch(
+        columns=columns,
+        run_max=draw(st.integers(1, 16)),
+        skip_zeros=draw(st.booleans()),
+        compress=draw(st.booleans()),
+    )
+    return Case(
+        layer=layer,
+        arch=arch,
+        owned=tuple(sorted(draw(st.sets(st.integers(0, out[0] - 1), min_size=1)))),
+        channels=span,
+        block=block,
+        out_channels=len(span) if depthwise else filters,
+        order=draw(st.integers(0, 15)),
+        bits=draw(st.integers(1, 16)),
+        density=draw(st.sampled_from([0.0, 0.02, 0.2, 0.6, 1.0])),
+        period=draw(st.integers(1, 20)),
+        late=draw(st.sampled_from([0, 0, 30, 1000])),
+        packed=draw(st.booleans()),
+        seed=draw(st.integers(0, 2**32 - 1)),
+    )
+
+
+def values_of(case: Case) -> np.ndarray:
+    """The map of a random case, uint16 (C, H, W)."""
+    rng = np.random.default_rng(case.seed)
+    values = rng.integers(1, 2**case.bits, case.layer.in_shape) >> rng.integers(0, case.bits)
+    return np.where(rng.random(values.shape) < case.density, values, 0).astype(np.uint16)
+
+
+def assert_equal(case: Case, values: np.ndarray) -> None:
+    """Every symbol, item, slot and drain of a pass is the same in recurrence and simulation."""
+    layer, arch = case.layer, case.arch
+    order = case.order if arch.compress else None
+    blocks = [range(c, min(c + case.block, len(values))) for c in range(0, len(values), case.block)]
+    words = np.zeros((layer.in_shape[1], len(blocks)), np.int32)
+    for y, b in np.ndindex(words.shape):
+        (segment,) = segments_of(values, [y], blocks[b], case.block, order, case.bits)
+        words[y, b] = len(segment.words)
+    if arch.compress:
+        used = np.unique(values)
+        lengths = np.zeros(65536, np.uint8)
+        lengths[used] = [len(seg(int(v), case.order)) for v in used]
+        symbols = coded_symbols(values, case.block, lengths, arch.run_max if arch.skip_zeros else 0)
+    elif arch.skip_zeros:
+        symbols = raw_skipping_symbols(values, case.block, case.bits)
+    else:
+        symbols = raw_symbols(values.shape, case.block, case.bits)
+    places = fixed_places(values.shape, case.block, case.bits)
+    if case.packed:
+        places = np.cumsum(words.ravel()).reshape(words.shape) - words
+    lines = int((places + words).max()) // LINE_WORDS + 1
+    there = np.random.default_rng(case.seed).integers(0, case.late + 1, lines)
+    model = time_two_lanes(
+        layer,
+        symbols,
+        arch,
+        input_rows(layer, np.array(case.owned)),
+        segments=range(case.channels.start // case.block, -(-case.channels.stop // case.block)),
+        out_channels=case.out_channels,
+        words=words,
+        places=places,
+        period=case.period,
+        there=there if case.late else None,
+    )
+    reference = run_two_lanes(
+        layer,
+        values,
+        case.owned,
+        channels=case.channels,
+        block=case.block,
+        out_channels=case.out_channels,
+        columns=arch.columns,
+        order=order,
+        bits=case.bits,
+        skip_zeros=arch.skip_zeros,
+        run_max=arch.run_max,
+        period=case.period,
+        latencies=(MAC_LATENCY, DRAIN_LATENCY),
+        places=places,
+        there=there.__getitem__,
+    )
+    assert sorted(map(tuple, model.symbols.tolist())) == sorted(reference.symbols)
+    assert list(map(tuple, model.taken.tolist())) == reference.taken
+    assert list(map(tuple, model.served.tolist())) == reference.served
+    assert model.drained.tolist() == reference.drained
+    assert model.cycles == reference.cycles
+
+
+@settings(max_examples=300, deadline=None)
+@given(cases())
+def test_recurrence_equals_the_stepped_simulation(case):
+    assert_equal(case, values_of(case))
+
+
+@pytest.mark.parametrize("machine", [Arch(), Arch().dense()], ids=["skipping", "dense"])
+@pytest.mark.parametrize(
+    ("name", "layer_name", "owned"),
+    [
+        ("lenet5_digits/sparse", "conv2", (0, 3, 4)),
+        ("lenet5_digits/sparse", "fc1", (0,)),
+        ("lenet5_digits/sparse", "fc3", (0,)),
+        ("mobilenet_v1_cifar10/baseline", "conv2.dw", (0, 1, 2, 5)),
+        ("resnet18_cifar10/l1_fatrelu", "layer3.0.downsample.0", (0, 7)),
+        ("resnet18_cifar10/l1_fatrelu", "layer4.1.conv1", (1, 3)),
+    ],
+)
+def test_passes_of_real_layers_are_equal(name, layer_name, owned, machine):
+    with open_trace(shipped_trace(name)) as trace:
+        layer = next(layer for layer in trace.layers if layer.name == layer_name)
+        info, values = trace.maps[layer.input], trace.map(layer.input, 0)
+    depthwise = layer.kind == "depthwise"
+    columns = machine.columns
+    case = Case(
+        layer=layer,
+        arch=machine,
+        owned=owned,
+        channels=range(columns) if depthwise else range(len(values)),
+        block=columns // 2 if depthwise else columns,
+        out_channels=min(columns, layer.out_shape[0]),
+        order=info.order,
+        bits=info.bits,
+        density=0.0,
+        period=machine.cores + 1,
+        late=0,
+        packed=False,
+        seed=0,
+    )
+    assert_equal(case, values)
+
+
+@pytest.mark.parametrize(("segments", "cycles_each"), [(1, 2), (2, 1), (8, 1)])
+def test_one_lane_takes_a_symbol_every_two_cycles_and_both_together_one_a_cycle(segments, cycles_each):
+    values = np.full((8 * segments, 1, 30), 5, np.uint16)
+    layer = Layer("l", "conv", "x", values.shape, (8, 1, 30))
+    timing = time_two_lanes(
+        layer,
+        coded_symbols(values, 8, code_lengths(2), 16),
+        Arch(),
+        input_rows(layer, np.array([0])),
+        segments=range(segments),
+        out_channels=8,
+        words=store_map(values, 8, 2, 4, True).words,
+        places=fixed_places(values.shape, 8, 4),
+    )
+    drain = 8 * 30 + MAC_LATENCY + DRAIN_LATENCY
+    assert 0 <= timing.cycles - drain - cycles_each * values.size < 60  # the fill, and waits for slots
