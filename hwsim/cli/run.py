@@ -21,8 +21,10 @@ from hwsim.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from hwsim.arch import Arch
     from hwsim.machine.result import Result
     from hwsim.measure.record import Measured
+    from hwsim.trace import Trace
 
 
 def run(
@@ -35,6 +37,12 @@ def run(
     arch: ArchFile = None,
     out: OutFolder = None,
     images: Images = None,
+    fit: Annotated[
+        bool,
+        typer.Option(
+            "--fit", help="Grow the machine until it holds the network; leave out layers that none holds."
+        ),
+    ] = False,
     measured: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="A record of 'hwsim measure' to put beside; once for each device."),
@@ -56,8 +64,9 @@ def run(
     if timeline is not None and out is None:
         raise typer.BadParameter("--timeline LAYER draws into a folder: add --out DIR")
     records = _read_records(measured or [])
-    with open_trace(locate(trace or default_trace())) as opened:
-        numbers = choose_images(images, opened)
+    with open_trace(locate(trace or default_trace())) as stored:
+        numbers = choose_images(images, stored)
+        opened, machine, grown = _fitted(stored, machine, fit)
         with console.progress("simulating", quiet) as advance:
             result = simulate(opened, machine, numbers, advance)
         rows = measured_rows(result, records)
@@ -78,13 +87,33 @@ def run(
 
         typer.echo(to_json(report.to_dict()), nl=False)
     elif not quiet:
-        _show(result)
+        _show(result, grown)
         if records:
             show_measured(rows, result.overall(), records)
         if written:
             console.say(f"The report: {written[-1]}")
         else:
             console.say("Add --out DIR for plots and a report.", "dim")
+
+
+def _fitted(trace: Trace, arch: Arch, grow: bool) -> tuple[Trace, Arch, tuple[str, ...]]:
+    """The trace and a machine that holds it, and what had to change for that, in sentences.
+
+    Raises:
+        ArchError: the machine does not hold the trace and may not grow, or no machine does.
+    """
+    from hwsim.errors import ArchError
+    from hwsim.machine.fit import fit, misfits, said
+
+    if grow:
+        found = fit(trace, arch)
+        changes = [f"Left out: layer {entry.layer}: {entry.why}." for entry in found.left_out]
+        if found.changes:
+            changes.append(f"The machine is grown to hold the network: {', '.join(found.changes)}.")
+        return found.trace, found.arch, tuple(changes)
+    if lost := misfits(trace.layers, arch):
+        raise ArchError(f"{said(lost)}; --fit grows the machine and leaves out what none holds")
+    return trace, arch, ()
 
 
 def show_measured(rows: Sequence[dict[str, Any]], total: dict[str, Any], records: Sequence[Measured]) -> None:
@@ -109,7 +138,7 @@ def _read_records(paths: Sequence[Path]) -> list[Measured]:
     return [read_measured(path) for path in paths]
 
 
-def _show(result: Result) -> None:
+def _show(result: Result, grown: Sequence[str]) -> None:
     from hwsim.report.bounds import beyond_words, bound_words, energy_words, speedup_words
     from hwsim.report.tables import LAYER_COLUMNS, machine_words, title
     from hwsim.report.traffic import TRAFFIC_COLUMNS, saving_words, traffic_rows
@@ -121,6 +150,7 @@ def _show(result: Result) -> None:
     console.say(f"{title(result)} on {machine_words(result.arch)}; {average}", "bold")
     console.say_marks(result.marks)
     console.say_marks(cautions(result.provenance))
+    console.say_marks(grown)
     console.say(saving_words(total))
     console.show_table(LAYER_COLUMNS, rows, total)
     console.show_table(TRAFFIC_COLUMNS, traffic_rows(total))

@@ -5,8 +5,9 @@ is one only once it is sealed; :func:`open_trace` reads it so and trusts nothing
 """
 
 from hwsim.trace.header import MapInfo
+from hwsim.trace.partial import PartialTrace
 from hwsim.trace.protocol import Trace
 from hwsim.trace.reader import StoredTrace, open_trace
 from hwsim.trace.writer import TraceWriter
 
-__all__ = ["MapInfo", "StoredTrace", "Trace", "TraceWriter", "open_trace"]
+__all__ = ["MapInfo", "PartialTrace", "StoredTrace", "Trace", "TraceWriter", "open_trace"]

@@ -1,0 +1,96 @@
+"""The least machine that holds a network: what of a machine has to grow, and which layers no size helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hwsim.arch import MAX_WORDS, SUB_BANKS, Arch
+from hwsim.errors import ArchError
+from hwsim.layer import Layer
+from hwsim.machine.mapping import map_blocks
+from hwsim.trace import PartialTrace, Trace
+from hwsim.trace.provenance import LeftOut
+
+MEMORIES = {"accumulators": SUB_BANKS, "weight_words": 1}  # fields that a layer may exceed, and their steps
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trace and a machine that holds it.
+
+    Attributes:
+        arch: the machine asked for, no field smaller, those that had to grow at the least value that serves.
+        trace: the trace, without the layers that no such machine runs.
+        left_out: those layers, each with its reason.
+        changes: what grew, as words: ``weight_words 9216 -> 25088``.
+    """
+
+    arch: Arch
+    trace: Trace
+    left_out: tuple[LeftOut, ...]
+    changes: tuple[str, ...]
+
+
+def misfits(layers: Sequence[Layer], arch: Arch) -> tuple[LeftOut, ...]:
+    """The layers that a machine does not run, each with its reason and its MACs as published."""
+    found = []
+    for layer in layers:
+        try:
+            map_blocks([layer], arch)
+        except ArchError as error:
+            why = str(error).removeprefix(f"layer {layer.name}").lstrip(": ")
+            found.append(LeftOut(layer.name, why, layer.published_macs))
+    return tuple(found)
+
+
+def fit(trace: Trace, arch: Arch) -> Fit:
+    """Grow a machine until it holds a trace: its widths, accumulators and weight memory.
+
+    Args:
+        trace: of the network.
+        arch: the machine to begin with.
+
+    Raises:
+        ArchError: no layer of the trace runs on any such machine; says why the first one does not.
+    """
+    wide = {
+        "activation_bits": max(arch.activation_bits, *(info.bits for info in trace.maps.values())),
+        "weight_bits": max(arch.weight_bits, trace.weight_bits),
+    }
+    grown = arch.replace(**wide, **dict.fromkeys(MEMORIES, MAX_WORDS))
+    never = misfits(trace.layers, grown)
+    if len(never) == len(trace.layers):
+        raise ArchError(f"no layer of {trace.title} fits a machine of any size: {said(never)}")
+    rest = PartialTrace(trace, never) if never else trace
+    for field, step in MEMORIES.items():  # channels of a group, and so its weights, depend on accumulators
+
+        def serves(steps: int, machine: Arch = grown, field: str = field, step: int = step) -> bool:
+            return not misfits(rest.layers, machine.replace(**{field: steps * step}))
+
+        grown = grown.replace(**{field: step * _least(serves, getattr(arch, field) // step)})
+    changes = tuple(
+        f"{field} {before} -> {getattr(grown, field)}"
+        for field, before in arch.model_dump().items()
+        if before != getattr(grown, field)
+    )
+    return Fit(grown, rest, never, changes)
+
+
+def said(lost: Sequence[LeftOut]) -> str:
+    """The first of some layers with its reason, and how many others there are."""
+    others = f" ({len(lost) - 1} more do not run)" if len(lost) > 1 else ""
+    return f"layer {lost[0].layer}: {lost[0].why}{others}"
+
+
+def _least(serves: Callable[[int], bool], low: int) -> int:
+    """The least number from ``low`` on that serves, where all above one that serves do."""
+    if serves(low):
+        return low
+    high = 2 * low
+    while not serves(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if serves(middle) else (middle, high)
+    return high
