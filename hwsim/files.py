@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,3 +73,13 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ValueError("not TOML: brackets within brackets, too deep") from None
     except ValueError as error:
         raise ValueError(f"not TOML: {error}") from None
+
+
+def csv_cell(text: str) -> str:
+    """A text as a cell of CSV that no spreadsheet takes for a formula.
+
+    An apostrophe goes before one that begins with ``=``, ``+``, ``-`` or ``@``, in any width, spaces or none
+    before it, or with a tab or a line's end (OWASP, *CSV Injection*).
+    """
+    first = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
+    return f"'{text}" if first and first in "=+-@\t\r\n" else text

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hwsim.errors import NetworkError
-from hwsim.files import read_text, whole_file
+from hwsim.files import csv_cell, read_text, whole_file
 from hwsim.layer import Kind, Layer
 from hwsim.networks import Network
 from hwsim.networks.network import some, unique
@@ -77,7 +77,8 @@ def write_topology(network: Network, path: str | os.PathLike[str]) -> None:
     """Write a network in the convolution format.
 
     A map's size is what the taps reach, (outputs - 1) x stride + kernel, padding included, so that SCALE-Sim
-    counts the same outputs. Depthwise layers get ``_DP`` behind their name.
+    counts the same outputs. Depthwise layers get ``_DP`` behind their name, and a name that a spreadsheet
+    would run an apostrophe before it.
 
     Raises:
         NetworkError: a name that the format cannot hold, or a file that cannot be written.
@@ -98,7 +99,7 @@ def write_topology(network: Network, path: str | os.PathLike[str]) -> None:
             for outputs, kernel, stride in zip(layer.out_shape[1:], layer.kernel, layer.stride, strict=True)
         ]
         sizes = (*reached, *layer.kernel, layer.in_shape[0], layer.filters, layer.stride[0])
-        lines.append(", ".join([name, *map(str, sizes)]) + ",")
+        lines.append(", ".join([csv_cell(name), *map(str, sizes)]) + ",")
     try:
         with whole_file(path) as partial:
             partial.write_text("\n".join(lines) + "\n", encoding="utf-8")

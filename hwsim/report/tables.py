@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwsim.arch import Arch
+from hwsim.files import csv_cell
 from hwsim.machine.result import Result
 from hwsim.machine.runs import MODES
 from hwsim.report import text
@@ -108,10 +109,13 @@ def runs_csv(result: Result) -> str:
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """CSV with a header; whole numbers without a point, nothing for null, names as one printable line."""
+    """CSV with a header; whole numbers without a point, nothing for null, names as one printable line.
+
+    Names that a spreadsheet would run have an apostrophe before them (hwsim.files.csv_cell).
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(rows[0])
+    writer.writerow(map(_cell, rows[0]))
     writer.writerows([_cell(value) for value in row.values()] for row in rows)
     return out.getvalue()
 
@@ -159,4 +163,4 @@ def _cell(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
-    return str(value) if isinstance(value, int) else text.label(value, limit=1000)
+    return str(value) if isinstance(value, int) else csv_cell(text.label(value, limit=1000))

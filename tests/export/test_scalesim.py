@@ -6,6 +6,9 @@ import pytest
 
 from hwsim.errors import NetworkError
 from hwsim.export import write_scalesim
+from hwsim.layer import Layer
+from hwsim.networks import Network
+from hwsim.networks.scalesim import write_topology
 
 
 def test_every_layer_is_a_line_with_its_macs(case, tmp_path):
@@ -45,3 +48,11 @@ def test_scale_sims_own_parser_reads_the_same_layers(case, tmp_path):
         products = outputs * layer.weight_shape[1] * layer.kernel[0] * layer.kernel[1]
         depth = layer.in_shape[0] if layer.kind == "depthwise" else 1
         assert read.get_layer_mac_ops(number) == products // depth
+
+
+def test_no_name_is_a_formula_in_a_spreadsheet(tmp_path):
+    layers = [Layer(name, "linear", "image", (3, 1, 1), (2, 1, 1)) for name in ("=1+1", "@x", "-1", "fc")]
+    write_topology(Network("n", tuple(layers), "by hand"), tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="") as file:
+        names = [row[0] for row in csv.reader(file)]
+    assert names[1:] == ["'=1+1", "'@x", "'-1", "fc"]
