@@ -1,7 +1,8 @@
 """A self-contained SEG chunk, as array stores keep it.
 
 1 byte order, 8 bytes number of values (big-endian), then the codes, padded to a byte with zero bits. Signed
-values go through the H.264 mapping.
+values go through the H.264 mapping, in which -32768 would need 17 bits: it takes the code of 32768, which no
+int16 is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hwsim.codec.mapping import to_signed, to_unsigned
 from hwsim.errors import CodecError, shown
 
 HEADER_BYTES = 9
+_LEAST, _NONE = -32768, 32768  # the least int16, and the value whose code it takes
 DTYPES = ("uint8", "uint16", "int8", "int16")
 
 
@@ -44,10 +46,12 @@ def encode(array: np.ndarray, order: int | None = None) -> bytes:
     """A chunk of integers of 8 or 16 bits; without ``order`` the best one is taken.
 
     Raises:
-        CodecError: another dtype, a wrong order, or the value -32768, which has no code.
+        CodecError: another dtype, or a wrong order.
     """
     kind = as_dtype(array.dtype)
-    codes = to_unsigned(array) if kind.kind == "i" else array
+    codes = (
+        to_unsigned(np.where(array == _LEAST, _NONE, array.astype(np.int32))) if kind.kind == "i" else array
+    )
     chosen = seg.best_order(codes) if order is None else order
     data = seg.encode(codes, chosen)
     return bytes([chosen]) + array.size.to_bytes(HEADER_BYTES - 1, "big") + data.tobytes()
@@ -70,6 +74,8 @@ def decode(chunk: Any, dtype: Any, count: int | None = None) -> np.ndarray:
         return seg.decode(data[HEADER_BYTES:], stored, order, kind)
     values = to_signed(seg.decode(data[HEADER_BYTES:], stored, order))
     limits = np.iinfo(kind)
+    if limits.min == _LEAST:
+        values[values == _NONE] = _LEAST
     if values.min(initial=0) < limits.min or values.max(initial=0) > limits.max:
         raise CodecError(f"the SEG chunk holds values outside {limits.min}..{limits.max}")
     return values.astype(kind)

@@ -6,6 +6,9 @@ import sys
 import numpy as np
 import pytest
 import zarr
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from zarr.testing import strategies
 
 from hwsim.codec.zarr import SegCodec
 from hwsim.errors import CodecError
@@ -96,10 +99,44 @@ def test_an_array_of_another_type_is_refused(tmp_path, dtype):
 
 
 def test_wrong_options_are_refused():
-    with pytest.raises(CodecError, match="order"):
-        SegCodec(order=16)
+    for order in (16, True, "3", 1.0):
+        with pytest.raises(CodecError, match="order"):
+            SegCodec(order=order)
     with pytest.raises(CodecError, match="order"):
         SegCodec.from_dict({"name": "hwsim.seg", "configuration": {"order": "3"}})
     with pytest.raises(CodecError, match="not level"):
         SegCodec.from_dict({"name": "hwsim.seg", "configuration": {"level": 3}})
     assert SegCodec.from_dict({"name": "hwsim.seg"}) == SegCodec()
+
+
+ARRAYS = st.sampled_from(("uint8", "int8", "<u2", ">u2", "<i2", ">i2")).flatmap(
+    lambda dtype: strategies.numpy_arrays(dtype=np.dtype(dtype))
+)
+
+
+@settings(max_examples=60)
+@given(st.data(), st.none() | st.integers(0, 15))
+def test_any_array_is_read_and_written_in_any_chunks_shards_and_memory_order(data, order):
+    """As Zarr's own tests do, with the strategies that it ships."""
+    values, chunks = data.draw(strategies.np_array_and_chunks(arrays=ARRAYS))
+    assume(all(chunks))
+    shards = data.draw(st.none() | strategies.shard_shapes(shape=values.shape, chunk_shape=chunks))
+    array = zarr.create_array(
+        {},
+        shape=values.shape,
+        chunks=chunks,
+        shards=shards,
+        dtype=values.dtype,
+        config={"order": data.draw(st.sampled_from("CF"))},
+        serializer=SegCodec(order),
+        compressors=None,
+    )
+    array[:] = np.asarray(values, order=data.draw(st.sampled_from("CF")))
+    assert np.array_equal(array[:], values)
+    index = data.draw(strategies.basic_indices(shape=values.shape))
+    assert np.array_equal(array[index], values[index])
+    ours, theirs = data.draw(strategies.orthogonal_indices(shape=values.shape))
+    assert np.array_equal(array.oindex[ours], values[theirs])
+    array[index] = values[index] // 2
+    values[index] //= 2
+    assert np.array_equal(zarr.open_array(array.store, mode="r")[:], values)
