@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -24,13 +25,14 @@ from hwsim.cli import (
     synth,
     verify,
 )
-from hwsim.errors import HwsimError
+from hwsim.errors import HwsimError, one_line
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 EPILOG = (
     "Exit codes: 0 done; 1 the run failed, one line on stderr says why and what to do, "
     "or the reader of its output went away; 2 wrong usage; 130 interrupted."
 )
+DEBUG = "--debug"
 # Of click, which typer brings along under a name of its own.
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
@@ -76,6 +78,9 @@ def _start(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
+    debug: Annotated[
+        bool, typer.Option(DEBUG, help="Before any command or behind it: a failure shows its traceback, too.")
+    ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -91,35 +96,57 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shows a question mark
-    sys.exit(_execute(arguments))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = given[: given.index("--")] if "--" in given else given
+    sys.exit(_execute([word for word in options if word != DEBUG] + given[len(options) :], DEBUG in options))
 
 
-def _execute(arguments: Sequence[str] | None) -> int:
+def _execute(arguments: list[str], debug: bool) -> int:
     try:
-        code = app(arguments, prog_name="hwsim", standalone_mode=False)
-        sys.stdout.flush()
-        if code == INTERRUPTED:
-            _complain("interrupted")
-        return code if isinstance(code, int) else OK
-    except HwsimError as error:
-        _complain(str(error))
-        return FAILED
-    except (KeyboardInterrupt, typer.Abort):
+        return _run(arguments)
+    except Exception as error:
+        if debug:
+            traceback.print_exception(error)
+        return _tell(error)
+    except KeyboardInterrupt:
         _complain("interrupted")
         return INTERRUPTED
-    except OSError as error:
-        _complain(
-            f"{error.filename or 'cannot write the output'}: {error.strerror}; make room or choose another"
-        )
-        return FAILED
-    except _UsageError as error:
+
+
+def _run(arguments: list[str]) -> int:
+    code = app(arguments, prog_name="hwsim", standalone_mode=False)
+    sys.stdout.flush()
+    if code == INTERRUPTED:
+        _complain("interrupted")
+    return code if isinstance(code, int) else OK
+
+
+def _tell(error: Exception) -> int:
+    """One line about what went wrong, and its exit code."""
+    if isinstance(error, typer.Abort):
+        _complain("interrupted")
+        return INTERRUPTED
+    if isinstance(error, _UsageError):
         path = error.ctx.command_path if error.ctx else "hwsim"
         words = error.format_message().rstrip(".").replace("Value error, ", "")
         _complain(f"{words}; see '{path} --help'", path)
         return USAGE
-    except MemoryError:
+    if isinstance(error, HwsimError):
+        _complain(str(error))
+    elif isinstance(error, OSError):
+        _complain(
+            f"{error.filename or 'cannot write the output'}: {error.strerror or error}; "
+            "make room or choose another"
+        )
+    elif isinstance(error, MemoryError):
         _complain("not enough memory: give fewer --images, or a smaller network")
-        return FAILED
+    else:
+        found = f"{type(error).__name__}: {one_line(error)}" if str(error) else type(error).__name__
+        _complain(
+            f"a fault of hwsim, not of yours: {found}; please report it to whom you have hwsim from, "
+            f"with the command and what it prints with {DEBUG}"
+        )
+    return FAILED
 
 
 def _complain(message: str, who: str = "hwsim") -> None:

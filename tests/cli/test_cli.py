@@ -403,6 +403,39 @@ def test_too_little_memory_is_one_line(hwsim, tiny, monkeypatch):
     assert err == "hwsim: not enough memory: give fewer --images, or a smaller network\n"
 
 
+@pytest.mark.parametrize("where", ["before", "behind"])
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), ValueError("a\nb\x1b[31m"), RecursionError(), AssertionError()], ids=repr
+)
+def test_a_fault_of_ours_is_one_line_that_says_how_to_report_it_and_a_traceback_on_demand(
+    hwsim, tiny, monkeypatch, error, where
+):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(simulation, "simulate", fails)
+    code, out, err = hwsim("run", tiny)
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert err.startswith(f"hwsim: a fault of hwsim, not of yours: {type(error).__name__}")
+    assert "report it" in err
+    assert "--debug" in err
+    assert "\x1b" not in err
+    code, out, debugged = hwsim(
+        *(["--debug", "run", tiny] if where == "before" else ["run", tiny, "--debug"])
+    )
+    assert (code, out) == (1, "")
+    assert debugged.startswith("Traceback (most recent call last)")
+    assert "in fails" in debugged
+    assert debugged.endswith(err)
+
+
+def test_a_failure_that_is_told_shows_its_traceback_on_demand_too(hwsim, folder):
+    assert "Traceback" not in hwsim("run", "nowhere")[2]
+    assert hwsim("run", "nowhere", "--debug")[2].startswith("Traceback")
+    assert "--debug" in hwsim("run", "--", "--debug")[2]  # a file of this name
+
+
 def test_a_full_disk_under_the_output_is_one_line():
     with open("/dev/full", "w") as full:
         done = subprocess.run([*PROGRAM, "arch"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
