@@ -191,13 +191,18 @@ def torchvision_models() -> ModuleType:
 
 def _torchvision(name: str, fetch: bool) -> tuple[torch.nn.Module, Preprocessing | None]:
     models = torchvision_models()
-    if name not in models.list_models(module=models):
-        raise CaptureError(f"torchvision has no network {name!r}: see torchvision.models.list_models()")
+    if name not in _torchvision_names(models):
+        raise CaptureError(
+            f"torchvision has no network of pictures {one_line(name, 40)!r}: see its list_models()"
+        )
     transforms = models.get_model_weights(name).DEFAULT.transforms()
+    crop = getattr(transforms, "crop_size", [None])[0]  # networks of segmentation take any size
     preprocessing = Preprocessing(
-        tuple(transforms.mean), tuple(transforms.std), transforms.resize_size[0], transforms.crop_size[0]
+        tuple(transforms.mean), tuple(transforms.std), transforms.resize_size[0], crop
     )
     options: dict[str, Any] = {"weights": "DEFAULT" if fetch else None}
+    if not fetch and name in models.list_models(module=models.segmentation):
+        options |= {"weights_backbone": None}  # the checkpoint has these too
     if name in ("inception_v3", "googlenet") and not fetch:
         options |= {"init_weights": False, "transform_input": True}  # as their released weights ask for
     try:
@@ -206,6 +211,11 @@ def _torchvision(name: str, fetch: bool) -> tuple[torch.nn.Module, Preprocessing
         raise CaptureError(
             f"torchvision's weights of {name} cannot be fetched ({type(error).__name__}): give --weights FILE"
         ) from error
+
+
+def _torchvision_names(models: ModuleType) -> set[str]:
+    """Its networks of one picture: of classification and segmentation."""
+    return {name for module in (models, models.segmentation) for name in models.list_models(module=module)}
 
 
 def _made(source: str) -> tuple[torch.nn.Module, str]:

@@ -54,27 +54,38 @@ def fit(trace: Trace, arch: Arch) -> Fit:
     Raises:
         ArchError: no layer of the trace runs on any such machine; says why the first one does not.
     """
-    wide = {
-        "activation_bits": max(arch.activation_bits, *(info.bits for info in trace.maps.values())),
-        "weight_bits": max(arch.weight_bits, trace.weight_bits),
-    }
-    grown = arch.replace(**wide, **dict.fromkeys(MEMORIES, MAX_WORDS))
-    never = misfits(trace.layers, grown)
+    wide = arch.replace(
+        activation_bits=max(arch.activation_bits, *(info.bits for info in trace.maps.values())),
+        weight_bits=max(arch.weight_bits, trace.weight_bits),
+    )
+    grown, never = least_machine(trace.layers, wide)
     if len(never) == len(trace.layers):
         raise ArchError(f"no layer of {trace.title} fits a machine of any size: {said(never)}")
-    rest = PartialTrace(trace, never) if never else trace
-    for field, step in MEMORIES.items():  # channels of a group, and so its weights, depend on accumulators
-
-        def serves(steps: int, machine: Arch = grown, field: str = field, step: int = step) -> bool:
-            return not misfits(rest.layers, machine.replace(**{field: steps * step}))
-
-        grown = grown.replace(**{field: step * _least(serves, getattr(arch, field) // step)})
     changes = tuple(
         f"{field} {before} -> {getattr(grown, field)}"
         for field, before in arch.model_dump().items()
         if before != getattr(grown, field)
     )
-    return Fit(grown, rest, never, changes)
+    return Fit(grown, PartialTrace(trace, never) if never else trace, never, changes)
+
+
+def least_machine(layers: Sequence[Layer], arch: Arch) -> tuple[Arch, tuple[LeftOut, ...]]:
+    """The machine with the least memories, none below those of ``arch``, that runs all layers but some.
+
+    Returns:
+        The machine, and the layers that none runs.
+    """
+    grown = arch.replace(**dict.fromkeys(MEMORIES, MAX_WORDS))
+    never = misfits(layers, grown)
+    lost = {entry.layer for entry in never}
+    rest = [layer for layer in layers if layer.name not in lost]
+    for field, step in MEMORIES.items():  # channels of a group, and so its weights, depend on accumulators
+
+        def serves(steps: int, machine: Arch = grown, field: str = field, step: int = step) -> bool:
+            return not misfits(rest, machine.replace(**{field: steps * step}))
+
+        grown = grown.replace(**{field: step * _least(serves, getattr(arch, field) // step)})
+    return grown, never
 
 
 def said(lost: Sequence[LeftOut]) -> str:

@@ -206,3 +206,20 @@ def test_torchvisions_networks_have_the_geometry_of_ours(name, tmp_path):
     assert len({layer.input for layer in found}) == len({layer.input for layer in expected})
     with pytest.raises(CaptureError, match="torchvision has no network"):
         open_network("torchvision:resnet1")
+
+
+def test_torchvisions_networks_of_segmentation_take_pictures_of_any_size(tmp_path):
+    models, name = torchvision_models(), "lraspp_mobilenet_v3_large"
+    module = models.get_model(name, weights=None, weights_backbone=None)
+    torch.save(module.state_dict(), tmp_path / "w.pth")
+    network, preprocessing = open_network(f"torchvision:{name}", tmp_path / "w.pth")
+    assert (preprocessing.size, preprocessing.crop) == (520, None)
+    found = plan(network.graph(np.zeros((3, 64, 96), np.float32)))
+    weights = sum(isinstance(part, torch.nn.Conv2d) for part in network.module.modules())
+    assert (len(found.layers), found.left_out) == (weights, ())
+
+
+@pytest.mark.parametrize("name", ["raft_small", "r3d_18", "fasterrcnn_resnet50_fpn", "quantized_resnet18"])
+def test_torchvisions_networks_of_something_else_are_refused_by_name(name):
+    with pytest.raises(CaptureError, match=f"no network of pictures '{name}'"):
+        open_network(f"torchvision:{name}")
