@@ -19,8 +19,10 @@ INDEX_ENTRY = np.dtype([("words", "<u2"), ("nonzeros", "<u2")])
 INDEX_BYTES = INDEX_ENTRY.itemsize
 WINDOW_WORDS = 4  # words that the bit unpacker holds; enough for one symbol in every cycle
 SUB_BANKS = 8  # parts of an accumulator bank; a row of the ring owns whole ones
+WEIGHT_PORT_WORDS = 2  # M-wide words of weights that the array takes in a cycle, a load
 WEIGHT_PASSES = 8  # passes for which a core holds weights: those at work and those to come
 LONG_RUN = 3  # a symbol without a value holds up to that many times run_max zeros: at most 48 bits
+LOAD_LATENCY = 2  # cycles from the last load of a pass at the array's port to its start
 DECODE_LATENCY = 7  # cycles from consuming a symbol to its item at the scatter unit
 MAC_LATENCY = 8  # cycles from issuing a tap to its sum being readable by the drain
 DRAIN_LATENCY = 19  # cycles from reading the last accumulator to the last word out
@@ -76,7 +78,11 @@ class Arch(BaseModel):
         description="32-bit words of an accumulator bank",
     )
     weight_words: int = Field(
-        9216, ge=1, le=MAX_WORDS, description="M-wide words of a core's weight memory, a ring"
+        9216,
+        ge=WEIGHT_PORT_WORDS,
+        le=MAX_WORDS,
+        multiple_of=WEIGHT_PORT_WORDS,
+        description="M-wide words of a core's weight memory, a ring",
     )
     map_buffer: int = Field(
         512 * 1024, ge=0, le=MAX_BUFFER, description="bytes; half for maps in, half for maps out"

@@ -33,10 +33,10 @@ class Channel:
     free: int = 0
     parts: list[tuple[int, int]] = field(default_factory=list)  # of writes: (ready, cycles)
 
-    def read(self, size: int, ready: int) -> tuple[int, int]:
-        """(request, last byte there)."""
+    def read(self, size: int, ready: int, least: int = 0) -> tuple[int, int]:
+        """(request, last byte there); the channel is busy for ``least`` cycles or more."""
         request = max(ready, self.free)
-        self.free = request + occupancy(size, self.arch)
+        self.free = request + max(occupancy(size, self.arch), least)
         self.reading |= set(range(request, self.free))
         return request, self.free + self.arch.dram_latency
 
@@ -120,7 +120,7 @@ def run_chain(
         newest that fit beside it, are done."""
         for kept in range(len(history[core]), -1, -1):
             newest = history[core][len(history[core]) - kept :]
-            if kept < 8 and sum(size for size, _ in newest) + words <= arch.weight_words:
+            if kept < 8 and sum(size for size, _ in newest) + words <= arch.weight_words:  # of whole loads
                 gone = history[core][: len(history[core]) - kept]
                 return gone[-1][1] if gone else 0
         raise AssertionError("a pass larger than the memory")
@@ -138,8 +138,10 @@ def run_chain(
                 sizes[unit] = layer.in_shape[0] * taps
                 lanes = channels
             size = -(-sizes[unit] * lanes * arch.weight_bits // 8)
+            sizes[unit] += sizes[unit] % 2  # two words a load
             ready = max(room(core, sizes[unit]) for core, u, _ in work if u == unit)
-            there[unit] = channel.read(size, ready)[1]
+            # Two words and one scale a cycle at the port; two cycles more until a pass may start.
+            there[unit] = channel.read(size, ready, max(sizes[unit] // 2, arch.columns))[1] + 2
             total += size
         return there, total, sizes
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwsim.arch import SUB_BANKS, WEIGHT_PASSES, Arch
+from hwsim.arch import SUB_BANKS, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim.machine.descriptors import sub_bank_depth
 from hwsim.machine.energy import ACCUMULATOR_BITS, MARK_BITS, READERS
 
@@ -54,7 +54,7 @@ FEATURES: dict[str, Callable[[Arch], tuple[float, ...]]] = {
     "position": lambda a: (1, a.activation_bits, math.log2(a.columns)),
     "items": lambda a: (1, _fifo_rows(a), _fifo_rows(a) * a.activation_bits),
     "scatter": lambda a: (1, a.activation_bits, a.columns, 1 - _table_rams(a)),
-    "weights": lambda a: (1, _word(a), _word(a) * _blocks(a.weight_words, WEIGHT_RAM)),
+    "weights": lambda a: (1, _word(a), _word(a) * WEIGHT_PORT_WORDS * _blocks(_loads(a), WEIGHT_RAM)),
     "columns": lambda a: (1, a.columns, a.columns * a.activation_bits, _word(a)),
     "drain": lambda a: (1, a.activation_bits, a.columns),
     "rest": lambda a: (1, a.columns),
@@ -76,7 +76,7 @@ def core_brams(arch: Arch) -> int:
     """Block RAMs of a core: accumulators, their marks, weights, channel scales, item FIFO, table of taps."""
     accumulators = SUB_BANKS * sub_bank_depth(arch)
     bank_address = (accumulators - 1).bit_length()
-    full, rest = divmod(arch.weight_words, WEIGHT_RAM)
+    full, rest = divmod(_loads(arch), WEIGHT_RAM)
     weight_address = (arch.weight_words - 1).bit_length()
     # Value, kernel columns, x, weight address, pixel, end of the row.
     item = arch.activation_bits + 7 + (bank_address + 1) + weight_address + bank_address + 1
@@ -84,8 +84,7 @@ def core_brams(arch: Arch) -> int:
         arch.columns
         * READERS
         * (block_rams(accumulators, ACCUMULATOR_BITS + MARK_BITS) + block_rams(accumulators, MARK_BITS))
-        + full * block_rams(WEIGHT_RAM, _word(arch))
-        + block_rams(rest, _word(arch))
+        + WEIGHT_PORT_WORDS * (full * block_rams(WEIGHT_RAM, _word(arch)) + block_rams(rest, _word(arch)))
         + block_rams(WEIGHT_PASSES * arch.columns, SCALE_BITS)
         + block_rams(arch.fifo_depth, item)
         + _table_rams(arch)
@@ -172,6 +171,11 @@ def _fifo_rows(arch: Arch) -> int:
 def _table_rams(arch: Arch) -> int:
     """Block RAMs of the table of depthwise taps: yosys takes one for 4 columns, logic for 8, 16 and 32."""
     return int(arch.columns <= 4)
+
+
+def _loads(arch: Arch) -> int:
+    """Loads that the weight memory holds, each of whose words has RAMs of its own."""
+    return arch.weight_words // WEIGHT_PORT_WORDS
 
 
 def _word(arch: Arch) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hwsim.arch import SUB_BANKS, Arch
+from hwsim.arch import SUB_BANKS, WEIGHT_PORT_WORDS, Arch
 from hwsim.codec.checks import MAX_ORDER
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
@@ -37,6 +37,11 @@ CORE_FIELDS = (
 def sub_bank_depth(arch: Arch) -> int:
     """Words of a sub-bank: ``accumulators`` / 8, up to a power of two, which splits addresses; at least 2."""
     return max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
+
+
+def weight_loads(words: int) -> int:
+    """Loads of so many weight words; the last one is filled up."""
+    return -(-words // WEIGHT_PORT_WORDS)
 
 
 def check_arch(arch: Arch) -> None:
@@ -202,7 +207,7 @@ class PassGeometry:
             "column_limit": self.stride * (self.out_width - 1),
             "channel_words": self._channel_words(arch),
             "segment_words": block * self._channel_words(arch),
-            "pass_words": self.channels * self._channel_words(arch),
+            "pass_loads": weight_loads(self.channels * self._channel_words(arch)),
             "out_width": self.out_width,
             "ring": self.ring,
             "row_sub_banks": self._row_sub_banks(arch),

@@ -11,6 +11,7 @@ import numpy as np
 from hwsim.arch import BURST_BYTES, INDEX_BYTES, WORD_BITS, WORD_BYTES, Arch
 from hwsim.codec.segments import segment_bits
 from hwsim.layer import Layer
+from hwsim.machine.descriptors import weight_loads
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,17 @@ def occupancy(size: int, arch: Arch) -> int:
     return -(-bursts(size) * BURST_BYTES // arch.bytes_per_cycle)
 
 
+def load_cycles(words: int, size: int, arch: Arch) -> int:
+    """Cycles that the weights of a pass occupy the channel: as many as the port of the array takes them in.
+
+    Args:
+        words: M-wide words of weight memory.
+        size: bytes in DRAM.
+        arch: the machine.
+    """
+    return max(occupancy(size, arch), weight_loads(words), arch.columns)
+
+
 def bursts(size: int) -> int:
     """Bursts that hold ``size`` bytes."""
     return -(-size // BURST_BYTES)
@@ -176,14 +188,13 @@ class Channel:
         self._ready: list[np.ndarray] = []  # of every write: cycles in which its parts become ready
         self._cycles: list[np.ndarray] = []  # and how long each part occupies the channel
 
-    def read(self, size: int, ready: int) -> tuple[int, int]:
-        """Request ``size`` bytes (whole bursts move) once the reads before are through, not before ``ready``.
+    def read(self, busy: int, ready: int) -> tuple[int, int]:
+        """Request what takes ``busy`` cycles once the reads before are through, not before ``ready``.
 
         Returns:
             (cycle of the request, cycle in which the last byte is there).
         """
         request = max(self._ends[-1] if self._ends else 0, ready)
-        busy = occupancy(size, self._arch)
         self._starts.append(request)
         self._ends.append(request + busy)
         return request, request + self._arch.dram_latency + busy

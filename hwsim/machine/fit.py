@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hwsim.arch import MAX_WORDS, SUB_BANKS, Arch
+from hwsim.arch import MAX_WORDS, SUB_BANKS, WEIGHT_PORT_WORDS, Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
 from hwsim.machine.mapping import map_blocks
 from hwsim.trace import PartialTrace, Trace
 from hwsim.trace.provenance import LeftOut
 
-MEMORIES = {"accumulators": SUB_BANKS, "weight_words": 1}  # fields that a layer may exceed, and their steps
+# Fields that a layer may exceed, and their steps.
+MEMORIES = {"accumulators": SUB_BANKS, "weight_words": WEIGHT_PORT_WORDS}
 
 
 @dataclass(frozen=True)

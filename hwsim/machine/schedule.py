@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from hwsim.arch import WEIGHT_PASSES, Arch
+from hwsim.arch import LOAD_LATENCY, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim.machine import dram
+from hwsim.machine.descriptors import weight_loads
 from hwsim.machine.passes import CAUSES as PASS_CAUSES
 from hwsim.machine.passes import Layout, PassTiming, Stream
 from hwsim.machine.runs import CAUSES
@@ -110,8 +111,8 @@ class _Machine:
         self.channel = dram.Channel(arch)
         self.now = 0  # end of the layer before
         self.held: list[deque[tuple[int, int]]] = [deque() for _ in range(arch.cores)]
-        """Of every core, the last passes: words of weight memory, and when they are free again."""
-        self.free_words = [arch.weight_words] * arch.cores
+        """Of every core, the last passes: loads of weights, and when their places are free again."""
+        self.free_loads = [arch.weight_words // WEIGHT_PORT_WORDS] * arch.cores
         self.write: int | None = None  # the last one queued
         self.map_writes: dict[str, int] = {}  # map -> the write that completes it
         self.reads: list[Transfer] = []
@@ -127,17 +128,18 @@ class _Machine:
         for unit, cores in users.items():
             words, size = job.weights[unit]
             ready = max([self._room(core, words) for core in cores])
-            _, there[unit] = self._read("weights", job, size, ready)
+            busy = dram.load_cycles(words, size, self.arch)
+            there[unit] = self._read("weights", job, size, busy, ready)[1] + LOAD_LATENCY
             total += size
         return there, total
 
     def _room(self, core: int, words: int) -> int:
         """Cycle from which the ring of a core has room for the weights of its next pass."""
         held, room = self.held[core], 0
-        self.free_words[core] -= words
-        while self.free_words[core] < 0 or len(held) >= WEIGHT_PASSES:
+        self.free_loads[core] -= weight_loads(words)
+        while self.free_loads[core] < 0 or len(held) >= WEIGHT_PASSES:
             size, room = held.popleft()
-            self.free_words[core] += size
+            self.free_loads[core] += size
         return room
 
     def run(self, job: LayerJob, last: bool) -> LayerSpan:
@@ -177,7 +179,7 @@ class _Machine:
                     timing = streamed[key]
                 causes["weights"] += begin - free
                 done[core] = begin + timing.cycles
-                self.held[core].append((job.weights[unit][0], done[core]))
+                self.held[core].append((weight_loads(job.weights[unit][0]), done[core]))
                 passes.append(PassRun(core, number, unit, group, free, begin, stream, timing))
         for timing, times in Counter(run.timing for run in passes).items():
             for cause in PASS_CAUSES:
@@ -207,9 +209,9 @@ class _Machine:
         return (*self.reads, *writes)
 
     def _read(
-        self, kind: Literal["weights", "maps_in"], job: LayerJob, size: int, ready: int
+        self, kind: Literal["weights", "maps_in"], job: LayerJob, size: int, busy: int, ready: int
     ) -> tuple[int, int]:
-        request, there = self.channel.read(size, ready)
+        request, there = self.channel.read(busy, ready)
         end = there - self.arch.dram_latency
         self.reads.append(Transfer(kind, job.layer.name, size, request, end))
         return request, there
@@ -225,4 +227,5 @@ class _Machine:
         layout = job.layout(units)
         write = self.map_writes.get(job.layer.input)
         written = 0 if write is None else self.channel.written(write)
-        return _Fetch(layout, *self._read("maps_in", job, layout.size, max(self.now, written)))
+        busy, ready = dram.occupancy(layout.size, self.arch), max(self.now, written)
+        return _Fetch(layout, *self._read("maps_in", job, layout.size, busy, ready))

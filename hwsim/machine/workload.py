@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from hwsim.arch import BURST_BYTES, WORD_BYTES, Arch
+from hwsim.arch import BURST_BYTES, WEIGHT_PORT_WORDS, WORD_BYTES, Arch
 from hwsim.codec.seg_lengths import code_lengths
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.machine import dram
+from hwsim.machine.descriptors import weight_loads
 from hwsim.machine.mapping import Mapping, map_blocks, map_layer, weight_words
 from hwsim.machine.passes import (
     EVENT_FIELDS,
@@ -174,7 +175,7 @@ class LayerJob:
 
     @cached_property
     def weights(self) -> list[tuple[int, int]]:
-        """Of every unit, M-wide words of weight memory, and bytes in DRAM.
+        """Of every unit, M-wide words of weight memory, in whole loads, and bytes in DRAM.
 
         In DRAM a word has a lane only where there is an output channel, or a tap if depthwise.
         """
@@ -186,7 +187,8 @@ class LayerJob:
             channels = len(self.mapping.channels(unit, self.layer))
             words = weight_words(self.layer, channels, self.arch)
             lanes = self.arch.columns if self.layer.kind == "depthwise" else channels
-            found.append((words, -(-words * lanes * self.arch.weight_bits // 8)))
+            written = WEIGHT_PORT_WORDS * weight_loads(words)
+            found.append((written, -(-words * lanes * self.arch.weight_bits // 8)))
         return found
 
     def segments(self, units: Sequence[int]) -> np.ndarray:

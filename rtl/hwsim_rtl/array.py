@@ -13,7 +13,7 @@ from hwsim.arch import Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.core.core import Core
 from hwsim_rtl.core.launcher import Launcher
-from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
+from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_load
 
 MakeCore = Callable[[Arch], wiring.Component]
 
@@ -106,7 +106,7 @@ class CoreArray(wiring.Component):
         core: makes a core.
 
     Ports:
-        weights: In(stream of Load of weight words). scales: In(stream of Load of ChannelScale).
+        weights: In(stream of Load of :func:`weight_load`). scales: In(stream of Load of ChannelScale).
         cores: Out(CorePorts), an array.
     """
 
@@ -114,7 +114,7 @@ class CoreArray(wiring.Component):
         self._arch, self._make_core = arch, core
         super().__init__(
             {
-                "weights": In(stream.Signature(Load(weight_word(arch), arch))),
+                "weights": In(stream.Signature(Load(weight_load(arch), arch))),
                 "scales": In(stream.Signature(Load(ChannelScale, arch))),
                 "cores": Out(CorePorts(arch)).array(arch.cores),
             }
@@ -122,7 +122,7 @@ class CoreArray(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.weights = weights = LoadRegister(weight_word(self._arch), self._arch)
+        m.submodules.weights = weights = LoadRegister(weight_load(self._arch), self._arch)
         m.submodules.scales = scales = LoadRegister(ChannelScale, self._arch)
         connect(m, flipped(self.weights), weights.loads)
         connect(m, flipped(self.scales), scales.loads)

@@ -8,7 +8,7 @@ from amaranth.hdl import ClockSignal, Instance, ResetSignal, ShapeLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
-from hwsim.arch import WEIGHT_PASSES, Arch
+from hwsim.arch import WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim.machine.descriptors import check_arch
 from hwsim_rtl.core.core import Core
 from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, bank_address_bits
@@ -69,8 +69,9 @@ ignored (in) or zero (out).
 ## Order of a pass of core N
 1. Load its weights on `s_axis_weights` and its channel scales on `s_axis_scales`, each in order from the
    first, `tlast` with the last one, `tuser` the mask of the cores that take them. The memory is a
-   ring of {weight_words} words: loads may run ahead of the passes, by at most {passes_ahead}, and must not
-   overwrite words of a pass that is not done. Scales are always {columns} a pass.
+   ring of {weight_loads} loads of {load_words} words; those of a pass that has no whole number of loads are
+   filled up. Loads may run ahead of the passes, by at most {passes_ahead}, and must not overwrite those of a
+   pass that is not done. Scales are always {columns} a pass.
 2. Send the configuration on `s_axis_passes_N`. It is taken when the pass starts: when the pass before is
    done and the loads are in.
 3. A row descriptor for each input row on `s_axis_rows_N`, each before the first value of its row is decoded,
@@ -90,7 +91,7 @@ of loads; so it is held until all that was under way for the core has been sent.
 with a load.
 A pass to which words are missing never ends; an abort ends it.
 
-A weight word is {columns} weights, lane 0 in the lowest bits.
+A weight word is {columns} weights, lane 0 in the lowest bits; a load has its first word in the lowest bits.
 
 ## tdata of s_axis_passes_N
 {passes}
@@ -151,8 +152,10 @@ def emit(arch: Arch, folder: str | Path) -> list[Path]:
         "core_name": CORE_NAME,
         **{
             field: getattr(arch, field)
-            for field in ("cores", "columns", "activation_bits", "weight_bits", "weight_words")
+            for field in ("cores", "columns", "activation_bits", "weight_bits")
         },
+        "load_words": WEIGHT_PORT_WORDS,
+        "weight_loads": arch.weight_words // WEIGHT_PORT_WORDS,
         "passes_ahead": WEIGHT_PASSES,
         "clear_cycles": 1 << bank_address_bits(arch),
     }

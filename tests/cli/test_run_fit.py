@@ -54,7 +54,7 @@ def test_without_fit_the_layer_the_number_of_others_and_the_way_on_are_one_line(
 def test_with_fit_the_rest_runs_and_both_changes_are_said(hwsim, trace, small):
     code, out, _ = hwsim("run", trace, "--arch", small, "--fit")
     assert code == 0
-    assert "The machine is grown to hold the network: weight_words 26 -> 27." in out
+    assert "The machine is grown to hold the network: weight_words 26 -> 28." in out
     assert "Not a whole network: 1 layer is left out" in out
     assert "Left out: layer tall: rows of the kernel" in out
     assert "first" in out
@@ -64,7 +64,7 @@ def test_report_and_json_have_the_machine_that_ran_and_what_is_left_out(hwsim, t
     code, out, _ = hwsim("run", trace, "--arch", small, "--fit", "--json", "--out", tmp_path / "out")
     assert code == 0
     found = json.loads(out)
-    assert found["arch"]["weight_words"] == 27
+    assert found["arch"]["weight_words"] == 28
     assert [(entry["layer"], entry["macs"]) for entry in found["left_out"]] == [("tall", 4 * 40 * 2 * 4)]
     assert "Not a whole network" in (tmp_path / "out" / "report.html").read_text()
 

@@ -23,7 +23,7 @@ machines = st.builds(
     activation_bits=st.integers(4, 16),
     weight_bits=st.integers(4, 16),
     fifo_depth=st.sampled_from([8, 16, 32, 64]),
-    weight_words=st.integers(512, 20000),
+    weight_words=st.integers(256, 10000).map(lambda loads: 2 * loads),
 )
 
 

@@ -77,7 +77,7 @@ def test_the_configuration_by_hand():
         "column_limit": 30,
         "channel_words": 6,
         "segment_words": 24,
-        "pass_words": 30,
+        "pass_loads": 15,
         "out_width": 16,
         "ring": 4,
         "row_sub_banks": 1,

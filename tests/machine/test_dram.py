@@ -60,7 +60,7 @@ def test_reads_in_order_and_writes_between_them_equal_a_stepped_channel(events, 
     answers, writes, base = [], [], 0
     for kind, size, when in events:
         if kind == "read":
-            answers.append(channel.read(size, when))
+            answers.append(channel.read(occupancy(size, rate), when))
     for kind, size, when in events:
         if kind == "write":
             ready = base + np.cumsum(when)

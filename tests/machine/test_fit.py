@@ -16,8 +16,8 @@ from hwsim.machine.simulation import simulate
 from hwsim.trace import PartialTrace
 from hwsim.trace.provenance import LeftOut
 
-SMALL = {"activation_bits": 4, "weight_bits": 2, "accumulators": SUB_BANKS, "weight_words": 1}
-STEPS = {"activation_bits": 1, "weight_bits": 1, "accumulators": SUB_BANKS, "weight_words": 1}
+SMALL = {"activation_bits": 4, "weight_bits": 2, "accumulators": SUB_BANKS, "weight_words": 2}
+STEPS = {"activation_bits": 1, "weight_bits": 1, "accumulators": SUB_BANKS, "weight_words": 2}
 
 
 def with_tall_kernel(trace: MemoryTrace) -> MemoryTrace:
@@ -72,7 +72,7 @@ def test_nothing_is_grown_for_what_is_left_out():
     plain = Layer("plain", "conv", "small", (1, 1, 1), (1, 1, 1))
     values = {"in": np.ones((1, 64, 40, 64), np.uint16), "small": np.ones((1, 1, 1, 1), np.uint16)}
     found = fit(MemoryTrace((tall, plain), values, 2, 4), Arch(**SMALL))
-    assert found.arch.weight_words == 1
+    assert found.arch.weight_words == 2
 
 
 def test_a_network_of_which_no_layer_runs_is_refused_with_the_reason():

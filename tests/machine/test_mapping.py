@@ -189,7 +189,7 @@ def test_a_map_has_the_smallest_block_that_a_neighbour_asks_for():
 
 @pytest.mark.parametrize(
     ("arch", "message"),
-    [(Arch(accumulators=112), "4 rows of 30 accumulators"), (Arch(weight_words=71), "72 weight words")],
+    [(Arch(accumulators=112), "4 rows of 30 accumulators"), (Arch(weight_words=70), "72 weight words")],
 )
 def test_a_layer_that_does_not_fit_names_what_to_raise(arch, message):
     layer = Layer("conv9", "conv", "x", (8, 30, 30), (8, 30, 30), (3, 3), padding=(1, 1))

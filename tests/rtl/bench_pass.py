@@ -10,7 +10,8 @@ from cocotb.triggers import Event
 from core_cases import Case, prepare
 from streams import Handshake, Stalls, no_stalls, random_stalls
 
-from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
+from hwsim.arch import Arch
+from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_load
 
 # Streams that stall in a pass. For late words there is a model, and late loads cost a pass nothing.
 PROFILES = (
@@ -45,6 +46,12 @@ def bits(layout, fields) -> dict:
     return {"bits": data.Layout.cast(layout).const(fields).as_value().value}
 
 
+def loads_of(words: list[list[int]], arch: Arch) -> list[dict]:
+    """Loads of weight words, two a load; the last one may have a word of zeros."""
+    whole = words + [[0] * arch.columns] * (len(words) % 2)
+    return [bits(weight_load(arch), pair) for pair in zip(whole[::2], whole[1::2], strict=True)]
+
+
 class Pass:
     """The payloads of a pass, and ``cycles``, which it must take when words come as the case has them."""
 
@@ -55,7 +62,7 @@ class Pass:
         self.config = bits(PassConfig(arch), geometry.config(arch))["bits"]
         self.rows = [bits(RowDescriptor, row) for row in geometry.row_descriptors(arch)]
         self.words = _words(stimulus.words, stimulus.last)
-        self.weights = [bits(weight_word(arch), [int(w) for w in word]) for word in stimulus.weights]
+        self.weights = loads_of(stimulus.weights.tolist(), arch)
         self.scales = [
             bits(ChannelScale, {"bias": int(bias), "multiplier": int(multiplier)})
             for bias, multiplier in zip(stimulus.bias, stimulus.multiplier, strict=True)

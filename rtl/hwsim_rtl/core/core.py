@@ -20,7 +20,7 @@ from hwsim_rtl.core.columns import ValidColumns
 from hwsim_rtl.core.credit_fifo import CreditFifo
 from hwsim_rtl.core.drain_control import DrainControl
 from hwsim_rtl.core.multiply import Multipliers
-from hwsim_rtl.core.payloads import ChannelScale, DrainRead, Item, PassConfig, RowDescriptor, weight_word
+from hwsim_rtl.core.payloads import ChannelScale, DrainRead, Item, PassConfig, RowDescriptor, weight_load
 from hwsim_rtl.core.position import PositionCounter
 from hwsim_rtl.core.requantize import Requantizer
 from hwsim_rtl.core.scatter import Scatter
@@ -77,7 +77,7 @@ class Core(wiring.Component):
                 "error": Out(1),
                 "words": In(stream.Signature(Word)),
                 "rows": In(stream.Signature(RowDescriptor)),
-                "weights": In(stream.Signature(weight_word(arch), always_ready=True)),
+                "weights": In(stream.Signature(weight_load(arch), always_ready=True)),
                 "scales": In(stream.Signature(ChannelScale, always_ready=True)),
                 "coded": Out(stream.Signature(Word)),
                 "index": Out(stream.Signature(IndexEntry)),
@@ -143,7 +143,7 @@ class Core(wiring.Component):
         connect(m, flipped(self.scales), weights.load_scales)
         m.d.comb += [
             weights.start.eq(self.start),
-            weights.gone.eq(config.pass_words),
+            weights.gone.eq(config.pass_loads),
             weights.address.eq(addresses.weight),
             weights.read.eq(addresses.reads),
             multipliers.value.eq(addresses.value),

@@ -6,7 +6,7 @@ No ``from __future__ import annotations`` here: ``data.Struct`` reads its annota
 from amaranth import signed, unsigned
 from amaranth.lib import data
 
-from hwsim.arch import SUB_BANKS, Arch
+from hwsim.arch import SUB_BANKS, WEIGHT_PORT_WORDS, Arch
 from hwsim.machine.descriptors import COUNT_BITS, MAX_KERNEL, sub_bank_depth
 from hwsim.quantize import MULTIPLIER_BITS, SHIFT_MAX
 from hwsim_rtl.codec.symbol import RAW_BITS, DecoderConfig, EncoderConfig
@@ -36,6 +36,11 @@ def product_bits(arch: Arch) -> int:
 def weight_word(arch: Arch) -> data.ArrayLayout:
     """A word of weight memory: one signed weight a lane."""
     return data.ArrayLayout(signed(arch.weight_bits), arch.columns)
+
+
+def weight_load(arch: Arch) -> data.ArrayLayout:
+    """A load of weights: words that lie side by side in weight memory, the first one lowest."""
+    return data.ArrayLayout(weight_word(arch), WEIGHT_PORT_WORDS)
 
 
 class ChannelScale(data.Struct):
@@ -68,7 +73,7 @@ class PassConfig(data.StructLayout):
         padding: on the left. stride_two: stride is 2, not 1. kernel_width: Kw.
         column_limit: stride * (Wo - 1), the rightmost x + padding - kx that meets an output.
         channel_words: weight words of an input channel: Kh Kw, or ceil(Kh Kw / M) if depthwise.
-        segment_words: weight words of a whole segment; pass_words: of the pass.
+        segment_words: weight words of a whole segment; pass_loads: loads of weights of the pass.
         out_width: Wo. ring: Kh + 1 rows; row_sub_banks: that a row of the ring owns.
         owned: output rows of the pass. channels: that it drains; out_block: of an output segment.
     """
@@ -90,7 +95,7 @@ class PassConfig(data.StructLayout):
                 "column_limit": COUNT_BITS,
                 "channel_words": CHANNEL_WORDS_BITS,
                 "segment_words": range(arch.weight_words + 1),
-                "pass_words": range(arch.weight_words + 1),
+                "pass_loads": range(arch.weight_words // WEIGHT_PORT_WORDS + 1),
                 "out_width": bank_address_bits(arch),
                 "ring": range(SUB_BANKS + 1),
                 "row_sub_banks": range(SUB_BANKS // 2 + 1),

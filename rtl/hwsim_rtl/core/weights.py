@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 from amaranth import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hwsim.arch import WEIGHT_PASSES, Arch
+from hwsim.arch import WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim_rtl.core.bank import ANY_ON_COLLISION
-from hwsim_rtl.core.payloads import ChannelScale, weight_address_bits, weight_word
+from hwsim_rtl.core.payloads import ChannelScale, weight_address_bits, weight_load, weight_word
 
 RAM_BITS = 11  # of an address in one of the RAMs
+PART_BITS = (WEIGHT_PORT_WORDS - 1).bit_length()
 
 
 class WeightMemory(wiring.Component):
     """M-wide weight words in a ring, and the bias and multiplier of each channel in a ring of passes.
 
-    Loads come in the order of the passes, one a cycle, the words of a pass after those of the one before;
-    M scales a pass, whatever its channels. The host sees to it that nothing of a pass is
+    Loads come in the order of the passes, one a cycle, those of a pass after those of the one before;
+    M scales a pass, whatever its channels. A load is WEIGHT_PORT_WORDS words side by side; the last one of a
+    pass may be partly empty. The host sees to it that nothing of a pass is
     overwritten before the pass is done, so that no read meets a write of its word. Reads see the next pass
     from the cycle after ``start`` on; one a cycle, latency WORD_LATENCY and SCALE_LATENCY.
 
-    The ring is made of RAMs of 2048 words, each with a register behind its slow output, before the choice
-    among them; only the one that is read works. A block RAM of an ECP5 can be that deep, so that yosys puts
-    no choice of its own before the register.
+    Each word of a load has RAMs of its own, the even words or the odd ones, of 2048 words each, with a
+    register behind its slow output, before the choice among them; only the one that is read works. A block
+    RAM of an ECP5 can be that deep, so that yosys puts no choice of its own before the register.
 
     Args:
         arch: ``weight_words`` and widths.
 
     Ports:
-        load: In(stream of weight words, always ready).
+        load: In(stream of :func:`weight_load`, always ready).
         load_scales: In(stream of ChannelScale, always ready), channel 0 first.
-        start: In(1), of the next pass. gone: In, weight words of the pass before, 0 before the first one.
-        address: In, counted through the pass. read: In(1). word: Out, the word at ``address``
+        start: In(1), of the next pass. gone: In, loads of weights of the pass before, 0 before the first one.
+        address: In, weight word, counted through the pass. read: In(1). word: Out, the word at ``address``
             WORD_LATENCY cycles before, if ``read``.
         channel: In. scale: Out, of ``channel`` SCALE_LATENCY cycles before.
     """
@@ -47,10 +49,10 @@ class WeightMemory(wiring.Component):
         self._arch = arch
         super().__init__(
             {
-                "load": In(stream.Signature(weight_word(arch), always_ready=True)),
+                "load": In(stream.Signature(weight_load(arch), always_ready=True)),
                 "load_scales": In(stream.Signature(ChannelScale, always_ready=True)),
                 "start": In(1),
-                "gone": In(range(arch.weight_words + 1)),
+                "gone": In(range(arch.weight_words // WEIGHT_PORT_WORDS + 1)),
                 "address": In(weight_address_bits(arch)),
                 "read": In(1),
                 "word": Out(weight_word(arch)),
@@ -62,48 +64,53 @@ class WeightMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         arch = self._arch
-        depth = arch.weight_words
-        base = Signal(range(depth))  # of the pass at work
+        depth = arch.weight_words // WEIGHT_PORT_WORDS
+        base = Signal(range(depth))  # load of the pass at work
         group = Signal(range(WEIGHT_PASSES), init=WEIGHT_PASSES - 1)
         with m.If(self.start):
             m.d.sync += [base.eq(_wrap(base + self.gone, depth)), group.eq(group + 1)]
 
         # Words: the place in the ring; the RAM; its register; the choice.
         at = Signal(range(depth), reset_less=True)
+        part = Signal(PART_BITS, reset_less=True)  # which word of the load
         load_at = Signal(range(depth))
         reads = Signal()
-        m.d.sync += [at.eq(_wrap(base + self.address, depth)), reads.eq(self.read)]
+        m.d.sync += [
+            at.eq(_wrap(base + (self.address >> PART_BITS), depth)),
+            part.eq(self.address),
+            reads.eq(self.read),
+        ]
         with m.If(self.load.valid):
             m.d.sync += load_at.eq(_wrap(load_at + 1, depth))
         outputs = []
-        for number, first in enumerate(range(0, depth, 1 << RAM_BITS)):
+        firsts = range(0, depth, 1 << RAM_BITS)
+        for (number, first), word in product(enumerate(firsts), range(WEIGHT_PORT_WORDS)):
             ram = Memory(
                 shape=weight_word(arch),
                 depth=min(1 << RAM_BITS, depth - first),
                 init=[],
                 attrs=ANY_ON_COLLISION,
             )
-            m.submodules[f"words{number}"] = ram
+            name = f"{number}_{word}"
+            m.submodules[f"words{name}"] = ram
             read, write = ram.read_port(), ram.write_port()
-            read_before = Signal(name=f"read_before{number}")
-            output = Signal(weight_word(arch), name=f"output{number}", reset_less=True)
+            read_before = Signal(name=f"read_before{name}")
+            output = Signal(weight_word(arch), name=f"output{name}", reset_less=True)
             m.d.comb += [
                 read.addr.eq(at[: len(read.addr)]),
-                read.en.eq(reads & (at[RAM_BITS:] == number)),
+                read.en.eq(reads & (at[RAM_BITS:] == number) & (part == word)),
                 write.addr.eq(load_at[: len(write.addr)]),
                 write.en.eq(self.load.valid & (load_at[RAM_BITS:] == number)),
-                write.data.eq(self.load.payload),
+                write.data.eq(self.load.payload[word]),
             ]
             m.d.sync += read_before.eq(read.en)
             with m.If(read_before):
                 m.d.sync += output.eq(read.data)
             outputs.append(output)
-        if len(outputs) == 1:
-            m.d.sync += self.word.eq(outputs[0])
-        else:
-            choice = [at[RAM_BITS:], *(Signal(len(at[RAM_BITS:]), name=f"choice{i}") for i in range(2))]
-            m.d.sync += [after.eq(before) for before, after in pairwise(choice)]
-            m.d.sync += self.word.eq(Array(outputs)[choice[-1]])
+        chosen = Cat(part, at[RAM_BITS:])
+        choice = [chosen, *(Signal(len(chosen), name=f"choice{i}") for i in range(2))]
+        m.d.sync += [after.eq(before) for before, after in pairwise(choice)]
+        m.d.sync += self.word.eq(Array(outputs)[choice[-1]])
 
         # Scales.
         m.submodules.scales = scales = Memory(

@@ -79,8 +79,8 @@ __attribute__((visibility("default"))) void write_profile() { __gcov_dump(); }
 #endif
 
 // Runs passes in order; the weights of each are loaded while the one before works, if the memory of
-// `weight_words` has room for both. Returns the cycles simulated, or -1.
-__attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, int64_t count, int64_t weight_words) {
+// `most_loads` has room for both. Returns the cycles simulated, or -1.
+__attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, int64_t count, int64_t most_loads) {
     Core& d = static_cast<Design*>(handle)->core;
     const size_t weight_chunks = chunks_of(d.weights___05Fpayload);
     const size_t word_chunks = chunks_of(d.words___05Fpayload);
@@ -95,7 +95,7 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
         while (true) {
             const bool loads =
                 loading < count &&
-                (loading == n || passes[n].weight_count + passes[loading].weight_count <= weight_words);
+                (loading == n || passes[n].weight_count + passes[loading].weight_count <= most_loads);
             const bool loads_weight = loads && weight < passes[loading].weight_count;
             const bool loads_scale = loads && scale < passes[loading].scale_count;
             const bool starts = !started && loading == n && !loads_weight && !loads_scale;

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from amaranth.lib import data
 
-from hwsim.arch import INDEX_ENTRY, WORD_BITS, Arch
+from hwsim.arch import INDEX_ENTRY, WEIGHT_PORT_WORDS, WORD_BITS, Arch
 from hwsim.errors import CosimError
 from hwsim.machine.descriptors import PassGeometry
 from hwsim_rtl.bits.word import Word
-from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_word
+from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_load
 
 ALWAYS = np.array([3], np.uint8)
 
@@ -145,7 +145,8 @@ class Simulator:
         buffers = [_Buffers(stimulus, self.arch) for stimulus in passes]
         structs = (_Pass * len(passes))(*(buffer.struct() for buffer in buffers))
         begun = time.thread_time()
-        simulated = self._library.run(self._design, structs, len(passes), self.arch.weight_words)
+        most_loads = self.arch.weight_words // WEIGHT_PORT_WORDS
+        simulated = self._library.run(self._design, structs, len(passes), most_loads)
         self.cpu_seconds += time.thread_time() - begun
         if simulated < 0:
             self._library.destroy(self._design)
@@ -232,10 +233,12 @@ def _word_chunks(words: np.ndarray, last: np.ndarray) -> np.ndarray:
 
 
 def _weight_chunks(weights: np.ndarray, arch: Arch) -> np.ndarray:
-    bits = (np.asarray(weights, np.int64)[:, :, None] >> np.arange(arch.weight_bits)) & 1
-    bits = bits.reshape(len(weights), -1).astype(np.uint8)
-    chunks = -(-weight_word(arch).size // 32)
-    padded = np.zeros((len(weights), chunks * 32), np.uint8)
+    """Loads, the last one filled up with zeros."""
+    whole = np.pad(np.asarray(weights, np.int64), ((0, -len(weights) % WEIGHT_PORT_WORDS), (0, 0)))
+    bits = (whole[:, :, None] >> np.arange(arch.weight_bits)) & 1
+    bits = bits.reshape(-1, weight_load(arch).size).astype(np.uint8)
+    chunks = -(-weight_load(arch).size // 32)
+    padded = np.zeros((len(bits), chunks * 32), np.uint8)
     padded[:, : bits.shape[1]] = bits
     return np.packbits(padded, axis=1, bitorder="little").view("<u4")
 

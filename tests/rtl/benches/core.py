@@ -11,7 +11,7 @@ from streams import Coverage, StreamPort, bench_case, now, start_clock, until_id
 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_word
+from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_load
 
 INPUTS = ("words", "rows", "weights", "scales")
 
@@ -25,7 +25,7 @@ async def passes_take_the_cycles_of_the_model_and_make_the_words_of_the_referenc
     taken = ("coded__ready", "index__ready")
     await start_clock(dut, "start", "abort_pass", *taken, *(f"{name}__valid" for name in INPUTS))
     await until_idle(dut)
-    layouts = Word, Raw(RowDescriptor), Raw(weight_word(arch)), Raw(ChannelScale)
+    layouts = Word, Raw(RowDescriptor), Raw(weight_load(arch)), Raw(ChannelScale)
     words, rows, weights, scales = (
         StreamPort(dut, name, layout) for name, layout in zip(INPUTS, layouts, strict=True)
     )

@@ -10,7 +10,7 @@ from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_
 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, bank_address_bits, weight_word
+from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, bank_address_bits, weight_load
 
 LAYOUTS = {"words": Word, "rows": Raw(RowDescriptor), "scales": Raw(ChannelScale)}
 LOADS = ("weights", "scales")
@@ -22,7 +22,7 @@ class Device:
 
     def __init__(self, dut, arch: Arch) -> None:
         self.dut, self.arch = dut, arch
-        layouts = LAYOUTS | {"weights": Raw(weight_word(arch))}
+        layouts = LAYOUTS | {"weights": Raw(weight_load(arch))}
         self.inputs = {name: StreamPort(dut, name, layout) for name, layout in layouts.items()}
         self.outputs = {
             "coded": StreamPort(dut, "coded", Word),

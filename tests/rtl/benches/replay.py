@@ -10,7 +10,7 @@ from streams import StreamPort, bench_case, now, start_clock, until_idle
 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_word
+from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_load
 
 INPUTS = ("words", "rows", "weights", "scales")
 
@@ -23,7 +23,7 @@ async def every_pass_takes_the_cycles_of_compiled_simulation(dut):
     readies = ("coded__ready", "index__ready")
     await start_clock(dut, "start", "abort_pass", *readies, *(f"{name}__valid" for name in INPUTS))
     await until_idle(dut)
-    layouts = Word, Raw(RowDescriptor), Raw(weight_word(arch)), Raw(ChannelScale)
+    layouts = Word, Raw(RowDescriptor), Raw(weight_load(arch)), Raw(ChannelScale)
     words, rows, weights, scales = (
         StreamPort(dut, name, layout) for name, layout in zip(INPUTS, layouts, strict=True)
     )

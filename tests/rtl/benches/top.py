@@ -86,8 +86,8 @@ class CoreBench:
             entry["words"] | entry["nonzeros"] << 16 for one in self.passes for entry in one.index
         ]
 
-    def held_words(self, passes: int) -> int:
-        """Weight words of its first ``passes`` passes that are not done."""
+    def held_loads(self, passes: int) -> int:
+        """Loads of weights of its first ``passes`` passes that are not done."""
         return sum(len(one.weights) for one in self.passes[len(self.ends) : passes])
 
 
@@ -101,7 +101,7 @@ async def load(port: AxiStream, name: str, loads: list, cores: list[CoreBench], 
     for one, users in loads:
         for core in users:
             sent[core] += 1
-        while name == "weights" and any(cores[core].held_words(sent[core]) > room for core in users):
+        while name == "weights" and any(cores[core].held_loads(sent[core]) > room for core in users):
             await RisingEdge(port.clk)
         transfers = _data(getattr(one, name))
         mask = sum(1 << core for core in users)
@@ -145,7 +145,7 @@ async def both_cores_are_exact_with_loads_that_they_share_and_loads_of_their_own
     ports = {name: AxiStream(dut, f"s_axis_{name}", "data", "user", "last") for name in ("weights", "scales")}
     for name, port in ports.items():
         late = stalls_of(name, {name} if stalls else set())
-        cocotb.start_soon(load(port, name, loads, cores, arch.weight_words, late))
+        cocotb.start_soon(load(port, name, loads, cores, arch.weight_words // 2, late))
     while any(len(core.ends) < len(core.passes) for core in cores):
         await Timer(2, "ns")
         for core in cores:

@@ -2,6 +2,7 @@
 
 import random
 from collections import deque
+from itertools import product
 
 import cocotb
 from cocotb.triggers import RisingEdge, Timer
@@ -19,36 +20,42 @@ async def reads_see_the_pass_at_work_whatever_is_loaded(dut):
     arch = Arch(**bench_case()["arch"])
     coverage = Coverage()
     await start_clock(dut, "load__valid", "load_scales__valid", "start", "gone", "read", "address", "channel")
+    width = weight_word(arch).size
     passes = [
         (
-            [random.getrandbits(weight_word(arch).size) for _ in range(random.randint(1, most))],
+            [random.getrandbits(width) for _ in range(random.randint(1, most))],
             [random.getrandbits(48) for _ in range(arch.columns)],
         )
         for number in range(bench_case()["passes"])
         for most in [12 if number % 3 else arch.weight_words]
     ]
-    words = [(number, word) for number, one in enumerate(passes) for word in one[0]]
+    loads = [
+        (number, [*one[0], random.getrandbits(width)][first : first + 2])
+        for number, one in enumerate(passes)
+        for first in range(0, len(one[0]), 2)
+    ]
     scales = [(number, scale) for number, one in enumerate(passes) for scale in one[1]]
-    held = 0  # words of the pass at work and of those that are loaded
+    held = 0  # words, and what fills loads up, of the pass at work and of those that are loaded
     working = -1
     due_words = deque([None] * (WORD_LATENCY - 1))  # of the reads of the last cycles
     due_scales = deque([None] * (SCALE_LATENCY - 1))
     done = True  # the pass `working` no longer needs its words
     rest = 0  # cycles without a read before that
     while working + 1 < len(passes):
-        load = bool(words) and held < arch.weight_words and random.random() < 0.8
+        load = bool(loads) and held < arch.weight_words and random.random() < 0.8
         load_scale = bool(scales) and scales[0][0] - max(working, 0) < WEIGHT_PASSES and random.random() < 0.8
-        first_word = words[0][0] if words else len(passes)
+        first_word = loads[0][0] if loads else len(passes)
         first_scale = scales[0][0] if scales else len(passes)
         start = min(first_word, first_scale) > working + 1 and done and random.random() < 0.5
         dut.load__valid.value, dut.load_scales__valid.value = int(load), int(load_scale)
         if load:
-            dut.load__payload.value = words.pop(0)[1]
-            held += 1
+            low, high = loads.pop(0)[1]
+            dut.load__payload.value = low | high << width
+            held += 2
         if load_scale:
             dut.load_scales__payload.value = scales.pop(0)[1]
         dut.start.value = int(start)
-        dut.gone.value = len(passes[working][0]) if working >= 0 else 0
+        dut.gone.value = loads_of(passes[working]) if working >= 0 else 0
         reading = not done and rest == 0
         read = reading and random.random() < 0.8
         if not done:
@@ -58,8 +65,8 @@ async def reads_see_the_pass_at_work_whatever_is_loaded(dut):
         dut.read.value = int(read)
         if read:
             coverage.hit("loaded while read", load)
-            place = sum(len(one) for one, _ in passes[:working]) + address
-            coverage.hit("RAM", place % arch.weight_words >> RAM_BITS)
+            place = 2 * sum(map(loads_of, passes[:working])) + address
+            coverage.hit("RAM", (place % arch.weight_words // 2 >> RAM_BITS, place % 2))
             coverage.hit("read after read", due_words[-1] is not None)
         due_words.append(passes[working][0][address] if read else None)
         due_scales.append(passes[working][1][channel] if reading else None)
@@ -76,12 +83,17 @@ async def reads_see_the_pass_at_work_whatever_is_loaded(dut):
             rest -= 1
             if rest == 0:
                 done = True
-                held -= len(passes[working][0])
+                held -= 2 * loads_of(passes[working])
         if start:
             working += 1
             done = False
             coverage.hit("ahead", first_word - working > 1)
     coverage.require("loaded while read", [True, False], 20)
     coverage.require("read after read", [True, False], 20)
-    coverage.require("RAM", range((arch.weight_words - 1 >> RAM_BITS) + 1))
+    coverage.require("RAM", product(range((arch.weight_words // 2 - 1 >> RAM_BITS) + 1), range(2)))
     coverage.require("ahead", [True, False])
+
+
+def loads_of(one: tuple[list, list]) -> int:
+    """Loads of the weights of a pass."""
+    return (len(one[0]) + 1) // 2

@@ -102,7 +102,7 @@ def test_credit_fifo_counts_what_is_under_way(depth):
     run_bench(CreditFifo(8, depth), "credit_fifo", depth=depth, cycles=3000)
 
 
-@pytest.mark.parametrize(("weight_words", "passes"), [(12, 60), (2500, 12)])
+@pytest.mark.parametrize(("weight_words", "passes"), [(12, 60), (5000, 12)])
 def test_weight_memory_is_a_ring_of_passes(weight_words, passes):
     fields = {**FIELDS, "weight_words": weight_words}
     run_bench(WeightMemory(Arch(**fields)), "weights", arch=fields, passes=passes)

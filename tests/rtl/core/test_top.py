@@ -17,3 +17,11 @@ def test_two_cores_take_the_cycles_of_the_model_and_make_the_words_of_the_refere
 def test_one_core_is_aborted_beside_one_that_works():
     fields = {**FIELDS, "columns": 2, "accumulators": 16}
     run_verilog(verilog(Arch(**fields)), NAME, "top_abort", arch=fields)
+
+
+@pytest.mark.parametrize(
+    ("rate", "latency", "busy"), [(64, 20, ["port"]), (7, 0, ["port", "other"]), (2, 90, ["other"])]
+)
+def test_whole_layers_take_the_cycles_of_the_schedule(rate, latency, busy):
+    fields = {**FIELDS, "bytes_per_cycle": rate, "dram_latency": latency}
+    run_verilog(verilog(Arch(**fields)), NAME, "schedule", arch=fields, busy=busy)
