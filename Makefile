@@ -9,7 +9,7 @@ OUT ?= out/demo
 
 demo: $(VENV)/.base
 	$(BIN)/hwsim run --out $(OUT)
-	$(BIN)/hwsim compare traces/lenet5_digits/baseline.zarr.zip traces/lenet5_digits/sparse.zarr.zip
+	$(BIN)/hwsim compare lenet5_digits/baseline lenet5_digits/sparse
 	@echo "The report: $(OUT)/report.html"
 
 test: $(VENV)/.dev tools

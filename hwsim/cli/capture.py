@@ -22,7 +22,7 @@ def capture(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="model.onnx, torchvision:NAME, package.module:factory, lenet5 or mobilenet_v1.",
+            help="model.onnx, torchvision:NAME, package.module:factory or mobilenet_v1.",
         ),
     ],
     images: Annotated[

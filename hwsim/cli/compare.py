@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import ArchFile, Images, Json, OutFolder, Quiet, choose_images, read_arch
+from hwsim.cli.console import OutputFormat
+from hwsim.cli.options import (
+    ArchFile,
+    Formatted,
+    Images,
+    Json,
+    OutFolder,
+    Quiet,
+    TraceName,
+    choose_images,
+    chosen_format,
+    read_arch,
+)
 
 if TYPE_CHECKING:
     from hwsim.arch import Arch
@@ -18,7 +30,7 @@ if TYPE_CHECKING:
 
 def compare(
     a: Annotated[
-        str | None, typer.Argument(metavar="A", help="Trace. Default: the shipped LeNet-5, baseline.")
+        str | None, typer.Argument(metavar="A", help=f"{TraceName} Default: the shipped LeNet-5, baseline.")
     ] = None,
     b: Annotated[
         str | None,
@@ -32,10 +44,12 @@ def compare(
     ] = None,
     out: OutFolder = None,
     images: Images = None,
+    format_: Formatted = OutputFormat.table,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Two traces or two machines: cycles, speedups, DRAM bytes, density, energy, layer by layer."""
+    format_ = chosen_format(format_, json)
     machine = read_arch(arch)  # before the simulator is loaded
     machine_b = machine if arch_b is None else read_arch(arch_b)
     from hwsim.report.comparison import Comparison
@@ -50,10 +64,16 @@ def compare(
         from hwsim.report.write import write_comparison
 
         written = write_comparison(comparison, out)
-    if json:
+    if format_ is OutputFormat.json:
         from hwsim.report.contents import to_json
 
         typer.echo(to_json(comparison.to_dict()), nl=False)
+    elif format_ is not OutputFormat.table:
+        from hwsim.report.comparison import compare_columns
+
+        console.print_rows(
+            format_, compare_columns(comparison.names), comparison.rows(), comparison.total()
+        )
     elif not quiet:
         _show(comparison)
         if written:
@@ -77,9 +97,8 @@ def _simulate(
     """The machine, the same with its two flags on and off, and the trace's metrics."""
     from hwsim.machine.simulation import halves, simulate_machines
     from hwsim.trace import open_trace
-    from hwsim.trace.shipped import locate
 
-    with open_trace(locate(place)) as trace:
+    with open_trace(place) as trace:
         numbers = choose_images(images, trace)
         with console.progress("simulating", quiet) as advance:
             results = simulate_machines(trace, halves(machine), numbers, advance)

@@ -1,10 +1,13 @@
-"""What a person sees on the terminal: tables and progress bars. Numbers go to stdout, progress to stderr."""
+"""What goes to the terminal: tables in several formats to stdout, progress to stderr."""
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +16,20 @@ if TYPE_CHECKING:
     from hwsim.report.tables import Column
 
 Progress = Callable[[int, int], None]
+
+
+class OutputFormat(StrEnum):
+    """What a command prints: words and tables for a person, one table alone, or a whole document."""
+
+    table = "table"
+    csv = "csv"
+    md = "md"
+    json = "json"
+
+
 GAP = 2  # characters between columns: one of padding, one of the box
+UNLIMITED = 100_000  # characters, of a table that goes to a file or another program
+LINE_EVERY = 10.0  # seconds between two lines of progress where no bar can be drawn
 
 
 def say(words: str, style: str = "") -> None:
@@ -32,7 +48,7 @@ def say_marks(marks: Iterable[str]) -> None:
 def show_table(
     columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], total: Mapping[str, Any] | None = None
 ) -> None:
-    """A table of as many columns as the terminal is wide; ``total`` below a rule."""
+    """A table with ``total`` below a rule: of as many columns as the terminal is wide, of all when piped."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -59,11 +75,35 @@ def show_table(
     console.print(table)
 
 
+def print_rows(
+    format_: OutputFormat,
+    columns: Sequence[Column],
+    rows: Sequence[Mapping[str, Any]],
+    total: Mapping[str, Any] | None = None,
+) -> None:
+    """A table for a spreadsheet or a text, and nothing else: CSV of exact values, or Markdown as it is shown.
+
+    CSV has every value of the rows by its key, and no total, which a reader would take for a row; Markdown
+    the columns by their titles, and the total.
+    """
+    from hwsim.report.tables import to_csv, to_markdown
+
+    if format_ is OutputFormat.csv:
+        print(to_csv(rows), end="")
+        return
+    everything = [*rows, total] if total else rows
+    cells = [[_shown(column, row) for column in columns] for row in everything]
+    print(to_markdown([(column.title, column.numeric) for column in columns], cells), end="")
+
+
 @contextmanager
 def progress(words: str, quiet: bool = False) -> Iterator[Progress | None]:
-    """A progress bar for as long as the block runs, if stderr is a terminal; else nothing to call."""
-    if quiet or not sys.stderr.isatty():
+    """A bar with the time left while the block runs; a line now and then if stderr is no terminal."""
+    if quiet:
         yield None
+        return
+    if not sys.stderr.isatty():
+        yield _lines(words)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -75,10 +115,27 @@ def progress(words: str, quiet: bool = False) -> Iterator[Progress | None]:
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
+def _lines(words: str) -> Progress:
+    """Says how far things are and how long they will take, a line every ten seconds or so."""
+    began = said = time.monotonic()
+
+    def advance(done: int, total: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said < LINE_EVERY or done >= total:
+            return
+        said = now
+        left = f", {(now - began) / done * (total - done):.0f} s left" if done else ""
+        print(f"hwsim: {words}: {done} of {total}{left}", file=sys.stderr, flush=True)
+
+    return advance
+
+
 def _stdout() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False)
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, width=UNLIMITED if piped else None)
 
 
 def _shown(column: Column, row: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import ArchFile, Quiet, read_arch
+from hwsim.cli.options import ArchFile, Quiet, TraceName, read_arch
 
 
 class Format(StrEnum):
@@ -23,7 +23,7 @@ class Format(StrEnum):
 
 
 def export(
-    trace: Annotated[str, typer.Argument(metavar="TRACE", help="Folder, .zip or URL.")],
+    trace: Annotated[str, typer.Argument(metavar="TRACE", help=TraceName)],
     format: Annotated[
         Format,
         typer.Argument(

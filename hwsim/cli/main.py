@@ -14,6 +14,7 @@ from hwsim.cli import (
     arch,
     capture,
     compare,
+    doctor,
     export,
     info,
     measure,
@@ -23,6 +24,7 @@ from hwsim.cli import (
     sparsify,
     sweep,
     synth,
+    traces,
     verify,
 )
 from hwsim.errors import HwsimError, one_line
@@ -40,7 +42,6 @@ app = typer.Typer(
     name="hwsim",
     help="What a zero-skipping, map-compressing CNN accelerator makes of real activations.",
     epilog=EPILOG,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -48,6 +49,7 @@ for command in (
     run.run,
     compare.compare,
     info.info,
+    traces.traces,
     capture.capture,
     sparsify.sparsify,
     synth.synth,
@@ -59,6 +61,7 @@ for command in (
     export.export,
     verify.verify,
     arch.arch,
+    doctor.doctor,
 ):
     app.command(epilog=EPILOG)(command)
 app.add_typer(rtl.rtl, name="rtl", epilog=EPILOG)

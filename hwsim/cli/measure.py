@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import ArchFile, Images, Quiet, choose_images, default_trace, read_arch
+from hwsim.cli.options import ArchFile, Images, Quiet, TraceName, choose_images, default_trace, read_arch
 from hwsim.cli.run import show_measured
 
 
 def measure(
     trace: Annotated[
         str | None,
-        typer.Argument(metavar="TRACE", help="Folder, .zip or URL. Default: the shipped LeNet-5, sparse."),
+        typer.Argument(metavar="TRACE", help=f"{TraceName} Default: the shipped LeNet-5, sparse."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     output: Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwsim.cli.console import OutputFormat
 from hwsim.errors import TraceError, one_line
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ Images = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else, to stdout.")]
+Formatted = Annotated[
+    OutputFormat,
+    typer.Option(
+        "--format", help="table: for people; csv, md: the first table alone; json: the whole, as --json."
+    ),
+]
+TraceName = "Folder, .zip, URL, or a shipped one by the name that 'hwsim traces' lists."
 Weights = Annotated[Path | None, typer.Option(metavar="FILE", help="Checkpoint: .safetensors, .pth or .npz.")]
 Mean = Annotated[
     str | None, typer.Option(metavar="M,M,M", help="To subtract, a number for each channel or for all.")
@@ -51,6 +59,17 @@ ChannelsAt = Annotated[
     typer.Option("--layout", metavar="nchw|nhwc", help="Of an ONNX model's input, where it does not tell."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
+
+
+def chosen_format(format_: OutputFormat, json: bool) -> OutputFormat:
+    """What ``--format`` and ``--json`` ask for together.
+
+    Raises:
+        typer.BadParameter: they ask for two formats.
+    """
+    if json and format_ not in (OutputFormat.table, OutputFormat.json):
+        raise typer.BadParameter(f"--json and --format {format_}: give one of them")
+    return OutputFormat.json if json else format_
 
 
 def default_trace() -> str:

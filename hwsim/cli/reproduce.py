@@ -19,7 +19,7 @@ def reproduce(
         list[str] | None,
         typer.Argument(
             metavar="[RUN_OR_TRACE]...",
-            help="Folders of 'hwsim sparsify', traces, or a tables.json. Default: all that is shipped.",
+            help="Folders of 'hwsim sparsify', traces, a tables.json. Default: all that is shipped.",
         ),
     ] = None,
     output: Annotated[

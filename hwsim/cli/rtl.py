@@ -67,7 +67,7 @@ def synth(
             "--model has machines and components of its own: leave --arch and --component"
         )
     machine = read_arch(arch)  # before the tools are loaded
-    synthesis = _import("hwsim_rtl.synth")
+    synthesis = _import("hwsim_rtl.synth.run")
     wanted = (
         list(synthesis.model_points())
         if model

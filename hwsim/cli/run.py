@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwsim.cli import console
+from hwsim.cli.console import OutputFormat
 from hwsim.cli.options import (
     ArchFile,
+    Formatted,
     Images,
     Json,
     OutFolder,
     Quiet,
+    TraceName,
     choose_images,
+    chosen_format,
     default_trace,
     read_arch,
 )
@@ -31,7 +35,7 @@ def run(
     trace: Annotated[
         str | None,
         typer.Argument(
-            metavar="TRACE", help="Folder, .zip, URL or shipped name. Default: the shipped LeNet-5, sparse."
+            metavar="TRACE", help=f"{TraceName} Default: the shipped LeNet-5, sparse."
         ),
     ] = None,
     arch: ArchFile = None,
@@ -51,26 +55,27 @@ def run(
         str | None,
         typer.Option(metavar="LAYER", help="With --out: draw this layer of the first image in time."),
     ] = None,
+    format_: Formatted = OutputFormat.table,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Cycles, DRAM bytes and energy of a trace, layer by layer, beside the dense baseline."""
+    format_ = chosen_format(format_, json)
     machine = read_arch(arch)  # before the simulator is loaded
     from hwsim.machine.simulation import simulate
     from hwsim.report.measured import measured_rows
     from hwsim.trace import open_trace
-    from hwsim.trace.shipped import locate
 
     if timeline is not None and out is None:
         raise typer.BadParameter("--timeline LAYER draws into a folder: add --out DIR")
     records = _read_records(measured or [])
-    with open_trace(locate(trace or default_trace())) as stored:
+    with open_trace(trace or default_trace()) as stored:
         numbers = choose_images(images, stored)
         opened, machine, grown = _fitted(stored, machine, fit)
         with console.progress("simulating", quiet) as advance:
             result = simulate(opened, machine, numbers, advance)
         rows = measured_rows(result, records)
-        if out or json:
+        if out or format_ is OutputFormat.json:
             from hwsim.report.contents import Report
             from hwsim.report.timeline import timeline as layer_in_time
 
@@ -82,10 +87,14 @@ def run(
         from hwsim.report.write import write_report
 
         written = write_report(report, out)
-    if json:
+    if format_ is OutputFormat.json:
         from hwsim.report.contents import to_json
 
         typer.echo(to_json(report.to_dict()), nl=False)
+    elif format_ is not OutputFormat.table:
+        from hwsim.report.tables import LAYER_COLUMNS
+
+        console.print_rows(format_, LAYER_COLUMNS, result.per_layer(), result.overall())
     elif not quiet:
         _show(result, grown)
         if records:

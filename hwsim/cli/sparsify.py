@@ -25,7 +25,8 @@ def sparsify(
     data: Annotated[
         Path,
         typer.Option(
-            metavar="PATH", help="CIFAR-10 (binary), MNIST (IDX), train/ and test/ of class folders, or .npz."
+            metavar="PATH",
+            help="CIFAR-10 (binary), MNIST (IDX), train/ and test/ of class folders, .npz, or digits.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the run; made if missing.")],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import Images, Quiet, choose_images
+from hwsim.cli.options import Images, Quiet, TraceName, choose_images
 
 if TYPE_CHECKING:
     from hwsim.report.sweep.summary import Summary
@@ -17,7 +17,7 @@ SHOWN = 10
 
 
 def sweep(
-    traces: Annotated[list[str], typer.Argument(metavar="TRACE...", help="Folders, .zip files or URLs.")],
+    traces: Annotated[list[str], typer.Argument(metavar="TRACE...", help=TraceName)],
     space: Annotated[Path, typer.Option(metavar="FILE", help="Which machines: a TOML file, see the guide.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results; made if missing.")

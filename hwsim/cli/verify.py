@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import ArchFile, Images, Json, Quiet, choose_images, default_trace, read_arch
+from hwsim.cli.console import OutputFormat
+from hwsim.cli.options import (
+    ArchFile,
+    Formatted,
+    Images,
+    Json,
+    Quiet,
+    TraceName,
+    choose_images,
+    chosen_format,
+    default_trace,
+    read_arch,
+)
 from hwsim.errors import HwsimError
 
 if TYPE_CHECKING:
+    from hwsim.report.tables import Column
     from hwsim.verify import LayerCheck
 
 
 def verify(
     trace: Annotated[
         str | None,
-        typer.Argument(metavar="TRACE", help="Folder, .zip or URL. Default: the shipped LeNet-5, sparse."),
+        typer.Argument(metavar="TRACE", help=f"{TraceName} Default: the shipped LeNet-5, sparse."),
     ] = None,
     layer: Annotated[
         list[str] | None, typer.Option("--layer", metavar="L", help="Only this layer; may be repeated.")
     ] = None,
     images: Images = None,
     arch: ArchFile = None,
+    format_: Formatted = OutputFormat.table,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -32,6 +46,7 @@ def verify(
 
     The first image alone, unless --images says more. The first use of a machine compiles it, a minute or so.
     """
+    format_ = chosen_format(format_, json)
     machine = read_arch(arch)  # before the simulator is loaded
     from hwsim.trace import open_trace
 
@@ -43,10 +58,12 @@ def verify(
         numbers = (0,) if images is None else choose_images(images, opened)
         with console.progress("passes", quiet) as advance:
             checks = list(run(opened, machine, layer, numbers, advance))
-    if json:
+    if format_ is OutputFormat.json:
         from hwsim.report.contents import to_json
 
         typer.echo(to_json({"checks": [asdict(c) for c in checks], "equal": all(c.equal for c in checks)}))
+    elif format_ is not OutputFormat.table:
+        console.print_rows(format_, _columns(), _rows(checks))
     elif not quiet:
         _show(checks)
     wrong = [check for check in checks if not check.equal]
@@ -58,11 +75,11 @@ def verify(
         )
 
 
-def _show(checks: list[LayerCheck]) -> None:
+def _columns() -> list[Column]:
     from hwsim.report import text
     from hwsim.report.tables import Column
 
-    columns = [
+    return [
         Column("layer", "layer", "", text.label, 9),
         Column("mode", "mode", "", text.label, 9),
         Column("image", "image", "", str, 1),
@@ -72,11 +89,18 @@ def _show(checks: list[LayerCheck]) -> None:
         Column("words", "words out", "", text.whole, 7),
         Column("verdict", "verdict", "", text.label, 9),
     ]
+
+
+def _rows(checks: list[LayerCheck]) -> list[dict[str, Any]]:
     rows = []
     for check in checks:
         wrong = f"{check.wrong_cycles} cycles, {check.wrong_words} words differ"
         rows.append({**asdict(check), "verdict": "equal" if check.equal else wrong})
-    console.show_table(columns, rows)
+    return rows
+
+
+def _show(checks: list[LayerCheck]) -> None:
+    console.show_table(_columns(), _rows(checks))
     if any(check.made_up for check in checks):
         console.say("The trace has no weights: random ones were used.", "yellow")
     cycles, seconds = sum(check.cycles for check in checks), sum(check.seconds for check in checks)

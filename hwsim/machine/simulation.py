@@ -57,9 +57,8 @@ def simulate_machines(
     """As :func:`simulate`, for several machines: what they have in common is computed once."""
     if isinstance(trace, str | os.PathLike):
         from hwsim.trace import open_trace
-        from hwsim.trace.shipped import locate
 
-        with open_trace(locate(trace)) as opened:
+        with open_trace(trace) as opened:
             return simulate_machines(opened, machines, images, progress)
     numbers = _numbers(trace, images)
     for arch in machines:

@@ -120,6 +120,19 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
+def to_markdown(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> str:
+    """A table of GitHub's Markdown.
+
+    Args:
+        columns: title, and whether the column holds numbers, which stand at the right.
+        rows: of as many cells.
+    """
+    rule = ["---:" if numeric else "---" for _, numeric in columns]
+    lines = [[name for name, _ in columns], rule, *rows]
+    escaped = ([cell.replace("|", r"\|") for cell in cells] for cells in lines)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in escaped)
+
+
 def title(result: Result) -> str:
     """Network and variant."""
     return f"{result.network}, {result.variant}" if result.variant else result.network
@@ -146,13 +159,13 @@ def _marks(result: Result) -> dict[str, Any]:
 
 
 def _flat(run: dict[str, Any]) -> dict[str, Any]:
-    prefixes = {"causes": "core_cycles_", "dram": "dram_", "events": "events_", "energy_pj": "energy_pj_"}
-    flat = {}
+    prefixes = {"causes": "core_cycles_"}
+    flat: dict[str, Any] = {}
     for key, value in run.items():
-        if key in prefixes:
-            flat.update({f"{prefixes[key]}{name}": entry for name, entry in value.items()})
+        if isinstance(value, dict):
+            flat |= {f"{prefixes.get(key, f'{key}_')}{name}": entry for name, entry in value.items()}
         else:
-            flat[key] = value
+            flat["layer" if key == "name" else key] = value  # as in every other table
     return flat
 
 

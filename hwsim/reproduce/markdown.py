@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hwsim.errors import ReproduceError
+from hwsim.report.tables import to_markdown
 from hwsim.reproduce.entry import Entry
 from hwsim.reproduce.headline import headline
 from hwsim.reproduce.tables import Table, all_tables
@@ -45,10 +46,5 @@ def with_block(page: str, made: str) -> str:
 
 
 def _table(table: Table) -> str:
-    lines = [f"### {table.title}", table.legend, ""]
-    lines += [_row(table.columns), _row(["---"] * len(table.columns)), *map(_row, table.rows)]
-    return "\n".join(lines)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    rows = to_markdown([(title, False) for title in table.columns], table.rows)
+    return f"### {table.title}\n{table.legend}\n\n{rows}".removesuffix("\n")

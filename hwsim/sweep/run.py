@@ -15,6 +15,7 @@ from hwsim.sweep.pools import Pool, dask_pool, local_pool
 from hwsim.sweep.space import Space
 from hwsim.sweep.store import Store
 from hwsim.trace import open_trace
+from hwsim.trace.shipped import locate
 
 TASK_POINTS = 50  # points of a task: a second or so of work, what a killed worker loses
 
@@ -69,7 +70,7 @@ def sweep(
 
 
 def _shared(trace: str) -> str:
-    return trace if "://" in trace else str(Path(trace).resolve())
+    return trace if "://" in trace else str(Path(locate(trace)).resolve())
 
 
 def _fingerprint(path: str, images: tuple[int, ...] | None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from hwsim.trace.header import (
     map_path,
     rows_path,
 )
+from hwsim.trace.shipped import locate
 from hwsim.trace.source import Source, open_source
 from hwsim.trace.store import ROOT, trouble
 
@@ -30,9 +31,12 @@ from hwsim.trace.store import ROOT, trouble
 def open_trace(place: str | os.PathLike[str]) -> StoredTrace:
     """Open a trace: a folder, a zip file or an fsspec URL (``memory://``, ``s3://``, ... with their plugins).
 
+    Where nothing lies, the name of a trace that came with the package will do: ``lenet5_digits/sparse``.
+
     Raises:
         TraceError: there is none, it is foreign, unfinished, damaged, or written by a newer version.
     """
+    place = locate(place)
     title = os.fspath(place)
     source = open_source(place)
     try:

@@ -50,9 +50,10 @@ def open_source(place: str | os.PathLike[str]) -> Source:
         if path.is_dir():
             return Folder(path)
         if not path.is_file():
-            hint = "its capture was interrupted: go on with it by --resume"
-            unfinished = path.with_name(f"{path.name}.partial").is_dir()
-            raise TraceError(f"there is no trace at {title}: {hint if unfinished else 'check the path'}")
+            hint = "check the path; 'hwsim traces' lists the shipped ones"
+            if path.with_name(f"{path.name}.partial").is_dir():
+                hint = "its capture was interrupted: go on with it by --resume"
+            raise TraceError(f"there is no trace at {title}: {hint}")
         return _Zip(path.open("rb"), title)
 
 

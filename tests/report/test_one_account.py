@@ -153,18 +153,19 @@ def folder(place, result, tmp_path_factory) -> Path:
 
 
 def read(path: Path) -> list[Row]:
+    """Rows of a file, without the apostrophe before names that a spreadsheet would run."""
     with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+        return [{key: cell.removeprefix("'") for key, cell in row.items()} for row in csv.DictReader(file)]
 
 
 @pytest.fixture(scope="module")
 def audited(folder) -> dict[str, dict[str, float | str | None]]:
     """By layer, in their order, the audit; all layers under their own name."""
     rows = read(folder / "runs.csv")
-    names = dict.fromkeys(row["name"] for row in rows)
+    names = dict.fromkeys(row["layer"] for row in rows)
     return {
         "all layers": audit(rows, ARCH),
-        **{name: audit([row for row in rows if row["name"] == name], ARCH) for name in names},
+        **{name: audit([row for row in rows if row["layer"] == name], ARCH) for name in names},
     }
 
 

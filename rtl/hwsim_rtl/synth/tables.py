@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hwsim_rtl.synth.components import MEANINGS
+from hwsim_rtl.synth.names import MEANINGS
 from hwsim_rtl.synth.reports import path_words
 
 CODEC = ("decoder", "encoder")
