@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from hwsim.capture import lenet5 as lenet5_definition
 from hwsim.errors import HwsimError
 from hwsim.networks import get
 
@@ -17,28 +16,6 @@ except ModuleNotFoundError as missing:
     raise HwsimError(
         "the project's networks need PyTorch, which is not installed: pip install 'hwsim[train]'"
     ) from missing
-
-
-class LeNet5(nn.Module):
-    """LeNet-5 as :mod:`hwsim.capture.lenet5` trains it, on 32x32 pictures of one channel."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        for layer in lenet5_definition.LAYERS:
-            channels, filters = layer.in_shape[0], layer.out_shape[0]
-            made = nn.Linear(channels, filters) if layer.kind == "linear" else nn.Conv2d(channels, filters, 5)
-            self.add_module(layer.name, made)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits (N, 10)."""
-        values = images
-        for name, layer in self.named_children():
-            values = layer(values.flatten(1) if isinstance(layer, nn.Linear) else values)
-            if name != "fc3":
-                values = functional.relu(values)
-            if name in lenet5_definition.POOL:
-                values = functional.max_pool2d(values, lenet5_definition.POOL[name])
-        return values
 
 
 class TensorFlowMobileNetV1(nn.Module):
@@ -95,4 +72,4 @@ def _relu6_same(conv: nn.Conv2d, values: torch.Tensor) -> torch.Tensor:
     return functional.relu6(conv(functional.pad(values, pads)))
 
 
-MODULES: Mapping[str, type[nn.Module]] = {"lenet5": LeNet5, "mobilenet_v1": TensorFlowMobileNetV1}
+MODULES: Mapping[str, type[nn.Module]] = {"mobilenet_v1": TensorFlowMobileNetV1}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TORCHVISION = "torchvision:"
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".tar", ".safetensors", ".npz")
 _KEPT: list[Any] = []
-FORMS = "model.onnx, torchvision:NAME, package.module:factory, lenet5 or mobilenet_v1"
+FORMS = "model.onnx, torchvision:NAME, package.module:factory or mobilenet_v1"
 
 
 def open_network(

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,16 @@ import numpy as np
 from hwsim.capture.pictures import RawPictures
 from hwsim.capture.preprocessing import Prepared
 from hwsim.capture.record import Pictures, capture
-from hwsim.errors import HwsimError, ReproduceError, TraceError
+from hwsim.errors import ReproduceError, TraceError
 from hwsim.machine.marks import marks_of
 from hwsim.report import text
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
 from hwsim.reproduce.entry import Answers, Compared, Entry, Simulated, read_tables
 from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
+from hwsim.sparsify import digits
 from hwsim.trace import StoredTrace, open_trace
 from hwsim.trace.provenance import left_out
-from hwsim.trace.shipped import SUFFIX, shipped_traces
+from hwsim.trace.shipped import SUFFIX, locate, shipped_traces
 
 if TYPE_CHECKING:
     from hwsim.capture.torch_network import TorchNetwork
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parent / "data"  # what was measured with pictures that are not shipped
 RUN_FILES = ("run.json", "metrics.json")
 RUN_MARK = '"hwsim sparsify run"'
-DIGITS = "lenet5_digits"  # a shipped folder whose pictures scikit-learn has
 CALIBRATION = 64  # pictures of the training part
 BATCH = 50
 Say = Callable[[str], None]
@@ -43,7 +44,7 @@ class Wanted:
 
     Attributes:
         images: of a trace, at most.
-        data: labelled pictures of the runs; None measures none in the loop.
+        data: labelled pictures of the runs; None measures in the loop only what comes with a library.
         pictures: of its test part, at most.
         say: called with what is being measured.
     """
@@ -60,6 +61,7 @@ def entries_of(place: str, wanted: Wanted) -> list[Entry]:
     Raises:
         HwsimError: it is none of these, or damaged.
     """
+    place = str(locate(place))
     path = Path(place)
     if path.suffix == ".json":
         wanted.say(f"reading {place}")
@@ -116,9 +118,6 @@ def trace_entry(place: str, wanted: Wanted) -> Entry:
         accuracy = stored_accuracy(trace)
         of = trace.metrics.get("accuracy_pictures", "its own test pictures")
         notes: tuple[str, ...] = (f"Accuracy as the trace says: {text.words(of)}.",) if accuracy else ()
-        if folder.name == DIGITS and (folder / f"{trace.variant}.npz").is_file():
-            measured, note = _digits_accuracy(folder, trace.variant)
-            accuracy, notes = measured or accuracy, (note,)
         simulated = measure_trace(trace, wanted.images)
         name = _data_name(trace, folder)
         lacking = left_out(trace.provenance)
@@ -138,11 +137,18 @@ def run_entries(folder: Path, wanted: Wanted) -> list[Entry]:
     if not run.about.get("finished"):
         raise ReproduceError(f"{folder} is not finished: go on with 'hwsim sparsify --resume'")
     try:
-        labelled = None if wanted.data is None else Labelled.of_run(run, wanted.data, wanted.pictures)
+        data = wanted.data or _at_hand(run)
+        labelled = None if data is None else Labelled.of_run(run, data, wanted.pictures)
         return [_run_entry(folder, run, variant, labelled, wanted) for variant in run.about["variants"]]
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ReproduceError(f"{folder} is damaged ({reason}): run 'hwsim sparsify' anew") from error
+
+
+def _at_hand(run: Run) -> Path | None:
+    """The data set of a run, if it comes with a library that is installed."""
+    installed = find_spec("sklearn") is not None and find_spec("torch") is not None
+    return Path(digits.NAME) if run.about["data"]["name"] == digits.NAME and installed else None
 
 
 @dataclass(frozen=True)
@@ -236,22 +242,6 @@ def _captured(network: TorchNetwork, variant: str, labelled: Labelled, images: i
         capture(network, pictures, labelled.calibration, place, variant=variant)
         with open_trace(place) as trace:
             return measure_trace(trace, images)
-
-
-def _digits_accuracy(folder: Path, variant: str) -> tuple[dict[str, Answers], str]:
-    """The shipped LeNet-5 in the loop, on the pictures that scikit-learn has; nothing without the extra."""
-    try:
-        from hwsim.capture import digits
-        from hwsim.capture.sources import open_network
-
-        data = digits.load(0)
-        network, _ = open_network("lenet5", folder / f"{variant}.npz")
-    except (HwsimError, ModuleNotFoundError):
-        return {}, "Accuracy as the trace says; in the loop with the train extra: pip install 'hwsim[train]'."
-    found = measure_accuracy(
-        network, data.test.images, data.test.labels, data.train.images[:CALIBRATION], batch=BATCH
-    )
-    return {width: Answers(right, found.pictures) for width, right in found.correct.items()}, loop_note(found)
 
 
 def _data_name(trace: StoredTrace, folder: Path) -> str:

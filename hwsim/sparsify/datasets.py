@@ -16,6 +16,7 @@ import numpy as np
 
 from hwsim.capture.pictures import SUFFIXES, pillow
 from hwsim.errors import DataError
+from hwsim.sparsify import digits
 
 CIFAR_RECORD = 1 + 3 * 32 * 32  # bytes: label, pixels
 
@@ -78,7 +79,8 @@ def open_dataset(
         place: a folder with CIFAR-10's binary version (``data_batch_1.bin`` ... ``test_batch.bin``) or
             with MNIST's four IDX files (also ``.gz``); a folder with ``train`` and ``test`` or ``val`` in it,
             which have one folder of pictures a class; or an ``.npz`` of ``x_train``, ``y_train``, ``x_test``,
-            ``y_test``, or of JPEG bytes end to end, ``jpeg_train`` cut at ``offset_train``, and so on.
+            ``y_test``, or of JPEG bytes end to end, ``jpeg_train`` cut at ``offset_train``, and so on. The
+            name ``digits`` stands for the pictures that come with scikit-learn.
         seed: of the order of the training pictures, before they are cut.
         validation: its share of the training pictures.
         size: pictures of a folder are resized to it (shorter side) and cropped from the centre.
@@ -106,6 +108,8 @@ def _read(path: Path, size: int | None) -> tuple[str, Part, Part]:
     if path.suffix.lower() == ".npz" and path.is_file():
         return path.stem, *_npz(path)
     if not path.is_dir():
+        if str(path) == digits.NAME:
+            return digits.NAME, *_digits()
         raise DataError(f"there is no folder and no .npz at {path}: check --data")
     if (path / "test_batch.bin").is_file():
         return "cifar10", *_cifar(path)
@@ -121,6 +125,11 @@ def _read(path: Path, size: int | None) -> tuple[str, Part, Part]:
 
 def _part(images: np.ndarray, labels: np.ndarray) -> Part:
     return Part(images, labels.astype(np.int64), np.arange(len(labels)))
+
+
+def _digits() -> tuple[Part, Part]:
+    every = Part(*digits.read_digits())
+    return every[: -digits.TEST], every[-digits.TEST :]
 
 
 def _check(*parts: Part) -> None:

@@ -66,8 +66,9 @@ def test_run_writes_a_report_that_agrees_with_its_json(hwsim, tiny, tmp_path):
 
 
 def test_measurements_stand_beside_the_simulation(hwsim, tmp_path):
-    record = shipped.shipped_trace().parent / "measured_cpu.json"
-    code, out, err = hwsim("run", "--measured", record, "--out", tmp_path)
+    name = "mobilenet_v1_cifar10/l1_fatrelu"
+    record = shipped.shipped_trace(name).parent / "measured_cpu.json"
+    code, out, err = hwsim("run", name, "--images", 1, "--measured", record, "--out", tmp_path)
     assert (code, err) == (0, "")
     assert "Beside real processors" in out
     assert "not measured" in out
@@ -323,7 +324,10 @@ FAILURES = {  # arguments, with files of the folder below, and what the line mus
     "wrong parameter": ("arch --arch wrong.toml", "cores"),
     "unknown parameter": ("arch --arch unknown.toml", "kernels"),
     "map too wide": ("run tiny.zarr.zip --arch narrow.toml", "activation_bits"),
-    "measurements of another trace": ("run tiny.zarr.zip --measured other.json", "network lenet5, not tiny"),
+    "measurements of another trace": (
+        "run tiny.zarr.zip --measured other.json",
+        "network mobilenet_v1, not tiny",
+    ),
     "no measurements": ("run tiny.zarr.zip --measured not.toml", "not JSON"),
     "no such layer": ("run tiny.zarr.zip --out new --timeline conv9", "it has conv, fc"),
     "no sweep": ("sweep-report .", "holds no sweep"),
@@ -345,7 +349,7 @@ def folder(tiny, tmp_path, monkeypatch) -> Path:
     Path("unknown.toml").write_text("kernels = 3")
     Path("narrow.toml").write_text("activation_bits = 4")
     Path("in_the_way").touch()
-    record = shipped.shipped_trace().parent / "measured_cpu.json"
+    record = shipped.shipped_trace("mobilenet_v1_cifar10/baseline").parent / "measured_cpu.json"
     Path("other.json").write_bytes(record.read_bytes())
     Path("foreign.zip").write_text("no zip at all")
     damage(tiny, Path("damaged.zarr.zip"))

@@ -461,10 +461,10 @@ def test_torch_is_imported_only_when_it_is_used():
 
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("sparse", "measured_cpu.json"), ("baseline", "measured_cpu_baseline.json")],
+    [("l1_fatrelu", "measured_cpu.json"), ("baseline", "measured_cpu_baseline.json")],
 )
 def test_the_shipped_measurements_are_of_the_shipped_traces(name, file):
-    path = shipped_trace(f"lenet5_digits/{name}")
+    path = shipped_trace(f"resnet18_cifar10/{name}")
     measured = read_measured(path.with_name(file))
     with open_trace(path) as trace:
         rows = join(simulate(trace, images=measured.images), measured)

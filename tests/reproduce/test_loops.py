@@ -19,9 +19,9 @@ from small_networks import SHAPE, Everything, pictures  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from hwsim.capture.modules import LeNet5  # noqa: E402
 from hwsim.capture.torch_network import TorchNetwork  # noqa: E402
 from hwsim.reproduce.torch_loop import TorchLoop, round_to  # noqa: E402
+from hwsim.sparsify.networks import LeNet5  # noqa: E402
 
 FLIP = 0.02  # of the largest logit: what a value beside a tie, rounded otherwise, may do
 
@@ -103,7 +103,7 @@ def test_a_network_with_branches_and_sums_answers_as_if_quantized_by_hand(bits, 
 @pytest.mark.parametrize("bits", [12, 8, 6])
 def test_lenet5_answers_as_integer_arithmetic_does(bits):
     rng = np.random.default_rng(bits)
-    images = [rng.random((1, 32, 32), np.float32) for _ in range(4)]
+    images = [rng.random((1, 28, 28), np.float32) for _ in range(4)]
     torch.manual_seed(bits)
     network = TorchNetwork(LeNet5(), "lenet5")
     found, done, rounding = prepared(network, images, bits)

@@ -8,11 +8,13 @@ import pytest
 from made_up_entries import entry
 
 from hwsim import open_trace, simulate
+from hwsim.reproduce import sources
 from hwsim.reproduce.entry import read_tables, to_json
 from hwsim.reproduce.sources import DATA, Wanted, entries_of, is_run, run_entries, shipped_entries
 from traces import Tiny
 
 LENET = Path(__file__).parents[2] / "traces" / "lenet5_digits"
+NETWORK = "hwsim.sparsify.networks:LeNet5"
 
 
 def test_a_trace_gives_tables_as_json_markdown_and_plots(hwsim, tmp_path):
@@ -46,21 +48,25 @@ def test_more_images_than_asked_for_are_not_measured(hwsim, tmp_path):
     assert read_tables(tmp_path / "tables.json").entries[0].simulated.images == 2
 
 
-def test_the_shipped_lenet5_is_measured_in_the_loop(tmp_path):
+def test_the_shipped_lenet5_is_measured_in_the_loop_with_the_pictures_of_a_library():
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
     metrics = json.loads((LENET / "metrics.json").read_text())
-    (found,) = entries_of(str(LENET / "sparse.zarr.zip"), Wanted(images=4))
+    _, found = entries_of(str(LENET), Wanted(images=4))
     assert (found.network, found.data, found.variant) == ("lenet5", "digits", "sparse")
     pictures = metrics["data"]["test"]
     assert {score.pictures for score in found.accuracy.values()} == {pictures}
     assert list(found.accuracy) == ["float", "16", "12", "10", "8", "6", "4"]
-    assert found.accuracy["float"].accuracy == metrics["sparse"]["accuracy_float"]
-    # The recipe ran the whole network in integers of 16 bits, with scales of its own.
-    assert found.accuracy["16"].accuracy == pytest.approx(metrics["sparse"]["accuracy"], abs=1.5 / pictures)
+    assert found.accuracy["float"].correct == metrics["variants"]["sparse"]["test"]["correct"]
     with open_trace(LENET / "sparse.zarr.zip") as trace:
         result = simulate(trace, images=range(4))
     assert sum(layer.cycles for layer in found.simulated.layers) == result.total("skipping")
+
+
+def test_without_the_library_a_shipped_run_says_what_its_run_said(monkeypatch):
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
+    _, found = entries_of(str(LENET), Wanted(images=1))
+    assert list(found.accuracy) == ["float"]
 
 
 def test_what_was_measured_before_and_is_shipped_can_be_read():
@@ -124,17 +130,17 @@ class TestAccuracy:
     def digits(self, tmp_path):
         pytest.importorskip("torch")
         pytest.importorskip("sklearn")
-        from hwsim.capture import digits
+        from hwsim.sparsify.datasets import open_dataset
 
-        test = digits.load(0).test
+        test = open_dataset("digits").test
         np.save(tmp_path / "pictures.npy", test.images[:60])
         np.save(tmp_path / "labels.npy", test.labels[:60])
         return tmp_path
 
     def run(self, hwsim, folder, *more):
         return hwsim(
-            *("accuracy", "lenet5", "--weights", LENET / "sparse.npz", "--images", folder / "pictures.npy"),
-            *("--labels", folder / "labels.npy", *more),
+            *("accuracy", NETWORK, "--weights", LENET / "sparse.safetensors"),
+            *("--images", folder / "pictures.npy", "--labels", folder / "labels.npy", *more),
         )
 
     def test_it_says_how_often_a_network_is_right_and_keeps_it_for_the_tables(self, hwsim, digits):
@@ -142,7 +148,7 @@ class TestAccuracy:
         code, out, _ = self.run(hwsim, digits, *more, "-o", digits / "row.json")
         assert code == 0
         (found,) = read_tables(digits / "row.json").entries
-        assert found.key == ("lenet5", "digits", "sparse")
+        assert found.key == ("LeNet5", "digits", "sparse")
         assert list(found.accuracy) == ["float", "16", "3"]
         assert found.accuracy["float"].correct == found.accuracy["16"].correct == 40  # 450 of 450 are right
         assert found.accuracy["3"].pictures == 40
@@ -153,13 +159,13 @@ class TestAccuracy:
         pytest.importorskip("onnxruntime")
         from hwsim.capture.sources import open_network
 
-        network, _ = open_network("lenet5", LENET / "sparse.npz")
+        network, _ = open_network(NETWORK, LENET / "sparse.safetensors")
         path = digits / "lenet5.onnx"
-        example = torch.zeros(1, 1, 32, 32)
+        example = torch.zeros(1, 1, 28, 28)
         names = {"input_names": ["images"], "dynamic_axes": {"images": {0: "batch"}}}
         torch.onnx.export(network.module, (example,), str(path), dynamo=False, **names)
         scores = []
-        for source in (("lenet5", "--weights", LENET / "sparse.npz"), (path,)):
+        for source in ((NETWORK, "--weights", LENET / "sparse.safetensors"), (path,)):
             more = ("--images", digits / "pictures.npy", "--labels", digits / "labels.npy", "--bits", "8,2")
             code, _, _ = hwsim("accuracy", *source, *more, "-o", digits / "row.json", "--quiet")
             assert code == 0

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reference_lenet5 import forward, pool, sums
+from reference_lenet5 import folded, forward, pool, sums
 
 from hwsim import open_trace
 from hwsim.quantize import dequantize, integers
-from hwsim.reference import run_layer
+from hwsim.reference import run_layer, run_network
 from hwsim.trace import StoredTrace
 
 FOLDER = Path(__file__).parents[2] / "traces" / "lenet5_digits"
 VARIANTS = ("baseline", "sparse")
-HIDDEN = ("pool1", "pool2", "fc1", "fc2")
+HIDDEN = ("conv1", "conv2", "fc1", "fc2")
 POOLED = ("conv1", "conv2")
 
 
@@ -34,6 +34,12 @@ def trace(request, traces) -> StoredTrace:
 @pytest.fixture(scope="module")
 def metrics() -> dict:
     return json.loads((FOLDER / "metrics.json").read_text())
+
+
+def checkpoint(variant: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Weights and biases of every layer, as the file of the variant has them."""
+    safetensors = pytest.importorskip("safetensors.numpy")
+    return folded(safetensors.load_file(FOLDER / f"{variant}.safetensors"))
 
 
 def density(trace: StoredTrace, name: str) -> float:
@@ -54,12 +60,15 @@ def test_a_trace_says_what_it_is(traces):
         assert (trace.network, trace.variant, trace.synthetic) == ("lenet5", variant, False)
         assert (trace.images, trace.weight_bits) == (32, 8)
         assert {info.bits for info in trace.maps.values()} == {16}
-        assert trace.provenance["recipe"] == "traces/lenet5_digits/make.py"
+        assert trace.provenance["recipe"] == "traces/sparsified.py, from a run of hwsim sparsify"
+        assert trace.provenance["data"] == "digits"
 
 
 def test_a_trace_has_the_geometry_of_lenet5(trace):
-    assert sum(layer.macs for layer in trace.layers) == 416_520
+    assert [layer.weight_shape[0] for layer in trace.layers] == [6, 16, 120, 84, 10]
     assert sum(np.prod(layer.weight_shape) + layer.out_shape[0] for layer in trace.layers) == 61_706
+    # At the borders of 28x28 the five taps of a row or column are 3, 4, 5 ... 5, 4, 3: 134 instead of 140.
+    assert sum(layer.macs for layer in trace.layers) == 6 * 134**2 + 240_000 + 48_000 + 10_080 + 840
     assert [layer.output for layer in trace.layers] == [layer.input for layer in trace.layers[1:]] + [None]
 
 
@@ -85,6 +94,12 @@ def test_every_layer_run_again_makes_the_next_map_and_the_answers(trace):
     assert answers == trace.metrics["predictions"]
 
 
+def test_the_trace_says_itself_what_lies_between_its_maps(trace):
+    made = run_network(trace, 0)
+    for name in HIDDEN:
+        np.testing.assert_array_equal(made[name], trace.map(name, 0))
+
+
 def test_accumulators_never_wrap(trace):
     for image in range(0, trace.images, 8):
         for layer in trace.layers:
@@ -94,17 +109,19 @@ def test_accumulators_never_wrap(trace):
             if layer.kind == "linear":
                 largest = weights[:, :, 0, 0] @ codes.ravel() + bias
             else:
+                y, x = layer.padding
+                codes = np.pad(codes, ((0, 0), (y, y), (x, x)))
                 windows = np.lib.stride_tricks.sliding_window_view(codes, layer.kernel, axis=(1, 2))
                 largest = np.einsum("mckl,cyxkl->myx", weights, windows).max(axis=(1, 2)) + bias
             assert largest.max() < 1 << 31
 
 
 def test_every_layer_does_what_the_checkpoint_says_within_its_rounding(trace):
-    parameters = np.load(FOLDER / f"{trace.variant}.npz")
+    network = checkpoint(trace.variant)
     for image in range(0, trace.images, 4):
         for layer in trace.layers[:-1]:
             info, made = trace.maps[layer.input], trace.maps[layer.output]
-            weight, bias = parameters[f"{layer.name}.weight"], parameters[f"{layer.name}.bias"]
+            weight, bias = network[layer.name]
             values = dequantize(trace.map(layer.input, image), info.scale)
             real = sums(weight, bias, values)
             # Half a step of every weight, of the bias, of the multiplier and of the code that is made.
@@ -120,19 +137,18 @@ def test_every_layer_does_what_the_checkpoint_says_within_its_rounding(trace):
 
 
 def test_weights_are_those_of_the_checkpoint_to_half_a_step(trace):
-    parameters = np.load(FOLDER / f"{trace.variant}.npz")
+    network = checkpoint(trace.variant)
     for layer in trace.layers:
         step = np.reshape(trace.weight_scale(layer), (-1, 1, 1, 1))
-        error = np.abs(trace.weights(layer) * step - parameters[f"{layer.name}.weight"].astype(np.float64))
+        error = np.abs(trace.weights(layer) * step - network[layer.name][0].reshape(layer.weight_shape))
         assert (error <= 0.5001 * step).all()
 
 
 def test_answers_are_those_of_the_checkpoint(trace):
-    parameters = np.load(FOLDER / f"{trace.variant}.npz")
-    answers = []
+    network, answers = checkpoint(trace.variant), []
     for image in range(trace.images):
         picture = dequantize(trace.map("image", image), trace.maps["image"].scale)
-        answers.append(int(forward(parameters, picture)[1].argmax()))
+        answers.append(int(forward(network, picture)[1].argmax()))
     assert answers == trace.metrics["predictions"]
 
 
@@ -141,12 +157,12 @@ def test_a_map_has_one_order_wherever_it_is_named(trace):
         assert trace.requantize(layer).order == trace.maps[layer.output].order
 
 
-def test_sparse_is_sparser_in_every_map_and_no_less_accurate(traces):
+def test_sparse_is_much_sparser_where_the_multiplications_are(traces):
     baseline, sparse = traces.values()
-    for name in HIDDEN:
-        assert density(sparse, name) < density(baseline, name)
-    assert sparse.metrics["accuracy"] >= baseline.metrics["accuracy"]
-    assert sparse.metrics["accuracy_float"] >= baseline.metrics["accuracy_float"]
+    for name in ("conv1", "conv2"):  # fc2 and fc3 have one multiplication of forty, and so much of the term
+        assert density(sparse, name) < 0.7 * density(baseline, name)
+    lost = baseline.metrics["accuracy_float"] - sparse.metrics["accuracy_float"]
+    assert lost < 0.005
 
 
 def test_densities_of_the_pictures_are_near_those_of_the_whole_test_part(trace):
@@ -155,15 +171,11 @@ def test_densities_of_the_pictures_are_near_those_of_the_whole_test_part(trace):
 
 
 def test_metrics_are_the_same_in_trace_and_report(trace, metrics):
-    reported = metrics[trace.variant]
-    for key in ("accuracy", "accuracy_float", "accuracy_validation", "density", "labels", "predictions"):
-        assert trace.metrics[key] == reported[key]
-    assert metrics["data"]["test"] == trace.metrics["test_images"]
-
-
-def test_answers_are_as_right_as_the_accuracy_says(trace):
-    wrong = np.count_nonzero(np.array(trace.metrics["labels"]) != trace.metrics["predictions"])
-    assert wrong <= round((1 - trace.metrics["accuracy"]) * trace.metrics["test_images"])
+    reported = metrics["variants"][trace.variant]
+    assert trace.metrics["density"] == reported["density"]
+    assert trace.metrics["accuracy_float"] == reported["test"]["accuracy"]
+    assert trace.metrics["accuracy_validation"] == reported["validation"]["accuracy"]
+    assert trace.metrics["test_images"] == reported["test"]["images"] == metrics["data"]["test"]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
