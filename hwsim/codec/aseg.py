@@ -13,7 +13,9 @@ The bit format (docs/codes.md says why, and what it gains):
 - A run of n zeros, as long as it can be, is the code of level 0 in the present state, then EG_r(n - 1)
   (hwsim/codec/seg.py); the state behind it is 0, in which there is no code for level 0.
 
-A value in the code of another level is an error (level 1 with value 0, level 9 with too small a value).
+A value in the code of another level is an error (level 1 with value 0, level 9 with too small a value). The
+header is the encoder's choice: a decoder takes any, also one that is not the shortest, and only there can
+other bits stand for the same values.
 Segments follow each other bit by bit; the last byte is filled up with zero bits.
 """
 

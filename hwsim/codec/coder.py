@@ -46,7 +46,11 @@ class Coder(ABC):
 
     @abstractmethod
     def decode(self, data: Any, count: int, order: int = 0, dtype: Any = np.uint16) -> np.ndarray:
-        """The ``count`` values, 1-D."""
+        """The ``count`` values, 1-D.
+
+        It takes what :meth:`encode` makes of them, and up to 63 zero bits behind it, such as fill a word;
+        ASEG alone also takes other choices of an encoder (hwsim.codec.aseg).
+        """
 
     @abstractmethod
     def encoded_bits(self, values: Any, order: int = 0) -> int:

@@ -33,7 +33,7 @@ import numpy as np
 from hwsim.codec import ebpc_loops
 from hwsim.codec.checks import as_bytes, as_codes, as_count, largest_of
 from hwsim.codec.coder import Coder
-from hwsim.codec.problems import check, check_padding
+from hwsim.codec.problems import check, check_canonical, check_padding
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,10 @@ class Ebpc(Coder):
         """The ``count`` values, 1-D; behind them only padding may follow.
 
         Raises:
-            CodecError: the data is truncated, has an illegal symbol, a zero run beyond ``count``, a zero or a
-                value too large for ``bits`` or ``dtype`` among the non-zeros, or more than padding follows;
-                names the bit.
+            CodecError: the data is truncated, has an illegal symbol or one where another is to be used, a
+                zero run beyond ``count``, a zero or a value too large for ``bits`` or ``dtype`` among the
+                non-zeros, a block that is not filled up with zeros, or more than padding follows; names the
+                bit.
         """
         buffer = as_bytes(data)
         kind, largest = largest_of(dtype, self.bits)
@@ -70,6 +71,7 @@ class Ebpc(Coder):
         problem, bit, done = ebpc_loops.decode(buffer, self.bits, largest, out)
         check(problem, bit, f"value {done}", largest)
         check_padding(buffer, bit)
+        check_canonical(buffer, self.encode(out))
         return out.astype(kind, copy=False)
 
     def encoded_bits(self, values: Any, order: int = 0) -> int:

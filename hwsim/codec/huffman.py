@@ -15,7 +15,7 @@ from hwsim.codec import huffman_loops
 from hwsim.codec.checks import MAX_BITS, as_bytes, as_codes, as_count, check_range, largest_of
 from hwsim.codec.coder import Coder
 from hwsim.codec.fields import pack, unpack
-from hwsim.codec.problems import check, check_padding
+from hwsim.codec.problems import check, check_canonical, check_padding
 from hwsim.errors import CodecError
 
 LENGTH_BITS = 6  # of the field that says the longest code's length
@@ -67,8 +67,9 @@ class Huffman(Coder):
         """The ``count`` values, 1-D; behind them only padding may follow.
 
         Raises:
-            CodecError: the data is truncated, the table is none of a prefix code, a code is not in it, a
-                value does not fit ``dtype``, or more than padding follows; names the bit.
+            CodecError: the data is truncated, the table is none of a prefix code or not the one that these
+                values have, a code is not in it, a value does not fit ``dtype``, or more than padding
+                follows; names the bit.
         """
         buffer = as_bytes(data)
         kind, largest = largest_of(dtype, self.bits)
@@ -91,6 +92,7 @@ class Huffman(Coder):
         )
         check(problem, bit, f"value {done}", largest)
         check_padding(buffer, bit)
+        check_canonical(buffer, self.encode(out))
         return out.astype(kind, copy=False)
 
     def encoded_bits(self, values: Any, order: int = 0) -> int:

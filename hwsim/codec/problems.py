@@ -41,3 +41,21 @@ def check_padding(data: np.ndarray, bit: int) -> None:
     tail = data[bit >> 3 :]
     if rest and (tail[0] & (0xFF >> (bit & 7)) or tail[1:].any()):
         raise CodecError(f"the padding behind the last value, from bit {bit} on, is not zero")
+
+
+def check_canonical(data: np.ndarray, again: np.ndarray) -> None:
+    """See that data are what the encoder makes of the values that they hold, ``again``, and padding.
+
+    For codes in which other bits could stand for the same values, which no decoder needs to know then.
+
+    Raises:
+        CodecError: they are not; names the first bit that differs.
+    """
+    if np.array_equal(data[: len(again)], again):
+        return
+    common = min(len(data), len(again))
+    byte = int(np.argmax(np.append(data[:common] != again[:common], True)))
+    bit = 8 * byte
+    if byte < common:
+        bit += 8 - int(data[byte] ^ again[byte]).bit_length()
+    raise CodecError(f"no encoder writes this: other bits, from bit {bit} on, stand for the same values")

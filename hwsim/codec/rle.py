@@ -16,6 +16,7 @@ from hwsim.arch import WORD_BITS
 from hwsim.codec.checks import as_bytes, as_codes, as_count, check_range, largest_of
 from hwsim.codec.coder import Coder
 from hwsim.codec.fields import pack, unpack
+from hwsim.codec.problems import check_canonical
 from hwsim.errors import CodecError
 
 RUN_BITS = 5
@@ -61,7 +62,8 @@ class Rle(Coder):
 
         Raises:
             CodecError: the data is no whole number of words, its end is not marked or comes too early or too
-                late, the runs do not add up to ``count``, or a value does not fit ``dtype``.
+                late, the runs do not add up to ``count``, a run is shorter than it could be, or a value does
+                not fit ``dtype``.
         """
         buffer = as_bytes(data)
         kind, largest = largest_of(dtype, self.bits)
@@ -85,6 +87,7 @@ class Rle(Coder):
         check_range(nonzeros, 0, largest, lambda i: self._bit(i) + RUN_BITS)
         out = np.zeros(count, kind)
         out[at[:used]] = nonzeros
+        check_canonical(buffer, self.encode(out))
         return out
 
     def _check_marks(self, table: np.ndarray) -> None:

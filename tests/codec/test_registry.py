@@ -94,6 +94,104 @@ def test_flipped_bits_decode_to_values_in_range_or_are_refused(name, case, draw)
     assert decoded.max() < 2**bits
 
 
+def assert_as_the_encoder_writes(name, coder, data, values, order=0):
+    """Nothing else is taken; of ASEG, whose header is the encoder's choice, nothing shorter is."""
+    data = np.frombuffer(bytes(data), np.uint8)
+    if name == "aseg":
+        assert coder.encoded_bits(values, order) <= 8 * len(data)
+    else:
+        again = coder.encode(values, order)
+        assert np.array_equal(data[: len(again)], again)
+        assert not data[len(again) :].any()
+        assert len(data) - len(again) < 8
+
+
+@pytest.mark.parametrize("name", CODES)
+@settings(deadline=None)
+@given(sparse_values().filter(lambda case: len(case[1])), st.data(), st.integers(0, 15))
+def test_no_other_bits_stand_for_the_same_values(name, case, draw, order):
+    """Of bits that are flipped, and of words and fields that are swapped or repeated."""
+    bits, values = case
+    coder = codec.get(name, bits=bits)
+    data = bytearray(coder.encode(values, order))
+    for at in draw.draw(st.lists(st.integers(0, 8 * len(data) - 1), min_size=1, max_size=4)):
+        data[at >> 3] ^= 0x80 >> (at & 7)
+    try:
+        decoded = coder.decode(bytes(data), len(values), order)
+    except CodecError:
+        return
+    assert_as_the_encoder_writes(name, coder, data, decoded, order)
+
+
+@pytest.mark.parametrize("name", [name for name in CODES if name != "rle"])  # whose words have 64 bits
+@pytest.mark.parametrize("bits", [1, 2])
+def test_every_short_stream_is_what_the_encoder_writes_or_refused(name, bits):
+    coder, taken = codec.get(name, bits=bits), 0
+    for stream in range(1 << 12):
+        data = (stream << 4).to_bytes(2, "big")
+        for count in (1, 3, 6):
+            try:
+                values = coder.decode(data, count)
+            except CodecError:
+                continue
+            taken += 1
+            assert_as_the_encoder_writes(name, coder, data, values)
+    assert taken >= 3  # zeros, at least
+
+
+def rle_words(*pairs, bits=16):
+    """A stream of (run, value) pairs, three to a word."""
+    words = [pairs[k : k + 3] for k in range(0, len(pairs), 3)]
+    text = ""
+    for number, word in enumerate(words, 1):
+        fields = "".join(f"{run:05b}{value:0{bits}b}" for run, value in word)
+        text += fields.ljust(63, "0") + str(int(number == len(words)))
+    return int(text, 2).to_bytes(8 * len(words), "big")
+
+
+def packed(text):
+    """A stream of digits, spaces between them for the reader."""
+    digits = text.replace(" ", "")
+    return int(digits.ljust(-(-len(digits) // 8) * 8, "0"), 2).to_bytes(-(-len(digits) // 8), "big")
+
+
+ALL_ONES = "00000"  # planes of a block whose differences are all -1
+OTHER_BITS = {  # what could stand for the same values, by the rules of the decoder alone
+    "rle: a run in two pairs": ("rle", 16, rle_words((1, 0), (1, 7)), [0, 0, 0, 7]),
+    "rle: a run that ends too early": ("rle", 16, rle_words((30, 0), (1, 7)), [0] * 32 + [7]),
+    "rle: a pair of nothing but a zero": ("rle", 16, rle_words((0, 5), (0, 0), (0, 6)), [5, 0, 6]),
+    # The table: longest in 6 bits, codes of each length in bits + 1, values.
+    "huffman: a value that does not occur": ("huffman", 2, packed("000001 010 00 01 0 0"), [0, 0]),
+    "huffman: values of a length not in order": ("huffman", 2, packed("000001 010 01 00 1 0"), [0, 1]),
+    "huffman: codes longer than they need be": ("huffman", 2, packed("000010 000 010 00 01 00 01"), [0, 1]),
+    "huffman: a value twice": ("huffman", 2, packed("000001 010 01 01 0 1"), [1, 1]),
+    "huffman: no codes of the longest length": ("huffman", 2, packed("000010 001 000 01 0"), [1]),
+    "huffman: a table of no values": ("huffman", 2, packed("000001 000"), []),
+    "ebpc: a run of zeros in two": ("ebpc", 4, packed("0 0000 0 0001"), [0, 0, 0]),
+    # One non-zero, 1: the first difference is -1, so DBP_j is 1000000 in every plane.
+    "ebpc: a plane with a single one in full": ("ebpc", 4, packed("1 0001 1 1000000 001 10 "), [1]),
+    "ebpc: planes of zeros one by one": ("ebpc", 4, packed("1 0001 00011 000 01 01 01 01"), [1]),
+    "ebpc: a block filled up with ones": ("ebpc", 4, packed("1 0001 001 11"), [1]),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_BITS)
+def test_what_no_encoder_writes_is_refused(what):
+    name, bits, data, values = OTHER_BITS[what]
+    coder = codec.get(name, bits=bits)
+    assert coder.decode(coder.encode(values), len(values)).tolist() == values
+    with pytest.raises(CodecError, match=r"no encoder writes this: other bits, from bit [0-9]+ on"):
+        coder.decode(data, len(values))
+
+
+def test_aseg_takes_any_header_of_a_segment():
+    coder = codec.get("aseg")
+    given = "".join(f"{byte:08b}" for byte in coder.encode([0, 0, 1], 0))
+    assert given[0] == "1"
+    own = packed(f"0 0 0000 01 {given[1:]}")  # table 0, order 0 and run order 1: what `1` stands for
+    assert coder.decode(own, 3).tolist() == [0, 0, 1]
+
+
 @pytest.mark.parametrize("name", CODES)
 def test_a_shape_is_flattened_and_a_dtype_is_kept(name):
     values = np.arange(24).reshape(2, 3, 4) % 5
