@@ -18,13 +18,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from hwsim.errors import NetworkError
+from hwsim.errors import NetworkError, one_line, shown
 from hwsim.files import csv_cell, read_text, whole_file
 from hwsim.layer import Kind, Layer
 from hwsim.networks import Network
 from hwsim.networks.network import some, unique
 from hwsim.networks.topology_table import COLUMNS, Further, Row, TopologyTable, further_of, read_table, whole
 
+MAX_NAME = 200
+MAX_WORDS = 600  # of an error or a note; cells may have any length
 _DEPTHWISE = "DP"
 
 
@@ -47,7 +49,7 @@ def read_topology(path: str | os.PathLike[str]) -> Network:
     try:
         table = read_table(lines)
     except ValueError as error:
-        raise NetworkError(f"{path}, {error}") from None
+        raise NetworkError(f"{path}, {one_line(error, MAX_WORDS)}") from None
     if not table.rows:
         raise NetworkError(f"{path}: no layer follows the first line")
     layers: list[Layer] = []
@@ -58,7 +60,7 @@ def read_topology(path: str | os.PathLike[str]) -> Network:
         try:
             layer = _layer(row, name, table)
         except ValueError as error:
-            raise NetworkError(f"{path}, line {row.number}: {error}") from None
+            raise NetworkError(f"{path}, line {row.number}: {one_line(error, MAX_WORDS)}") from None
         fewer += _fewer_outputs(layer)
         if layers and layers[-1].out_shape == layer.in_shape:
             layers[-1] = replace(layers[-1], output=layers[-1].name)
@@ -67,7 +69,7 @@ def read_topology(path: str | os.PathLike[str]) -> Network:
             layer = replace(layer, input=unique(layer.input, maps))
             maps.add(layer.input)
         layers.append(layer)
-    notes = [*table.notes, *_renamed(table.rows, numbered)]
+    notes = [one_line(note, MAX_WORDS) for note in (*table.notes, *_renamed(table.rows, numbered))]
     if fewer:
         notes.append(f"a window that would begin behind the map is not counted: {some(fewer)}")
     return Network(path.stem, tuple(layers), f"SCALE-Sim topology {path.name}", tuple(notes))
@@ -127,8 +129,10 @@ def _layer(row: Row, name: str, table: TopologyTable) -> Layer:
     """A row's layer, as if it read a map of its own."""
     if not name:
         raise ValueError("the layer has no name")
-    if not name.isprintable():
-        raise ValueError(f"the name of a layer must be printable, not {name!r}")
+    if not name.isprintable() or len(name) > MAX_NAME:
+        raise ValueError(
+            f"the name of a layer is printable and has {MAX_NAME} letters at most, not {shown(name)}"
+        )
     sizes = [whole(title, cell) for title, cell in zip(COLUMNS[table.format][1:], row.cells, strict=True)]
     asked = further_of(row)
     _refuse(asked)
