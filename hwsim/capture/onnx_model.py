@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hwsim.errors import CaptureError, HwsimError, one_line
 
 try:
     import onnx
+    import onnx.checker
     import onnx.inliner
     from onnx import external_data_helper, helper, numpy_helper
 except ModuleNotFoundError as missing:
@@ -40,24 +42,73 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, str]:
         raise CaptureError(f"{path} is not an ONNX model ({one_line(error)}): export it again") from error
     if not model.graph.node:
         raise CaptureError(f"{path} is not an ONNX model, or one without a node: export it again")
-    digest = sha256(data)
-    for name in dict.fromkeys(_external_files(model)):
-        beside = path.parent / name
-        if not beside.is_file():
+    _check_order(model.graph, path)
+    try:
+        names = [one_line(name) for name in dict.fromkeys(_external_files(model))]
+    except ValueError as error:
+        raise CaptureError(
+            f"{path}: its weights cannot be read ({one_line(error)}): copy it again"
+        ) from error
+    for name in names:
+        if not (path.parent / name).is_file():
             raise CaptureError(f"{path} has weights in {name}, which is missing: put it beside the model")
-        digest.update(beside.read_bytes())
     try:
         external_data_helper.load_external_data_for_model(model, str(path.parent))
     except Exception as error:  # onnx's own, of any kind
         raise CaptureError(
             f"{path}: its weights cannot be read ({one_line(error)}): copy it again"
         ) from error
+    digest = sha256(data)
+    for name in names:  # onnx has refused those that lead out of the folder
+        digest.update((path.parent / name).read_bytes())
     if any(node.domain in BLOCKED for node in model.graph.node):
         raise CaptureError(
             f"{path} has the blocked layout that onnxruntime's optimizations make for one CPU: "
             "give the model as it was before them, or with those up to 'extended'"
         )
     return model, digest.hexdigest()
+
+
+def _check_order(graph: onnx.GraphProto, path: Path) -> None:
+    """See that every value is made once, and before it is read, as ONNX asks of a graph.
+
+    Raises:
+        CaptureError: it is not; nothing could be said of what runs behind what.
+    """
+    makers: dict[str, int] = {}
+    for number, node in enumerate(graph.node):
+        for name in filter(None, node.output):
+            if makers.setdefault(name, number) != number:
+                raise CaptureError(f"{path}: two nodes make {one_line(name, 60)}: export the model again")
+    for number, node in enumerate(graph.node):
+        for name in node.input:
+            if makers.get(name, -1) >= number:
+                raise CaptureError(
+                    f"{path}: {one_line(name, 60)} is read before it is made: export the model again"
+                )
+
+
+@contextmanager
+def told_if_invalid(model: onnx.ModelProto, title: str) -> Iterator[None]:
+    """Whatever a block raises about a model that is not valid ONNX is one error, in words of ONNX's check.
+
+    It is not checked beforehand: runtimes take more than the check does.
+
+    Raises:
+        CaptureError: as said.
+    """
+    try:
+        yield
+    except HwsimError:
+        raise
+    except Exception:  # whatever a field that is missing or of another type leads to
+        try:
+            onnx.checker.check_model(model)
+        except Exception as error:  # onnx's own, and protobuf's of a model beyond 2 GB
+            raise CaptureError(
+                f"{title} is not valid ONNX ({one_line(error)}): export the model again"
+            ) from error
+        raise
 
 
 def _external_files(model: onnx.ModelProto) -> Iterator[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from hwsim.capture.graph import Graph, Operator, unique
 from hwsim.capture.onnx_input import Input, Layout, batch_of_one
 from hwsim.capture.onnx_meanings import meaning_of
-from hwsim.capture.onnx_model import chosen, nodes_inside, plain, read_model
+from hwsim.capture.onnx_model import chosen, nodes_inside, plain, read_model, told_if_invalid
 from hwsim.capture.onnx_node import Node, ValueType
 from hwsim.capture.onnx_operators import NO_PRODUCTS, describe
 from hwsim.capture.onnx_shapes import inferred_kinds, part_that_makes
@@ -59,8 +59,9 @@ class OnnxNetwork:
         path = Path(path)
         self.name = name or path.stem
         model, digest = read_model(path)
-        self.model = plain(model)
-        self.input = Input.of(self.model, path.name, layout)
+        with told_if_invalid(model, path.name):
+            self.model = plain(model)
+            self.input = Input.of(self.model, path.name, layout)
         self.provenance = {
             "model": path.name,
             "model_sha256": digest,
@@ -85,8 +86,12 @@ class OnnxNetwork:
         """The nodes of the model, and the shapes of all values of a run on a picture, float32 (C, H, W).
 
         Raises:
-            CaptureError: the model does not run on such a picture.
+            CaptureError: the model does not run on such a picture, or is not valid.
         """
+        with told_if_invalid(self.model, self.name):
+            return self._graph(image)
+
+    def _graph(self, image: np.ndarray) -> Graph:
         self._settle(image)
         constants, kinds, varying = self._values(image)
         while branches := chosen(self.model, constants):
@@ -212,7 +217,10 @@ class OnnxNetwork:
         return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
 
     def _new_session(self, names: Collection[str], once: bool = False) -> onnxruntime.InferenceSession:
-        """A session whose outputs are these values; if it runs once, it is not optimized."""
+        """A session whose outputs are these values; if it runs once, it is not optimized.
+
+        Without its fallback, which prints what went wrong and tries the same again.
+        """
         part = part_that_makes(self.model, names)
         options = session_options(part)
         if once:
@@ -220,7 +228,7 @@ class OnnxNetwork:
             options.enable_cpu_mem_arena = False
         try:
             return onnxruntime.InferenceSession(
-                part.SerializeToString(), options, providers=["CPUExecutionProvider"]
+                part.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
         except Exception as error:  # onnxruntime's own, of any kind
             raise CaptureError(

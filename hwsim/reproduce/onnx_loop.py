@@ -69,7 +69,7 @@ class OnnxLoop:
         options = session_options(model)
         options.intra_op_num_threads = 1
         return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
 
 
