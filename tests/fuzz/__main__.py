@@ -77,7 +77,7 @@ def _run(target: str, seed: int, cases: int | None, until: float | None, last: P
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, resource.RLIM_INFINITY))
     signal.signal(signal.SIGPROF, _too_long)
-    began, failures, longest, number = time.monotonic(), 0, 0.0, 0
+    began, failures, longest, number, read = time.monotonic(), 0, 0.0, 0, 0
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     while known or (number < cases if cases is not None else time.monotonic() < (until or 0)):
         if known:
@@ -90,7 +90,7 @@ def _run(target: str, seed: int, cases: int | None, until: float | None, last: P
         start = time.process_time()
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
-            module.check(data)
+            read += bool(module.check(data))
         except (Exception, TookTooLong):
             failures += 1
             traceback.print_exc()
@@ -101,7 +101,7 @@ def _run(target: str, seed: int, cases: int | None, until: float | None, last: P
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
         f"{target}: {number} inputs from seed {seed} in {time.monotonic() - began:.0f} s, "
-        f"{failures} failures; at most {longest:.2f} s of processor time each, "
+        f"{read} read, {failures} failures; at most {longest:.2f} s of processor time each, "
         f"and {memory // 1024} MB, {base // 1024} of them before the first"
     )
     return min(failures, 100)

@@ -16,7 +16,7 @@ from typing import Any
 
 from numcodecs.zstd import Zstd
 
-from fuzz import damage
+from fuzz import damage, refused
 from hwsim.errors import TraceError
 from hwsim.trace import header, open_trace
 from traces import Tiny
@@ -38,12 +38,12 @@ def make(random: Random) -> bytes:
     return random.choice((damage.bits, damage.length))(random, data) if whole else data
 
 
-def check(data: bytes) -> None:
+def check(data: bytes) -> bool:
     """Read it as a zip file, and unpacked as a folder."""
     with tempfile.TemporaryDirectory() as made:
         place = Path(made) / "t.zip"
         place.write_bytes(data)
-        _check(place)
+        read = _check(place)
         folder = Path(made) / "t"
         try:
             with zipfile.ZipFile(place) as archive:
@@ -52,12 +52,11 @@ def check(data: bytes) -> None:
                         archive.extract(member, folder)
         except Exception:  # whatever a damaged zip file makes of zipfile
             shutil.rmtree(folder, ignore_errors=True)
-            return
-        if folder.is_dir():
-            _check(folder)
+            return read
+        return _check(folder) or read if folder.is_dir() else read
 
 
-def _check(place: Path) -> None:
+def _check(place: Path) -> bool:
     try:
         with open_trace(place) as trace:
             trace.check()
@@ -67,9 +66,9 @@ def _check(place: Path) -> None:
             if untouched:
                 TINY.assert_equal(trace)
     except TraceError as error:
-        message = str(error)
-        assert message.isprintable(), f"not one line: {message!r}"
-        assert "MemoryError" not in message, message
+        assert "MemoryError" not in f"{error}"  # noqa: PT017
+        return refused(error)
+    return True
 
 
 @cache
@@ -88,7 +87,8 @@ def _zip(files: dict[str, bytes], random: Random) -> bytes:
     method = random.choice((zipfile.ZIP_STORED,) * 6 + _METHODS)
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in files.items():
-            entry = zipfile.ZipInfo(name.replace("\0", "_") or "_")
+            written = name.replace("\0", "_").encode("utf-8", "replace").decode()
+            entry = zipfile.ZipInfo(written or "_")
             entry.compress_type = method
             if random.randrange(200) == 0:
                 entry.create_system, entry.external_attr = 3, random.choice(_KINDS) << 16
