@@ -1,4 +1,4 @@
-"""A whole array on a chain of layers, pass by pass, every pass clocked: the reference of the schedule.
+"""A whole array on a network of layers, pass by pass, every pass clocked: the reference of the schedule.
 
 Written from docs/architecture.md (*Weights*, *DRAM*, *Where the cycles go*). It takes the mapper's choice as
 given, times every single pass with ``reference_core`` and reuses nothing.
@@ -96,20 +96,22 @@ class Arriving:
     place: int
 
 
-def run_chain(
+def run_network(
     layers: Sequence[Layer],
-    maps: Sequence[np.ndarray],
-    blocks: Sequence[int],
+    maps: Mapping[str, np.ndarray],
+    blocks: Mapping[str, int],
     mappings: Sequence[LayerMapping],
     arch: Arch,
     order: int,
     bits: int,
 ) -> list[Span]:
-    """Layer i reads map i and makes map i + 1; the last one's output goes to DRAM raw."""
+    """The layers in their order; ``maps`` are those that they read, what none reads goes to DRAM raw."""
     coded_order = order if arch.compress else None
     channel = Channel(arch)
-    stored = [store(m, b, coded_order, bits) for m, b in zip(maps, blocks, strict=True)]
-    fits = [s.bytes <= arch.map_buffer // 2 for s in stored]
+    stored = {name: store(values, blocks[name], coded_order, bits) for name, values in maps.items()}
+    fits = {name for name, map_ in stored.items() if map_.bytes <= arch.map_buffer // 2}
+    makers = {name: [layer for layer in layers if name in layer.makes] for name in maps}
+    on_chip: set[str] = set()  # maps that the layer just before made alone, or read, if they fit
     now = 0
     spans: list[Span] = []
 
@@ -145,15 +147,16 @@ def run_chain(
             total += size
         return there, total, sizes
 
-    map_written = 0  # parts of writes that complete the map which the next layer reads
+    complete: dict[str, int] = {}  # how many parts of writes there are once a map is whole in DRAM
     for i, (layer, mapping) in enumerate(zip(layers, mappings, strict=True)):
+        read = stored[layer.input]
         moved = {"weights": 0, "maps_in": 0, "maps_out": 0}
         events: Counter = Counter()
         labels: list[list[str]] = [[] for _ in range(arch.cores)]  # of every core and cycle of the layer
         drained = []
-        height, segments_a_row = len(stored[i].words), len(stored[i].words[0])
+        height, segments_a_row = len(read.words), len(read.words[0])
         # Segments in the map buffer. A map that does not fit passes by and is not kept.
-        held = set(product(range(height), range(segments_a_row))) if i and fits[i] else set()
+        held = set(product(range(height), range(segments_a_row))) if layer.input in on_chip else set()
         arriving: dict[tuple[int, int], Arriving] = {}
         for number, work in enumerate(mapping.rounds):
             weights, weight_bytes, sizes = load(layer, mapping, number)
@@ -163,11 +166,12 @@ def run_chain(
             rows = order_of_rows(layer, mapping)
             missing = [(y, b) for y in rows for b in blocks_read if (y, b) not in held]
             if missing:
-                size, places = stream_of(missing, stored[i])
+                size, places = stream_of(missing, read)
                 moved["maps_in"] += size
-                request, _ = channel.read(size, max(now, channel.written(map_written)))
+                whole = channel.written(complete.get(layer.input, 0))
+                request, _ = channel.read(size, max(now, whole))
                 arriving |= {segment: Arriving(request, place) for segment, place in places.items()}
-                held |= set(missing) if fits[i] else set()
+                held |= set(missing) if layer.input in fits else set()
             for core, unit, group in work:
                 labels[core] += ["weights"] * (weights[unit] - now - len(labels[core]))
                 begin = now + len(labels[core])
@@ -175,13 +179,13 @@ def run_chain(
                 channels = range(layer.in_shape[0])
                 if layer.kind == "depthwise":
                     channels = mapping.channels(unit, layer)
-                arrivals = arrivals_of(layer, owned, channels, blocks[i], stored[i], arriving, arch)
+                arrivals = arrivals_of(layer, owned, channels, blocks[layer.input], read, arriving, arch)
                 outcome = run_pass(
                     layer,
-                    maps[i],
+                    maps[layer.input],
                     owned,
                     channels=channels,
-                    block=blocks[i],
+                    block=blocks[layer.input],
                     out_channels=len(mapping.channels(unit, layer)),
                     columns=arch.columns,
                     order=coded_order,
@@ -208,26 +212,46 @@ def run_chain(
             theirs = longest[len(waits) :]
             waits += ["weights" if label == "weights" else "imbalance" for label in theirs]
         end = now + len(longest)
-        last = i + 1 == len(layers)
-        if last or not fits[i + 1]:
-            size = -(-int(np.prod(layer.out_shape)) * arch.activation_bits // 64) * 8
-            size = size if last else stored[i + 1].bytes
-            moved["maps_out"] = size
+        made = {
+            name: part_of(stored[name], makers[name], layer, maps[name])
+            for name in layer.makes
+            if name in maps
+        }
+        alone = {name for name in made if len(makers[name]) == 1 and name in fits}
+        on_chip = alone | ({layer.input} & fits)
+        leaves = {
+            name: size for name, size in made.items() if not (name in alone and kept(name, layers[i + 1 :]))
+        }
+        if not made:
+            made = leaves = {"": -(-int(np.prod(layer.out_shape)) * arch.activation_bits // 64) * 8}
+        moved["maps_out"] = sum(leaves.values())
+        for name, size in leaves.items():
             cycles, drained = occupancy(size, arch), sorted(drained)
             bounds = [k * cycles // len(drained) for k in range(len(drained) + 1)]
             channel.parts += [(t, b - a) for t, a, b in zip(drained, bounds, bounds[1:], strict=False)]
-            map_written = len(channel.parts)
-        if last:
+            complete[name] = len(channel.parts)
+        if i + 1 == len(layers):
             end = max(end, channel.written(len(channel.parts)))
             for waits in labels:
                 waits += ["dram"] * (end - now - len(waits))
-        output = -(-int(np.prod(layer.out_shape)) * arch.activation_bits // 64) * 8
-        for size in (moved["maps_in"], moved["maps_out"], output if last else stored[i + 1].bytes):
+        for size in (moved["maps_in"], moved["maps_out"], sum(made.values())):
             events["map_word"] += -(-size // 8)
         events["dram_byte"] = sum(moved.values())
         spans.append(Span(now, end, Counter(chain.from_iterable(labels)), moved, events))
         now = end
     return spans
+
+
+def part_of(stored: Stored, makers: Sequence[Layer], layer: Layer, values: np.ndarray) -> int:
+    """Bytes of a layer's part of a map: all, or by its channels where several layers make it."""
+    own = len(values) if len(makers) == 1 else min(layer.out_shape[0], len(values))
+    return -(-stored.bytes * own // len(values))
+
+
+def kept(name: str, later: Sequence[Layer]) -> bool:
+    """Whether all layers that read a map follow at once, one after the other."""
+    readers = sum(layer.input == name for layer in later)
+    return all(layer.input == name for layer in later[:readers])
 
 
 def rows_read(layer: Layer, owned: Iterable[int]) -> list[int]:

@@ -138,8 +138,7 @@ def _place(plan: Schedule) -> tuple[list[int], dict[str, tuple[int, int]]]:
             region, offset = f"weights of {layer.name}", units[layer.name].pop(0)
         else:
             out = transfer.kind == "maps_out"
-            name = layer.input if not out else layer.output or f"{layer.name} (output)"
-            region = f"map {name}"
+            region = f"map {transfer.map or f'{layer.name} (output)'}"
             piece = (region, "" if out else layer.name)
             offset, size = taken.get(piece, 0), transfer.size
             if out:

@@ -58,25 +58,43 @@ def store_map(values: np.ndarray, block: int, order: int, bits: int, compressed:
 
 
 @dataclass(frozen=True)
+class Made:
+    """A map that a layer makes, or its part of one.
+
+    Attributes:
+        name: of the map; None: an output that no layer reads.
+        size: bytes.
+        write: it goes to DRAM.
+    """
+
+    name: str | None
+    size: int
+    write: bool
+
+
+@dataclass(frozen=True)
 class Traffic:
     """What a layer moves over the channel, decided before its timing is known.
 
     Attributes:
         fetch: the input map comes from DRAM.
         resident: it fits on chip, so that one fetch serves all rounds.
-        write: the output map goes to DRAM.
-        made_bytes: bytes of this layer's part of its output map.
+        made: its output, and further maps that come of it, as those behind a pool.
     """
 
     fetch: bool
     resident: bool
-    write: bool
-    made_bytes: int
+    made: tuple[Made, ...]
+
+    @property
+    def made_bytes(self) -> int:
+        """Bytes of all that the layer makes."""
+        return sum(made.size for made in self.made)
 
     @property
     def write_bytes(self) -> int:
         """Bytes that go to DRAM."""
-        return self.made_bytes if self.write else 0
+        return sum(made.size for made in self.made if made.write)
 
 
 def plan_traffic(
@@ -95,8 +113,8 @@ def plan_traffic(
     makers: dict[str, list[int]] = {}
     for i, layer in enumerate(layers):
         readers.setdefault(layer.input, []).append(i)
-        if layer.output is not None:
-            makers.setdefault(layer.output, []).append(i)
+        for name in layer.makes:
+            makers.setdefault(name, []).append(i)
     fits = {name: size <= arch.map_buffer // 2 for name, size in sizes.items()}
 
     def stays(name: str) -> bool:
@@ -105,23 +123,25 @@ def plan_traffic(
         follow = list(range(made[0] + 1, made[0] + 1 + len(readers[name])))
         return fits[name] and len(made) == 1 and readers[name] == follow
 
+    def part(name: str, layer: Layer) -> int:
+        """Bytes of a layer's part of a map."""
+        if len(makers[name]) == 1:
+            return sizes[name]
+        return -(-sizes[name] * min(layer.out_shape[0], channels[name]) // channels[name])
+
     plan = []
     for i, layer in enumerate(layers):
         before = layers[i - 1] if i else None
         near = before is not None and (
-            before.input == layer.input or (before.output == layer.input and len(makers[layer.input]) == 1)
+            before.input == layer.input or (layer.input in before.makes and len(makers[layer.input]) == 1)
         )
-        output = layer.output if layer.output in readers else None
-        if output is None:
-            elements = prod(layer.out_shape)
-            made_bytes = -(-elements * bits // WORD_BITS) * WORD_BYTES
-        elif len(makers[output]) == 1:
-            made_bytes = sizes[output]
-        else:
-            made_bytes = -(-sizes[output] * layer.out_shape[0] // channels[output])
-        write = output is None or not stays(output)
+        read = [name for name in layer.makes if name in readers]
+        made = tuple(Made(name, part(name, layer), not stays(name)) for name in read)
+        if not made:
+            raw = -(-prod(layer.out_shape) * bits // WORD_BITS) * WORD_BYTES
+            made = (Made(layer.output, raw, True),)
         resident = fits[layer.input]
-        plan.append(Traffic(not (near and resident), resident, write, made_bytes))
+        plan.append(Traffic(not (near and resident), resident, made))
     return plan
 
 

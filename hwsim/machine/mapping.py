@@ -112,9 +112,8 @@ def map_blocks(layers: Sequence[Layer], arch: Arch) -> dict[str, int]:
     blocks: dict[str, int] = {}
     for layer in layers:
         group = channel_group(layer, arch)
-        for name in (layer.input, layer.output):
-            if name is not None:
-                blocks[name] = min(blocks.get(name, arch.columns), group)
+        for name in (layer.input, *layer.makes):
+            blocks[name] = min(blocks.get(name, arch.columns), group)
     for layer in layers:
         check_layer(layer, blocks[layer.input])
     return blocks

@@ -46,12 +46,14 @@ class Transfer(NamedTuple):
     Attributes:
         kind: ``weights``, ``maps_in`` or ``maps_out``.
         layer: whose weights, input map or output map.
+        map: name of the map; None for weights, and for an output that no layer reads.
         size: bytes.
         begin, end: first cycle on the channel, and first cycle after; a write may be interrupted by reads.
     """
 
     kind: Literal["weights", "maps_in", "maps_out"]
     layer: str
+    map: str | None
     size: int
     begin: int
     end: int
@@ -116,7 +118,7 @@ class _Machine:
         self.write: int | None = None  # the last one queued
         self.map_writes: dict[str, int] = {}  # map -> the write that completes it
         self.reads: list[Transfer] = []
-        self.writes: list[tuple[str, int]] = []  # layer, bytes
+        self.writes: list[tuple[str, dram.Made]] = []  # layer, and what it wrote
 
     def _load_weights(self, job: LayerJob, users: Mapping[int, Sequence[int]]) -> tuple[dict[int, int], int]:
         """Fetch the weights of a round, one load a unit, as soon as all its cores have room.
@@ -191,8 +193,9 @@ class _Machine:
             with_last = sum(max(0, begin - max(free, through)) for free, begin in waits)
             causes["weights"] += with_last
             causes["imbalance"] += end - through - with_last
-        if job.traffic.write:
-            self._write(job, drained_rows(passes), traffic["maps_out"])
+        for made in job.traffic.made:
+            if made.write:
+                self._write(job, drained_rows(passes), made)
         if last and self.write is not None:
             last_write = max(end, self.channel.written(self.write))
             causes["dram"] += (last_write - end) * arch.cores
@@ -203,9 +206,9 @@ class _Machine:
     def transfers(self) -> tuple[Transfer, ...]:
         """Reads in their order, then writes in theirs."""
         writes = []
-        for number, (layer, size) in enumerate(self.writes):
+        for number, (layer, made) in enumerate(self.writes):
             begin, end = self.channel.write_span(number)
-            writes.append(Transfer("maps_out", layer, size, begin, end))
+            writes.append(Transfer("maps_out", layer, made.name, made.size, begin, end))
         return (*self.reads, *writes)
 
     def _read(
@@ -213,14 +216,15 @@ class _Machine:
     ) -> tuple[int, int]:
         request, there = self.channel.read(busy, ready)
         end = there - self.arch.dram_latency
-        self.reads.append(Transfer(kind, job.layer.name, size, request, end))
+        name = None if kind == "weights" else job.layer.input
+        self.reads.append(Transfer(kind, job.layer.name, name, size, request, end))
         return request, there
 
-    def _write(self, job: LayerJob, ready: np.ndarray, size: int) -> None:
-        self.write = self.channel.write(ready, size)
-        self.writes.append((job.layer.name, size))
-        if job.layer.output is not None:
-            self.map_writes[job.layer.output] = self.write
+    def _write(self, job: LayerJob, ready: np.ndarray, made: dram.Made) -> None:
+        self.write = self.channel.write(ready, made.size)
+        self.writes.append((job.layer.name, made))
+        if made.name is not None:
+            self.map_writes[made.name] = self.write
 
     def _fetch(self, job: LayerJob, units: Sequence[int]) -> _Fetch:
         """Request what a round reads of its map, once the map is written."""

@@ -5,8 +5,9 @@ from math import prod
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from random_branches import branched
 from random_networks import MemoryTrace, chains, machines
-from reference_array import run_chain
+from reference_array import run_network
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError, TraceError
@@ -17,6 +18,12 @@ from hwsim.machine.simulation import halves, simulate, simulate_machines
 from hwsim.trace import open_trace
 from hwsim.trace.shipped import shipped_trace
 from traces import Tiny
+
+
+@settings(max_examples=60)
+@given(branched(), machines)
+def test_maps_of_several_makers_and_readers_cross_the_channel_as_in_the_clocked_array(trace, arch):
+    assert_as_clocked(trace, arch)
 
 
 @settings(max_examples=120)
@@ -30,21 +37,21 @@ def assert_as_clocked(trace: MemoryTrace, arch: Arch) -> None:
     machines_of: tuple[tuple[Mode, Arch], ...] = (("skipping", arch), ("dense", arch.dense()))
     for mode, machine in machines_of:
         blocks = map_blocks(trace.layers, machine)
-        maps = [trace.map(layer.input, 0) for layer in trace.layers]
+        maps = {layer.input: trace.map(layer.input, 0) for layer in trace.layers}
         mappings = []
-        for layer, values in zip(trace.layers, maps, strict=True):
+        for layer in trace.layers:
+            values = maps[layer.input]
             indexed = machine.skip_zeros and machine.compress
             counted = values != 0 if indexed else np.ones_like(values)
             block = blocks[layer.input]
             parts = [counted[c : c + block].sum(axis=(0, 2)) for c in range(0, len(counted), block)]
             mappings.append(map_layer(layer, machine, np.array(parts).T, block))
-        used = [blocks[layer.input] for layer in trace.layers]
-        spans = run_chain(trace.layers, maps, used, mappings, machine, trace.order, trace.bits)
-        for run, span, layer, values in zip(result.runs(mode), spans, trace.layers, maps, strict=True):
+        spans = run_network(trace.layers, maps, blocks, mappings, machine, trace.order, trace.bits)
+        for run, span, layer in zip(result.runs(mode), spans, trace.layers, strict=True):
             assert (run.start, run.end) == (span.start, span.end)
             assert run.dram == span.moved
             assert run.causes == {cause: span.causes[cause] for cause in CAUSES}
-            macs = brute_force_macs(layer, (values > 0) | (not machine.skip_zeros))
+            macs = brute_force_macs(layer, (maps[layer.input] > 0) | (not machine.skip_zeros))
             assert run.events == span.events | {"mac": macs, "accumulator": macs}
 
 
