@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from hwsim.cli import console
 if TYPE_CHECKING:
     from hwsim.between import Flow, Operator
     from hwsim.differences import Difference
+    from hwsim.trace import StoredTrace
 
 _SHOWN = 6  # numbers of a long list
 
@@ -48,25 +50,30 @@ def show(flow: Flow | None) -> None:
         console.say(f"captured, not made by integers: {text.label(name)} ({text.words(reason)})")
 
 
-def show_differences(rows: list[Difference], pictures: int) -> None:
+def found_differences(trace: StoredTrace, images: tuple[int, ...], quiet: bool) -> list[Difference]:
+    """Pictures computed in integers, beside a progress bar."""
+    from hwsim.differences import differences
+
+    done = 0
+    with console.progress("computing in integers", quiet) as advance:
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            if advance is not None:
+                advance(done, len(images))
+
+        return differences(trace, images, step)
+
+
+def show_differences(rows: Sequence[Difference], pictures: int) -> None:
     """Map by map, how far integers are from what was captured."""
-    from hwsim.report import text
-    from hwsim.report.tables import Column
+    from hwsim.report.integers import DIFFERENCE_COLUMNS, difference_rows
 
     console.say("")
     many = "1 picture" if pictures == 1 else f"{pictures} pictures"
     console.say(f"The network in integers against its captured maps, {many}:")
-    console.show_table(
-        (
-            Column("map", "map", "", text.label, 9),
-            Column("origin", "made by", "", text.label, 6),
-            Column("share", "differ", "", lambda share: f"{share:.2%}", 8),
-            Column("mean", "mean steps", "", lambda mean: f"{mean:.3f}", 5),
-            Column("largest", "largest", "", str, 7),
-            Column("reach", "of", "", str, 4),
-        ),
-        [{**asdict(row), "share": row.differ / row.values} for row in rows],
-    )
+    console.show_table(DIFFERENCE_COLUMNS, difference_rows(rows))
 
 
 def _row(operator: Operator) -> dict[str, str]:

@@ -12,7 +12,6 @@ from hwsim.cli.console import OutputFormat
 from hwsim.cli.options import Formatted, Images, Json, TraceName, choose_images, chosen_format
 
 if TYPE_CHECKING:
-    from hwsim.differences import Difference
     from hwsim.report.tables import Column
     from hwsim.trace import StoredTrace
 
@@ -39,7 +38,8 @@ def info(
     with open_trace(trace) as opened:
         document = _document(opened)
         quiet = format_ is not OutputFormat.table
-        rows = _differences(opened, choose_images(images, opened), quiet) if integers else []
+        numbers = choose_images(images, opened)
+        rows = between.found_differences(opened, numbers, quiet) if integers else []
         document["differences"] = [asdict(row) for row in rows]
         if check:
             with console.progress("checking"):
@@ -55,24 +55,9 @@ def info(
         _show(document)
         between.show(opened.flow)
         if rows:
-            between.show_differences(rows, len(choose_images(images, opened)))
+            between.show_differences(rows, len(numbers))
         if document["checked"]:
             console.say("Everything was read; all checksums agree.")
-
-
-def _differences(trace: StoredTrace, images: tuple[int, ...], quiet: bool) -> list[Difference]:
-    from hwsim.differences import differences
-
-    done = 0
-    with console.progress("computing in integers", quiet) as advance:
-
-        def step() -> None:
-            nonlocal done
-            done += 1
-            if advance is not None:
-                advance(done, len(images))
-
-        return differences(trace, images, step)
 
 
 def _document(trace: StoredTrace) -> dict[str, Any]:

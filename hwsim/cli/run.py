@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwsim.cli import console
+from hwsim.cli import between, console
 from hwsim.cli.console import OutputFormat
 from hwsim.cli.options import (
     ArchFile,
@@ -51,6 +51,12 @@ def run(
         list[Path] | None,
         typer.Option(metavar="FILE", help="A record of 'hwsim measure' to put beside; once for each device."),
     ] = None,
+    integers: Annotated[
+        bool,
+        typer.Option(
+            "--integers", help="With --out or --json: how far the network in integers is from its maps."
+        ),
+    ] = False,
     timeline: Annotated[
         str | None,
         typer.Option(metavar="LAYER", help="With --out: draw this layer of the first image in time."),
@@ -68,6 +74,8 @@ def run(
 
     if timeline is not None and out is None:
         raise typer.BadParameter("--timeline LAYER draws into a folder: add --out DIR")
+    if integers and out is None and format_ is not OutputFormat.json:
+        raise typer.BadParameter("--integers adds to the report: add --out DIR or --json")
     records = _read_records(measured or [])
     with open_trace(trace or default_trace()) as stored:
         numbers = choose_images(images, stored)
@@ -80,8 +88,9 @@ def run(
             from hwsim.report.timeline import timeline as layer_in_time
 
             lanes = None if timeline is None else layer_in_time(opened, machine, numbers[0], timeline)
+            apart = between.found_differences(stored, numbers, quiet) if integers else ()
             with console.progress("coding maps", quiet) as advance:
-                report = Report.of(opened, result, advance, records, lanes)
+                report = Report.of(opened, result, advance, records, lanes, apart)
     written = None
     if out:
         from hwsim.report.write import write_report

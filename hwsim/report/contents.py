@@ -13,10 +13,12 @@ import hwsim
 from hwsim.codec import labels
 from hwsim.machine.result import Result
 from hwsim.report import codecs
+from hwsim.report.integers import difference_rows
 from hwsim.report.measured import MEANING, PRECISION, measured_rows, measured_total, record_document
 from hwsim.report.waterfall import waterfall_rows
 
 if TYPE_CHECKING:
+    from hwsim.differences import Difference
     from hwsim.measure.record import Measured
     from hwsim.report.timeline import Timeline
     from hwsim.trace import Trace
@@ -32,6 +34,7 @@ class Report:
         metrics: of the trace, for example ``accuracy``.
         measured: the same trace on real processors, at most one record a device.
         timeline: of one layer, for a plot of its own.
+        differences: of the network in integers from its captured maps; empty if it was not computed.
     """
 
     result: Result
@@ -39,6 +42,7 @@ class Report:
     metrics: dict[str, Any] = field(default_factory=dict)
     measured: tuple[Measured, ...] = ()
     timeline: Timeline | None = None
+    differences: tuple[Difference, ...] = ()
 
     @classmethod
     def of(
@@ -48,10 +52,11 @@ class Report:
         progress: Callable[[int, int], None] | None = None,
         measured: Sequence[Measured] = (),
         timeline: Timeline | None = None,
+        differences: Sequence[Difference] = (),
     ) -> Report:
         """Measure what the result does not hold; see :func:`hwsim.report.codecs.measure`."""
         maps = codecs.measure(trace, result, progress)
-        return cls(result, maps, dict(trace.metrics), tuple(measured), timeline)
+        return cls(result, maps, dict(trace.metrics), tuple(measured), timeline, tuple(differences))
 
     @cached_property
     def measured_rows(self) -> list[dict[str, Any]]:
@@ -70,6 +75,7 @@ class Report:
             "metrics": jsonable(self.metrics),
             "compression": _compression(self.maps, len(self.result.images)),
             "measured": jsonable(self._measured()),
+            "differences": jsonable(difference_rows(self.differences)),
         }
 
     def _waterfall(self) -> dict[str, Any]:

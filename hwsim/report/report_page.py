@@ -9,7 +9,7 @@ from hwsim.arch import Arch
 from hwsim.codec import labels
 from hwsim.machine.result import Result
 from hwsim.machine.runs import CAUSES
-from hwsim.report import codecs, html, text
+from hwsim.report import codecs, html, integers, text
 from hwsim.report.bounds import (
     BEYOND_MEANINGS,
     BOUND_COLUMNS,
@@ -109,6 +109,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
             html.heading("How small each map becomes"),
             html.paragraph(f"Times smaller than {codecs.base(report.maps)}; {codecs.ORDERS}"),
             html.table(_map_columns(report), _map_rows(report), _map_total(report), marks),
+            *_integers(report),
             '<div class="pair"><section>',
             html.heading("Machine"),
             html.facts(machine_facts(result.arch)),
@@ -143,6 +144,21 @@ def _measured(report: Report, total: Mapping[str, Any]) -> list[str]:
             html.facts(record_facts(record)),
         ]
     return parts
+
+
+def _integers(report: Report) -> list[str]:
+    """How far the network in integers is from its captured maps; nothing if it was not computed."""
+    if not report.differences:
+        return []
+    return [
+        html.heading("The network in integers"),
+        html.paragraph(integers.MEANING),
+        html.table(
+            integers.DIFFERENCE_COLUMNS,
+            integers.difference_rows(report.differences),
+            marks=report.result.marks,
+        ),
+    ]
 
 
 def machine_facts(arch: Arch) -> list[tuple[str, Any]]:

@@ -91,3 +91,22 @@ def test_a_trace_without_a_flow_says_so(hwsim, tmp_path):
     code, out, err = hwsim("info", tiny, "--integers")
     assert (code, out) == (1, "")
     assert "does not say what lies between its maps: capture the network again" in err
+
+
+def test_a_report_says_how_far_integers_are_from_the_maps(hwsim, trace, tmp_path):
+    code, out, _ = hwsim("run", trace, "--integers", "--json", "--out", tmp_path / "out")
+    assert code == 0
+    expected = json.loads(hwsim("info", trace, "--integers", "--json")[1])["differences"]
+    found = json.loads(out)["differences"]
+    assert [{key: row[key] for key in expected[0]} for row in found] == expected
+    assert [row["share"] for row in found] == [row["differ"] / row["values"] for row in expected]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "The network in integers" in page
+    without = tmp_path / "without"
+    assert json.loads(hwsim("run", trace, "--json", "--out", without)[1])["differences"] == []
+    assert "The network in integers" not in (without / "report.html").read_text()
+
+
+def test_integers_without_a_report_are_refused(hwsim, trace):
+    code, _, error = hwsim("run", trace, "--integers")
+    assert (code, "add --out DIR or --json" in error) == (2, True)
