@@ -170,12 +170,16 @@ def without_weights(source: Path, target: Path) -> None:
             maps=trace.maps,
             images=trace.images,
             weight_bits=trace.weight_bits,
+            flow=trace.flow,
         ) as writer,
     ):
         for layer in trace.layers:
             writer.write_requantize(layer, trace.requantize(layer.name))
-        for number in range(trace.images):
-            for name in trace.maps:
+        for name in trace.maps:
+            counts = trace.row_counts(name)
+            if counts is not None:
+                writer.write_row_counts(name, counts, trace.calibration_pictures)
+            for number in range(trace.images):
                 writer.write_map(name, number, trace.map(name, number))
 
 
