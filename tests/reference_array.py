@@ -212,18 +212,18 @@ def run_network(
             theirs = longest[len(waits) :]
             waits += ["weights" if label == "weights" else "imbalance" for label in theirs]
         end = now + len(longest)
-        made = {
+        parts = {
             name: part_of(stored[name], makers[name], layer, maps[name])
             for name in layer.makes
             if name in maps
         }
-        alone = {name for name in made if len(makers[name]) == 1 and name in fits}
+        alone = {name for name in parts if len(makers[name]) == 1 and name in fits}
         on_chip = alone | ({layer.input} & fits)
         leaves = {
-            name: size for name, size in made.items() if not (name in alone and kept(name, layers[i + 1 :]))
+            name: size for name, size in parts.items() if not (name in alone and kept(name, layers[i + 1 :]))
         }
-        if not made:
-            made = leaves = {"": -(-int(np.prod(layer.out_shape)) * arch.activation_bits // 64) * 8}
+        if not parts:
+            parts = leaves = {"": -(-int(np.prod(layer.out_shape)) * arch.activation_bits // 64) * 8}
         moved["maps_out"] = sum(leaves.values())
         for name, size in leaves.items():
             cycles, drained = occupancy(size, arch), sorted(drained)
@@ -234,7 +234,7 @@ def run_network(
             end = max(end, channel.written(len(channel.parts)))
             for waits in labels:
                 waits += ["dram"] * (end - now - len(waits))
-        for size in (moved["maps_in"], moved["maps_out"], sum(made.values())):
+        for size in (moved["maps_in"], moved["maps_out"], sum(parts.values())):
             events["map_word"] += -(-size // 8)
         events["dram_byte"] = sum(moved.values())
         spans.append(Span(now, end, Counter(chain.from_iterable(labels)), moved, events))
