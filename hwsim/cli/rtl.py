@@ -52,6 +52,12 @@ def synth(
     count: Annotated[
         bool, typer.Option("--count", help="Count cells only: do not place, no Fmax. Much faster.")
     ] = False,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--seed", metavar="N", min=0, help="Of nextpnr; repeated: the median's timing. Default: 1."
+        ),
+    ] = None,
     model: Annotated[
         bool, typer.Option("--model", help="Count what the area model is fitted to, and nothing else.")
     ] = False,
@@ -83,7 +89,7 @@ def synth(
         if not quiet:
             print(f"{number}/{len(wanted)} {name} ...", file=sys.stderr, flush=True)
         try:
-            run = synthesis.synthesize(name, each, placed=not (count or model))
+            run = synthesis.synthesize(name, each, () if count or model else seed or (1,))
         except SynthesisError as error:
             failed.append(f"{name}, {each.columns} columns: {error}")
             continue

@@ -162,7 +162,7 @@ def test_the_docs_show_the_shipped_results():
 
 def test_every_component_has_a_meaning_and_the_model_all_that_make_up_a_core():
     assert MEANINGS.keys() == COMPONENTS.keys()
-    assert {name for name, _ in model_points()} == COMPONENTS.keys() - {"window"}
+    assert {name for name, _ in model_points()} == COMPONENTS.keys() - {"window", "lanes"}
 
 
 @pytest.mark.parametrize("component", sorted(COMPONENTS.keys() - {"core"}))
@@ -173,7 +173,7 @@ def test_every_component_has_a_netlist(component):
 
 def test_an_item_fifo_is_mapped_to_distributed_ram_of_its_size():
     arch = Arch(columns=4, activation_bits=8, fifo_depth=16, accumulators=64, weight_words=32)
-    run = synthesize("items", arch, placed=False)
+    run = synthesize("items", arch, seeds=())
     # Item: value 8, columns 7, x 6 + 1, weight 5, pixel 6, row_end 1; a distributed RAM has 16 x 4 bits.
     assert run["cells"]["ram_bits"] == 64 * -(-34 // 4)
     assert run["cells"]["brams"] == run["cells"]["dsps"] == 0
@@ -185,7 +185,7 @@ def test_an_item_fifo_is_mapped_to_distributed_ram_of_its_size():
 
 def test_a_weight_memory_is_mapped_to_a_block_ram_without_a_bypass():
     arch = Arch(columns=4, activation_bits=8, weight_bits=8, weight_words=512, accumulators=64)
-    cells = synthesize("weights", arch, placed=False)["cells"]
+    cells = synthesize("weights", arch, seeds=())["cells"]
     assert cells["brams"] == 1
     # Scales, 8 passes of 4 channels of 48 bits, and two registers behind them; two behind the block RAM, of
     # 32 bits; whether it is and was read; its pointer, base and place; pointer and base of the scales.
@@ -222,7 +222,7 @@ def test_the_command_writes_verilog_and_what_goes_with_it(tmp_path):
 
 def test_the_command_counts_cells_and_adds_them_to_a_file(tmp_path, monkeypatch):
     monkeypatch.setattr(flow, "map_cells", lambda folder, netlist: json.dumps({"modules": {"part": MAPPED}}))
-    monkeypatch.setattr(flow, "place", lambda folder: json.dumps(REPORT))
+    monkeypatch.setattr(flow, "place", lambda folder, seed: json.dumps(REPORT))
     file = tmp_path / "r.json"
     done = command("synth", "--component", "items", "--component", "encoder", "--json", str(file))
     assert done.exit_code == 0, done.exception
@@ -231,6 +231,26 @@ def test_the_command_counts_cells_and_adds_them_to_a_file(tmp_path, monkeypatch)
     assert [run["component"] for run in runs] == ["encoder", "items"]
     assert all(run["cells"]["ffs"] == 2 for run in runs)
     assert "| items | item FIFO | 7 | 2 | 1 | 1 | 64 | 123.5 |" in command("results", str(file)).stdout
+
+
+def test_of_several_seeds_the_median_counts(tmp_path, monkeypatch):
+    def place(folder, seed):
+        return json.dumps(REPORT | {"fmax": {"clk": {"achieved": {3: 90.0, 7: 110.0, 8: 101.0}[seed]}}})
+
+    monkeypatch.setattr(flow, "map_cells", lambda folder, netlist: json.dumps({"modules": {"part": MAPPED}}))
+    monkeypatch.setattr(flow, "place", place)
+    file = tmp_path / "r.json"
+    seeds = ("--seed", "7", "--seed", "3", "--seed", "8")
+    done = command("synth", "--component", "items", "--json", str(file), *seeds)
+    assert done.exit_code == 0, done.exception
+    (run,) = json.loads(file.read_text())["runs"]
+    assert run["timing"]["fmax_mhz"] == 101.0
+    assert run["seeds"] == {"7": 110.0, "3": 90.0, "8": 101.0}
+    assert "101.0, of 3 seeds 90.0 .. 110.0 |" in command("results", str(file)).stdout
+    command("synth", "--count", "--component", "items", "--json", str(file))
+    assert json.loads(file.read_text())["runs"][0]["seeds"] == run["seeds"]
+    done = command("synth", "--component", "items", *seeds[:4])
+    assert "90.0 MHz" in done.stdout  # of two, the slower one
 
 
 def test_a_component_that_fails_is_told_and_the_others_go_on(tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ SYNTH = "synth_ecp5 -nowidelut"
 _ANY_ON_COLLISION = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1 %i"
 PLACE = (
     *("--85k", "--speed", "6", "--package", "CABGA756"),
-    *("--out-of-context", "--timing-allow-fail", "--freq", "100", "--seed", "1", "--quiet"),
+    *("--out-of-context", "--timing-allow-fail", "--freq", "100", "--quiet"),
 )
 
 
@@ -59,8 +59,8 @@ def map_cells(folder: Path, netlist: str) -> str:
     return (folder / "mapped.json").read_text(encoding="utf-8")
 
 
-def place(folder: Path) -> str:
-    """Place and route ``mapped.json``.
+def place(folder: Path, seed: int) -> str:
+    """Place and route ``mapped.json``, with a seed for the places to begin with.
 
     Returns:
         The JSON report.
@@ -68,7 +68,8 @@ def place(folder: Path) -> str:
     Raises:
         SynthesisError: with the tool's first error, as when the part does not fit the device.
     """
-    _run(NEXTPNR, ["--json", "mapped.json", *PLACE, "--report", "report.json"], folder)
+    arguments = ["--json", "mapped.json", *PLACE, "--seed", str(seed), "--report", "report.json"]
+    _run(NEXTPNR, arguments, folder)
     return (folder / "report.json").read_text(encoding="utf-8")
 
 

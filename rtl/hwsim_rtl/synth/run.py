@@ -21,7 +21,7 @@ from hwsim_rtl.synth.reports import read_cells, read_timing
 Run = dict[str, Any]
 
 
-def synthesize(component: str, arch: Arch, placed: bool = True) -> Run:
+def synthesize(component: str, arch: Arch, seeds: Sequence[int] = (1,)) -> Run:
     """Synthesise one component of a machine.
 
     It stands between registers at all its ports, so that paths from and to ports are timed; these registers
@@ -30,7 +30,8 @@ def synthesize(component: str, arch: Arch, placed: bool = True) -> Run:
     Args:
         component: one of COMPONENTS.
         arch: the machine.
-        placed: place and route it too; else there is no timing.
+        seeds: place and route it with each of these, the timing is that of the median (of an even number, the
+            slower one of the two); without any, there is no timing.
 
     Returns:
         A run, see docs/synthesis.md.
@@ -46,12 +47,14 @@ def synthesize(component: str, arch: Arch, placed: bool = True) -> Run:
     design = netlist(component, arch)
     with tempfile.TemporaryDirectory() as folder:
         cells = read_cells(flow.map_cells(Path(folder), design))
-        timing = read_timing(flow.place(Path(folder))) if placed else None
+        placed = {seed: read_timing(flow.place(Path(folder), seed)) for seed in seeds}
+    timings = sorted(placed.values(), key=lambda timing: timing.fmax_mhz)
     return {
         "component": component,
         "machine": {name: getattr(arch, name) for name in CORE_FIELDS},
         "cells": asdict(cells),
-        "timing": timing and asdict(timing),
+        "timing": asdict(timings[(len(timings) - 1) // 2]) if timings else None,
+        "seeds": {str(seed): timing.fmax_mhz for seed, timing in placed.items()},
         "design": hashlib.sha256(design.encode()).hexdigest(),
         "tools": tools,
         "date": datetime.now(UTC).date().isoformat(),
@@ -76,7 +79,7 @@ def add_run(file: Path, run: Run) -> None:
         if _key(old) == _key(run):
             runs.remove(old)
             if run["timing"] is None and old["design"] == run["design"]:
-                run = {**run, "timing": old["timing"]}
+                run = {**run, "timing": old["timing"], "seeds": old.get("seeds", {})}
             break
     order = list(COMPONENTS)
     runs = sorted([*runs, run], key=lambda r: (order.index(r["component"]), list(r["machine"].values())))

@@ -35,6 +35,9 @@ def _machine(runs: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         numbers = " | ".join(f"{cells[key]:,}" for key in ("luts", "ffs", "dsps", "brams", "ram_bits"))
         name = run["component"]
         fmax = f"{run['timing']['fmax_mhz']:.1f}" if run["timing"] else "not placed"
+        seeds = run.get("seeds", {}).values()
+        if len(seeds) > 1:
+            fmax += f", of {len(seeds)} seeds {min(seeds):.1f} .. {max(seeds):.1f}"
         yield f"| {name} | {MEANINGS[name]} | {numbers} | {fmax} |"
     yield ""
     share = codec_share(runs)
