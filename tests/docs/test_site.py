@@ -22,6 +22,7 @@ PACKAGES = (
 )  # fmt: skip
 COMPONENTS = (
     "hwsim_rtl.codec.decoder.SegDecoder", "hwsim_rtl.codec.encoder.SegEncoder", "hwsim_rtl.core.core.Core",
+    "hwsim_rtl.codec.lane_decoder.LaneDecoder",
     "hwsim_rtl.core.launcher.Launcher", "hwsim_rtl.core.position.PositionCounter",
     "hwsim_rtl.core.columns.ValidColumns", "hwsim_rtl.core.scatter.Scatter",
     "hwsim_rtl.core.addresses.TapAddresses", "hwsim_rtl.core.weights.WeightMemory",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -91,35 +93,11 @@ class Window(wiring.Component):
             m.d.sync += tail.eq(tail + 1)
 
         # Bits and marks: a bank for each chunk.
-        entering = Signal(WORD_BITS)  # first bit least significant
-        rising = Signal(WORD_BITS)
         bit_before = Signal()  # the last one of the word before
-        m.d.comb += [
-            entering.eq(self.words.payload.data[::-1]),
-            rising.eq(entering & ~Cat(bit_before, entering[:-1])),
-        ]
-        with m.If(pushed):
-            m.d.sync += bit_before.eq(entering[-1])
-        zeros = marks_of(m, ~entering)
-        rises = marks_of(m, rising)
         slots = [Signal(range(WINDOW_WORDS), name=f"slot{i}") for i in range(CHUNKS)]
-        for i, slot in enumerate(slots):
-            held, shown = (
-                Cat(
-                    bits.word_select(i, CHUNK_BITS),
-                    zero.word_select(i, FINE + 1),
-                    rise.word_select(i, FINE + 1),
-                )
-                for bits, zero, rise in (
-                    (entering, zeros, rises),
-                    (self.bits, self.zeros.as_value(), self.rises.as_value()),
-                )
-            )
-            m.submodules[f"bank{i}"] = bank = memory.Memory(shape=len(held), depth=WINDOW_WORDS, init=[])
-            write = bank.write_port()
-            read = bank.read_port(domain="comb")
-            m.d.comb += [write.addr.eq(tail), write.data.eq(held), write.en.eq(pushed)]
-            m.d.comb += [read.addr.eq(slot), shown.eq(read.data)]
+        last_bit = keep_words(m, self, bit_before, WINDOW_WORDS, tail, pushed, slots)
+        with m.If(pushed):
+            m.d.sync += bit_before.eq(last_bit)
 
         # `ready` looks at the words that stay, for each number of words that may leave. The slot at the tail
         # shows the word that comes in, there or not, because a slot without a word does not matter.
@@ -155,20 +133,73 @@ class Window(wiring.Component):
         m.d.comb += self.last.eq(lasts.bit_select(head, 1))
         m.d.comb += self.next_last.eq(lasts.bit_select(_slot(head + 1), 1))
 
-        # The last bits taken, from the ring as it was: it is turned until they end it.
         ring = Signal(WORD_BITS)
-        stop = Signal(range(WORD_BITS))
-        m.d.sync += [ring.eq(self.bits), stop.eq(self.end)]
-        turned = ring
-        for bit in reversed(range(WORD_SHIFT)):
-            stage = Signal(WORD_BITS, name=f"turned_{1 << bit}")
-            m.d.comb += stage.eq(Mux(stop[bit], turned.rotate_right(1 << bit), turned))
-            turned = stage
-        m.d.comb += self.taken.eq(turned[::-1])
+        m.d.sync += ring.eq(self.bits)
+        m.d.comb += self.taken.eq(last_bits(m, ring, self.end))
 
         with m.If(self.clear):
             m.d.sync += [tail.eq(next_segment), level.eq(0), self.ready.eq(0)]
         return m
+
+
+def keep_words(
+    m: Module,
+    window: wiring.Component,
+    bit_before: Value,
+    depth: int,
+    place: Value,
+    pushed: Value,
+    slots: Sequence[Value],
+) -> Value:
+    """Keep the words of a window in memories, one for each chunk and its marks.
+
+    Args:
+        m: where the memories are put.
+        window: its ``words`` enter them, its ``bits``, ``zeros`` and ``rises`` are what they show.
+        bit_before: the last bit of the word before the one that enters.
+        depth: words.
+        place, pushed: where a word enters, and whether it does.
+        slots: of each chunk, the place that shows.
+
+    Returns:
+        The last bit of the word that enters.
+    """
+    entering = Signal(WORD_BITS)  # first bit least significant
+    rising = Signal(WORD_BITS)
+    m.d.comb += [
+        entering.eq(window.words.payload.data[::-1]),
+        rising.eq(entering & ~Cat(bit_before, entering[:-1])),
+    ]
+    zeros = marks_of(m, ~entering)
+    rises = marks_of(m, rising)
+    for i, slot in enumerate(slots):
+        held, shown = (
+            Cat(bits.word_select(i, CHUNK_BITS), zero.word_select(i, FINE + 1), rise.word_select(i, FINE + 1))
+            for bits, zero, rise in (
+                (entering, zeros, rises),
+                (window.bits, window.zeros.as_value(), window.rises.as_value()),
+            )
+        )
+        m.submodules[f"bank{i}"] = bank = memory.Memory(shape=len(held), depth=depth, init=[])
+        write = bank.write_port()
+        read = bank.read_port(domain="comb")
+        m.d.comb += [write.addr.eq(place), write.data.eq(held), write.en.eq(pushed)]
+        m.d.comb += [read.addr.eq(slot), shown.eq(read.data)]
+    return entering[-1]
+
+
+def last_bits(m: Module, ring: Value, end: Value) -> Value:
+    """The bits of a ring of the cycle before that end at ``end``, a place of this cycle, the last one least
+    significant: the ring is turned until they end it.
+    """
+    stop = Signal(range(WORD_BITS))
+    m.d.sync += stop.eq(end)
+    turned = ring
+    for bit in reversed(range(WORD_SHIFT)):
+        stage = Signal(WORD_BITS, name=f"turned_{1 << bit}")
+        m.d.comb += stage.eq(Mux(stop[bit], turned.rotate_right(1 << bit), turned))
+        turned = stage
+    return turned[::-1]
 
 
 def _slot(number: Value) -> Value:

@@ -49,6 +49,29 @@ class Symbol(data.StructLayout):
         )
 
 
+class LaneSymbol(data.StructLayout):
+    """As :class:`Symbol`, without ``row_end``; ``lane``: the one that decodes its segment."""
+
+    def __init__(self, arch: Arch) -> None:
+        members = {name: field.shape for name, field in Symbol(arch) if name != "row_end"}
+        super().__init__({"lane": 1, **members})
+
+
+class Segment(data.Struct):
+    """A segment that a lane is to decode: how many values it has, at least 1."""
+
+    values: unsigned(COUNT_BITS)
+
+
+class LaneConfig(data.Struct):
+    """How the segments of a pass are coded, as in :class:`DecoderConfig`; constant from ``start`` on."""
+
+    order: unsigned(ORDER_BITS)
+    compressed: 1
+    skip_zeros: 1
+    raw_bits: unsigned(RAW_BITS)
+
+
 class DecoderConfig(data.Struct):
     """What a pass reads; constant from ``start`` to the end of the pass.
 

@@ -12,6 +12,7 @@ from hwsim.arch import Arch
 from hwsim_rtl.bits.window import Window
 from hwsim_rtl.codec.decoder import SegDecoder
 from hwsim_rtl.codec.encoder import SegEncoder
+from hwsim_rtl.codec.lane_decoder import LaneDecoder
 from hwsim_rtl.codec.symbol import significant_bits
 from hwsim_rtl.core.adder_tree import AdderTree
 from hwsim_rtl.core.addresses import TapAddresses
@@ -28,10 +29,12 @@ from hwsim_rtl.core.scatter import Scatter
 from hwsim_rtl.core.weights import WeightMemory
 from hwsim_rtl.synth.names import TOP
 
-# The window is a part of the decoder; the others, down to the drain, make up the core.
+# The window is a part of the decoder, and no core has the lanes yet. The others, down to the drain, make up a
+# core.
 COMPONENTS: dict[str, Callable[[Arch], Sequence[Component]]] = {
     "window": lambda arch: [Window(significant_bits(arch.activation_bits))],
     "decoder": lambda arch: [SegDecoder(arch)],
+    "lanes": lambda arch: [LaneDecoder(arch)],
     "encoder": lambda arch: [SegEncoder(arch)],
     "position": lambda arch: [PositionCounter(arch), ValidColumns(arch)],
     "items": lambda arch: [CreditFifo(Item(arch), arch.fifo_depth)],

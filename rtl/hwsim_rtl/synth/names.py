@@ -6,6 +6,7 @@ TOP = "part"
 MEANINGS = {
     "window": "bit unpacker of the decoder",
     "decoder": "with the window",
+    "lanes": "two decoders that take turns, with their windows; not in the core yet",
     "encoder": "with the packer",
     "position": "position counter, valid kernel columns",
     "items": "item FIFO",

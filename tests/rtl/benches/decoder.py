@@ -4,9 +4,9 @@ import random
 from itertools import pairwise, product
 
 import cocotb
-from benches.values import all_runs, random_values
+from benches.values import all_runs, faults, random_values
 from cocotb.triggers import RisingEdge
-from golden.symbols import Symbol, decode_times, seg, segment_bits, symbols_of, words_of
+from golden.symbols import Symbol, decode_times, segment_bits, symbols_of, words_of
 from streams import Coverage, StreamPort, bench_case, now, pack, random_stalls, start_clock, unpack
 
 from hwsim.arch import Arch
@@ -148,26 +148,7 @@ async def a_fault_sets_error_and_the_pass_ends_with_its_own_words(dut):
     await start_clock(dut, "start", "credit", "words__valid")
     device = Device(dut, Arch(run_max=run_max, activation_bits=bits))
     for order in (0, 1, 5, 15, None):
-        values = [(1 << bits) - 1, 0, 1, 0, 0, 2, 3, *[0] * 60, 1]
-        if order is None:
-            values = values[:64]
-        good = segment_bits(values, order, bits)
-        fills = values if order is None else [0] * (-sum(len(seg(v, order)) for v in values) % 64) + values
-        faults = [
-            ("the last word missing", values, good[:-64]),
-            ("a word too many", values, good + "1" * 64),
-            ("a word too many behind full words", fills, segment_bits(fills, order, bits) + "0" * 64),
-            ("two words too many", values, good + "0" * 128),
-        ]
-        if order is not None:
-            code, tail = seg((1 << bits) - 1, order), "1" * (-len(good) % 64)
-            faults += [
-                ("code: one zero too many", values, "0" + code + good),
-                ("code: no one at all", values, "0" * len(good)),
-                ("code: value out of range", values, seg(1 << bits, order) + good[len(code) :] + tail),
-            ]
-        for (name, whole, string), place in product(faults, range(3)):
-            string += "0" * (-len(string) % 64)
+        for (name, whole, string), place in product(faults(order, bits), range(3)):
             strings = [segment_bits(whole, order, bits)] * 3
             config = {
                 "order": order or 0,

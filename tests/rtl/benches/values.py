@@ -1,6 +1,8 @@
-"""Random values for the benches of decoder and encoder."""
+"""Random values for the benches of decoders and encoder, and segments that are none."""
 
 import random
+
+from golden.symbols import WORD, seg, segment_bits
 
 
 def all_runs(longest: int, bits: int) -> list[int]:
@@ -21,3 +23,35 @@ def random_values(count: int, bits: int) -> list[int]:
         return random.randrange(1, 1 << random.randint(1, bits))
 
     return [nonzero() if random.random() < density else 0 for _ in range(count)]
+
+
+def faults(order: int | None, bits: int) -> list[tuple[str, list[int], str]]:
+    """Segments that are no legal code of their values, padded.
+
+    Those named "code" are wrong at their first value.
+
+    Returns:
+        Of each, what is wrong, the values, and the bits that are there instead.
+    """
+    values = [(1 << bits) - 1, 0, 1, 0, 0, 2, 3, *[0] * 60, 1]
+    if order is None:
+        values = values[:64]
+    good = segment_bits(values, order, bits)
+    fills = values if order is None else [0] * (-sum(len(seg(v, order)) for v in values) % WORD) + values
+    found = [
+        ("the last word missing", values, good[:-WORD]),
+        ("a word too many", values, good + "1" * WORD),
+        ("a word too many behind full words", fills, segment_bits(fills, order, bits) + "0" * WORD),
+        ("two words too many", values, good + "0" * 2 * WORD),
+    ]
+    if order is not None:
+        code, tail = seg((1 << bits) - 1, order), "1" * (-len(good) % WORD)
+        zeros = 17  # before the first one of a code that is longer than the largest value's bits
+        hidden = "0" * (zeros + 1) + "1" + "0" * (zeros + max(order, 1) - 1) + "1"
+        found += [
+            ("code: one zero too many", values, "0" + code + good),
+            ("code: no one at all", values, "0" * len(good)),
+            ("code: value out of range", values, seg(1 << bits, order) + good[len(code) :] + tail),
+            ("code: of a small number behind many zeros", values, hidden + good),
+        ]
+    return [(name, whole, string + "0" * (-len(string) % WORD)) for name, whole, string in found]

@@ -5,6 +5,7 @@ from amaranth.hdl import Elaboratable
 from formal.prove import inputs, prove
 
 from hwsim.arch import WINDOW_WORDS
+from hwsim_rtl.bits.lane_windows import LaneWindows
 from hwsim_rtl.bits.window import MAX_BITS, Window
 
 
@@ -45,3 +46,45 @@ class Occupied(Elaboratable):
 def test_the_window_neither_overflows_nor_runs_dry():
     window = Window(17)
     prove(Occupied(window), inputs(window), "window", mode="prove", depth=2)
+
+
+class OccupiedInTurns(Elaboratable):
+    """As :class:`Occupied`, of two windows that take turns: what was counted goes round with the lanes."""
+
+    def __init__(self, windows: LaneWindows) -> None:
+        self.windows = windows
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.windows = windows = self.windows
+        shown, taking = Signal(range(8)), Signal(range(8))  # words in the windows
+        state = windows.taking
+        taken = windows.words.valid & windows.words.ready
+        gone = Signal(range(3))
+        before = Signal(init=1)
+        m.d.sync += before.eq(windows.turn)
+        m.d.comb += [
+            Assume(windows.turn != before),
+            Assume((windows.end >= state.offset) & (windows.end <= state.offset + MAX_BITS)),
+            Assume(~windows.take | windows.ready),
+            gone.eq(Mux(windows.take, Mux(windows.rest, 2 - windows.last, windows.end >= 64), 0)),
+        ]
+        m.d.sync += [taking.eq(shown), shown.eq(Mux(windows.clear, 0, taking + taken - gone))]
+        last = state.lasts.bit_select(state.head, 1)
+        m.d.comb += [
+            Assert(windows.words.ready == ((taking < WINDOW_WORDS) & ~windows.clear)),
+            Assert(windows.ready == ((taking >= 2) | ((taking == 1) & windows.last))),
+            Assert((taking == 0) | (windows.last == last)),
+        ]
+        for held, lane in ((shown, windows.shown), (taking, state)):
+            m.d.comb += [
+                Assert(held <= WINDOW_WORDS),
+                Assert(lane.level == held),
+                Assert(lane.tail == (lane.head + held)[: len(lane.tail)]),
+            ]
+        return m
+
+
+def test_the_windows_of_two_lanes_neither_overflow_nor_run_dry():
+    windows = LaneWindows(17)
+    prove(OccupiedInTurns(windows), inputs(windows), "lane_windows", mode="prove", depth=2)

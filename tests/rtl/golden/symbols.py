@@ -75,24 +75,30 @@ class Timing:
     consumed: list[int]
 
 
-def decode_times(segments: list[list[Symbol]], there: list[int], credits: list[bool], first: int) -> Timing:
-    """E and T of docs/architecture.md.
+def decode_times(
+    segments: list[list[Symbol]], there: list[int], credits: list[bool], first: int, period: int = 1
+) -> Timing:
+    """E and T of docs/architecture.md, and with a period of two those of a lane (docs/two_lanes.md).
 
     Args:
         segments: the symbols of each segment.
         there: A, the cycle from which each word is there.
         credits: for each cycle, whether a symbol may be consumed.
         first: the first cycle in which a word may enter.
+        period: words enter and symbols are consumed in every so many cycles from ``first`` on.
     """
     entered: list[int] = []
     left: list[int] = []
     consumed: list[int] = []
 
+    def turn(cycle: int) -> int:
+        return cycle + (first - cycle) % period
+
     def enter(upto: int) -> None:
         while len(entered) <= upto:
             i = len(entered)
             earliest = max(there[i], first, entered[i - 1] + 1 if i else 0)
-            entered.append(max(earliest, left[i - WINDOW] + 1 if i >= WINDOW else 0))
+            entered.append(turn(max(earliest, left[i - WINDOW] + 1 if i >= WINDOW else 0)))
 
     start = 0
     for symbols in segments:
@@ -102,9 +108,9 @@ def decode_times(segments: list[list[Symbol]], there: list[int], credits: list[b
         for symbol in symbols:
             enter(min(start + bit // WORD + 1, last))
             earliest = entered[min(start + bit // WORD + 1, last)] + 1
-            cycle = max(earliest, consumed[-1] + 1 if consumed else 0)
+            cycle = turn(max(earliest, consumed[-1] + 1 if consumed else 0))
             while not credits[cycle]:
-                cycle += 1
+                cycle += period
             consumed.append(cycle)
             bit += symbol.length
             gone = last + 1 if symbol.ends else start + bit // WORD

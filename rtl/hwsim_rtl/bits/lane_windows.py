@@ -1,0 +1,153 @@
+"""The view of two decoders, taking turns, of the bits to come.
+
+No ``from __future__ import annotations`` here: ``data.Struct`` reads its annotations as values.
+"""
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.arch import WINDOW_WORDS, WORD_BITS
+from hwsim_rtl.bits.ring import CHUNKS, FINE, Marks
+from hwsim_rtl.bits.window import MAX_BITS, WORD_SHIFT, keep_words, last_bits
+from hwsim_rtl.bits.word import Word
+
+SLOT_BITS = (WINDOW_WORDS - 1).bit_length()
+
+
+class LaneState(data.Struct):
+    """What a lane's window knows of its words.
+
+    ``head``, ``tail``: slots of the word at the head and of the next one to enter; ``level``: words that are
+    in; ``lasts``: of each slot, whether its word is the last of a segment; ``bit_before``: the last bit of
+    the word that entered last; ``offset``: bits of the head that are gone; ``slots``: where each chunk of the
+    ring lies.
+    """
+
+    head: SLOT_BITS
+    tail: SLOT_BITS
+    level: SLOT_BITS + 1
+    lasts: WINDOW_WORDS
+    bit_before: 1
+    offset: WORD_SHIFT
+    slots: data.ArrayLayout(SLOT_BITS, CHUNKS)
+
+
+class LaneWindows(wiring.Component):
+    """Two windows of four words, of which one shows its bits in a cycle, and one takes (docs/two_lanes.md).
+
+    Each lane is a :class:`hwsim_rtl.bits.window.Window` of every second cycle: it shows its bits in one
+    cycle, and in the next one takes those whose end was found meanwhile. What a lane knows goes round through
+    two registers, so that no path from the bits to the next bits is longer than half of the way.
+
+    Word i of a lane enters at E(i) = turn(max(A(i), E(i-1) + 1, X(i-4) + 1)), in a cycle in which the lane
+    takes; its bits show from E + 1 on.
+
+    Args:
+        taken_bits: width of ``taken``, 1 .. 49.
+
+    Ports:
+        turn: In(1), the lane that shows in this cycle; the other one takes. Changes in every cycle, except
+            that it may stay while both lanes are empty.
+        words: In(stream of Word), of the lane that takes.
+        bits, zeros, rises, offset: Out, of the lane that shows, as of ``Window``.
+        ready, last, next_last: Out(1), of the lane that takes, as of ``Window``, for the bits that it showed
+            in the cycle before.
+        take, end, rest: In, of the lane that takes, as of ``Window``.
+        taken: Out(taken_bits), the last bits before ``end``, valid in the cycle after a ``take``.
+        clear: In(1), drop all words of the lane that takes; no word enters. Two cycles clear both lanes.
+
+    Attributes:
+        shown, taking: registers, states of the lane that shows and of the lane that takes. The proof in
+            tests/rtl/formal speaks of them.
+    """
+
+    def __init__(self, taken_bits: int) -> None:
+        if not 1 <= taken_bits <= MAX_BITS:
+            raise ValueError(f"taken_bits must be 1 .. {MAX_BITS}, not {taken_bits}")
+        self.shown = Signal(LaneState)
+        self.taking = Signal(LaneState)
+        super().__init__(
+            {
+                "turn": In(1),
+                "words": In(stream.Signature(Word)),
+                "bits": Out(WORD_BITS),
+                "zeros": Out(Marks),
+                "rises": Out(Marks),
+                "offset": Out(range(WORD_BITS)),
+                "ready": Out(1),
+                "last": Out(1),
+                "next_last": Out(1),
+                "take": In(1),
+                "end": In(range(2 * WORD_BITS)),
+                "rest": In(1),
+                "taken": Out(taken_bits),
+                "clear": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        self._show(m)
+        pushed = self._enter(m)
+        self._take(m, pushed)
+
+        # The last bits taken, from the ring as it was shown.
+        showed = Signal(WORD_BITS)
+        ring = Signal(WORD_BITS)
+        m.d.sync += [showed.eq(self.bits), ring.eq(showed)]
+        m.d.comb += self.taken.eq(last_bits(m, ring, self.end))
+        return m
+
+    def _show(self, m: Module) -> None:
+        """What is known of a lane before it takes: a symbol may start if its words are here."""
+        shown = self.shown
+        last = shown.lasts.bit_select(shown.head, 1)
+        m.d.comb += self.offset.eq(shown.offset)
+        m.d.sync += [
+            self.taking.eq(shown),
+            self.ready.eq((shown.level >= 2) | ((shown.level == 1) & last)),
+            self.last.eq(last),
+            self.next_last.eq(shown.lasts.bit_select((shown.head + 1)[:SLOT_BITS], 1)),
+        ]
+
+    def _enter(self, m: Module) -> Signal:
+        """A word of the lane that takes, if there is room."""
+        taking, pushed = self.taking, Signal()
+        m.d.comb += [
+            self.words.ready.eq((taking.level < WINDOW_WORDS) & ~self.clear),
+            pushed.eq(self.words.valid & self.words.ready),
+        ]
+        slots = [Cat(slot, self.turn) for slot in self.shown.slots]
+        place = Cat(taking.tail, ~self.turn)
+        keep_words(m, self, taking.bit_before, 2 * WINDOW_WORDS, place, pushed, slots)
+        return pushed
+
+    def _take(self, m: Module, pushed: Signal) -> None:
+        """The state of the lane after it took, which shows next."""
+        taking, after = self.taking, Signal(LaneState)
+        word = self.words.payload
+        next_segment = (taking.head + 2 - self.last)[:SLOT_BITS]
+        crosses = self.end[WORD_SHIFT]
+        left = taking.level + pushed
+        m.d.comb += [after.eq(taking), after.level.eq(left)]
+        with m.If(pushed):
+            m.d.comb += [
+                after.lasts.bit_select(taking.tail, 1).eq(word.last),
+                after.bit_before.eq(word.data[0]),
+                after.tail.eq(taking.tail + 1),
+            ]
+        with m.If((self.take & self.rest) | self.clear):
+            m.d.comb += [place.eq(next_segment) for place in (after.head, *after.slots)]
+            m.d.comb += [after.offset.eq(0), after.level.eq(left - 2 + self.last)]
+        with m.Elif(self.take):
+            for i, slot in enumerate(after.slots):  # the word that has chunk i after `end`
+                m.d.comb += slot.eq(taking.head + (self.end[FINE:] + CHUNKS - 1 - i >> WORD_SHIFT - FINE))
+            m.d.comb += [
+                after.head.eq(taking.head + crosses),
+                after.offset.eq(self.end),
+                after.level.eq(left - crosses),
+            ]
+        with m.If(self.clear):
+            m.d.comb += [after.tail.eq(next_segment), after.level.eq(0)]
+        m.d.sync += self.shown.eq(after)
