@@ -137,7 +137,7 @@ def codes(arch: Arch):
 def cases(draw, arch: Arch) -> Case:
     """A random pass of a machine with these widths; ``skip_zeros`` and ``compress`` are drawn too."""
     layer = draw(layers())
-    blocks = [b for b in (1, 2, 4, 8, 16) if b <= arch.columns]
+    blocks = [b for b in (1, 2, 4, 8, 16, 32, 64) if b <= arch.columns]
     if layer.kind == "depthwise":
         block = draw(st.sampled_from([b for b in blocks if _fits(b * layer.out_shape[2], layer, arch)]))
         first = draw(st.integers(0, (layer.in_shape[0] - 1) // block)) * block

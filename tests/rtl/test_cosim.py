@@ -31,6 +31,15 @@ MACHINES = {
         run_max=5,
     ),
 }
+# (columns, activation bits, weight bits, longest run, item FIFO) unlike those of any other test.
+ODD_MACHINES = [
+    (1, 11, 8, 7, 13),
+    (2, 5, 8, 2, 8),
+    (2, 13, 16, 13, 16),
+    (8, 4, 8, 1, 8),
+    (32, 11, 4, 3, 9),
+    (64, 13, 8, 7, 31),
+]
 
 
 @pytest.fixture(scope="module", params=MACHINES)
@@ -55,6 +64,30 @@ def check(outcome, expected):
 def test_any_pass_takes_the_cycles_of_the_model_and_makes_the_words_of_the_reference(machine, data):
     stimulus, expected = prepare(data.draw(cases(machine.arch)))
     check(machine.run_pass(stimulus), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("columns", "bits", "weight_bits", "run_max", "fifo_depth"), ODD_MACHINES)
+def test_machines_of_odd_widths_are_equal_too(columns, bits, weight_bits, run_max, fifo_depth):
+    odd = build(
+        Arch(
+            columns=columns,
+            activation_bits=bits,
+            weight_bits=weight_bits,
+            run_max=run_max,
+            fifo_depth=fifo_depth,
+            accumulators=264,
+            weight_words=900,
+        )
+    )
+
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(data=st.data())
+    def any_pass_is_equal(data) -> None:
+        stimulus, expected = prepare(data.draw(cases(odd.arch)))
+        check(odd.run_pass(stimulus), expected)
+
+    any_pass_is_equal()
 
 
 def test_a_long_1x1_layer_costs_one_cycle_for_each_non_zero_activation():
