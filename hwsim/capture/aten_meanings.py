@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from hwsim.capture.aten import Seen
-from hwsim.capture.meanings import How, Meaning, Pooling, Reduced, Summed, windows_of
+from hwsim.capture.meanings import How, Meaning, Pooling, Reduced, Resized, Summed, places_of, windows_of
 
 
 def meaning_of(seen: Seen) -> Meaning | None:
@@ -23,10 +25,32 @@ def meaning_of(seen: Seen) -> Meaning | None:
         )
     if name in ("mean", "amax") and given.get("dim"):
         return Reduced("mean" if name == "mean" else "max", tuple(given["dim"]))
+    if name in ("upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d"):
+        return _resized(seen)
     if name in ("add", "sub") and not seen.alone:
         alpha = float(given.get("alpha", 1))
         return Summed((1.0, alpha if name == "add" else -alpha))
     return None
+
+
+def _resized(seen: Seen) -> Resized:
+    """Upsampling, with PyTorch's places of pixels (aten/src/ATen/native/UpSample.h), in its own floats."""
+    given, aligned = seen.given, bool(seen.given.get("align_corners"))
+    scales = given.get("scale_factors") or (given.get("scales_h"), given.get("scales_w"))
+    places = []
+    for size, made, scale in zip(seen.source.shape[2:], seen.shape[2:], scales, strict=True):
+        step = np.float32(1 / scale if scale else size / made)
+        pixel = np.arange(made, dtype=np.float32)
+        if seen.name == "upsample_nearest2d":
+            pixel = np.floor(pixel * step)
+        elif seen.name == "_upsample_nearest_exact2d":
+            pixel = np.floor((pixel + np.float32(0.5)) * step)
+        elif aligned:
+            pixel = pixel * np.float32((size - 1) / max(made - 1, 1))
+        else:
+            pixel = (pixel + np.float32(0.5)) * step - np.float32(0.5)
+        places.append(places_of(pixel, size))
+    return Resized(*places)
 
 
 def _pair(value: object) -> tuple[int, int]:

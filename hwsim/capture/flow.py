@@ -13,7 +13,7 @@ from math import inf, prod
 import numpy as np
 
 from hwsim.capture.graph import Graph, Operator
-from hwsim.capture.meanings import Meaning, Pooling, Reduced, Summed
+from hwsim.capture.meanings import Meaning, Pooling, Reduced, Resized, Summed
 from hwsim.capture.views import View
 from hwsim.layer import Layer
 
@@ -44,7 +44,7 @@ class FlowStep:
     """An operator in the making; ``what`` says which, in real numbers.
 
     Attributes:
-        what: ``window``, ``sum``, ``scale``, ``clip``, ``concatenate`` or ``move``.
+        what: ``window``, ``sum``, ``scale``, ``clip``, ``concatenate``, ``move`` or ``resize``.
         low, high: real bounds of what it makes.
         factor, offset: of a ``scale``: for each channel, or one.
         order: of a ``move``: numbers of the integers read, as (C, H, W).
@@ -62,8 +62,8 @@ class FlowStep:
 
     @property
     def keeps(self) -> bool:
-        """Whether integers pass it unchanged."""
-        return self.what in ("concatenate", "move") or (
+        """Whether what it makes has the scale of what it reads."""
+        return self.what in ("concatenate", "move", "resize") or (
             isinstance(self.meaning, Pooling) and self.meaning.how == "max"
         )
 
@@ -209,7 +209,9 @@ class _Between:
             return how[operator.kind](operator, known)
         meaning = operator.meaning
         if isinstance(meaning, Pooling):
-            return self._pool(operator, known[0], meaning)
+            return self._on_grid(operator, known[0], "window", meaning)
+        if isinstance(meaning, Resized):
+            return self._on_grid(operator, known[0], "resize", meaning)
         if isinstance(meaning, Reduced):
             return self._reduce(operator, known[0], meaning)
         if isinstance(meaning, Summed) and len(known) == 2:
@@ -289,13 +291,14 @@ class _Between:
         self.steps.append(FlowStep("sum", [first.node, other], node, meaning))
         return _Seen(node, first.order)
 
-    def _pool(self, operator: Operator, known: _Seen, meaning: Pooling) -> _Seen | str:
+    def _on_grid(self, operator: Operator, known: _Seen, what: str, meaning: Meaning) -> _Seen | str:
+        """A step that reads and makes (1, C, H, W)."""
         shapes = self.graph.shapes[operator.inputs[0]], self.graph.shapes[operator.output]
         if any(len(shape) != 4 or shape[0] != 1 for shape in shapes):
             return operator.what
         source = self._moved(known.node, self._places(known, operator.inputs[0]).reshape(shapes[0][1:]))
         node = FlowNode((shapes[1][1], shapes[1][2], shapes[1][3]), root=operator.output)
-        self.steps.append(FlowStep("window", [source], node, meaning))
+        self.steps.append(FlowStep(what, [source], node, meaning))
         return _Seen(node)
 
     def _reduce(self, operator: Operator, known: _Seen, meaning: Reduced) -> _Seen | str:

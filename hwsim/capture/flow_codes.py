@@ -20,12 +20,13 @@ from hwsim.between import (
     Pad,
     Rescale,
     Reshape,
+    Resize,
     Strided,
     Value,
 )
 from hwsim.capture.flow import FlowNode, FlowPlan, FlowStep, Key
 from hwsim.capture.map_code import MapCode
-from hwsim.capture.meanings import Pooling, Summed
+from hwsim.capture.meanings import Pooling, Resized, Summed
 from hwsim.errors import CaptureError
 from hwsim.quantize import multipliers_for
 
@@ -204,6 +205,12 @@ class _Coder:
                 table,
             )
         )
+
+    def _resize(self, step: FlowStep) -> None:
+        made = self._made(step, "resize")
+        source = self._as(step.inputs[0], made)
+        assert isinstance(step.meaning, Resized)
+        self.operators.append(Resize((source.name,), made.name, step.meaning.rows, step.meaning.columns))
 
     def _concatenate(self, step: FlowStep) -> None:
         made = self._made(step, "concatenate")

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from hwsim.between.resize import FRACTION
+
 How = Literal["max", "mean"]
 
 
@@ -38,7 +42,20 @@ class Summed:
     factors: tuple[float, float]
 
 
-Meaning = Pooling | Reduced | Summed
+@dataclass(frozen=True)
+class Resized:
+    """Another height and width: where each row and column lies, in 256ths of a pixel of the map read."""
+
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+
+Meaning = Pooling | Reduced | Summed | Resized
+
+
+def places_of(pixels: np.ndarray, size: int) -> tuple[int, ...]:
+    """Places as :class:`Resized` has them, of real ones along an axis of ``size`` pixels; its ends go on."""
+    return tuple(np.rint(np.clip(pixels, 0, size - 1) * FRACTION).astype(int).tolist())
 
 
 def windows_of(how: How, sizes: tuple[int, ...], outputs: tuple[int, ...]) -> Pooling | None:

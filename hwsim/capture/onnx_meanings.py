@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
-from hwsim.capture.meanings import How, Meaning, Pooling, Reduced, Summed
+from hwsim.capture.meanings import How, Meaning, Pooling, Reduced, Resized, Summed, places_of
 from hwsim.capture.onnx_node import Node
 
 
@@ -18,6 +20,8 @@ def meaning_of(node: Node) -> Meaning | None:
     if node.kind in ("ReduceMax", "ReduceMean"):
         axes = node.given(1, "axes")
         return None if axes is None else Reduced(how, tuple(int(axis) for axis in axes))
+    if node.kind in ("Resize", "Upsample"):
+        return _resized(node)
     if node.kind in ("Add", "Sub") and len(node.read) == 2:
         return Summed((1.0, 1.0 if node.kind == "Add" else -1.0))
     return None
@@ -37,3 +41,38 @@ def _window(node: Node, how: How) -> Pooling | None:
     padding = (int(pads[0]), int(pads[1]), int(pads[2]), int(pads[3]))
     counted = bool(node.attributes.get("count_include_pad", 0))
     return Pooling(how, (kernel[0], kernel[1]), (strides[0], strides[1]), padding, counted)
+
+
+def _resized(node: Node) -> Resized | None:
+    """Nearest and linear resizing with the places of ONNX's Resize, asymmetric before its version 11."""
+    given, read, made = node.attributes, node.shape, node.made().shape
+    old = node.kind == "Upsample" or len(node.inputs) == 2
+    mode = given.get("mode", b"nearest").decode()
+    how = "asymmetric" if old else given.get("coordinate_transformation_mode", b"half_pixel").decode()
+    rounding = "floor" if old else given.get("nearest_mode", b"round_prefer_floor").decode()
+    plain = len(read) == 4 and read[:2] == made[:2] and not given.get("antialias", 0) and "axes" not in given
+    if mode not in ("nearest", "linear") or how not in _PLACES or rounding not in _ROUNDING or not plain:
+        return None
+    scales = node.given(1 if old else 2, "scales")
+    places = []
+    for axis in (2, 3):
+        size, pixels = read[axis], made[axis]
+        scale = pixels / size if scales is None or len(scales) != 4 else float(scales[axis])
+        pixel = _PLACES[how](np.arange(pixels, dtype=float), size, pixels, scale)
+        places.append(places_of(_ROUNDING[rounding](pixel) if mode == "nearest" else pixel, size))
+    return Resized(*places)
+
+
+_ROUNDING: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda pixel: np.ceil(pixel - 0.5),
+    "round_prefer_ceil": lambda pixel: np.floor(pixel + 0.5),
+}
+# From the pixels that are made, the sizes read and made, and the scale, to places in the map read.
+_PLACES: Mapping[str, Callable[[np.ndarray, int, int, float], np.ndarray]] = {
+    "half_pixel": lambda pixel, size, made, scale: (pixel + 0.5) / scale - 0.5,
+    "pytorch_half_pixel": lambda pixel, size, made, scale: (pixel + 0.5) / scale - 0.5 if made > 1 else pixel,
+    "align_corners": lambda pixel, size, made, scale: pixel * (size - 1) / max(made - 1, 1),
+    "asymmetric": lambda pixel, size, made, scale: pixel / scale,
+}
