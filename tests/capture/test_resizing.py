@@ -73,9 +73,15 @@ def test_places_are_pytorchs(how):
 def resized_model(path, version: int, scales: bool, **attributes) -> None:
     """A convolution, a Resize by scales or to sizes, and another convolution."""
     rng = np.random.default_rng(0)
-    weights = {"w1": rng.standard_normal((4, 3, 3, 3)), "w2": rng.standard_normal((2, 4, 1, 1))}
+    weights: dict[str, np.ndarray] = {
+        "w1": rng.standard_normal((4, 3, 3, 3)),
+        "w2": rng.standard_normal((2, 4, 1, 1)),
+    }
     constants = [onnx.numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()]
-    sized = {"scales": np.array([1, 1, 1.5, 2], np.float32), "sizes": np.array([1, 4, 7, 13], np.int64)}
+    sized: dict[str, np.ndarray] = {
+        "scales": np.array([1, 1, 1.5, 2], np.float32),
+        "sizes": np.array([1, 4, 7, 13], np.int64),
+    }
     constants += [onnx.numpy_helper.from_array(array, name) for name, array in sized.items()]
     kind, inputs = "Resize", ["c", "", "scales"] if scales else ["c", "", "", "sizes"]
     if version < 11:
