@@ -1,4 +1,4 @@
 """The machine on an ECP5: what its components take, and how fast they are.
 
-:mod:`.run` makes results; :mod:`.tables` shows them, without Amaranth.
+:mod:`hwsim_rtl.synth.run` makes results; :mod:`hwsim_rtl.synth.tables` shows them, without Amaranth.
 """
