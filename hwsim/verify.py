@@ -175,14 +175,8 @@ class _LayerOnRtl:
         last = np.zeros(counts.sum(), bool)
         last[np.cumsum(counts) - 1] = True
         geometry = PassGeometry(
-            depthwise=depthwise,
+            layer=layer,
             channels=len(channels) if depthwise else layer.in_shape[0],
-            height=layer.in_shape[1],
-            width=layer.in_shape[2],
-            kernel=layer.kernel,
-            stride=layer.stride[0],
-            padding=layer.padding,
-            out_width=layer.out_shape[2],
             owned=self._owned(run),
             out_channels=len(channels),
             block=self.job.block,

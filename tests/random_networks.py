@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 from in_memory import InMemory
+from layers import any_layer
 
 from hwsim.arch import DECODE_LATENCY, Arch
 from hwsim.layer import Kind, Layer
@@ -44,26 +46,11 @@ def chains(draw, images: int = 1) -> MemoryTrace:
     layers, values = [], {}
     for i in range(draw(st.integers(1, 3))):
         depthwise = draw(st.booleans())
-        kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
-        stride = draw(st.integers(1, 2))
-        padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
-        sizes = zip(shape[1:], padding, strict=True)
-        out = tuple(draw(st.integers(1, (size - 1 + pad) // stride + 1)) for size, pad in sizes)
-        filters = shape[0] if depthwise else draw(st.integers(1, 7))
         kind: Kind = "depthwise" if depthwise else "conv"
-        layers.append(
-            Layer(
-                f"l{i}",
-                kind,
-                f"m{i}",
-                shape,
-                (filters, *out),
-                kernel,
-                (stride,) * 2,
-                padding,
-                output=f"m{i + 1}",
-            )
-        )
+        filters = shape[0] if depthwise else draw(st.integers(1, 7))
+        names = (f"l{i}", f"m{i}", f"m{i + 1}")
+        layers.append(draw(any_layer(kind, shape, filters, names=names, most_kernel=3, most_stride=3)))
+        assume(max(layers[-1].out_shape[1:]) <= 20)
         map_ = rng.integers(1, 2**bits, (images, *shape))
         values[f"m{i}"] = np.where(rng.random(map_.shape) < draw(st.sampled_from([0.0, 0.3, 1.0])), map_, 0)
         values[f"m{i}"] = values[f"m{i}"].astype(np.uint16)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain, product
 
 import numpy as np
-from reference_core import run_pass, segments_of
+from reference_core import order_of_reading, rows_awaited, run_pass, segments_of
 
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
@@ -255,9 +255,10 @@ def kept(name: str, later: Sequence[Layer]) -> bool:
 
 
 def rows_read(layer: Layer, owned: Iterable[int]) -> list[int]:
-    """Input rows that a pass reads, ascending."""
-    reached = {r * layer.stride[0] - layer.padding[0] + k for r in owned for k in range(layer.kernel[0])}
-    return sorted(y for y in reached if 0 <= y < layer.in_shape[1])
+    """Input rows that a pass reads, in its order."""
+    awaited = rows_awaited(layer)
+    read = {y for r in owned for y in awaited[r]}
+    return [y for y in order_of_reading(layer) if y in read]
 
 
 def order_of_rows(layer: Layer, mapping: LayerMapping) -> list[int]:

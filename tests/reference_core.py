@@ -106,16 +106,64 @@ def segments_of(
     return found
 
 
+def lands(layer: Layer, axis: int, position: int, tap: int) -> int | None:
+    """The output that a tap adds a value's product to, along an axis; None if there is none."""
+    stride, padding = layer.stride[axis], layer.padding[axis]
+    if layer.transposed:
+        output = position * stride - padding + tap * layer.dilation[axis]
+    else:
+        output, rest = divmod(position + padding - tap * layer.dilation[axis], stride)
+        if rest:
+            return None
+    return output if 0 <= output < layer.out_shape[axis + 1] else None
+
+
+def reached(layer: Layer, axis: int, position: int) -> list[int]:
+    """Outputs that a value reaches along an axis, ascending."""
+    outputs = [lands(layer, axis, position, tap) for tap in range(layer.kernel[axis])]
+    return sorted(output for output in outputs if output is not None)
+
+
 def owned_taps(layer: Layer, owned: Sequence[int], y: int) -> list[int]:
     """Numbers q of the owned rows that input row y reaches, ascending."""
-    height = layer.kernel[0]
-    return [q for q, r in enumerate(owned) if 0 <= y - (r * layer.stride[0] - layer.padding[0]) < height]
+    rows = reached(layer, 0, y)
+    return [q for q, r in enumerate(owned) if r in rows]
 
 
 def columns_reached(layer: Layer, x: int) -> int:
     """Valid taps of a value at x along its row."""
-    width = layer.kernel[1]
-    return sum(0 <= x - (q * layer.stride[1] - layer.padding[1]) < width for q in range(layer.out_shape[2]))
+    return len(reached(layer, 1, x))
+
+
+def order_of_reading(layer: Layer) -> list[int]:
+    """All input rows: phase by phase, so that rows of a phase reach no output row of another."""
+    phases = 1 if layer.transposed else layer.dilation[0]
+    return sorted(range(layer.in_shape[1]), key=lambda y: ((y + layer.padding[0]) % phases, y))
+
+
+def order_of_draining(layer: Layer) -> list[int]:
+    """All output rows, by the phase of the input rows that reach them."""
+    phases = 1 if layer.transposed else layer.dilation[0]
+    return sorted(range(layer.out_shape[1]), key=lambda r: (r * layer.stride[0] % phases, r))
+
+
+def rows_awaited(layer: Layer) -> dict[int, list[int]]:
+    """Of every output row, the input rows that it waits for: those that reach it. If there are none, the
+    last one of the row before it in the order of draining; if all before it have none, the first of all."""
+    reading = order_of_reading(layer)
+    reaching = {r: [y for y in reading if r in reached(layer, 0, y)] for r in order_of_draining(layer)}
+    first = next((rows for rows in reaching.values() if rows), reading)[:1]
+    awaited: dict[int, list[int]] = {}
+    for r, rows in reaching.items():
+        awaited[r] = rows or (list(awaited.values())[-1][-1:] if awaited else first)
+    return awaited
+
+
+def ring_rows(layer: Layer) -> int:
+    """The most output rows that are open after the same input row, if a pass owns all, and one more."""
+    reading, awaited = order_of_reading(layer), rows_awaited(layer)
+    place = {y: n for n, y in enumerate(reading)}
+    return 1 + max(sum(place[ys[0]] <= n <= place[ys[-1]] for ys in awaited.values()) for n in place.values())
 
 
 def run_pass(
@@ -139,7 +187,7 @@ def run_pass(
 
     Args:
         layer, values: geometry and map (C, H, W).
-        owned: output rows of the pass, ascending.
+        owned: output rows of the pass, in the order of draining.
         channels, block: input channels of the pass, and of a segment.
         out_channels: that the pass drains.
         columns: M.
@@ -151,12 +199,13 @@ def run_pass(
         arrival: word number -> cycle from which it is there.
     """
     decode_latency, mac_latency, drain_latency = latencies
-    rows = [y for y in range(layer.in_shape[1]) if owned_taps(layer, owned, y)]
+    awaited = rows_awaited(layer)
+    rows = [y for y in order_of_reading(layer) if any(y in awaited[r] for r in owned)]
     reach = [owned_taps(layer, owned, y) for y in rows]
-    last_row = {q: max(n for n, qs in enumerate(reach) if q in qs) for q in range(len(owned))}
+    last_row = {q: rows.index(awaited[r][-1]) for q, r in enumerate(owned)}
     segments = segments_of(values, rows, channels, block, order, bits)
     incoming = deque(word for segment in segments for word in segment.words)
-    ring = layer.kernel[0] + 1
+    ring = ring_rows(layer)
     lanes = -(-layer.kernel[0] * layer.kernel[1] // columns)
 
     window: deque[Word] = deque()
@@ -190,14 +239,14 @@ def run_pass(
         # Scatter: take the next item when the last one is through.
         if busy == 0 and fifo and fifo[0].ready <= cycle:
             item = fifo[0]
-            newest = reach[item.row][-1]
+            newest = max(reach[item.row], default=0)
             if newest < ring or newest - ring in rows_free:
                 current = fifo.popleft()
                 credits += 1
                 for waited in waits[: item.lost]:
                     labels[waited] = "dram"
                 waits.clear()
-                taps = 0 if item.x is None else columns_reached(layer, item.x)
+                taps = 0 if item.x is None or not reach[item.row] else columns_reached(layer, item.x)
                 if taps == 0:
                     busy, kind = 1, "taps"
                 else:

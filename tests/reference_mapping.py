@@ -11,6 +11,14 @@ from fractions import Fraction
 from itertools import combinations, pairwise
 
 import numpy as np
+from reference_core import (
+    columns_reached,
+    order_of_draining,
+    order_of_reading,
+    owned_taps,
+    ring_rows,
+    rows_awaited,
+)
 
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
@@ -46,34 +54,33 @@ class Problem:
         """t(r): mean over the columns."""
         kernel, cycles = self.layer.kernel, []
         for x in range(self.layer.in_shape[2]):
-            taps = 0
-            for q in range(self.layer.out_shape[2]):
-                taps += 0 <= x - (q * self.layer.stride[1] - self.layer.padding[1]) < kernel[1]
-            if self.depthwise:
+            taps = columns_reached(self.layer, x)
+            if reach == 0:
+                cycles.append(1)
+            elif self.depthwise:
                 cycles.append(-(-kernel[0] * kernel[1] // self.arch.columns) if taps else 1)
             else:
                 cycles.append(max(1, reach * taps))
         return Fraction(sum(cycles), len(cycles))
 
-    def reached(self, owned: Sequence[int], y: int) -> list[int]:
-        """Numbers q of the owned rows that an input row reaches."""
-        first = [r * self.layer.stride[0] - self.layer.padding[0] for r in owned]
-        return [q for q, top in enumerate(first) if 0 <= y - top < self.layer.kernel[0]]
+    def rows(self, owned: Sequence[int]) -> list[int]:
+        """Input rows that a pass reads, in its order."""
+        awaited = rows_awaited(self.layer)
+        return [y for y in order_of_reading(self.layer) if any(y in awaited[r] for r in owned)]
 
     def pass_cycles(self, unit: int, owned: Sequence[int]) -> Fraction:
         """Cost of a pass."""
-        rows = [y for y in range(self.layer.in_shape[1]) if self.reached(owned, y)]
-        ring, drain = self.layer.kernel[0] + 1, self.units[unit] * self.layer.out_shape[2]
+        rows, awaited = self.rows(owned), rows_awaited(self.layer)
+        ring, drain = ring_rows(self.layer), self.units[unit] * self.layer.out_shape[2]
         through = Fraction(1 + DECODE_LATENCY)
         drained: list[Fraction] = []
         for number, y in enumerate(rows):
-            reach = self.reached(owned, y)
-            if max(reach) >= ring:
+            reach = owned_taps(self.layer, owned, y)
+            if max(reach, default=0) >= ring:
                 through = max(through, drained[max(reach) - ring])
             through += max(Fraction(1), self.values(unit, y) * self.value_cycles(len(reach)))
-            ahead = {q for later in rows[number + 1 :] for q in self.reached(owned, later)}
             for q in range(len(drained), len(owned)):
-                if q in ahead or q > max(reach):
+                if rows.index(awaited[owned[q]][-1]) > number:
                     break
                 begin = max(through + MAC_LATENCY, drained[-1] + 1 if drained else Fraction(0))
                 drained.append(begin + drain - 1)
@@ -84,25 +91,24 @@ class Problem:
         """What rows cost as a group, over all units, when rows are cut."""
         work = drain = Fraction(0)
         for unit in range(len(self.units)):
-            for y in range(self.layer.in_shape[1]):
-                reach = len(self.reached(owned, y))
-                work += self.values(unit, y) * self.value_cycles(reach) if reach else 0
+            for y in self.rows(owned):
+                work += self.values(unit, y) * self.value_cycles(len(owned_taps(self.layer, owned, y)))
             drain += len(owned) * self.units[unit] * self.layer.out_shape[2]
         return max(work, drain)
 
     def cuts(self, groups: int) -> Iterator[Groups]:
         """All ways to cut the rows into at most so many ranges."""
-        rows = self.layer.out_shape[1]
-        for count in range(1, min(groups, rows) + 1):
-            for ends in combinations(range(1, rows), count - 1):
-                bounds = [0, *ends, rows]
-                yield [list(range(*pair)) for pair in pairwise(bounds)]
+        rows = order_of_draining(self.layer)
+        for count in range(1, min(groups, len(rows)) + 1):
+            for ends in combinations(range(1, len(rows)), count - 1):
+                bounds = [0, *ends, len(rows)]
+                yield [rows[begin:end] for begin, end in pairwise(bounds)]
 
     def contiguous(self, groups: int) -> Groups:
         """The cut whose largest range is least; each range, from the top, as long as that allows."""
         least = min(max(map(self.range_cycles, cut)) for cut in self.cuts(groups))
         found: Groups = [[]]
-        for row in range(self.layer.out_shape[1]):
+        for row in order_of_draining(self.layer):
             if self.range_cycles([*found[-1], row]) > least:
                 found.append([])
             found[-1].append(row)
@@ -110,11 +116,12 @@ class Problem:
 
     def balanced(self, groups: int) -> Groups:
         """Longest processing time first."""
-        rows = sorted(range(self.layer.out_shape[1]), key=lambda row: (-self.range_cycles([row]), row))
+        order = order_of_draining(self.layer)
+        rows = sorted(order, key=lambda row: -self.range_cycles([row]))
         found: Groups = [[] for _ in range(groups)]
         for row in rows:
             min(found, key=lambda group: sum(self.range_cycles([r]) for r in group)).append(row)
-        return [sorted(group) for group in found if group]
+        return [[row for row in order if row in group] for group in found if group]
 
     def deal(self, groups: Groups) -> tuple[Fraction, list[dict[tuple[int, int], int]]]:
         """(the most work of a core, of every round the core of each (unit, group))."""

@@ -12,8 +12,9 @@ import numpy as np
 from amaranth.sim import Simulator
 from matplotlib.figure import Figure
 
-from hwsim.arch import Arch
+from hwsim.arch import WEIGHT_PORT_WORDS, Arch
 from hwsim.codec.segments import encode_segments
+from hwsim.layer import Layer
 from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
 from hwsim_rtl.core.core import Core
 
@@ -27,14 +28,8 @@ VALUES = np.array(
     np.uint16,
 )  # (C, H, W)
 GEOMETRY = PassGeometry(
-    depthwise=False,
+    layer=Layer("small", "conv", "x", (2, 3, 6), (2, 2, 6), (2, 1)),
     channels=2,
-    height=3,
-    width=6,
-    kernel=(2, 1),
-    stride=1,
-    padding=(0, 0),
-    out_width=6,
     owned=[0, 1],
     out_channels=2,
     block=2,
@@ -68,8 +63,8 @@ def simulate() -> str:
     weights = lane_weights(np.arange(1, 9).reshape(2, 2, 2, 1), ARCH.columns, False)
 
     async def loads(ctx):  # weights first, then the pass
-        for word in weights:
-            ctx.set(core.weights.payload, [int(lane) for lane in word])
+        for words_of_load in weights.reshape(-1, WEIGHT_PORT_WORDS, ARCH.columns).tolist():
+            ctx.set(core.weights.payload, words_of_load)
             ctx.set(core.weights.valid, 1)
             await ctx.tick()
         ctx.set(core.weights.valid, 0)

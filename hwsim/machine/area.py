@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from hwsim.arch import SUB_BANKS, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
-from hwsim.machine.descriptors import sub_bank_depth
+from hwsim.machine.descriptors import MAX_KERNEL, sub_bank_depth
 from hwsim.machine.energy import ACCUMULATOR_BITS, MARK_BITS, READERS
 
 RESULTS = Path(__file__).parent / "data" / "ecp5_synthesis.json"
@@ -78,8 +78,8 @@ def core_brams(arch: Arch) -> int:
     bank_address = (accumulators - 1).bit_length()
     full, rest = divmod(_loads(arch), WEIGHT_RAM)
     weight_address = (arch.weight_words - 1).bit_length()
-    # Value, kernel columns, x, weight address, pixel, end of the row.
-    item = arch.activation_bits + 7 + (bank_address + 1) + weight_address + bank_address + 1
+    # Value, kernel columns, column, weight address, pixel, end of the row.
+    item = arch.activation_bits + MAX_KERNEL + bank_address + weight_address + bank_address + 1
     return (
         arch.columns
         * READERS

@@ -14,14 +14,20 @@ from hwsim.arch import SUB_BANKS, WEIGHT_PORT_WORDS, Arch
 from hwsim.codec.checks import MAX_ORDER
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
-from hwsim.machine.rows import Rows, rows_between
+from hwsim.machine.rows import Rows, input_rows, row_order
 from hwsim.quantize import SHIFT_MAX
 
 MIN_ACTIVATION_BITS = 4  # of a machine in RTL
 COUNT_BITS = 16  # values, non-zeros or words of a segment, and segments of a row
-MAX_KERNEL = 7
-MAX_STRIDE = 2
-MAX_WIDTH = (1 << COUNT_BITS) - 1 - MAX_KERNEL
+MAX_KERNEL = 16
+DEPTHWISE_KERNEL = 8  # each lane chooses among so many rows and columns
+MAX_STRIDE = 16
+MAX_OFFSET = 127  # columns of the output between those that a value meets
+MAX_WIDTH = (1 << COUNT_BITS) - 1  # with the padding on the left; of a transposed convolution, of the output
+# x + padding is divided by the stride with a reciprocal of 17 bits; that of a transposed convolution is
+# multiplied by it, with so many bits behind the point.
+TRANSPOSED_SHIFT = 12
+SCALED_BITS = 34  # of a position times such a reciprocal, with a sign
 # Fields of Arch that a core's netlist depends on.
 CORE_FIELDS = (
     "columns",
@@ -66,18 +72,37 @@ def check_layer(layer: Layer, block: int) -> None:
     Raises:
         ArchError: names the layer, what is out of range, and the range.
     """
+    unlike = [
+        (layer.groups > 1 and layer.kind != "depthwise", "grouped convolutions"),
+        (layer.transposed and layer.dilation != (1, 1), "dilated transposed convolutions"),
+    ]
+    for found, kind in unlike:
+        if found:
+            raise ArchError(f"layer {layer.name}: {kind} are in the trace, this machine does not run them")
     values = min(block, layer.in_shape[0]) * layer.in_shape[2]
+    kernel = DEPTHWISE_KERNEL if layer.kind == "depthwise" else MAX_KERNEL
     ranges = {
-        "rows of the kernel": (layer.kernel[0], MAX_KERNEL),
-        "columns of the kernel": (layer.kernel[1], MAX_KERNEL),
+        "rows of the kernel": (layer.kernel[0], kernel),
+        "columns of the kernel": (layer.kernel[1], kernel),
         "vertical stride": (layer.stride[0], MAX_STRIDE),
         "horizontal stride": (layer.stride[1], MAX_STRIDE),
-        "width of the input map": (layer.in_shape[2], MAX_WIDTH),
+        "columns of the output from the first to the last tap": (_most_offset(layer), MAX_OFFSET),
+        "width of the input map and its padding": (_positions(layer), MAX_WIDTH),
         "values of a segment": (values, (1 << COUNT_BITS) - 1),
     }
     for name, (number, most) in ranges.items():
         if number > most:
             raise ArchError(f"layer {layer.name}: {name}: a core takes at most {most}, this needs {number}")
+
+
+def _positions(layer: Layer) -> int:
+    """Columns that are counted from the left edge; of a transposed convolution, those of its output."""
+    width, stride = layer.in_shape[2], layer.stride[1]
+    return (width - 1) * stride + layer.reach(1) + 1 if layer.transposed else width + layer.padding[1]
+
+
+def _most_offset(layer: Layer) -> int:
+    return layer.reach(1) if layer.transposed else layer.reach(1) // layer.stride[1]
 
 
 @dataclass(frozen=True)
@@ -94,12 +119,9 @@ class PassGeometry:
     """One pass of one core.
 
     Attributes:
-        depthwise: bank = tap.
+        layer: what it is a part of.
         channels: input channels that it reads; if depthwise, those of its group.
-        height, width: of the input map.
-        kernel: (Kh, Kw). stride: 1 or 2. padding: (top, left).
-        out_width: Wo.
-        owned: output rows, ascending.
+        owned: output rows, in the order of draining.
         out_channels: that it drains, 1 .. M.
         block, out_block: channels of a segment of the input and of the output map.
         source, target: how those maps are coded.
@@ -110,14 +132,8 @@ class PassGeometry:
         ArchError: by :meth:`config` and :meth:`row_descriptors`, when the pass does not fit the machine.
     """
 
-    depthwise: bool
+    layer: Layer
     channels: int
-    height: int
-    width: int
-    kernel: tuple[int, int]
-    stride: int
-    padding: tuple[int, int]
-    out_width: int
     owned: Sequence[int] = field(repr=False)
     out_channels: int
     block: int
@@ -129,6 +145,21 @@ class PassGeometry:
     skip_zeros: bool = True
     compress: bool = True
 
+    @property
+    def depthwise(self) -> bool:
+        """Whether bank = tap."""
+        return self.layer.kind == "depthwise"
+
+    @property
+    def width(self) -> int:
+        """W of the input map."""
+        return self.layer.in_shape[2]
+
+    @property
+    def out_width(self) -> int:
+        """Wo."""
+        return self.layer.out_shape[2]
+
     def check(self, arch: Arch) -> None:
         """Refuse a pass that the machine cannot do.
 
@@ -136,17 +167,9 @@ class PassGeometry:
             ArchError: with the number and its range.
         """
         check_arch(arch)
-        last_column = (self.out_width - 1) * self.stride - self.padding[1]
+        check_layer(self.layer, self.block)
         ranges = {
-            "kernel height": (self.kernel[0], 1, MAX_KERNEL),
-            "kernel width": (self.kernel[1], 1, MAX_KERNEL),
-            "stride": (self.stride, 1, MAX_STRIDE),
-            "padding on the left": (self.padding[1], 0, self.kernel[1] - 1),
-            "padding at the top": (self.padding[0], 0, self.kernel[0] - 1),
-            "width": (self.width, 1, MAX_WIDTH),
-            "x of the last output column": (last_column, 1 - self.kernel[1], self.width - 1),
             "channels of a segment": (self.block, 1, arch.columns),
-            "values of a segment": (min(self.block, self.channels) * self.width, 1, (1 << COUNT_BITS) - 1),
             "channels of a depthwise pass": (self.channels if self.depthwise else 1, 1, self.block),
             "output channels": (self.out_channels, 1, arch.columns),
             "channels of an output segment": (self.out_block, 1, arch.columns),
@@ -166,14 +189,14 @@ class PassGeometry:
     @property
     def ring(self) -> int:
         """Rows of accumulators."""
-        return self.kernel[0] + 1
+        return row_order(self.layer).ring
 
     def config(self, arch: Arch) -> dict:
         """The fields of ``PassConfig``, as ``Const`` and the benches take them."""
         self.check(arch)
         block = min(self.block, self.channels)
         segments = -(-self.channels // block)
-        reciprocal_shift = (self.width - 1).bit_length()
+        reciprocal, reciprocal_shift = _reciprocal(self.width)
         return {
             "decoder": {
                 "order": self.source.order,
@@ -199,12 +222,11 @@ class PassGeometry:
             "depthwise": int(self.depthwise),
             "signed_input": int(self.source.signed),
             "width": self.width,
-            "reciprocal": -(-(1 << (COUNT_BITS + reciprocal_shift)) // self.width),
+            "reciprocal": reciprocal,
             "reciprocal_shift": reciprocal_shift,
-            "padding": self.padding[1],
-            "stride_two": self.stride - 1,
-            "kernel_width": self.kernel[1],
-            "column_limit": self.stride * (self.out_width - 1),
+            "column": self._column(),
+            "kernel_width": self.layer.kernel[1],
+            "kernel_columns": self._kernel_columns(),
             "channel_words": self._channel_words(arch),
             "segment_words": block * self._channel_words(arch),
             "pass_loads": weight_loads(self.channels * self._channel_words(arch)),
@@ -216,11 +238,42 @@ class PassGeometry:
             "out_block": self.out_block,
         }
 
+    def _column(self) -> dict:
+        """How x of a value becomes a column of the output: see ``hwsim_rtl.core.payloads.ColumnConfig``."""
+        stride, padding = self.layer.stride[1], self.layer.padding[1]
+        if self.layer.transposed:
+            # The column of the last tap.
+            factor, shift = stride << TRANSPOSED_SHIFT, TRANSPOSED_SHIFT
+            begin = self.layer.reach(1) - padding << TRANSPOSED_SHIFT
+        else:
+            factor, shift = _reciprocal(stride)
+            shift += COUNT_BITS
+            begin = padding * factor
+        return {
+            "factor": factor,
+            "shift": shift - TRANSPOSED_SHIFT,
+            "channel": self.width * factor,
+            "begin": begin % (1 << SCALED_BITS),
+            "padding": padding % (2 * MAX_STRIDE),
+            "stride": 0 if self.layer.transposed else stride,
+        }
+
+    def _kernel_columns(self) -> list[dict]:
+        """Of each kernel column, which values it meets, and how far to the left of their column."""
+        layer = self.layer
+        taps = np.arange(layer.kernel[1]) * layer.dilation[1]
+        if layer.transposed:
+            met, offset = np.zeros_like(taps), layer.reach(1) - taps
+        else:
+            offset, met = np.divmod(taps, layer.stride[1])
+        columns = [{"remainder": int(r), "offset": int(o)} for r, o in zip(met, offset, strict=True)]
+        return columns + [{"remainder": 0, "offset": 0}] * (MAX_KERNEL - len(columns))
+
     def row_descriptors(self, arch: Arch) -> list[dict]:
-        """The fields of ``RowDescriptor`` of every input row that reaches an owned one, ascending."""
+        """The fields of ``RowDescriptor`` of every input row that the pass reads, in that order."""
         rows = self._rows()
         met = np.full((len(rows.y), MAX_KERNEL), -1)
-        met[:, : self.kernel[0]] = rows.meets
+        met[:, : self.layer.kernel[0]] = rows.meets
         taps = (met >= 0) @ (1 << np.arange(MAX_KERNEL))
         sub_banks = np.where(met >= 0, met % self.ring * self._row_sub_banks(arch), 0)
         return [
@@ -234,15 +287,24 @@ class PassGeometry:
         ]
 
     def _rows(self) -> Rows:
-        return rows_between(self.owned, self.height, self.kernel[0], self.stride, self.padding[0])
+        return input_rows(self.layer, self.owned)
 
     def _channel_words(self, arch: Arch) -> int:
-        taps = self.kernel[0] * self.kernel[1]
+        taps = self.layer.kernel[0] * self.layer.kernel[1]
         return -(-taps // arch.columns) if self.depthwise else taps
 
     def _row_sub_banks(self, arch: Arch) -> int:
         bank_channels = self.block if self.depthwise else 1
         return -(-bank_channels * self.out_width // sub_bank_depth(arch))
+
+
+def _reciprocal(divisor: int) -> tuple[int, int]:
+    """Of a divisor up to 2^16: with it n / divisor is n * reciprocal >> 16 + shift for n below 2^16.
+
+    It has 17 bits: the error, below n / 2^(16 + shift) with 2^shift >= divisor, makes up no whole number.
+    """
+    shift = (divisor - 1).bit_length()
+    return -(-(1 << COUNT_BITS + shift) // divisor), shift
 
 
 def lane_weights(weights: np.ndarray, columns: int, depthwise: bool) -> np.ndarray:

@@ -9,10 +9,11 @@ from itertools import chain
 
 import numpy as np
 
-from hwsim.arch import SUB_BANKS, Arch
+from hwsim.arch import SUB_BANKS, WEIGHT_PORT_WORDS, Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
-from hwsim.machine.descriptors import check_layer
+from hwsim.machine.descriptors import check_layer, weight_loads
+from hwsim.machine.rows import row_order
 from hwsim.machine.sharing import LATENCIES, RowWindow, best_share
 
 
@@ -23,7 +24,7 @@ class Mapping:
     Attributes:
         units: output blocks, or channel groups of a depthwise layer.
         unit_channels: output channels of a unit; the last one may have fewer.
-        groups: the output rows, int64 ascending, of every row group.
+        groups: the output rows, int64, of every row group, in the order of draining.
         order: int64 (units,), in which the units are worked on.
         core: int64 (units, row groups), which core makes the pass.
         cores: of the array.
@@ -69,34 +70,37 @@ def channel_group(layer: Layer, arch: Arch) -> int:
         ArchError: the layer is of a kind that the machine lacks, or needs more accumulators or weight memory
             than it has.
     """
-    if layer.special:
-        raise ArchError(
-            f"layer {layer.name}: {layer.special} are in the trace, this machine does not run them"
-        )
     check_layer(layer, 1)
-    group = arch.columns
+    ring, group = row_order(layer).ring, arch.columns
+    if ring > SUB_BANKS:
+        raise ArchError(
+            f"layer {layer.name}: an input row meets {ring - 1} output rows at once, for which no core has "
+            f"accumulators: at most {SUB_BANKS - 1}"
+        )
     if layer.kind == "depthwise":
         while group > 1 and not _fits(layer, group, arch):
             group //= 2
     channels = group if layer.kind == "depthwise" else 1
     if not _fits(layer, channels, arch):
+        least = SUB_BANKS * -(-channels * layer.out_shape[2] // (SUB_BANKS // ring))
         raise ArchError(
-            f"layer {layer.name} needs {layer.kernel[0] + 1} rows of {layer.out_shape[2]} accumulators a "
-            f"bank, in {SUB_BANKS} sub-banks of {arch.accumulators // SUB_BANKS} words: raise accumulators"
+            f"layer {layer.name} needs {ring} rows of {layer.out_shape[2]} accumulators a bank, in "
+            f"{SUB_BANKS} sub-banks of {arch.accumulators // SUB_BANKS} words: raise accumulators to {least}"
         )
     words = weight_words(layer, group, arch)
-    if words > arch.weight_words:
+    least = weight_loads(words) * WEIGHT_PORT_WORDS
+    if least > arch.weight_words:
         raise ArchError(
             f"layer {layer.name} needs {words} weight words a core, the machine has {arch.weight_words}: "
-            "raise weight_words"
+            f"raise weight_words to {least}"
         )
     return group
 
 
 def _fits(layer: Layer, channels: int, arch: Arch) -> bool:
-    """Whether a bank holds the ring of a pass: Kh + 1 rows, each in whole sub-banks."""
+    """Whether a bank holds the ring of a pass, each row in whole sub-banks."""
     sub_banks = -(-channels * layer.out_shape[2] // (arch.accumulators // SUB_BANKS))
-    return (layer.kernel[0] + 1) * sub_banks <= SUB_BANKS
+    return row_order(layer).ring * sub_banks <= SUB_BANKS
 
 
 def weight_words(layer: Layer, channels: int, arch: Arch) -> int:
@@ -132,7 +136,8 @@ def map_layer(layer: Layer, arch: Arch, counts: np.ndarray, block: int) -> Mappi
     depthwise = layer.kind == "depthwise"
     unit_channels = block if depthwise else arch.columns
     units = -(-layer.out_shape[0] // unit_channels)
-    window = RowWindow(*layer.in_shape[1:], layer.kernel[0], layer.stride[0], layer.padding[0])
+    rows = row_order(layer)
+    window = RowWindow(rows.first, rows.end, rows.tapped, rows.ring, layer.in_shape[2])
     # Units whose passes may differ: all if depthwise, else those of full width and the last.
     kinds = np.arange(units)
     if not depthwise:
@@ -142,18 +147,17 @@ def map_layer(layer: Layer, arch: Arch, counts: np.ndarray, block: int) -> Mappi
     channels = np.minimum(unit_channels, layer.out_shape[0] - unit_channels * np.arange(units))
     row_drain = channels * layer.out_shape[2] * window.width
     owner, order, core = best_share(
-        np.ascontiguousarray(counts.T, dtype=np.int64),
+        np.ascontiguousarray(counts.T[:, rows.reads], dtype=np.int64),
         row_drain if depthwise else np.unique(row_drain)[::-1].copy(),
         kinds,
         value_costs(layer, arch.columns),
-        layer.out_shape[1],
         window,
         arch.cores,
         arch.row_split != "balanced",
         arch.row_split != "contiguous",
         LATENCIES,
     )
-    groups = tuple(np.flatnonzero(owner == group) for group in range(core.shape[1]))
+    groups = tuple(rows.makes[owner == group] for group in range(core.shape[1]))
     return Mapping(units, unit_channels, groups, order, core, arch.cores)
 
 

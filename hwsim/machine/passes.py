@@ -21,7 +21,7 @@ from hwsim.arch import (
     Arch,
 )
 from hwsim.layer import Layer
-from hwsim.machine.rows import Rows
+from hwsim.machine.rows import Rows, row_order
 from hwsim.machine.symbols import NO_VALUE, Symbols
 
 NO_STREAM = -(2**60)  # a request so long ago that every word has arrived
@@ -143,7 +143,7 @@ def time_pass(
         rows.owned,
         layer.taps(1),
         vector_cycles,
-        layer.kernel[0] + 1,
+        row_order(layer).ring,
         out_channels * layer.out_shape[2],
         words,
         arch.fifo_depth,
@@ -222,6 +222,7 @@ def _time_pass(
         for column in range(len(taps_x)):
             if useful[column]:
                 cost_at[column] = vector_cycles if vector_cycles > 0 else row_reach[r] * taps_x[column]
+        reached = row_reach[r] > 0
         room = 0
         if row_newest[r] >= ring:
             room = drain_end[row_newest[r] - ring] + 1
@@ -257,7 +258,7 @@ def _time_pass(
                 # S: the item, if the symbol makes one.
                 x = columns[j]
                 if x != NO_VALUE or (last_segment and j == len(starts) - 1):
-                    hit = x != NO_VALUE and useful[x]
+                    hit = x != NO_VALUE and useful[x] and reached
                     cost = cost_at[x] if hit else 1
                     there = max(decoded + decode_latency, free)
                     start = max(there, room)

@@ -19,32 +19,38 @@ LATENCIES = (FIRST_ITEM, MAC_LATENCY, DRAIN_LATENCY)
 
 
 class RowWindow(NamedTuple):
-    """Which input rows reach output row r: ``kernel`` of them, from r * stride - padding on."""
+    """Which input rows reach the output rows, as :class:`hwsim.machine.rows.RowOrder` numbers both.
 
-    height: int
+    Attributes:
+        first, end, tapped: as there.
+        ring: rows of accumulators.
+        width: of the input map.
+    """
+
+    first: np.ndarray
+    end: np.ndarray
+    tapped: np.ndarray
+    ring: int
     width: int
-    kernel: int
-    stride: int
-    padding: int
 
 
 @njit(cache=True, nogil=True)
-def best_share(counts, drains, kinds, busy, rows, window, cores, contiguous, balanced, latencies):
+def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced, latencies):
     """The number of row groups, and the split, whose slowest core is done first.
 
     Args:
-        counts: int64 (kinds, H), values of every input row that cost cycles; units of a kind are alike.
+        counts: int64 (kinds, H), values of every input row that cost cycles, in the order of reading; units
+            of a kind are alike.
         drains: int64 (kinds,), cost of an output row's drain.
         kinds: int64 (units,), of every unit.
         busy: what a value costs for the first owned row that it reaches, and for each further one.
-        rows: output rows.
         window: a :class:`RowWindow`.
         cores: of the array.
         contiguous, balanced: which splits to try.
         latencies: :data:`LATENCIES`.
 
     Returns:
-        owner: int64 (rows,), group of every output row.
+        owner: int64 (rows,), group of every output row, in the order of draining.
         order: int64 (units,), from the one with the most work to the one with the least.
         core: int64 (units, groups), that makes the pass.
     """
@@ -53,7 +59,8 @@ def best_share(counts, drains, kinds, busy, rows, window, cores, contiguous, bal
     for kind in kinds:
         total += counts[kind]
         drain += drains[kind]
-    alone, added = row_costs(total, busy, rows, window)
+    alone, added = row_costs(total, busy, window)
+    rows = len(alone)
     single = np.maximum(alone, drain)
     heaviest_first = np.argsort(-single, kind="mergesort")
 
@@ -80,17 +87,20 @@ def best_share(counts, drains, kinds, busy, rows, window, cores, contiguous, bal
 
 
 @njit(cache=True, nogil=True)
-def row_costs(total, busy, rows, window):
+def row_costs(total, busy, window):
     """Work of every output row: alone, and in a group that owns the row before it; int64 (rows,) each."""
     first, further = busy
+    rows = len(window.first)
     alone, added = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     for row in range(rows):
-        for k in range(window.kernel):
-            y = row * window.stride - window.padding + k
-            if 0 <= y < window.height:
-                alone[row] += total[y] * first
-                shared = k + window.stride < window.kernel  # the row before reaches it too
-                added[row] += total[y] * (further if shared else first)
+        tapped = window.tapped[row]
+        for place in range(window.first[row], window.end[row]):
+            single = total[place] * (first if tapped else window.width)
+            alone[row] += single
+            if row > 0 and place < window.end[row - 1]:  # the row before reaches it too
+                added[row] += total[place] * further if tapped else 0
+            else:
+                added[row] += single
     return alone, added
 
 
@@ -155,22 +165,28 @@ def pass_cost(owned, counts, drain, busy, window, latencies):
     """*Timing of a pass*, an input row at a time, if its symbols never let the scatter unit wait."""
     first_item, mac_latency, drain_latency = latencies
     first, further = busy
-    cycle, ring = window.width, window.kernel + 1
+    cycle = window.width
     drained = np.empty(len(owned), np.int64)  # DE of every owned row
     free = first_item * cycle  # of the scatter unit
     last_drained = -cycle
-    last = -1  # owned row that the input row reaches last
-    next_y = 0
+    begun = 0  # owned rows that an input row was read for
+    reach = 0  # of them, those that are open and have taps
+    newest = -1  # of them, the last one with taps
+    next_place = 0
     for q in range(len(owned)):
-        top = owned[q] * window.stride - window.padding
-        end = min(top + window.kernel, window.height)
-        for y in range(max(top, next_y), end):
-            while last + 1 < len(owned) and owned[last + 1] * window.stride - window.padding <= y:
-                last += 1
-            if last >= ring:
-                free = max(free, drained[last - ring] + cycle)
-            free += max(counts[y] * (first + (last - q) * further), cycle)
-        next_y = max(next_y, end)
+        end = window.end[owned[q]]
+        for place in range(max(window.first[owned[q]], next_place), end):
+            while begun < len(owned) and window.first[owned[begun]] <= place:
+                if window.tapped[owned[begun]]:
+                    reach += 1
+                    newest = begun
+                begun += 1
+            if newest >= window.ring:
+                free = max(free, drained[newest - window.ring] + cycle)
+            value = first + (reach - 1) * further if reach > 0 else cycle
+            free += max(counts[place] * value, cycle)
+        next_place = max(next_place, end)
+        reach -= window.tapped[owned[q]]
         last_drained = max(free + (mac_latency - 1) * cycle, last_drained + cycle) + drain - cycle
         drained[q] = last_drained
     return last_drained + (1 + drain_latency) * cycle

@@ -149,10 +149,7 @@ def emit(arch: Arch, folder: str | Path) -> list[Path]:
     names = {
         "name": NAME,
         "core_name": CORE_NAME,
-        **{
-            field: getattr(arch, field)
-            for field in ("cores", "columns", "activation_bits", "weight_bits")
-        },
+        **{field: getattr(arch, field) for field in ("cores", "columns", "activation_bits", "weight_bits")},
         "load_words": WEIGHT_PORT_WORDS,
         "weight_loads": arch.weight_words // WEIGHT_PORT_WORDS,
         "passes_ahead": WEIGHT_PASSES,

@@ -6,23 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layers import any_layer
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
-from hwsim.layer import Layer
+from hwsim.layer import Kind, Layer
 from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
 from hwsim.machine.mapping import map_blocks, map_layer
 
 ARCH = Arch(columns=4, accumulators=256, weight_words=640)  # 8 sub-banks of 32 words
+LAYER = Layer("l", "conv", "x", (5, 6, 33), (3, 3, 16), (3, 2), (2, 2), (1, 0))
 PASS = PassGeometry(
-    depthwise=False,
+    layer=LAYER,
     channels=5,
-    height=6,
-    width=33,
-    kernel=(3, 2),
-    stride=2,
-    padding=(1, 0),
-    out_width=16,
     owned=(0, 2),
     out_channels=3,
     block=4,
@@ -34,22 +30,51 @@ PASS = PassGeometry(
 )
 
 
+def banks(*first: int) -> list[int]:
+    """The sub-banks of all kernel rows."""
+    return [*first, *[0] * (16 - len(first))]
+
+
 def test_row_descriptors_by_hand():
     # Output row 0 reads rows -1, 0, 1; row 2 reads rows 3, 4, 5. A row of 16 pixels takes one sub-bank.
     assert PASS.row_descriptors(ARCH) == [
-        {"taps": 0b010, "sub_banks": [0] * 7, "newest": 0, "done": 0},
-        {"taps": 0b100, "sub_banks": [0] * 7, "newest": 0, "done": 1},
-        {"taps": 0b001, "sub_banks": [1, 0, 0, 0, 0, 0, 0], "newest": 1, "done": 0},
-        {"taps": 0b010, "sub_banks": [0, 1, 0, 0, 0, 0, 0], "newest": 1, "done": 0},
-        {"taps": 0b100, "sub_banks": [0, 0, 1, 0, 0, 0, 0], "newest": 1, "done": 1},
+        {"taps": 0b010, "sub_banks": banks(), "newest": 0, "done": 0},
+        {"taps": 0b100, "sub_banks": banks(), "newest": 0, "done": 1},
+        {"taps": 0b001, "sub_banks": banks(1), "newest": 1, "done": 0},
+        {"taps": 0b010, "sub_banks": banks(0, 1), "newest": 1, "done": 0},
+        {"taps": 0b100, "sub_banks": banks(0, 0, 1), "newest": 1, "done": 1},
     ]
 
 
 def test_a_row_that_two_owned_rows_read_and_a_ring_that_comes_round():
-    rows = replace(PASS, stride=1, owned=range(6), out_width=32).row_descriptors(ARCH)
+    layer = Layer("l", "conv", "x", (5, 6, 33), (3, 6, 32), (3, 2), 1, (1, 0))
+    rows = replace(PASS, layer=layer, owned=range(6)).row_descriptors(ARCH)
     # Input row 3 meets output row 4 through kernel row 0, 3 through 1, 2 through 2; the ring has 4 rows.
-    assert rows[3] == {"taps": 0b111, "sub_banks": [0, 3, 2, 0, 0, 0, 0], "newest": 4, "done": 1}
-    assert rows[5] == {"taps": 0b110, "sub_banks": [0, 1, 0, 0, 0, 0, 0], "newest": 5, "done": 2}
+    assert rows[3] == {"taps": 0b111, "sub_banks": banks(0, 3, 2), "newest": 4, "done": 1}
+    assert rows[5] == {"taps": 0b110, "sub_banks": banks(0, 1), "newest": 5, "done": 2}
+
+
+def test_rows_of_a_dilated_layer_come_phase_by_phase():
+    # Rows 0, 2, 4 of the map meet output rows 0, 2 alone, rows 1, 3 output row 1.
+    layer = Layer("l", "conv", "x", (5, 5, 33), (3, 3, 32), (2, 1), dilation=(2, 1))
+    rows = replace(PASS, layer=layer, owned=(0, 2, 1)).row_descriptors(ARCH)
+    assert rows == [
+        {"taps": 0b01, "sub_banks": banks(), "newest": 0, "done": 0},
+        {"taps": 0b11, "sub_banks": banks(1), "newest": 1, "done": 1},
+        {"taps": 0b10, "sub_banks": banks(0, 1), "newest": 1, "done": 1},
+        {"taps": 0b01, "sub_banks": banks(2), "newest": 2, "done": 0},
+        {"taps": 0b10, "sub_banks": banks(0, 2), "newest": 2, "done": 1},
+    ]
+
+
+def test_rows_that_no_tap_reaches_are_complete_with_the_row_before():
+    # A transposed convolution of one tap and stride 2: every other output row is bias alone.
+    layer = Layer("l", "conv", "x", (5, 2, 33), (3, 4, 32), (1, 1), 2, transposed=True)
+    rows = replace(PASS, layer=layer, owned=range(4)).row_descriptors(ARCH)
+    assert rows == [
+        {"taps": 1, "sub_banks": banks(), "newest": 0, "done": 2},
+        {"taps": 1, "sub_banks": banks(2), "newest": 2, "done": 2},
+    ]
 
 
 def test_the_configuration_by_hand():
@@ -71,15 +96,21 @@ def test_the_configuration_by_hand():
         "width": 33,
         "reciprocal": 127101,  # 2^22 / 33 is 127,100.1
         "reciprocal_shift": 6,
-        "padding": 0,
-        "stride_two": 1,
+        "column": {
+            "factor": 1 << 16,  # half of 2^17
+            "shift": 17 - 12,
+            "channel": 33 << 16,
+            "begin": 0,
+            "padding": 0,
+            "stride": 2,
+        },
         "kernel_width": 2,
-        "column_limit": 30,
+        "kernel_columns": [{"remainder": i % 2 if i < 2 else 0, "offset": 0} for i in range(16)],
         "channel_words": 6,
         "segment_words": 24,
         "pass_loads": 15,
         "out_width": 16,
-        "ring": 4,
+        "ring": 3,
         "row_sub_banks": 1,
         "owned": 2,
         "channels": 3,
@@ -107,8 +138,10 @@ def test_weights_lie_by_output_channel_or_by_tap():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kernel": (8, 2)}, "kernel height: the core takes 1 .. 7, this pass needs 8"),
-        ({"stride": 3}, "stride: the core takes 1 .. 2"),
+        (
+            {"layer": replace(LAYER, stride=(17, 17), out_shape=(3, 1, 2))},
+            "vertical stride: a core takes at most 16",
+        ),
         ({"shift": 48}, "shift: the core takes 1 .. 47"),
         ({"channels": 108}, "weight words: the core takes 1 .. 640, this pass needs 648"),
         ({"source": Code(8, 16)}, "order of the input map: the core takes 0 .. 15"),
@@ -124,16 +157,13 @@ def test_a_pass_that_the_core_cannot_do_is_refused_with_number_and_range(change,
 @st.composite
 def any_layers(draw) -> Layer:
     """Layers of one kind or another, also such as no core runs."""
-    kind = draw(st.sampled_from(["conv", "depthwise"]))
+    kind: Kind = draw(st.sampled_from(["conv", "depthwise"]))
     channels = draw(st.integers(1, 40))
-    kernel = (draw(st.integers(1, 10)), draw(st.integers(1, 10)))
-    stride = draw(st.integers(1, 4))
-    padding = (draw(st.integers(0, kernel[0] - 1)), draw(st.integers(0, kernel[1] - 1)))
-    height, width = draw(st.integers(1, 20)), draw(st.integers(1, 20) | st.integers(1000, 70_000))
-    rows = draw(st.integers(1, (height - 1 + padding[0]) // stride + 1))
-    columns = draw(st.integers(1, min(300, (width - 1 + padding[1]) // stride + 1)))
+    shape = (channels, draw(st.integers(1, 20)), draw(st.integers(1, 20) | st.integers(1000, 70_000)))
     filters = channels if kind == "depthwise" else draw(st.integers(1, 40))
-    return Layer("l", kind, "x", (channels, height, width), (filters, rows, columns), kernel, stride, padding)
+    layer = draw(any_layer(kind, shape, filters, most_kernel=18, most_stride=18))
+    columns = draw(st.integers(1, 300))
+    return replace(layer, out_shape=(*layer.out_shape[:2], min(columns, layer.out_shape[2])))
 
 
 @settings(max_examples=400)
@@ -157,14 +187,8 @@ def test_whatever_the_model_maps_the_core_runs(layer, columns, accumulators, wei
         made = len(mapping.channels(unit, layer))
         depthwise = layer.kind == "depthwise"
         PassGeometry(
-            depthwise=depthwise,
+            layer=layer,
             channels=made if depthwise else layer.in_shape[0],
-            height=height,
-            width=width,
-            kernel=layer.kernel,
-            stride=layer.stride[0],
-            padding=layer.padding,
-            out_width=layer.out_shape[2],
             owned=mapping.groups[group].tolist(),
             out_channels=made,
             block=block,
@@ -179,15 +203,24 @@ def test_whatever_the_model_maps_the_core_runs(layer, columns, accumulators, wei
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kernel": (8, 1)}, "layer wide: rows of the kernel: a core takes at most 7, this needs 8"),
-        ({"kernel": (1, 16)}, "layer wide: columns of the kernel: a core takes at most 7, this needs 16"),
-        ({"stride": 3}, "layer wide: vertical stride: a core takes at most 2, this needs 3"),
+        ({"kernel": (17, 1)}, "layer wide: rows of the kernel: a core takes at most 16, this needs 17"),
+        ({"kernel": (1, 20)}, "layer wide: columns of the kernel: a core takes at most 16, this needs 20"),
+        ({"stride": 17}, "layer wide: vertical stride: a core takes at most 16, this needs 17"),
+        ({"stride": (1, 18)}, "layer wide: horizontal stride: a core takes at most 16, this needs 18"),
+        (
+            {"dilation": (1, 300), "kernel": (1, 2), "in_shape": (1, 20, 400)},
+            "from the first to the last tap: .*127",
+        ),
         ({"in_shape": (16, 4, 4096)}, "layer wide: values of a segment: a core takes at most 65535"),
-        ({"in_shape": (1, 4, 65529)}, "layer wide: width of the input map: a core takes at most 65528"),
+        (
+            {"in_shape": (1, 4, 4097), "stride": 16, "transposed": True},
+            "width of the input map and its padding",
+        ),
+        ({"in_shape": (1, 4, 65536)}, "layer wide: width of the input map and its padding: .* at most 65535"),
     ],
 )
 def test_what_no_core_runs_is_refused_by_the_name_of_the_layer(changes, message):
     shape = {"kernel": (1, 1), "stride": 1, "in_shape": (1, 20, 20), **changes}
-    layer = Layer("wide", "conv", "x", shape["in_shape"], (1, 1, 1), shape["kernel"], shape["stride"])
+    layer = Layer(name="wide", kind="conv", input="x", out_shape=(1, 1, 1), **shape)
     with pytest.raises(ArchError, match=message):
         map_blocks([layer], Arch())

@@ -4,16 +4,18 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from layers import any_layer
 from random_networks import chains, machines
+from reference_core import order_of_draining, order_of_reading
 from reference_mapping import Problem
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Kind, Layer
-from hwsim.machine.descriptors import MAX_STRIDE
 from hwsim.machine.mapping import channel_group, map_blocks, map_layer, value_costs
+from hwsim.machine.rows import row_order
 from hwsim.machine.sharing import LATENCIES, RowWindow, cut, longest_first, pass_cost, row_costs
 from hwsim.machine.workload import Workload
 
@@ -22,15 +24,12 @@ from hwsim.machine.workload import Workload
 def problems(draw, channels: int = 40, rows: int = 30, filters: int = 40) -> Problem:
     """Any layer with counts of its segments, and any machine."""
     depthwise = draw(st.booleans())
-    channels, height, width = (draw(st.integers(1, most)) for most in (channels, rows, 30))
-    kernel, stride = (draw(st.integers(1, 4)), draw(st.integers(1, 4))), draw(st.integers(1, MAX_STRIDE))
-    padding = (draw(st.integers(0, kernel[0] - 1)), draw(st.integers(0, kernel[1] - 1)))
-    sizes = zip((height, width), padding, strict=True)
-    rows, columns = (draw(st.integers(1, (size - 1 + pad) // stride + 1)) for size, pad in sizes)
-    filters = channels if depthwise else draw(st.integers(1, filters))
+    channels = draw(st.integers(1, channels))
+    height, width = draw(st.integers(1, rows)), draw(st.integers(1, 30))
     kind: Kind = "depthwise" if depthwise else "conv"
-    shapes = (channels, height, width), (filters, rows, columns)
-    layer = Layer("l", kind, "x", *shapes, kernel, (stride, stride), padding)
+    filters = channels if depthwise else draw(st.integers(1, filters))
+    layer = draw(any_layer(kind, (channels, height, width), filters, most_kernel=4))
+    assume(layer.out_shape[1] <= rows)
     arch = Arch(
         cores=draw(st.integers(1, 20)),
         columns=draw(st.sampled_from([1, 2, 4, 16])),
@@ -63,7 +62,8 @@ def test_every_output_channel_and_row_belongs_to_one_pass(problem):
             rounds_of_unit[unit].add(number)
     assert (owner == 1).all()
     assert {len(rounds) for rounds in rounds_of_unit.values()} == {1}
-    assert all((np.diff(rows) > 0).all() for rows in mapping.groups)
+    order = order_of_draining(layer)
+    assert all([row for row in order if row in rows] == rows.tolist() for rows in mapping.groups)
 
 
 @settings(max_examples=300)
@@ -79,20 +79,22 @@ def test_the_mapper_keeps_what_brute_force_finds(problem):
 
 
 def loops(problem: Problem):
-    """What the loops of the mapper take: (values by row, cost of a value, rows, window)."""
-    layer = problem.layer
-    window = RowWindow(*layer.in_shape[1:], layer.kernel[0], layer.stride[0], layer.padding[0])
-    return problem.counts.sum(axis=1), value_costs(layer, problem.arch.columns), layer.out_shape[1], window
+    """What the loops of the mapper take: (values by row in the order of reading, cost of a value, window)."""
+    layer, order = problem.layer, row_order(problem.layer)
+    window = RowWindow(order.first, order.end, order.tapped, order.ring, layer.in_shape[2])
+    counts = problem.counts.sum(axis=1)[order_of_reading(layer)]
+    return counts, value_costs(layer, problem.arch.columns), window
 
 
 @settings(max_examples=200)
 @given(small_problems(), st.integers(1, 7))
 def test_no_cut_into_so_many_ranges_has_a_smaller_largest_one(problem, count):
-    counts, busy, rows, window = loops(problem)
+    counts, busy, window = loops(problem)
     total = counts if problem.depthwise else counts * len(problem.units)
     drain = problem.layer.out_shape[0] * problem.layer.out_shape[2] * window.width
-    owner = cut(*row_costs(total, busy, rows, window), drain, count)
-    groups = [np.flatnonzero(owner == group).tolist() for group in range(owner.max() + 1)]
+    owner = cut(*row_costs(total, busy, window), drain, count)
+    order = np.array(order_of_draining(problem.layer))
+    groups = [order[owner == group].tolist() for group in range(owner.max() + 1)]
     assert groups in list(problem.cuts(count))
     least = min(max(map(problem.range_cycles, tried)) for tried in problem.cuts(count))
     assert max(map(problem.range_cycles, groups)) == least
@@ -111,14 +113,15 @@ def test_longest_first_stays_within_a_third_of_the_best_assignment(costs, groups
 @settings(max_examples=150)
 @given(small_problems(), st.data())
 def test_a_pass_costs_what_the_page_says(problem, data):
-    counts, busy, rows, window = loops(problem)
+    counts, busy, window = loops(problem)
     unit = data.draw(st.integers(0, len(problem.units) - 1))
-    owned = sorted(data.draw(st.sets(st.integers(0, rows - 1), min_size=1)))
+    order = order_of_draining(problem.layer)
+    places = sorted(data.draw(st.sets(st.integers(0, len(order) - 1), min_size=1)))
     if problem.depthwise:
-        counts = problem.counts[:, unit]
+        counts = problem.counts[order_of_reading(problem.layer), unit]
     drain = problem.units[unit] * problem.layer.out_shape[2] * window.width
-    cost = pass_cost(np.array(owned), counts, drain, busy, window, LATENCIES)
-    assert cost == problem.pass_cycles(unit, owned) * window.width
+    cost = pass_cost(np.array(places), counts, drain, busy, window, LATENCIES)
+    assert cost == problem.pass_cycles(unit, [order[place] for place in places]) * window.width
 
 
 @settings(max_examples=150)
@@ -189,22 +192,33 @@ def test_a_map_has_the_smallest_block_that_a_neighbour_asks_for():
 
 @pytest.mark.parametrize(
     ("arch", "message"),
-    [(Arch(accumulators=112), "4 rows of 30 accumulators"), (Arch(weight_words=70), "72 weight words")],
+    [
+        (Arch(accumulators=112), "needs 4 rows of 30 accumulators .*: raise accumulators to 120"),
+        (Arch(weight_words=80), "needs 81 weight words .*: raise weight_words to 82"),
+    ],
 )
-def test_a_layer_that_does_not_fit_names_what_to_raise(arch, message):
-    layer = Layer("conv9", "conv", "x", (8, 30, 30), (8, 30, 30), (3, 3), padding=(1, 1))
-    with pytest.raises(ArchError, match=f"conv9.*{message}.*raise"):
+def test_a_layer_that_does_not_fit_names_the_least_that_serves(arch, message):
+    layer = Layer("conv9", "conv", "x", (9, 30, 30), (8, 30, 30), (3, 3), padding=(1, 1))
+    with pytest.raises(ArchError, match=f"layer conv9 {message}") as refused:
         channel_group(layer, arch)
+    *_, field, _, least = str(refused.value).split()
+    channel_group(layer, arch.replace(**{field: int(least)}))
+    with pytest.raises(ArchError, match=field):
+        channel_group(layer, arch.replace(**{field: int(least) - (8 if field == "accumulators" else 2)}))
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(8, 1), (16, 2)])
+def test_more_rows_than_any_core_keeps_open_are_refused_without_advice(kernel, stride):
+    layer = Layer("tall", "conv", "x", (1, 40, 4), (1, 9, 4), (kernel, 1), (stride, 1))
+    with pytest.raises(
+        ArchError, match=r"layer tall: an input row meets 8 output rows at once, .*at most 7$"
+    ):
+        channel_group(layer, Arch(accumulators=1 << 20))
 
 
 @pytest.mark.parametrize(
     ("fields", "kind"),
-    [
-        ({"groups": 2}, "grouped"),
-        ({"dilation": (1, 2)}, "dilated"),
-        ({"stride": (2, 1)}, "strides differ"),
-        ({"transposed": True}, "transposed"),
-    ],
+    [({"groups": 2}, "grouped"), ({"dilation": (1, 2), "transposed": True}, "dilated transposed")],
 )
 def test_kinds_that_the_machine_lacks_are_refused_by_name(fields, kind):
     layer = Layer("conv9", "conv", "x", (4, 9, 9), (4, 5, 5), (3, 3), **fields)

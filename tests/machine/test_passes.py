@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_core import run_pass, seg, segments_of
+from layers import any_layer
+from reference_core import order_of_draining, run_pass, seg, segments_of
 
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Kind, Layer
@@ -45,23 +46,17 @@ def cases(draw) -> Case:
     depthwise = draw(st.booleans())
     columns = draw(st.sampled_from([1, 2, 4, 8]))
     channels = draw(st.integers(1, 12))
-    kernel = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
-    stride = draw(st.integers(1, 3))
-    padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
-    height, width = draw(st.integers(1, 9)), draw(st.integers(1, 24))
-    out = tuple(
-        draw(st.integers(1, (size - 1 + pad) // stride + 1))
-        for size, pad in zip((height, width), padding, strict=True)
-    )
-    filters = channels if depthwise else draw(st.integers(1, 9))
+    shape = (channels, draw(st.integers(1, 9)), draw(st.integers(1, 24)))
     kind: Kind = "depthwise" if depthwise else "conv"
-    layer = Layer("l", kind, "x", (channels, height, width), (filters, *out), kernel, (stride,) * 2, padding)
+    filters = channels if depthwise else draw(st.integers(1, 9))
+    layer = draw(any_layer(kind, shape, filters, most_kernel=5))
     block = draw(st.sampled_from([b for b in (1, 2, 4, 8) if b <= columns]))
     span = range(channels)
     if depthwise:
         first = draw(st.integers(0, (channels - 1) // block)) * block
         span = range(first, min(first + block, channels))
-    owned = draw(st.sets(st.integers(0, out[0] - 1), min_size=1).map(lambda rows: tuple(sorted(rows))))
+    rows = draw(st.sets(st.integers(0, layer.out_shape[1] - 1), min_size=1))
+    owned = tuple(row for row in order_of_draining(layer) if row in rows)
     arch = Arch(
         columns=columns,
         run_max=draw(st.integers(1, 16)),

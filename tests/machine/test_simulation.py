@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from random_branches import branched
 from random_networks import MemoryTrace, chains, machines
 from reference_array import run_network
+from reference_core import reached
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError, TraceError
@@ -104,20 +105,12 @@ def test_no_layer_takes_less_than_its_multipliers_need_and_no_image_less_than_it
 
 
 def brute_force_macs(layer: Layer, counted: np.ndarray) -> int:
-    """MACs over the values that count, output by output."""
-    (channels, height, width), (filters, rows, columns) = layer.in_shape, layer.out_shape
-    padded = np.zeros((channels, 4 * height + 16, 4 * width + 16), int)
-    (top, left), (kernel_rows, kernel_columns) = layer.padding, layer.kernel
-    padded[:, top : top + height, left : left + width] = counted
-    down, right = np.broadcast_to(layer.stride, 2)
+    """MACs over the values that count, value by value."""
     met = sum(
-        padded[:, y * down + i, x * right + j].sum()
-        for y in range(rows)
-        for x in range(columns)
-        for i in range(kernel_rows)
-        for j in range(kernel_columns)
+        len(reached(layer, 0, y)) * len(reached(layer, 1, x))
+        for _, y, x in zip(*np.nonzero(counted), strict=True)
     )
-    return int(met) * (1 if layer.kind == "depthwise" else filters)
+    return met * layer.filters
 
 
 @settings(max_examples=40)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from hypothesis import strategies as st
+from layers import any_layer
+from reference_core import order_of_draining, ring_rows
 
 from hwsim.arch import SUB_BANKS, Arch
 from hwsim.codec.seg_lengths import code_lengths
@@ -59,16 +61,9 @@ class Case:
 
     @property
     def geometry(self) -> PassGeometry:
-        layer = self.layer
         return PassGeometry(
-            depthwise=self.depthwise,
-            channels=self.out_channels if self.depthwise else layer.in_shape[0],
-            height=layer.in_shape[1],
-            width=layer.in_shape[2],
-            kernel=layer.kernel,
-            stride=layer.stride[0],
-            padding=layer.padding,
-            out_width=layer.out_shape[2],
+            layer=self.layer,
+            channels=self.out_channels if self.depthwise else self.layer.in_shape[0],
             owned=self.owned,
             out_channels=self.out_channels,
             block=self.block,
@@ -76,7 +71,7 @@ class Case:
             source=self.source,
             target=self.target,
             shift=self.shift,
-            relu=layer.relu,
+            relu=self.layer.relu,
             skip_zeros=self.arch.skip_zeros,
             compress=self.arch.compress,
         )
@@ -92,38 +87,17 @@ class Expected:
     index: np.ndarray
 
 
-def layers(max_width: int = 24):
+@st.composite
+def layers(draw, max_width: int = 24) -> Layer:
     """Layers of every kind that the RTL takes."""
-
-    @st.composite
-    def draw_layer(draw) -> Layer:
-        kind = draw(st.sampled_from(["conv", "conv", "depthwise", "linear"]))
-        channels = draw(st.integers(1, 12))
-        filters = channels if kind == "depthwise" else draw(st.integers(1, 9))
-        relu = draw(st.booleans())
-        if kind == "linear":
-            return Layer("l", kind, "x", (channels, 1, 1), (filters, 1, 1), relu=relu)
-        kernel = (draw(st.integers(1, 7)), draw(st.integers(1, 7)))
-        stride = draw(st.integers(1, 2))
-        padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
-        height, width = draw(st.integers(1, 9)), draw(st.integers(1, max_width))
-        out = tuple(
-            draw(st.integers(1, (size - 1 + pad) // stride + 1))
-            for size, pad in zip((height, width), padding, strict=True)
-        )
-        return Layer(
-            "l",
-            kind,
-            "x",
-            (channels, height, width),
-            (filters, *out),
-            kernel,
-            (stride,) * 2,
-            padding,
-            relu=relu,
-        )
-
-    return draw_layer()
+    kind = draw(st.sampled_from(["conv", "conv", "depthwise", "linear"]))
+    channels = draw(st.integers(1, 12))
+    filters = channels if kind == "depthwise" else draw(st.integers(1, 9))
+    if kind == "linear":
+        return Layer("l", kind, "x", (channels, 1, 1), (filters, 1, 1), relu=draw(st.booleans()))
+    shape = (channels, draw(st.integers(1, 9)), draw(st.integers(1, max_width)))
+    limits = draw(st.sampled_from([{}, {}, {"most_kernel": 16, "most_stride": 16}]))
+    return draw(any_layer(kind, shape, filters, **limits))
 
 
 def codes(arch: Arch):
@@ -136,7 +110,7 @@ def codes(arch: Arch):
 @st.composite
 def cases(draw, arch: Arch) -> Case:
     """A random pass of a machine with these widths; ``skip_zeros`` and ``compress`` are drawn too."""
-    layer = draw(layers())
+    layer = draw(layers().filter(lambda layer: _fits(layer.out_shape[2], layer, arch)))
     blocks = [b for b in (1, 2, 4, 8, 16, 32, 64) if b <= arch.columns]
     if layer.kind == "depthwise":
         block = draw(st.sampled_from([b for b in blocks if _fits(b * layer.out_shape[2], layer, arch)]))
@@ -153,7 +127,9 @@ def cases(draw, arch: Arch) -> Case:
         layer=layer,
         arch=arch.replace(skip_zeros=draw(st.booleans()), compress=draw(st.booleans())),
         owned=draw(
-            st.sets(st.integers(0, layer.out_shape[1] - 1), min_size=1).map(lambda r: tuple(sorted(r)))
+            st.sets(st.integers(0, layer.out_shape[1] - 1), min_size=1).map(
+                lambda rows: tuple(row for row in order_of_draining(layer) if row in rows)
+            )
         ),
         first=first,
         out_channels=out_channels,
@@ -172,8 +148,13 @@ def cases(draw, arch: Arch) -> Case:
 
 
 def _fits(row: int, layer: Layer, arch: Arch) -> bool:
-    """Whether a ring of rows of ``row`` accumulators fits a bank."""
-    return (layer.kernel[0] + 1) * -(-row // (arch.accumulators // SUB_BANKS)) <= SUB_BANKS
+    """Whether a ring of rows of ``row`` accumulators fits a bank, and the weights their memory."""
+    taps = layer.kernel[0] * layer.kernel[1]
+    words = 12 * -(-taps // arch.columns) if layer.kind == "depthwise" else layer.in_shape[0] * taps
+    return (
+        words <= arch.weight_words
+        and ring_rows(layer) * -(-row // (arch.accumulators // SUB_BANKS)) <= SUB_BANKS
+    )
 
 
 def operands(case: Case) -> Operands:
@@ -271,9 +252,8 @@ def handful(arch: Arch) -> list[Case]:
     """Small passes of every kind, for simulators that are slow; the machine has four lanes or more."""
 
     def case(kind, in_shape, out_shape, kernel=(1, 1), stride=1, padding=(0, 0), **changes) -> Case:
-        layer = Layer(
-            "l", kind, "x", in_shape, out_shape, kernel, (stride,) * 2, padding, changes.pop("relu", True)
-        )
+        special = {name: changes.pop(name) for name in ("relu", "dilation", "transposed") if name in changes}
+        layer = Layer("l", kind, "x", in_shape, out_shape, kernel, stride, padding, **special)
         fields = {
             "arch": arch,
             "owned": tuple(range(out_shape[1])),
@@ -294,6 +274,11 @@ def handful(arch: Arch) -> list[Case]:
     return [
         case("conv", (5, 6, 7), (4, 6, 7), (3, 3), padding=(1, 1)),
         case("conv", (6, 5, 9), (3, 3, 5), (5, 2), 2, (2, 1), relu=False, target=Code(6, 0, True)),
+        case("conv", (2, 11, 13), (4, 3, 2), (11, 9), (3, 5), (3, 1)),
+        case("conv", (3, 7, 9), (4, 7, 9), (3, 3), padding=(2, 2), dilation=(2, 2), owned=(0, 2, 6, 1, 3)),
+        case("depthwise", (4, 5, 12), (4, 3, 6), (3, 3), (2, 1), (3, 3), dilation=(3, 3), owned=(0, 1, 2)),
+        case("conv", (3, 4, 3), (3, 8, 7), (3, 4), (2, 2), (0, 1), transposed=True),
+        case("conv", (3, 3, 4), (2, 8, 11), (2, 1), (3, 3), transposed=True),
         case("depthwise", (4, 5, 6), (4, 5, 6), (3, 3), padding=(1, 1), source=Code(7, 1, True)),
         case("depthwise", (3, 4, 8), (3, 2, 4), (2, 2), 2, out_block=2, arch=dense),
         case("linear", (40, 1, 1), (4, 1, 1), density=0.1),

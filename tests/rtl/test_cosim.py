@@ -209,9 +209,11 @@ def test_a_tool_that_is_missing_or_fails_is_one_clear_line(monkeypatch, tmp_path
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"stride": 3}, "stride: the core takes 1 .. 2, this pass needs 3"),
-        ({"kernel": (8, 1)}, "kernel height: the core takes 1 .. 7"),
-        ({"out_width": 200, "width": 200}, "sub-banks of the ring"),
+        (
+            {"layer": Layer("l", "conv", "x", (5, 6, 17), (4, 6, 1), (1, 17))},
+            "columns of the kernel: a core takes",
+        ),
+        ({"layer": Layer("l", "conv", "x", (5, 6, 200), (4, 6, 200))}, "sub-banks of the ring"),
         ({"channels": 500}, "weight words"),
         ({"shift": 48}, "shift: the core takes 1 .. 47"),
     ],

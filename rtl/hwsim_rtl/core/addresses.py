@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
-from hwsim.machine.descriptors import MAX_KERNEL
+from hwsim.machine.descriptors import DEPTHWISE_KERNEL
 from hwsim_rtl.core.payloads import (
-    KERNEL_BITS,
+    OFFSET_BITS,
     SUB_BANK_BITS,
     BankAccess,
     PassConfig,
@@ -19,9 +21,11 @@ from hwsim_rtl.core.payloads import (
     weight_address_bits,
 )
 
-KERNEL_TAP = data.StructLayout({"column": KERNEL_BITS, "row": KERNEL_BITS})
-# Where a lane's accumulator lies, if ``met``: ``step`` columns to the left of x, which is in ``sub_bank``.
-PLACE = data.StructLayout({"met": 1, "sub_bank": SUB_BANK_BITS, "step": KERNEL_BITS})
+OWN_BITS = (DEPTHWISE_KERNEL - 1).bit_length()
+OWN_TAP = data.StructLayout({"column": OWN_BITS, "row": OWN_BITS})  # of a depthwise lane
+# Where a lane's accumulator lies, if ``met``: ``offset`` to the left of the item's column, which is in
+# ``sub_bank``.
+PLACE = data.StructLayout({"met": 1, "sub_bank": SUB_BANK_BITS, "offset": OFFSET_BITS})
 
 
 class TapAddresses(wiring.Component):
@@ -73,26 +77,25 @@ class TapAddresses(wiring.Component):
             tap.eq(self.taps.payload),
         ]
 
-        # Second cycle: the taps of the lanes; x in columns of the output.
+        # Second cycle: the taps of the lanes; the column in the row.
         m.submodules.own_taps = own_taps = _own_taps(arch.columns)
         own = own_taps.read_port()
-        m.d.comb += own.addr.eq(Cat(config.kernel_width, tap.step))
+        m.d.comb += own.addr.eq(Cat(config.kernel_width[:OWN_BITS], tap.step))
         valid, placed = Signal(), Signal(Tap(arch))
         base = Signal(bank_address_bits(arch), reset_less=True)
         m.d.sync += [
             valid.eq(has_tap),
             placed.eq(tap),
-            base.eq(Mux(depthwise, tap.pixel, 0) + (tap.x >> config.stride_two)),
+            base.eq(Mux(depthwise, tap.pixel, 0) + tap.column),
         ]
 
-        # Third cycle: the sub-bank; a row may have several. x and the tap's column are both odd or both even
-        # at stride 2.
+        # Third cycle: the sub-bank; a row may have several.
         low_bits = len(base) - SUB_BANK_BITS
+        offsets = [kernel_column.offset for kernel_column in config.kernel_columns]
 
         def place(kernel_row: Value, kernel_column: Value, met: Value) -> Value:
-            begin = placed.sub_banks.as_value().bit_select(kernel_row + (kernel_row << 1), SUB_BANK_BITS)
-            sub_bank = (begin + base[low_bits:])[:SUB_BANK_BITS]
-            return Cat(met, sub_bank, (kernel_column >> config.stride_two)[:KERNEL_BITS])
+            sub_bank = (_chosen(placed.sub_banks, kernel_row) + base[low_bits:])[:SUB_BANK_BITS]
+            return Cat(met, sub_bank, _chosen(offsets, kernel_column))
 
         shared = Signal(PLACE, reset_less=True)
         lanes = [Signal(PLACE, name=f"lane{lane}", reset_less=True) for lane in range(arch.columns)]
@@ -108,12 +111,12 @@ class TapAddresses(wiring.Component):
         for lane, target in enumerate(lanes):
             with m.If(depthwise):
                 row, column = own.data[lane].row, own.data[lane].column
-                met = placed.rows.bit_select(row, 1) & placed.columns.bit_select(column, 1)
+                met = _chosen(placed.rows, row) & _chosen(placed.columns, column)
                 m.d.sync += target.as_value().eq(place(row, column, valid & met))
 
         # Fourth cycle: the addresses.
         def address(place: Value) -> Value:
-            return Cat(base_low, place.sub_bank) - place.step
+            return Cat(base_low, place.sub_bank) - place.offset
 
         shared_address = Signal.like(base)
         m.d.comb += shared_address.eq(address(shared))
@@ -126,19 +129,29 @@ class TapAddresses(wiring.Component):
 
 
 def _times(row: Value, width: Value, column: Value) -> Value:
-    """``row * width + column``, of 3 bits each: too small for a multiplier block, which yosys would take."""
+    """``row * width + column``, of 4 and 5 bits: too small for a multiplier block, which yosys would take."""
     return sum((Mux(bit, width << i, 0) for i, bit in enumerate(row)), start=column)
+
+
+def _chosen(values: Iterable[Value], number: Value) -> Value:
+    """The value of that number; there are as many as it can name, or more."""
+    left = list(values)[: 1 << len(number)]
+    for bit in number:
+        left = [Mux(bit, odd, even) for even, odd in zip(left[::2], left[1::2], strict=True)]
+    return left[0]
 
 
 def _own_taps(columns: int) -> Memory:
     """The taps of all depthwise lanes, lane l's number step * M + l, by kernel width and, above it, step.
 
-    What lies below the largest kernel is given row 7, which no mask has.
+    A kernel of DEPTHWISE_KERNEL columns has width 0. What lies below the last row that a kernel may have is
+    given the last column, which such a kernel has not.
     """
-    steps = -(-(MAX_KERNEL**2) // columns)
+    steps = -(-(DEPTHWISE_KERNEL**2) // columns)
+    nowhere = {"row": 0, "column": DEPTHWISE_KERNEL - 1}
     table = []
     for step in range(1 << (steps - 1).bit_length()):
-        for width in range(1 << KERNEL_BITS):
-            taps = (divmod(step * columns + lane, max(width, 1)) for lane in range(columns))
-            table.append([{"row": min(row, MAX_KERNEL), "column": column} for row, column in taps])
-    return Memory(shape=data.ArrayLayout(KERNEL_TAP, columns), depth=len(table), init=table)
+        for width in (DEPTHWISE_KERNEL, *range(1, DEPTHWISE_KERNEL)):
+            taps = (divmod(step * columns + lane, width) for lane in range(columns))
+            table.append([{"row": r, "column": c} if r < DEPTHWISE_KERNEL else nowhere for r, c in taps])
+    return Memory(shape=data.ArrayLayout(OWN_TAP, columns), depth=len(table), init=table)

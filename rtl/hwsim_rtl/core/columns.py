@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
-from hwsim.machine.descriptors import COUNT_BITS, MAX_KERNEL
-from hwsim_rtl.core.payloads import Item, PassConfig, Placed
+from hwsim.machine.descriptors import MAX_KERNEL
+from hwsim_rtl.core.payloads import COLUMN_BITS, OFFSET_BITS, STRIDE_BITS, Item, PassConfig, Placed
 
 
 class ValidColumns(wiring.Component):
-    """Find the kernel columns kx for which (x + padding - kx) / stride is an output column.
+    """Find the kernel columns that lead from a value to a column of the output.
 
     Combinational; one item a cycle.
 
@@ -38,20 +38,29 @@ class ValidColumns(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, placed, item = self.config, self.placed.payload, self.items.payload
-        beyond = Signal(signed(COUNT_BITS + 1))  # columns below it meet an output beyond the last one
-        m.d.comb += beyond.eq(placed.x - config.column_limit)
+        stride, column = config.column.stride, placed.column
+        # In so few bits a product is shorter as a sum than in a multiplier.
+        multiple = sum((Mux(bit, column << i, 0) for i, bit in enumerate(stride)), start=Const(0))
+        remainder = Signal(STRIDE_BITS + 1)
+        beyond = Signal(signed(COLUMN_BITS + 1))  # offsets up to it lead beyond the last column
+        m.d.comb += [
+            remainder.eq(Mux(stride == 0, 0, placed.x - multiple)),
+            beyond.eq(column - config.out_width),
+        ]
+        right, right_of_all = column[:OFFSET_BITS], (column >> OFFSET_BITS) > 0
+        left, left_of_all = beyond[:OFFSET_BITS], beyond < 0
         columns = Cat(
-            (column <= placed.x)
-            & (column >= beyond)
-            & (column < config.kernel_width)
-            & (~config.stride_two | (placed.x[0] == column % 2))
-            for column in range(MAX_KERNEL)
+            (number < config.kernel_width)
+            & (kernel_column.remainder == remainder)
+            & (right_of_all | ((column >= 0) & (kernel_column.offset <= right)))
+            & (left_of_all | (((beyond >> OFFSET_BITS) == 0) & (kernel_column.offset > left)))
+            for number, kernel_column in enumerate(config.kernel_columns)
         )
         m.d.comb += [
             self.items.valid.eq(self.placed.valid),
             item.value.eq(placed.value),
             item.columns.eq(columns & placed.present.replicate(MAX_KERNEL)),
-            item.x.eq(placed.x),
+            item.column.eq(column),
             item.weight.eq(placed.weight),
             item.pixel.eq(placed.pixel),
             item.row_end.eq(placed.row_end),

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import MAC_LATENCY, SUB_BANKS, Arch
 from hwsim.machine.descriptors import COUNT_BITS, sub_bank_depth
-from hwsim_rtl.core.payloads import KERNEL_BITS, DrainRead, PassConfig, bank_address_bits
+from hwsim_rtl.core.payloads import DONE_BITS, DrainRead, PassConfig, bank_address_bits
 
 
 class DrainControl(wiring.Component):
@@ -42,7 +42,7 @@ class DrainControl(wiring.Component):
         self._arch = arch
         super().__init__(
             {
-                "rows_done": In(KERNEL_BITS),
+                "rows_done": In(DONE_BITS),
                 "config": In(PassConfig(arch)),
                 "start": In(1),
                 "credit": In(1),
@@ -57,7 +57,7 @@ class DrainControl(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         arch, config, read = self._arch, self.config, self.reads.payload
-        waits = [self.rows_done, *(Signal(KERNEL_BITS, name=f"done{i}") for i in range(1, MAC_LATENCY))]
+        waits = [self.rows_done, *(Signal(DONE_BITS, name=f"done{i}") for i in range(1, MAC_LATENCY))]
         m.d.sync += [after.eq(before) for before, after in pairwise(waits)]
         pending = Signal(range(SUB_BANKS + 1))  # rows that are complete and not yet read
 

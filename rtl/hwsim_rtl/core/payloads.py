@@ -7,15 +7,29 @@ from amaranth import signed, unsigned
 from amaranth.lib import data
 
 from hwsim.arch import SUB_BANKS, WEIGHT_PORT_WORDS, Arch
-from hwsim.machine.descriptors import COUNT_BITS, MAX_KERNEL, sub_bank_depth
+from hwsim.machine.descriptors import (
+    COUNT_BITS,
+    DEPTHWISE_KERNEL,
+    MAX_KERNEL,
+    MAX_OFFSET,
+    MAX_STRIDE,
+    SCALED_BITS,
+    TRANSPOSED_SHIFT,
+    sub_bank_depth,
+)
 from hwsim.quantize import MULTIPLIER_BITS, SHIFT_MAX
 from hwsim_rtl.codec.symbol import RAW_BITS, DecoderConfig, EncoderConfig
 
 SUM_BITS = 32  # of an accumulator, a bias and a product; all wrap
 RECIPROCAL_BITS = 17
-KERNEL_BITS = 3  # of a number of a kernel row or column, 0 .. 6
+KERNEL_BITS = (MAX_KERNEL - 1).bit_length()  # of a number of a kernel row or column
+STRIDE_BITS = (MAX_STRIDE - 1).bit_length()  # of a remainder
+OFFSET_BITS = MAX_OFFSET.bit_length()
+DONE_BITS = (SUB_BANKS - 1).bit_length()  # of rows that are complete at once: all are open in the ring
+COLUMN_BITS = COUNT_BITS + 2  # of a column of the output, with a sign, before it is known to be one
 SUB_BANK_BITS = (SUB_BANKS - 1).bit_length()
 CHANNEL_WORDS_BITS = (MAX_KERNEL**2).bit_length()
+STEP_BITS = (DEPTHWISE_KERNEL**2 - 1).bit_length()  # of a number of a depthwise channel's weight word
 
 
 def bank_address_bits(arch: Arch) -> int:
@@ -59,6 +73,31 @@ class RequantizeConfig(data.Struct):
     signed: 1
 
 
+class ColumnConfig(data.Struct):
+    """How a value's x becomes ``column``, the column of the output from which its taps lead.
+
+    Of a convolution it is (x + padding) div stride; of a transposed one, x * stride - padding + Kw - 1.
+    Both are (x * ``factor`` + ``begin``) >> (TRANSPOSED_SHIFT + ``shift``), with a reciprocal of the stride
+    or with itself, where x * ``factor`` is position * ``factor`` - its channel in the segment *
+    ``channel``. ``padding``: on the left, modulo 32. ``stride``: for the remainder, which is 0 for 0.
+    """
+
+    factor: unsigned(RECIPROCAL_BITS)
+    shift: unsigned((COUNT_BITS + STRIDE_BITS - TRANSPOSED_SHIFT).bit_length())
+    channel: unsigned(SCALED_BITS)
+    begin: unsigned(SCALED_BITS)
+    padding: unsigned(STRIDE_BITS + 1)
+    stride: unsigned(STRIDE_BITS + 1)
+
+
+class KernelColumn(data.Struct):
+    """Which values meet a kernel column: those whose (x + padding) has the ``remainder`` by the stride, and
+    whose ``column``, less ``offset``, is one of the output."""
+
+    remainder: unsigned(STRIDE_BITS)
+    offset: unsigned(OFFSET_BITS)
+
+
 class PassConfig(data.StructLayout):
     """What a core must know of a pass; constant from ``start`` to ``done``.
 
@@ -70,11 +109,10 @@ class PassConfig(data.StructLayout):
         width: W of the input map; reciprocal: ceil(2^(16 + reciprocal_shift) / width), where
             reciprocal_shift = ceil(log2(width)), so that it has 17 bits and is exact for positions below
             2^16.
-        padding: on the left. stride_two: stride is 2, not 1. kernel_width: Kw.
-        column_limit: stride * (Wo - 1), the rightmost x + padding - kx that meets an output.
+        column, kernel_columns: which columns of the output a value meets. kernel_width: Kw.
         channel_words: weight words of an input channel: Kh Kw, or ceil(Kh Kw / M) if depthwise.
         segment_words: weight words of a whole segment; pass_loads: loads of weights of the pass.
-        out_width: Wo. ring: Kh + 1 rows; row_sub_banks: that a row of the ring owns.
+        out_width: Wo. ring: rows of accumulators; row_sub_banks: that a row of the ring owns.
         owned: output rows of the pass. channels: that it drains; out_block: of an output segment.
     """
 
@@ -89,10 +127,9 @@ class PassConfig(data.StructLayout):
                 "width": COUNT_BITS,
                 "reciprocal": RECIPROCAL_BITS,
                 "reciprocal_shift": range(COUNT_BITS + 1),
-                "padding": KERNEL_BITS,
-                "stride_two": 1,
-                "kernel_width": KERNEL_BITS,
-                "column_limit": COUNT_BITS,
+                "column": ColumnConfig,
+                "kernel_width": range(MAX_KERNEL + 1),
+                "kernel_columns": data.ArrayLayout(KernelColumn, MAX_KERNEL),
                 "channel_words": CHANNEL_WORDS_BITS,
                 "segment_words": range(arch.weight_words + 1),
                 "pass_loads": range(arch.weight_words // WEIGHT_PORT_WORDS + 1),
@@ -109,8 +146,8 @@ class PassConfig(data.StructLayout):
 class RowDescriptor(data.Struct):
     """What an input row of the pass reaches.
 
-    ``taps``: mask of the kernel rows kh that lead to an owned output row; with kh ascending those rows
-    descend from number ``newest`` without a gap. ``sub_banks``: for each kernel row, the first sub-bank of
+    ``taps``: mask of the kernel rows that lead to an owned output row, the last of which has the number
+    ``newest``. ``sub_banks``: for each kernel row, the first sub-bank of
     the owned row that it leads to, that row's number modulo the ring times ``row_sub_banks``; any, if it
     leads to none. ``done``: owned rows that are complete after this input row.
     """
@@ -118,15 +155,15 @@ class RowDescriptor(data.Struct):
     taps: unsigned(MAX_KERNEL)
     sub_banks: data.ArrayLayout(unsigned(SUB_BANK_BITS), MAX_KERNEL)
     newest: unsigned(COUNT_BITS)
-    done: unsigned(KERNEL_BITS)
+    done: unsigned(DONE_BITS)
 
 
 class Placed(data.StructLayout):
     """An item whose position is known.
 
-    Members: ``present``: it has a ``value``; ``x``: of the value, plus the padding on the left; ``weight``:
-    its channel's first weight word, counted through the pass; ``pixel``: channel * Wo; ``row_end``: last of
-    its input row.
+    Members: ``present``: it has a ``value``; ``x``: of the value, plus the padding on the left, modulo 32;
+    ``column``: see :class:`ColumnConfig`; ``weight``: its channel's first weight word, counted through the
+    pass; ``pixel``: channel * Wo; ``row_end``: last of its input row.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -134,7 +171,8 @@ class Placed(data.StructLayout):
             {
                 "present": 1,
                 "value": arch.activation_bits,
-                "x": COUNT_BITS,
+                "x": STRIDE_BITS + 1,
+                "column": signed(COLUMN_BITS),
                 "weight": weight_address_bits(arch),
                 "pixel": bank_address_bits(arch),
                 "row_end": 1,
@@ -144,14 +182,14 @@ class Placed(data.StructLayout):
 
 class Item(data.StructLayout):
     """What the item FIFO holds: ``columns``, the mask of the kernel columns that meet an output, is 0 without
-    a value; ``x`` has only the bits that matter then. The rest as in :class:`Placed`."""
+    a value; ``column`` has only the bits that matter then. The rest as in :class:`Placed`."""
 
     def __init__(self, arch: Arch) -> None:
         super().__init__(
             {
                 "value": arch.activation_bits,
                 "columns": MAX_KERNEL,
-                "x": bank_address_bits(arch) + 1,
+                "column": bank_address_bits(arch),
                 "weight": weight_address_bits(arch),
                 "pixel": bank_address_bits(arch),
                 "row_end": 1,
@@ -173,11 +211,11 @@ class Tap(data.StructLayout):
                 "value": arch.activation_bits,
                 "kernel_row": KERNEL_BITS,
                 "kernel_column": KERNEL_BITS,
-                "step": CHANNEL_WORDS_BITS,
+                "step": STEP_BITS,
                 "rows": MAX_KERNEL,
                 "columns": MAX_KERNEL,
                 "sub_banks": data.ArrayLayout(unsigned(SUB_BANK_BITS), MAX_KERNEL),
-                "x": bank_address_bits(arch) + 1,
+                "column": bank_address_bits(arch),
                 "weight": weight_address_bits(arch),
                 "pixel": bank_address_bits(arch),
             }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from amaranth import Module, Signal
+from amaranth import Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
-from hwsim.machine.descriptors import COUNT_BITS
+from hwsim.machine.descriptors import COUNT_BITS, SCALED_BITS, TRANSPOSED_SHIFT
 from hwsim_rtl.codec.symbol import Symbol
 from hwsim_rtl.core.payloads import (
     RECIPROCAL_BITS,
@@ -24,7 +24,8 @@ class PositionCounter(wiring.Component):
     """Give every symbol that makes an item its channel and x.
 
     The position in the segment is a running sum; channel = position * reciprocal >> (16 + shift) and
-    x = position - channel * width, so that a run may cross any number of map rows.
+    x = position - channel * width, so that a run may cross any number of map rows. The column of the output
+    is found beside x, and not from it: what x is multiplied by distributes over the difference.
 
     Latency 5 cycles from ``symbols`` to ``items``; one symbol a cycle.
 
@@ -81,6 +82,11 @@ class PositionCounter(wiring.Component):
             m.d.sync += [after.eq(before) for before, after in pairwise(wire)]
 
         product = Signal(COUNT_BITS + RECIPROCAL_BITS)
+        scaled = [
+            Signal(SCALED_BITS, name=f"scaled{i}") for i in (2, 3, 4)
+        ]  # position, from the output's left
+        skipped_scaled = Signal(SCALED_BITS)
+        column = Signal(signed(SCALED_BITS))
         channel = Signal(range(arch.columns))
         skipped = Signal(COUNT_BITS)  # values of the channels before
         words = Signal(weight_address_bits(arch))
@@ -91,9 +97,15 @@ class PositionCounter(wiring.Component):
             skipped.eq(channel * config.width),
             words.eq(channel * config.channel_words),
             pixel.eq(channel * config.out_width),
-            item[5].x.eq(at[4] - skipped + config.padding),
+            scaled[0].eq(at[1] * config.column.factor),
+            scaled[1].eq(scaled[0] + config.column.begin),
+            scaled[2].eq(scaled[1]),
+            skipped_scaled.eq(channel * config.column.channel),
+            item[5].x.eq(at[4] - skipped + config.column.padding),
+            item[5].column.eq(column >> TRANSPOSED_SHIFT >> config.column.shift),
             item[5].weight.eq(item[4].weight + words),
             item[5].pixel.eq(pixel),
         ]
+        m.d.comb += column.eq(scaled[2] - skipped_scaled)
         m.d.comb += [self.items.valid.eq(valid[-1]), self.items.payload.eq(item[-1])]
         return m

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
 from hwsim.machine.descriptors import COUNT_BITS, MAX_KERNEL
-from hwsim_rtl.core.payloads import KERNEL_BITS, Item, PassConfig, RowDescriptor, Tap
+from hwsim_rtl.core.payloads import DONE_BITS, Item, PassConfig, RowDescriptor, Tap
 
 
 class Scatter(wiring.Component):
@@ -40,7 +40,7 @@ class Scatter(wiring.Component):
                 "config": In(PassConfig(arch)),
                 "row_limit": In(COUNT_BITS + 1),
                 "taps": Out(stream.Signature(Tap(arch), always_ready=True)),
-                "rows_done": Out(KERNEL_BITS),
+                "rows_done": Out(DONE_BITS),
             }
         )
 
@@ -67,7 +67,7 @@ class Scatter(wiring.Component):
             rows.eq(Mux(busy, held_rows, row.taps)),
             columns.eq(Mux(busy, held_columns, self.items.payload.columns)),
             step.eq(Mux(busy, held_step, 0)),
-            useful.eq(busy | self.items.payload.columns.any()),
+            useful.eq(busy | (self.items.payload.columns.any() & row.taps.any())),
         ]
 
         # The lowest tap goes first; then the columns after it; then the next row.
@@ -108,7 +108,7 @@ class Scatter(wiring.Component):
             tap.rows.eq(row.taps),
             tap.columns.eq(item.columns),
             tap.sub_banks.eq(row.sub_banks),
-            tap.x.eq(item.x),
+            tap.column.eq(item.column),
             tap.weight.eq(item.weight),
             tap.pixel.eq(item.pixel),
         ]
@@ -117,12 +117,11 @@ class Scatter(wiring.Component):
 
 def _without_lowest(mask: Value) -> Value:
     """The mask less its lowest 1."""
-    return Cat(bit & mask[:i].any() for i, bit in enumerate(mask))
+    return (mask & (mask - 1))[: len(mask)]
 
 
 def _lowest(mask: Value) -> Value:
     """Number of the lowest 1 of a mask that is not 0."""
-    number: Value = Cat()
-    for i in reversed(range(len(mask))):
-        number = Mux(mask[i], i, number)
-    return number
+    lowest = mask & ~(mask - 1)[: len(mask)]
+    bits = range((len(mask) - 1).bit_length())
+    return Cat(Cat(lowest[i] for i in range(len(mask)) if i >> bit & 1).any() for bit in bits)

@@ -184,7 +184,7 @@ class _Buffers:
     def _bound(self, stimulus: PassStimulus, values: int) -> int:
         """More cycles than the pass can take: every value alone, every word and every stall waited for."""
         geometry = stimulus.geometry
-        taps = geometry.kernel[0] * geometry.kernel[1]
+        taps = geometry.layer.kernel[0] * geometry.layer.kernel[1]
         read = len(self.rows) * geometry.channels * geometry.width
         stalls = len(self.ready) // max(1, int(np.count_nonzero((self.ready & 3) == 3))) + 1
         waits = int(self.arrival.max(initial=0)) + len(self.words)

@@ -9,6 +9,7 @@ import numpy as np
 
 from hwsim.arch import WORD_BITS, Arch
 from hwsim.errors import ArchError
+from hwsim.layer import Kind, Layer
 from hwsim.machine.descriptors import Code, PassGeometry, lane_weights, sub_bank_depth
 from hwsim_rtl.cosim.simulator import PassStimulus
 
@@ -23,14 +24,8 @@ def training_passes(arch: Arch) -> list[PassStimulus]:
     code = Code(min(8, arch.activation_bits), 0)
     width = min(24, 2 * sub_bank_depth(arch))
     pixel = PassGeometry(
-        depthwise=False,
+        layer=Layer("pixel", "conv", "x", (1, 1, 1), (arch.columns, 1, 1)),
         channels=1,
-        height=1,
-        width=1,
-        kernel=(1, 1),
-        stride=1,
-        padding=(0, 0),
-        out_width=1,
         owned=(0,),
         out_channels=arch.columns,
         block=1,
@@ -40,10 +35,17 @@ def training_passes(arch: Arch) -> list[PassStimulus]:
         shift=16,
         relu=True,
     )
-    linear = replace(pixel, channels=min(64, arch.weight_words))
-    image = replace(pixel, channels=8, height=12, width=width, out_width=width, owned=range(12))
-    convolution = replace(image, kernel=(3, 3), padding=(1, 1))
-    depthwise = replace(convolution, depthwise=True, channels=1, out_channels=1)
+
+    def geometry_of(kind: Kind, channels: int, height: int, width: int, kernel: int) -> PassGeometry:
+        shape, filters = (channels, height, width), channels if kind == "depthwise" else arch.columns
+        padding = (kernel // 2, kernel // 2)
+        layer = Layer("l", kind, "x", shape, (filters, height, width), (kernel, kernel), (1, 1), padding)
+        made = 1 if kind == "depthwise" else filters
+        return replace(pixel, layer=layer, channels=channels, owned=range(height), out_channels=made)
+
+    linear = geometry_of("linear", min(64, arch.weight_words), 1, 1, 1)
+    convolution = geometry_of("conv", 8, 12, width, 3)
+    depthwise = geometry_of("depthwise", 1, 12, width, 3)
     return [
         _stimulus(geometry, arch)
         for shape in (pixel, linear, convolution, depthwise)
@@ -64,11 +66,12 @@ def _stimulus(geometry: PassGeometry, arch: Arch) -> PassStimulus:
     """The pass on random values and weights."""
     rng = np.random.default_rng(0)
     segments = []
-    for _ in range(geometry.height * geometry.channels):
+    for _ in range(geometry.layer.in_shape[1] * geometry.channels):
         values = rng.integers(1 << geometry.source.bits, size=geometry.width)
         values[rng.random(geometry.width) >= DENSITY] = 0
         segments.append(_words(values, geometry))
-    filters = (geometry.out_channels, 1 if geometry.depthwise else geometry.channels, *geometry.kernel)
+    weights = 1 if geometry.depthwise else geometry.channels
+    filters = (geometry.out_channels, weights, *geometry.layer.kernel)
     limit = 1 << arch.weight_bits - 1
     return PassStimulus(
         geometry=geometry,

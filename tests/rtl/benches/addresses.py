@@ -7,22 +7,24 @@ from cocotb.triggers import RisingEdge
 from streams import Coverage, bench_case, pack, start_clock, unpack
 
 from hwsim.arch import SUB_BANKS, Arch
-from hwsim.machine.descriptors import MAX_KERNEL, sub_bank_depth
+from hwsim.machine.descriptors import DEPTHWISE_KERNEL, MAX_KERNEL, sub_bank_depth
 from hwsim_rtl.core.payloads import SUB_BANK_BITS, BankAccess, PassConfig, Tap
 
 WEIGHT_LATENCY, LATENCY = 1, 4
 
 
-def random_tap(arch: Arch, width: int, stride: int, depthwise: bool) -> dict:
+def random_tap(arch: Arch, config: dict) -> dict:
     """A tap of an item whose columns all meet an output, in fields of ``Tap``; ``sub_banks`` is a list."""
-    out = random.randrange(sub_bank_depth(arch))
-    first = random.randrange(stride if width >= stride else 1)
-    x = out * stride + first  # to the output `out` by column `first`, to outputs before by the ones after
-    met = [column for column in range(first, width, stride) if column <= x]
+    width = config["kernel_width"]
+    offsets = [each["offset"] for each in config["kernel_columns"][:width]]
+    column = random.randrange(sub_bank_depth(arch)) + min(offsets)
+    met = [number for number, offset in enumerate(offsets) if offset <= column]
     columns = random.sample(met, random.randint(1, len(met)))
-    rows = random.sample(range(MAX_KERNEL), random.randint(1, MAX_KERNEL))
+    most = DEPTHWISE_KERNEL if config["depthwise"] else MAX_KERNEL
+    rows = random.sample(range(most), random.randint(1, most))
     size = SUB_BANKS * sub_bank_depth(arch)
-    steps = -(-MAX_KERNEL * width // arch.columns)
+    steps = -(-DEPTHWISE_KERNEL * width // arch.columns)
+    depthwise = config["depthwise"]
     return {
         "value": random.getrandbits(arch.activation_bits),
         "kernel_row": random.choice(rows),
@@ -31,24 +33,26 @@ def random_tap(arch: Arch, width: int, stride: int, depthwise: bool) -> dict:
         "rows": sum(1 << row for row in rows),
         "columns": sum(1 << column for column in columns),
         "sub_banks": [random.randrange(SUB_BANKS - 1) for _ in range(MAX_KERNEL)],
-        "x": x,
+        "column": column,
         "weight": random.randrange(arch.weight_words - MAX_KERNEL**2),
         "pixel": random.randrange(sub_bank_depth(arch)) if depthwise else random.randrange(size),
     }
 
 
-def lane_access(arch: Arch, config: dict, stride: int, tap: dict, lane: int) -> int | None:
+def lane_access(arch: Arch, config: dict, tap: dict, lane: int) -> int | None:
     """The accumulator that a lane adds to, or None."""
     row, column = tap["kernel_row"], tap["kernel_column"]
     if config["depthwise"]:
         row, column = divmod(tap["step"] * arch.columns + lane, config["kernel_width"])
-        if row >= MAX_KERNEL or not (tap["rows"] >> row & 1 and tap["columns"] >> column & 1):
+        if row >= DEPTHWISE_KERNEL or not (tap["rows"] >> row & 1 and tap["columns"] >> column & 1):
             return None
     elif lane >= config["channels"]:
         return None
-    channel = tap["pixel"] if config["depthwise"] else 0
-    assert (tap["x"] - column) % stride == 0
-    return tap["sub_banks"][row] * sub_bank_depth(arch) + channel + (tap["x"] - column) // stride
+    pixel = (tap["pixel"] if config["depthwise"] else 0) + tap["column"]
+    address = (
+        tap["sub_banks"][row] * sub_bank_depth(arch) + pixel - config["kernel_columns"][column]["offset"]
+    )
+    return address % (SUB_BANKS * sub_bank_depth(arch))
 
 
 @cocotb.test()
@@ -56,13 +60,14 @@ async def every_lane_gets_its_accumulator_and_the_tap_its_weight(dut):
     case = bench_case()
     arch = Arch(**case["arch"])
     coverage = Coverage()
-    await start_clock(dut, "taps__valid", "config")
+    await start_clock(dut, "taps__valid", "taps__payload", "config")
     for number in range(case["passes"]):
-        depthwise, stride = number % 2, random.randint(1, 2)
+        depthwise, spread = number % 2, (1, 3, 15)[number // 2 % 3]
+        most = DEPTHWISE_KERNEL if depthwise else MAX_KERNEL
         config = {
             "depthwise": depthwise,
-            "stride_two": stride - 1,
-            "kernel_width": random.choice([MAX_KERNEL, random.randint(1, MAX_KERNEL)]),
+            "kernel_columns": [{"offset": random.randrange(spread)} for _ in range(MAX_KERNEL)],
+            "kernel_width": random.choice([most, random.randint(1, most)]),
             "channels": random.choice([arch.columns, random.randint(1, arch.columns)]),
         }
         width = config["kernel_width"]
@@ -74,7 +79,7 @@ async def every_lane_gets_its_accumulator_and_the_tap_its_weight(dut):
         for _ in range(case["taps"] + LATENCY):
             tap = None
             if len(sent) < case["taps"] and random.random() < 0.8:
-                tap = random_tap(arch, width, stride, bool(depthwise))
+                tap = random_tap(arch, config)
                 packed = sum(bank << SUB_BANK_BITS * row for row, bank in enumerate(tap["sub_banks"]))
                 dut.taps__payload.value = pack(Tap(arch), tap | {"sub_banks": packed})
             dut.taps__valid.value = int(tap is not None)
@@ -92,14 +97,14 @@ async def every_lane_gets_its_accumulator_and_the_tap_its_weight(dut):
                 assert before is None or int(dut.value.value) == before["value"]
                 for lane in range(arch.columns):
                     access = unpack(BankAccess(arch), int(getattr(dut, f"accesses__{lane}").value))
-                    expected = before and lane_access(arch, config, stride, before, lane)
+                    expected = before and lane_access(arch, config, before, lane)
                     assert bool(access["valid"]) == (expected is not None), (config, before, lane)
                     if expected is not None:
                         assert access["address"] == expected, (config, before, lane)
                         coverage.hit("lane", (depthwise, lane))
-                        coverage.hit("stride", (depthwise, stride))
+                        coverage.hit("spread", (depthwise, spread))
                     coverage.hit("idle lane", (depthwise, before is not None and expected is None))
     coverage.require("lane", [(0, lane) for lane in range(arch.columns)], 10)
-    coverage.require("lane", [(1, lane) for lane in range(min(arch.columns, MAX_KERNEL**2))], 3)
-    coverage.require("stride", [(kind, stride) for kind in (0, 1) for stride in (1, 2)], 20)
+    coverage.require("lane", [(1, lane) for lane in range(min(arch.columns, DEPTHWISE_KERNEL**2))], 3)
+    coverage.require("spread", [(kind, spread) for kind in (0, 1) for spread in (1, 3, 15)], 20)
     coverage.require("idle lane", [(1, True)] + [(0, True)] * (arch.columns > 1), 20)

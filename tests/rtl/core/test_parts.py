@@ -86,7 +86,7 @@ def test_scatter_issues_every_tap_in_its_cycle(stalls):
 @pytest.mark.parametrize("columns", [1, 4, 64])
 def test_addresses_of_every_lane(columns):
     fields = {**FIELDS, "columns": columns}
-    run_bench(TapAddresses(Arch(**fields)), "addresses", arch=fields, passes=16, taps=60)
+    run_bench(TapAddresses(Arch(**fields)), "addresses", arch=fields, passes=18, taps=80)
 
 
 def test_launcher_starts_every_pass_in_its_cycle():
