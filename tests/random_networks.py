@@ -1,6 +1,7 @@
 """Random chains of layers with their maps, and random machines, as hypothesis draws them."""
 
 from dataclasses import dataclass
+from typing import Any, get_args
 
 import numpy as np
 from hypothesis import assume
@@ -58,17 +59,38 @@ def chains(draw, images: int = 1) -> MemoryTrace:
     return MemoryTrace(tuple(layers), values, order, bits)
 
 
-machines = st.builds(
-    Arch,
-    cores=st.integers(1, 9),
-    columns=st.sampled_from([1, 2, 4]),
-    run_max=st.sampled_from([1, 4, 16]),
-    fifo_depth=st.sampled_from([DECODE_LATENCY + 1, 16]),
-    weight_words=st.sampled_from([64, 100, 9216]),  # 63 is the largest pass of these layers
-    map_buffer=st.sampled_from([0, 100, 400, 100_000]),
-    bytes_per_cycle=st.sampled_from([1, 7, 32, 64]),
-    dram_latency=st.sampled_from([0, 20, 100]),
-    row_split=st.sampled_from(["best", "balanced", "contiguous"]),
-    skip_zeros=st.booleans(),
-    compress=st.booleans(),
-)
+def field_choices(name: str) -> list[Any]:
+    """Values of a field of a machine. What FITTING lacks follows from the field: a new one is varied, too."""
+    field = Arch.model_fields[name]
+    if name in FITTING:
+        return FITTING[name]
+    if field.annotation is bool:
+        return [True, False]
+    if choices := get_args(field.annotation):
+        return list(choices)
+    rules = {
+        key: getattr(rule, key)
+        for rule in field.metadata
+        for key in ("ge", "le", "multiple_of")
+        if hasattr(rule, key)
+    }
+    step, kind = rules.get("multiple_of", 1), type(field.default)
+    near = (field.default / 2 // step * step, field.default * 2)
+    return [field.default, *(kind(max(rules["ge"], min(rules["le"], value))) for value in near)]
+
+
+# Values that suit layers as small as these, or without which none runs.
+FITTING: dict[str, list[Any]] = {
+    "cores": list(range(1, 10)),
+    "columns": [1, 2, 4],
+    "activation_bits": [16],  # maps have up to 16
+    "weight_bits": [8, 12],  # weights have 8
+    "run_max": [1, 4, 16],
+    "fifo_depth": [DECODE_LATENCY + 1, 16],
+    "weight_words": [64, 100, 9216],  # 63 is the largest pass of these layers
+    "map_buffer": [0, 100, 400, 100_000],
+    "bytes_per_cycle": [1, 7, 32, 64],
+    "dram_latency": [0, 20, 100],
+    "energy": [{}, {"mac": 1.5}],
+}
+machines = st.builds(Arch, **{name: st.sampled_from(field_choices(name)) for name in Arch.model_fields})

@@ -7,10 +7,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from hwsim import codec, open_trace, simulate
+from hwsim import codec, networks, open_trace, peers, simulate
 from hwsim.codec import registry
 from hwsim.codec.checks import as_bytes, as_codes
 from hwsim.codec.coder import Coder
+from hwsim.networks.network import Builder, Network
+from hwsim.peers.peer import PEERS, PeerRun, register
 from hwsim.report.contents import Report
 from hwsim.report.write import write_report
 from hwsim.reproduce.entry import Entry, Simulated
@@ -79,3 +81,45 @@ def without_the_new_coder(found: Simulated) -> Simulated:
         }
         maps.append(replace(known, widths=widths))
     return replace(found, maps=tuple(maps))
+
+
+def made_up_network() -> Network:
+    """Two layers of my own."""
+    net = Builder((3, 6, 6))
+    net.linear("fc", net.conv("conv", net.image, 4, 6), 10)
+    return net.network("made_up", "nowhere")
+
+
+def test_a_new_network_is_made_up_from_its_geometry_and_simulated(hwsim, monkeypatch, tmp_path):
+    monkeypatch.setitem(networks._NETWORKS, "made_up", made_up_network)
+    assert "made_up" in networks.names()
+    place = tmp_path / "made_up.zarr.zip"
+    code, _, err = hwsim("synth", "made-up", "--density", 0.5, "--seed", 1, "-o", place, "-q")
+    assert (code, err) == (0, "")
+    result = simulate(place)
+    assert (result.network, [row["layer"] for row in result.per_layer()]) == ("made_up", ["conv", "fc"])
+    assert result.overall()["macs"] == 4 * 3 * 36 + 4 * 10
+
+
+@dataclass(frozen=True)
+class Wasteful:
+    """One multiplier works, the others wait."""
+
+    multipliers: int
+    title: str = "Wasteful"
+    citation: str = "nowhere"
+
+    def run(self, layer, nonzero, weights=None):
+        cycles = useful = int(peers.geometry.useful_macs(layer, nonzero, weights))
+        return PeerRun(cycles, useful, synchronisation=cycles * (self.multipliers - 1))
+
+
+def test_a_new_published_machine_stands_beside_the_others(monkeypatch, tmp_path):
+    monkeypatch.setitem(PEERS, "wasteful", None)  # taken back after the test
+    register("wasteful", lambda multipliers: (Wasteful(multipliers),))
+    machines = peers.peers_named(("wasteful", "cnvlutin"), 256)
+    with open_trace(Tiny().write(tmp_path / "tiny.zarr")) as trace:
+        rows = peers.peer_rows(trace, machines, images=[0])
+    assert {row.machine for row in rows} == {machine.title for machine in machines}
+    mine = [row for row in rows if row.machine == "Wasteful"]
+    assert all(row.of_ideal == 1 / 256 and row.run.slots == 256 * row.run.cycles for row in mine)

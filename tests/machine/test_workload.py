@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_networks import MemoryTrace, chains, machines
+from random_networks import MemoryTrace, chains, field_choices, machines
 
+from hwsim.arch import Arch
 from hwsim.errors import TraceError
+from hwsim.layer import Layer
 from hwsim.machine.passes import Layout, Stream
 from hwsim.machine.simulation import simulate_image
 from hwsim.machine.workload import Workload
@@ -18,6 +20,37 @@ def test_a_workload_kept_for_many_machines_gives_what_a_new_one_gives(trace, mac
     workload = Workload(trace, 0)
     for arch in machines:
         assert simulate_image(workload, arch) == simulate_image(Workload(trace, 0), arch)
+
+
+def bursts() -> MemoryTrace:
+    """Two layers whose time depends on all of a machine: in every row a burst of values, then zeros."""
+    rng = np.random.default_rng(3)
+    values = np.zeros((1, 6, 5, 128), np.uint16)
+    values[..., :20] = rng.integers(1, 200, (1, 6, 5, 20))
+    middle = np.where(rng.random((1, 6, 5, 128)) < 0.4, values[..., ::-1] + 1, 0).astype(np.uint16)
+    layers = (
+        Layer("one", "conv", "m0", (6, 5, 128), (6, 5, 128), (1, 3), padding=(0, 1), output="m1"),
+        Layer("two", "depthwise", "m1", (6, 5, 128), (6, 5, 128), (3, 3), padding=(1, 1)),
+    )
+    return MemoryTrace(layers, {"m0": values, "m1": middle}, 3, 8)
+
+
+BASE = Arch(cores=2, columns=4, run_max=1, fifo_depth=16, bytes_per_cycle=7, map_buffer=400)
+WITHOUT_EFFECT = {"activation_bits", "clock_mhz", "row_split"}  # on the account of bursts()
+
+
+@pytest.mark.parametrize("field", Arch.model_fields)
+def test_what_is_kept_depends_on_every_field_that_matters(field):
+    """A field that is forgotten in a key lets the second machine find what was computed for the first."""
+    trace, differs = bursts(), False
+    for value in field_choices(field):
+        other = BASE.replace(**{field: value})
+        workload = Workload(trace, 0)
+        before = simulate_image(workload, BASE)
+        alone = simulate_image(Workload(trace, 0), other)
+        assert simulate_image(workload, other) == alone
+        differs |= before != alone
+    assert differs == (field not in WITHOUT_EFFECT)  # else the test sees nothing
 
 
 @settings(max_examples=400)
