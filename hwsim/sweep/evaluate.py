@@ -13,7 +13,7 @@ from hwsim.machine.area import area
 from hwsim.machine.energy import accumulator_bytes
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, LayerResult
 from hwsim.machine.simulation import check_widths, simulate_image
-from hwsim.machine.totals import Account, Numbers
+from hwsim.machine.totals import Account, Numbers, added
 from hwsim.machine.workload import Workload
 from hwsim.sweep.space import Space, Value, mapping_key
 from hwsim.trace import Trace, open_trace
@@ -32,12 +32,16 @@ LAYER_KEYS = (
 
 
 class Point(Numbers):
-    """A network on a machine: its account, and what it is of."""
+    """A network on a machine: its account, and what it is of.
+
+    ``left_out_macs`` are the MACs of an image that are in no layer of the trace, None if they are not known.
+    """
 
     network: str
     variant: str
     synthetic: bool
     left_out: int
+    left_out_macs: float | None
     images: int
 
 
@@ -132,11 +136,13 @@ def check_columns(space: Space) -> None:
 def trace_row(trace: Trace, images: Sequence[Sequence[LayerResult]], arch: Arch) -> Point:
     """A network on a machine."""
     account = Account.of([layer for image in images for layer in image], arch)
+    lacking = left_out(trace.provenance)
     return {
         "network": trace.network,
         "variant": trace.variant,
         "synthetic": trace.synthetic,
-        "left_out": len(left_out(trace.provenance)),
+        "left_out": len(lacking),
+        "left_out_macs": added(entry.macs for entry in lacking),
         "images": account.images,
         **account.numbers,
     }

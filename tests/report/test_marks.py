@@ -121,12 +121,29 @@ def test_rows_summary_page_and_plots_of_a_sweep_say_it(place, tmp_path):
     folder = tmp_path / "sweep"
     points, _ = sweep([str(place)], Space.parse({"space": {"cores": [1, 2]}}), folder, workers=1)
     assert {row["left_out"] for row in parquet.read_table(points).to_pylist()} == {2}
-    mark = "Not a whole network: 2 layers are left out, and not in any total."
+    with hwsim.open_trace(place) as trace:
+        share = 500 / (500 + sum(layer.macs for layer in trace.layers))
+    mark = f"Not a whole network: 2 layers are left out ({share:.1%} of the MACs), and not in any total."
     assert read_machines(folder).marks == (mark,)
     write_sweep_report(folder)
     assert f'<div class="badge">{mark}</div>' in (folder / "sweep.html").read_text(encoding="utf-8")
     assert json.loads((folder / "summary.json").read_text())["left_out"] == 2
     assert all(mark in plot.read_text(encoding="utf-8") for plot in folder.glob("*.svg"))
+
+
+def test_a_sweep_over_two_traces_says_the_share_of_both_or_none(place, tmp_path):
+    whole = Tiny().write(tmp_path / "whole.zarr.zip")
+    unknown = Tiny().write(tmp_path / "unknown.zarr.zip", provenance={"left_out": ["gemm: too large"]})
+    with hwsim.open_trace(whole) as trace:
+        macs = sum(layer.macs for layer in trace.layers)
+    for other, words in (
+        (whole, f"2 layers are left out ({500 / (500 + 2 * macs):.1%}"),
+        (unknown, "3 layers are left out,"),
+    ):
+        folder = tmp_path / other.name.split(".")[0]
+        sweep([str(place), str(other)], Space.parse({"space": {"cores": [2]}}), folder, workers=1)
+        (mark,) = read_machines(folder).marks
+        assert words in mark
 
 
 def test_a_row_of_the_reproduction_has_it_as_a_note(place):

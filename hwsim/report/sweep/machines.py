@@ -15,6 +15,7 @@ import numpy as np
 from hwsim.errors import SweepError
 from hwsim.files import read_text
 from hwsim.machine.marks import marks
+from hwsim.machine.totals import added, ratio
 from hwsim.report import text
 from hwsim.sweep.space import Space, Value
 from hwsim.sweep.store import read_joined, read_table
@@ -28,7 +29,10 @@ _DENSE = "dense_cycles"
 
 @dataclass(frozen=True)
 class TraceFacts:
-    """A trace of the sweep; ``images`` of it were run (None: it was run on no machine)."""
+    """A trace of the sweep; ``images`` of it were run (None: it was run on no machine).
+
+    It has ``macs`` MACs an image, and lacks ``left_out_macs`` in ``left_out`` layers; None if not known.
+    """
 
     path: str
     network: str | None
@@ -36,6 +40,8 @@ class TraceFacts:
     synthetic: bool
     images: int | None
     left_out: int = 0
+    left_out_macs: float | None = 0
+    macs: float = 0
 
     @property
     def label(self) -> str:
@@ -76,7 +82,9 @@ class Machines:
     @property
     def marks(self) -> tuple[str, ...]:
         """Of all traces together (hwsim.machine.marks)."""
-        return marks(self.synthetic, sum(trace.left_out for trace in self.traces))
+        lost = added(trace.left_out_macs for trace in self.traces)
+        share = None if lost is None else ratio(lost, lost + sum(trace.macs for trace in self.traces))
+        return marks(self.synthetic, sum(trace.left_out for trace in self.traces), share)
 
     @property
     def total(self) -> dict[str, np.ndarray]:
@@ -179,8 +187,16 @@ def _metrics(runs: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, np.ndarra
 def _facts(path: str, run: Mapping[str, Any] | None) -> TraceFacts:
     if run is None:
         return TraceFacts(path, None, None, False, None)
+    lacking = run.get("left_out", 0)
     return TraceFacts(
-        path, run["network"], run["variant"], run["synthetic"], run["images"], run.get("left_out", 0)
+        path,
+        run["network"],
+        run["variant"],
+        run["synthetic"],
+        run["images"],
+        lacking,
+        run.get("left_out_macs") if lacking else 0,
+        run["macs"],
     )
 
 
