@@ -206,6 +206,32 @@ async def a_fault_in_one_lane_ends_both_with_their_own_words(dut):
     await one_pass(device, 3, Coverage())
 
 
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+async def a_reset_in_any_cycle_leaves_nothing(dut):
+    """Passes cut off after some cycles, with words and segments at the door, each before a whole one."""
+    bits, run_max = bench_case()["activation_bits"], bench_case()["run_max"]
+    device = await begin(dut, Arch(run_max=run_max, activation_bits=bits))
+    words = words_of(segment_bits(random_values(40, bits), 2, bits)) * 4
+    for cycles in (0, 1, 2, 3, 4, 5, 6, 7, 8, 13, 20, 33):
+        await device.start(order=2, compressed=1, skip_zeros=1, raw_bits=bits)
+        dut.credit.value = 3
+        tasks = [cocotb.start_soon(port.put([{"values": 40}] * 8)) for port in device.segments]
+        tasks += [cocotb.start_soon(port.put(words)) for port in device.words]
+        for _ in range(cycles):
+            await RisingEdge(dut.clk)
+        dut.rst.value = 1
+        await RisingEdge(dut.clk)
+        dut.rst.value = 0
+        for task in tasks:
+            task.cancel()
+        for port in (*device.segments, *device.words):
+            port.valid.value = 0
+        dut.credit.value = 0
+        await RisingEdge(dut.clk)
+        assert not dut.running.value, f"after a reset in cycle {cycles}"
+        await one_pass(device, 2 * cycles + 1, Coverage())
+
+
 async def to_the_end(
     device: Device, count: int, strings: list[list[str]], where: str, lane: int, **config: int
 ) -> int | None:
