@@ -110,7 +110,7 @@ class ReadMap:
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class FlowResult:
     """A layer's result: ``raw`` is it among the values of the run, ``code`` what its drain makes."""
 
     layer: Layer
@@ -123,7 +123,7 @@ def between(
     graph: Graph,
     views: Mapping[str, View],
     absorbed: set[str],
-    layers: Sequence[Made],
+    layers: Sequence[FlowResult],
     maps: Sequence[ReadMap],
 ) -> FlowPlan:
     """Plan what lies between maps.
@@ -144,7 +144,7 @@ class _Between:
         graph: Graph,
         views: Mapping[str, View],
         absorbed: set[str],
-        layers: Sequence[Made],
+        layers: Sequence[FlowResult],
         maps: Sequence[ReadMap],
     ) -> None:
         self.graph, self.views, self.absorbed = graph, views, absorbed
@@ -229,7 +229,7 @@ class _Between:
         order = view.of_array(places)
         return _Seen(source.node, None if _in_order(order, source.node) else order)
 
-    def _result(self, made: Made) -> _Seen:
+    def _result(self, made: FlowResult) -> _Seen:
         node = FlowNode(made.layer.out_shape, made.code, layer=made.layer.name)
         self.results[made.layer.name] = node
         size = prod(node.shape)

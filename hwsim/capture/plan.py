@@ -8,7 +8,7 @@ from math import inf
 
 import numpy as np
 
-from hwsim.capture.flow import FlowPlan, Made, ReadMap
+from hwsim.capture.flow import FlowPlan, FlowResult, ReadMap
 from hwsim.capture.flow import between as plan_between
 from hwsim.capture.fold import Follower
 from hwsim.capture.graph import Graph, Lattice, Mac, Operator, unique
@@ -180,7 +180,7 @@ class _Planner:
             self.graph,
             self.views,
             self.follower.absorbed,
-            [Made(known.layer, known.raw, known.code, known.ceiling) for known in layers],
+            [FlowResult(known.layer, known.raw, known.code, known.ceiling) for known in layers],
             [ReadMap(known.name, known.place.view, known.place.margins) for known in maps],
         )
         return Plan(tuple(layers), tuple(maps), tuple(left_out), between)
