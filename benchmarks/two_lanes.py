@@ -14,7 +14,7 @@ from numba import njit
 
 from hwsim.arch import BURST_BYTES, DRAIN_LATENCY, INDEX_BYTES, MAC_LATENCY, WINDOW_WORDS, WORD_BYTES, Arch
 from hwsim.layer import Layer
-from hwsim.machine.rows import Rows
+from hwsim.machine.rows import Rows, row_order
 from hwsim.machine.symbols import NO_VALUE, Symbols
 
 LINE_WORDS = BURST_BYTES // WORD_BYTES
@@ -106,7 +106,7 @@ def time_two_lanes(
         rows.owned,
         layer.taps(1),
         -(-layer.kernel[0] * layer.kernel[1] // arch.columns) if depthwise else 0,
-        layer.kernel[0] + 1,
+        row_order(layer).ring,
         out_channels * layer.out_shape[2],
         words,
         places,
@@ -366,7 +366,7 @@ def _time(
         place = taken[chosen] % depth
         row, x = item_row[chosen, place], item_x[chosen, place]
         cost = 1
-        if x != NO_VALUE and taps_x[x] > 0:
+        if x != NO_VALUE and taps_x[x] > 0 and row_reach[row] > 0:
             cost = vector_cycles if vector_cycles > 0 else row_reach[row] * taps_x[x]
         items[item_count, 0] = chosen
         items[item_count, 1] = start

@@ -11,7 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from reference_core import Segment, Word, columns_reached, owned_taps, parse, segments_of
+from reference_core import (
+    Segment,
+    Word,
+    columns_reached,
+    order_of_reading,
+    owned_taps,
+    parse,
+    ring_rows,
+    rows_awaited,
+    segments_of,
+)
 
 from hwsim.layer import Layer
 
@@ -87,16 +97,17 @@ def run_two_lanes(
         there: number of a line -> cycle from which it is in the map buffer.
     """
     mac_latency, drain_latency = latencies
-    rows = [y for y in range(layer.in_shape[1]) if owned_taps(layer, owned, y)]
+    awaited = rows_awaited(layer)
+    rows = [y for y in order_of_reading(layer) if any(y in awaited[r] for r in owned)]
     reach = [owned_taps(layer, owned, y) for y in rows]
-    last_row = {q: max(n for n, qs in enumerate(reach) if q in qs) for q in range(len(owned))}
+    last_row = {q: rows.index(awaited[r][-1]) for q, r in enumerate(owned)}
     segments = segments_of(values, rows, channels, block, order, bits)
     blocks = range(channels.start // block, -(-channels.stop // block))
     at = [(y, b) for y in rows for b in blocks]
     place = [int(places[y, b]) for y, b in at]
     entry = [(y * places.shape[1] + b) // ENTRIES for y, b in at]
     steps = -(-layer.kernel[0] * layer.kernel[1] // columns)
-    ring = layer.kernel[0] + 1
+    ring = ring_rows(layer)
 
     lanes = [Lane(), Lane()]
     next_segment = 0
@@ -145,13 +156,14 @@ def run_two_lanes(
             for number, head in enumerate(heads):
                 if head is None or head.row > finished + 1 or cycle < head.consumed + LATENCY:
                     continue
-                newest = reach[head.row][-1]
+                newest = max(reach[head.row], default=0)
                 if newest < ring or newest - ring in rows_free:
                     able.append((head.row, number == taken_last, number))
             if able:
                 taken_last = min(able)[2]
                 current = lanes[taken_last].items.popleft()
-                taps = 0 if current.x is None else columns_reached(layer, current.x)
+                x, row = current.x, current.row
+                taps = 0 if x is None or not reach[row] else columns_reached(layer, x)
                 if taps == 0:
                     busy = 1
                 else:

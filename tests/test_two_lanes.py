@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_core import seg, segments_of
+from layers import any_layer
+from reference_core import order_of_draining, seg, segments_of
 from reference_two_lanes import run_two_lanes
 
 from hwsim import open_trace
@@ -49,22 +50,10 @@ def cases(draw) -> Case:
     columns = draw(st.sampled_from([1, 2, 4, 8]))
     block = draw(st.sampled_from([b for b in (1, 2, 4, 8) if b <= columns]))
     channels, width = draw(st.integers(1, 5 * block)), draw(st.integers(1, 24))
-    kernel, stride = draw(st.integers(1, 4)), draw(st.integers(1, 3))
-    padding = draw(st.integers(0, kernel - 1))
-    height = draw(st.integers(1, 9))
-    out = [draw(st.integers(1, (size - 1 + padding) // stride + 1)) for size in (height, width)]
-    filters = channels if depthwise else draw(st.integers(1, columns))
     kind: Kind = "depthwise" if depthwise else "conv"
-    layer = Layer(
-        "l",
-        kind,
-        "x",
-        (channels, height, width),
-        (filters, out[0], out[1]),
-        (kernel, kernel),
-        (stride, stride),
-        (padding, padding),
-    )
+    filters = channels if depthwise else draw(st.integers(1, columns))
+    layer = draw(any_layer(kind, (channels, draw(st.integers(1, 9)), width), filters, most_kernel=5))
+    rows = draw(st.sets(st.integers(0, layer.out_shape[1] - 1), min_size=1))
     span = range(channels)
     if depthwise:  # one segment a row, or two halves
         first = draw(st.integers(0, (channels - 1) // block)) * block
@@ -78,7 +67,7 @@ def cases(draw) -> Case:
     return Case(
         layer=layer,
         arch=arch,
-        owned=tuple(sorted(draw(st.sets(st.integers(0, out[0] - 1), min_size=1)))),
+        owned=tuple(row for row in order_of_draining(layer) if row in rows),
         channels=span,
         block=block,
         out_channels=len(span) if depthwise else filters,

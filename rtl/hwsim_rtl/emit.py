@@ -26,7 +26,6 @@ WAIVERS = {
     "WIDTHEXPAND": "An operand has the bits of its value; Verilog extends it to the width of the result.",
     "WIDTHTRUNC": "The lowest bit of a shifted word is kept, and ! of a number asks whether it is 0.",
     "PROCASSINIT": "Registers have their initial value beside their declaration, as FPGAs load it.",
-    "UNSIGNED": "The first turn of an unrolled loop compares with 0.",
     "CMPCONST": "The last turn of an unrolled loop compares with the largest number.",
     "VARHIDDEN": "An instance and a signal of its module have the same name.",
     "DECLFILENAME": "All modules are in one file.",
