@@ -19,7 +19,11 @@ from mkdocs.structure.pages import Page
 from hwsim.cli.main import EPILOG
 
 ROOT = Path(__file__).parents[2]
-OUTSIDE = {"CHANGELOG.md": "changelog.md", "rtl/README.md": "rtl.md"}  # file, and page in its place
+OUTSIDE = {  # file, and page in its place
+    "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
+    "rtl/README.md": "rtl.md",
+}
 _LINK = re.compile(r"(\]\()([^)#:\s]+)")
 
 

@@ -6,12 +6,12 @@ import json
 import os
 from collections import Counter
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from hwsim.errors import ArchError, ResultError
+from hwsim.errors import ArchError, ResultError, one_line, shown
+from hwsim.files import read_text
 from hwsim.machine.energy import COMPONENTS, EVENTS
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, MODES, LayerRun
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hwsim.machine.result import Result
 
 ADVICE = "give a report.json that 'hwsim run --out' wrote"
+MOST_BYTES = 1 << 28  # a run of a layer on an image takes 2 kB
 _PARTS = {"causes": CAUSES, "dram": DRAM_KINDS, "events": tuple(EVENTS), "energy_pj": tuple(COMPONENTS)}
 
 
@@ -29,23 +30,25 @@ def read_result(path: str | os.PathLike[str], schema: int) -> Result:
         ResultError: there is none, it is of another schema, or something in it is not what it should be.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(path, MOST_BYTES)
         document = json.loads(text)
     except OSError as error:
         raise ResultError(f"{path}: {error.strerror}: {ADVICE}") from None
-    except (ValueError, RecursionError):
-        raise ResultError(f"{path} is not JSON: {ADVICE}") from None
+    except (ValueError, RecursionError) as error:
+        raise ResultError(f"{path} is not JSON ({one_line(error)}): {ADVICE}") from None
     if not isinstance(document, dict) or not {"schema", "arch", "layers", "totals"} <= set(document):
         raise ResultError(f"{path} holds no result: {ADVICE}")
     if document["schema"] != schema:
-        raise ResultError(f"{path} has schema {document['schema']!r}, this version reads {schema}: run again")
+        raise ResultError(
+            f"{path} has schema {shown(document['schema'])}, this version reads {schema}: run again"
+        )
     try:
         result = _adapter().validate_json(text, strict=True)
         _check(result, document["totals"])
     except ValidationError as error:
         raise ResultError(f"{path} is damaged ({_first(error)}): run again") from None
     except (ArchError, ValueError) as error:
-        raise ResultError(f"{path} is damaged ({error}): run again") from None
+        raise ResultError(f"{path} is damaged ({one_line(error)}): run again") from None
     return result
 
 
@@ -88,4 +91,4 @@ def _adapter() -> TypeAdapter[Result]:
 def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}".removeprefix(": ").replace("Value error, ", "")
+    return one_line(f"{where}: {first['msg']}".removeprefix(": ").replace("Value error, ", ""))

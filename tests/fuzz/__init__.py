@@ -6,7 +6,7 @@ inputs that broke something once, by their names, where they are made and not ke
 """
 
 MOST_LETTERS = 1500
-TARGETS = ("coders", "traces", "toml", "topologies", "onnx", "sweeps")
+TARGETS = ("coders", "traces", "toml", "topologies", "onnx", "sweeps", "results")
 
 
 def refused(error: Exception) -> bool:

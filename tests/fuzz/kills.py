@@ -161,6 +161,8 @@ def _kill(name: str, work: Work, inputs: Path, kills: int, random: Random) -> in
                 code = _child([*arguments, *more], said, patience)
                 work.whole(place)
                 if code == 0:
+                    if patience and not more:  # it had ended before: the machine is less busy now
+                        longest = min(longest, patience)
                     break
                 assert code == -signal.SIGKILL, f"it failed with {code}: {said.read_text()}"
                 killed += 1
