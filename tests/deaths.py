@@ -26,8 +26,10 @@ def deaths(work: Callable[[], object], torn: bool = False, again: bool = False) 
             code = 1
             try:
                 sys.dont_write_bytecode = True
-                sys.addaudithook(_Death(number, torn))
+                death = _Death(number, torn)
+                sys.addaudithook(death)
                 work()
+                death.at_the_end()
                 code = 0
             finally:
                 os._exit(code)
@@ -43,19 +45,31 @@ def deaths(work: Callable[[], object], torn: bool = False, again: bool = False) 
 
 class _Death:
     def __init__(self, number: int, torn: bool) -> None:
-        self.left, self.torn, self.last = number, torn, ""
+        self.left, self.torn, self.last, self.writing = number, torn, "", False
 
     def __call__(self, event: str, arguments: tuple) -> None:
+        if self.left == 0:  # of its own cutting
+            return
         opens = event == "open" and arguments[2] & WRITES
         if not (opens or event in CHANGES):
             return
         self.left -= 1
         if self.left == 0:
-            if self.torn and self.last and os.path.exists(self.last):
-                os.truncate(self.last, os.path.getsize(self.last) // 2)
-            os.kill(os.getpid(), signal.SIGKILL)
-        if opens and "a" not in (arguments[1] or ""):
+            self._die()
+        self.writing = opens and "a" not in (arguments[1] or "")
+        if self.writing:
             self.last = os.fspath(arguments[0])
+
+    def at_the_end(self) -> None:
+        """What was opened last, and nothing was done with since, may have been cut in half, too."""
+        if self.torn and self.writing and self.left == 1:
+            self._die()
+
+    def _die(self) -> None:
+        self.left = 0
+        if self.torn and self.last and os.path.exists(self.last):
+            os.truncate(self.last, os.path.getsize(self.last) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:

@@ -9,6 +9,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
 from hwsim.arch import WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
+from hwsim.files import whole_file
 from hwsim.machine.descriptors import check_arch
 from hwsim_rtl.core.core import Core
 from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, bank_address_bits
@@ -168,7 +169,8 @@ def emit(arch: Arch, folder: str | Path) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        (folder / name).write_text(content, encoding="utf-8")
+        with whole_file(folder / name) as partial:
+            partial.write_text(content, encoding="utf-8")
     return [folder / name for name in contents]
 
 

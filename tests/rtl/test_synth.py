@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from deaths import deaths
 from typer.testing import CliRunner
 
 from hwsim.arch import Arch
@@ -131,6 +132,15 @@ def test_a_count_keeps_the_timing_of_the_same_design_only(tmp_path, design, kept
     add_run(tmp_path / "r.json", made_run(timing=False, design=design))
     (run,) = json.loads((tmp_path / "r.json").read_text())["runs"]
     assert (run["timing"] is not None) == kept
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_kill_loses_no_run_that_is_in_the_file(tmp_path, torn):
+    file = tmp_path / "results.json"
+    add_run(file, made_run())
+    for _ in deaths(lambda: add_run(file, made_run("decoder")), torn):
+        assert len(json.loads(file.read_text())["runs"]) == 1
+    assert len(json.loads(file.read_text())["runs"]) == 2
 
 
 def test_a_file_of_something_else_is_not_touched(tmp_path):

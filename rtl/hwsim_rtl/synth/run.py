@@ -13,6 +13,7 @@ from typing import Any
 
 from hwsim.arch import Arch
 from hwsim.errors import SynthesisError
+from hwsim.files import whole_file
 from hwsim.machine.descriptors import CORE_FIELDS, check_arch
 from hwsim_rtl.synth import flow
 from hwsim_rtl.synth.components import COMPONENTS, netlist
@@ -86,7 +87,8 @@ def add_run(file: Path, run: Run) -> None:
     lines = ",\n  ".join(json.dumps(each) for each in runs)
     options = {"yosys": flow.SYNTH, "nextpnr": " ".join(flow.PLACE)}
     head = f'"device": {json.dumps(flow.DEVICE)},\n "options": {json.dumps(options)}'
-    file.write_text(f'{{\n {head},\n "runs": [\n  {lines}\n ]\n}}\n', encoding="utf-8")
+    with whole_file(file) as partial:
+        partial.write_text(f'{{\n {head},\n "runs": [\n  {lines}\n ]\n}}\n', encoding="utf-8")
 
 
 def _key(run: Run) -> tuple[object, ...]:
