@@ -49,7 +49,7 @@ def layer_cycles(job: LayerJob) -> tuple[int, int]:
                     arch,
                     job.rows(group),
                     segments=range(blocks[0], min(blocks[-1] + 1, words.shape[1])),
-                    out_channels=len(job.mapping.channels(unit, layer)),
+                    out_channels=len(job.mapping.parts[unit].makes),
                     words=words,
                     places=places,
                     period=period,

@@ -20,6 +20,7 @@ from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
 from hwsim.machine.mapping import map_blocks
 from hwsim.machine.schedule import LayerSpan, PassRun, schedule
 from hwsim.machine.simulation import check_widths
+from hwsim.machine.units import unit_weights
 from hwsim.machine.workload import Workload
 from hwsim.quantize import Requantize, code_limit, requantize_for
 from hwsim.reference import accumulate
@@ -163,9 +164,8 @@ class _LayerOnRtl:
         )
 
     def _stimulus(self, run: PassRun) -> PassStimulus:
-        layer, channels = self.layer, self.job.mapping.channels(run.unit, self.layer)
-        made = slice(channels.start, channels.stop)
-        depthwise = layer.kind == "depthwise"
+        layer, unit = self.layer, self.job.mapping.parts[run.unit]
+        made = slice(unit.makes.start, unit.makes.stop)
         at = np.ix_(self.job.rows(run.group).y, self.job.segments([run.unit]))
         counts = self.counts[at].ravel()
         arrival = None
@@ -176,9 +176,9 @@ class _LayerOnRtl:
         last[np.cumsum(counts) - 1] = True
         geometry = PassGeometry(
             layer=layer,
-            channels=len(channels) if depthwise else layer.in_shape[0],
+            channels=len(unit.reads),
             owned=self._owned(run),
-            out_channels=len(channels),
+            out_channels=len(unit.makes),
             block=self.job.block,
             out_block=self.out_block,
             source=self.source,
@@ -192,7 +192,9 @@ class _LayerOnRtl:
             geometry=geometry,
             words=self.data[_ranges(self.starts[at].ravel(), counts)],
             last=last,
-            weights=lane_weights(self.weights[made], self.arch.columns, depthwise),
+            weights=lane_weights(
+                unit_weights(layer, self.weights, unit), self.arch.columns, geometry.depthwise
+            ),
             bias=self.requantize.bias[made],
             multiplier=self.requantize.multiplier[made],
             arrival=arrival,
@@ -203,7 +205,7 @@ class _LayerOnRtl:
 
     def _expected(self, run: PassRun) -> tuple[np.ndarray, np.ndarray]:
         """Words of the output segments, and (words, non-zeros) of each."""
-        channels = self.job.mapping.channels(run.unit, self.layer)
+        channels = self.job.mapping.parts[run.unit].makes
         out = self.out[channels.start : channels.stop][:, self._owned(run)]
         words, counts = self._store(out, self.out_block, self.target)
         starts = np.arange(0, len(out), self.out_block)

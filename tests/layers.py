@@ -33,6 +33,8 @@ def any_layer(
     axes = [draw(any_axis(transposed, size, **limits)) for size in in_shape[1:]]
     made, kernel, stride, padding, dilation = zip(*axes, strict=True)
     name, source, output = names
+    common = [n for n in range(1, 7) if in_shape[0] % n == 0 and filters % n == 0]
+    groups = 1 if kind == "depthwise" else draw(st.sampled_from([1, 1, *common]))
     return Layer(
         name,
         kind,
@@ -46,4 +48,5 @@ def any_layer(
         output=output,
         dilation=dilation,
         transposed=transposed,
+        groups=groups,
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain, product
 
 import numpy as np
-from reference_core import order_of_reading, rows_awaited, run_pass, segments_of
+from reference_core import channels_read, order_of_reading, rows_awaited, run_pass, segments_of
 
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
@@ -78,7 +78,7 @@ def store(values: np.ndarray, block: int, order: int | None, bits: int) -> Store
 class Span:
     """What a layer did: when, why its cores waited, what crossed the channel, and how often what happened.
 
-    ``events`` has the names of hwsim.machine.energy.EVENTS, but for the MACs.
+    ``events`` has the names of hwsim.machine.energy.EVENTS, but for the MACs of a depthwise layer.
     """
 
     start: int
@@ -132,12 +132,12 @@ def run_network(
         there, total, sizes = {}, 0, {}
         work = mapping.rounds[number]
         for unit in dict.fromkeys(unit for _, unit, _ in work):
-            channels, taps = len(mapping.channels(unit, layer)), layer.kernel[0] * layer.kernel[1]
+            channels, taps = len(mapping.parts[unit].makes), layer.kernel[0] * layer.kernel[1]
             if layer.kind == "depthwise":
                 sizes[unit] = channels * -(-taps // arch.columns)
                 lanes = arch.columns
             else:
-                sizes[unit] = layer.in_shape[0] * taps
+                sizes[unit] = len(channels_read(layer, mapping.parts[unit].makes)) * taps
                 lanes = channels
             size = -(-sizes[unit] * lanes * arch.weight_bits // 8)
             sizes[unit] += sizes[unit] % 2  # two words a load
@@ -162,7 +162,15 @@ def run_network(
             weights, weight_bytes, sizes = load(layer, mapping, number)
             moved["weights"] += weight_bytes
             units = {unit for _, unit, _ in work}
-            blocks_read = sorted(units) if layer.kind == "depthwise" else range(segments_a_row)
+            block = blocks[layer.input]
+            by_rounds = layer.kind == "depthwise" or layer.input not in fits
+            blocks_read = sorted(
+                {
+                    channel // block
+                    for unit in (units if by_rounds else range(mapping.units))
+                    for channel in channels_read(layer, mapping.parts[unit].makes)
+                }
+            )
             rows = order_of_rows(layer, mapping)
             missing = [(y, b) for y in rows for b in blocks_read if (y, b) not in held]
             if missing:
@@ -176,9 +184,7 @@ def run_network(
                 labels[core] += ["weights"] * (weights[unit] - now - len(labels[core]))
                 begin = now + len(labels[core])
                 owned = [int(r) for r in mapping.groups[group]]
-                channels = range(layer.in_shape[0])
-                if layer.kind == "depthwise":
-                    channels = mapping.channels(unit, layer)
+                channels = channels_read(layer, mapping.parts[unit].makes)
                 arrivals = arrivals_of(layer, owned, channels, blocks[layer.input], read, arriving, arch)
                 outcome = run_pass(
                     layer,
@@ -186,7 +192,7 @@ def run_network(
                     owned,
                     channels=channels,
                     block=blocks[layer.input],
-                    out_channels=len(mapping.channels(unit, layer)),
+                    out_channels=len(mapping.parts[unit].makes),
                     columns=arch.columns,
                     order=coded_order,
                     bits=bits,
@@ -199,8 +205,10 @@ def run_network(
                 events["symbol"] += outcome.symbols
                 events["map_word"] += outcome.words
                 events["weight_word"] += outcome.causes["compute"]
+                if layer.kind != "depthwise":
+                    events["mac"] += outcome.causes["compute"] * len(mapping.parts[unit].makes)
                 events["weight_load"] += sizes[unit]
-                made = len(owned) * layer.out_shape[2] * len(mapping.channels(unit, layer))
+                made = len(owned) * layer.out_shape[2] * len(mapping.parts[unit].makes)
                 events["drain"] += made * (arch.columns if layer.kind == "depthwise" else 1)
                 events["requantize"] += made
                 events["encoded"] += made

@@ -135,6 +135,13 @@ def columns_reached(layer: Layer, x: int) -> int:
     return len(reached(layer, 1, x))
 
 
+def channels_read(layer: Layer, made: range) -> range:
+    """The input channels that some output channels are made of: those of their groups."""
+    filters, channels = layer.out_shape[0] // layer.groups, layer.in_shape[0] // layer.groups
+    groups = sorted({channel // filters for channel in made})
+    return range(groups[0] * channels, (groups[-1] + 1) * channels)
+
+
 def order_of_reading(layer: Layer) -> list[int]:
     """All input rows: phase by phase, so that rows of a phase reach no output row of another."""
     phases = 1 if layer.transposed else layer.dilation[0]

@@ -12,6 +12,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 from reference_core import (
+    channels_read,
     columns_reached,
     order_of_draining,
     order_of_reading,
@@ -40,15 +41,26 @@ class Problem:
         return self.layer.kind == "depthwise"
 
     @property
+    def made(self) -> list[range]:
+        """Output channels of every unit: as many whole groups as M holds, or M of the filters of one."""
+        channels, lanes = self.layer.out_shape[0], self.arch.columns
+        filters = channels // self.layer.groups
+        width = filters * max(1, lanes // filters)
+        if self.depthwise:
+            width = lanes = self.block
+        starts = range(0, channels, width)
+        wholes = [range(first, min(first + width, channels)) for first in starts]
+        return [whole[first : first + lanes] for whole in wholes for first in range(0, len(whole), lanes)]
+
+    @property
     def units(self) -> list[int]:
         """Channels of every unit."""
-        width = self.block if self.depthwise else self.arch.columns
-        channels = self.layer.out_shape[0]
-        return [min(width, channels - first) for first in range(0, channels, width)]
+        return [len(made) for made in self.made]
 
     def values(self, unit: int, y: int) -> int:
         """Values of an input row that a pass of a unit reads."""
-        return int(self.counts[y, unit] if self.depthwise else self.counts[y].sum())
+        blocks = {channel // self.block for channel in channels_read(self.layer, self.made[unit])}
+        return int(sum(self.counts[y, block] for block in blocks))
 
     def value_cycles(self, reach: int) -> Fraction:
         """t(r): mean over the columns."""

@@ -20,6 +20,15 @@ first, 9, 11, 3, 3, 5, 6, 2,
 deep_DP, 7, 7, 3, 3, 6, 1, 1,
 wide, 8, 8, 1, 1, 3, 9, 1,
 """
+TITLES = TOPOLOGY.splitlines()[0] + " Stride W, Groups, Dilation,"
+KINDS = f"""{TITLES}
+narrow, 7, 8, 3, 3, 12, 12, 1, 1, 6, 1,
+straddling, 6, 7, 3, 2, 10, 14, 1, 1, 2, 1,
+multiplier, 6, 9, 3, 3, 5, 15, 1, 2, 5, 1,
+dilated, 11, 12, 3, 3, 5, 6, 1, 2, 1, 3,
+tall, 19, 17, 11, 9, 2, 6, 5, 3, 1, 1,
+dilated_DP, 9, 10, 3, 3, 6, 1, 2, 1, 1, 2,
+"""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +66,14 @@ def test_the_cycles_are_those_that_simulate_reports(lenet):
         waits = run.causes["weights"]  # between passes, of the only core
         assert checks[mode].cycles == run.cycles - waits
     assert len({check.cycles for check in checks.values()}) == len(verify.MODES)
+
+
+def test_layers_of_every_kind_are_equal_through_their_passes(tmp_path):
+    path = tmp_path / "kinds.csv"
+    path.write_text(KINDS)
+    checks = list(verify.verify(synthetic_trace(str(path), 0.4), SMALL))
+    assert len(checks) == 4 * 6
+    assert all(check.equal for check in checks)
 
 
 @pytest.mark.parametrize("density", [0.0, 0.4])

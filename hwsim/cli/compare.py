@@ -71,9 +71,7 @@ def compare(
     elif format_ is not OutputFormat.table:
         from hwsim.report.comparison import compare_columns
 
-        console.print_rows(
-            format_, compare_columns(comparison.names), comparison.rows(), comparison.total()
-        )
+        console.print_rows(format_, compare_columns(comparison.names), comparison.rows(), comparison.total())
     elif not quiet:
         _show(comparison)
         if written:

@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 def run(
     trace: Annotated[
         str | None,
-        typer.Argument(
-            metavar="TRACE", help=f"{TraceName} Default: the shipped LeNet-5, sparse."
-        ),
+        typer.Argument(metavar="TRACE", help=f"{TraceName} Default: the shipped LeNet-5, sparse."),
     ] = None,
     arch: ArchFile = None,
     out: OutFolder = None,

@@ -72,13 +72,8 @@ def check_layer(layer: Layer, block: int) -> None:
     Raises:
         ArchError: names the layer, what is out of range, and the range.
     """
-    unlike = [
-        (layer.groups > 1 and layer.kind != "depthwise", "grouped convolutions"),
-        (layer.transposed and layer.dilation != (1, 1), "dilated transposed convolutions"),
-    ]
-    for found, kind in unlike:
-        if found:
-            raise ArchError(f"layer {layer.name}: {kind} are in the trace, this machine does not run them")
+    if layer.transposed and layer.dilation != (1, 1):
+        raise ArchError(f"layer {layer.name}: a core runs no transposed convolution that is dilated, too")
     values = min(block, layer.in_shape[0]) * layer.in_shape[2]
     kernel = DEPTHWISE_KERNEL if layer.kind == "depthwise" else MAX_KERNEL
     ranges = {
@@ -120,7 +115,7 @@ class PassGeometry:
 
     Attributes:
         layer: what it is a part of.
-        channels: input channels that it reads; if depthwise, those of its group.
+        channels: input channels that it reads, in whole segments.
         owned: output rows, in the order of draining.
         out_channels: that it drains, 1 .. M.
         block, out_block: channels of a segment of the input and of the output map.
@@ -311,7 +306,7 @@ def lane_weights(weights: np.ndarray, columns: int, depthwise: bool) -> np.ndarr
     """Weights of a pass as a core's memory holds them: int16 (weight words, M).
 
     Args:
-        weights: (output channels, C, Kh, Kw), or (channels, 1, Kh, Kw) if depthwise.
+        weights: of :func:`hwsim.machine.units.unit_weights`.
         columns: M.
         depthwise: tap t of a channel is lane t mod M of its word t div M; else lane = output channel, and
             words go by input channel, then kernel row, then kernel column.

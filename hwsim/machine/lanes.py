@@ -38,7 +38,7 @@ def pass_lanes(span: LayerSpan, run: PassRun) -> PassLanes:
     decoded, taken, occupied, useful = job.events(run.unit, run.group, run.stream).T
     begin, end = run.begin + taken, run.begin + taken + occupied
     hit, miss = useful == 1, (taken >= 0) & (useful == 0)
-    row = len(job.mapping.channels(run.unit, job.layer)) * job.layer.out_shape[2]
+    row = len(job.mapping.parts[run.unit].makes) * job.layer.out_shape[2]
     drained = run.begin + np.asarray(run.timing.drained, np.int64) + 1
     return PassLanes(
         Lane(run.begin + decoded, run.begin + decoded + 1),

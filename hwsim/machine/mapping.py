@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 
@@ -15,6 +15,7 @@ from hwsim.layer import Layer
 from hwsim.machine.descriptors import check_layer, weight_loads
 from hwsim.machine.rows import row_order
 from hwsim.machine.sharing import LATENCIES, RowWindow, best_share
+from hwsim.machine.units import Unit, block_limits, units_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,20 +23,32 @@ class Mapping:
     """How an array shares a layer (docs/architecture.md, *Sharing a layer*); equal only to itself.
 
     Attributes:
-        units: output blocks, or channel groups of a depthwise layer.
-        unit_channels: output channels of a unit; the last one may have fewer.
+        parts: the units: which channels their passes make and read.
         groups: the output rows, int64, of every row group, in the order of draining.
         order: int64 (units,), in which the units are worked on.
         core: int64 (units, row groups), which core makes the pass.
         cores: of the array.
     """
 
-    units: int
-    unit_channels: int
+    parts: tuple[Unit, ...]
     groups: tuple[np.ndarray, ...]
     order: np.ndarray
     core: np.ndarray
     cores: int
+
+    @property
+    def units(self) -> int:
+        """How many there are."""
+        return len(self.parts)
+
+    @cached_property
+    def kinds(self) -> list[int]:
+        """Of every unit, a number that those have in common whose passes take the same time.
+
+        They read the same channels and make as many.
+        """
+        numbers: dict[tuple[int, int], int] = {}
+        return [numbers.setdefault((unit.reads.start, len(unit.makes)), len(numbers)) for unit in self.parts]
 
     @cached_property
     def rounds(self) -> tuple[tuple[tuple[int, int, int], ...], ...]:
@@ -57,14 +70,9 @@ class Mapping:
                 cores.setdefault(unit, []).append(core)
         return users
 
-    def channels(self, unit: int, layer: Layer) -> range:
-        """Output channels of a unit."""
-        first = unit * self.unit_channels
-        return range(first, min(first + self.unit_channels, layer.out_shape[0]))
-
 
 def channel_group(layer: Layer, arch: Arch) -> int:
-    """Channels that a pass of this layer drains together; also the most that a segment of its maps may hold.
+    """Channels that a pass of this layer drains together at most.
 
     Raises:
         ArchError: the layer is of a kind that the machine lacks, or needs more accumulators or weight memory
@@ -87,7 +95,10 @@ def channel_group(layer: Layer, arch: Arch) -> int:
             f"layer {layer.name} needs {ring} rows of {layer.out_shape[2]} accumulators a bank, in "
             f"{SUB_BANKS} sub-banks of {arch.accumulators // SUB_BANKS} words: raise accumulators to {least}"
         )
-    words = weight_words(layer, group, arch)
+    reads = (
+        group if layer.kind == "depthwise" else max(len(u.reads) for u in units_of(layer, arch.columns, 1))
+    )
+    words = weight_words(layer, reads, arch)
     least = weight_loads(words) * WEIGHT_PORT_WORDS
     if least > arch.weight_words:
         raise ArchError(
@@ -103,12 +114,10 @@ def _fits(layer: Layer, channels: int, arch: Arch) -> bool:
     return row_order(layer).ring * sub_banks <= SUB_BANKS
 
 
-def weight_words(layer: Layer, channels: int, arch: Arch) -> int:
-    """M-wide words of weight memory that a pass over ``channels`` output channels needs."""
+def weight_words(layer: Layer, reads: int, arch: Arch) -> int:
+    """M-wide words of weight memory of a pass that reads so many input channels."""
     taps = layer.kernel[0] * layer.kernel[1]
-    if layer.kind == "depthwise":
-        return channels * -(-taps // arch.columns)
-    return layer.in_shape[0] * taps
+    return reads * (-(-taps // arch.columns) if layer.kind == "depthwise" else taps)
 
 
 def map_blocks(layers: Sequence[Layer], arch: Arch) -> dict[str, int]:
@@ -116,8 +125,9 @@ def map_blocks(layers: Sequence[Layer], arch: Arch) -> dict[str, int]:
     blocks: dict[str, int] = {}
     for layer in layers:
         group = channel_group(layer, arch)
-        for name in (layer.input, *layer.makes):
-            blocks[name] = min(blocks.get(name, arch.columns), group)
+        read, made = block_limits(layer, arch.columns)
+        for name, limit in ((layer.input, read), *((name, made) for name in layer.makes)):
+            blocks[name] = min(blocks.get(name, arch.columns), group, limit)
     for layer in layers:
         check_layer(layer, blocks[layer.input])
     return blocks
@@ -133,23 +143,17 @@ def map_layer(layer: Layer, arch: Arch, counts: np.ndarray, block: int) -> Mappi
             index says, or all if dense.
         block: channels of a segment of the input map; a depthwise pass covers one segment a row.
     """
-    depthwise = layer.kind == "depthwise"
-    unit_channels = block if depthwise else arch.columns
-    units = -(-layer.out_shape[0] // unit_channels)
+    parts = units_of(layer, arch.columns, block)
     rows = row_order(layer)
     window = RowWindow(rows.first, rows.end, rows.tapped, rows.ring, layer.in_shape[2])
-    # Units whose passes may differ: all if depthwise, else those of full width and the last.
-    kinds = np.arange(units)
-    if not depthwise:
-        kinds = np.minimum(kinds, 0)
-        kinds[-1] = layer.out_shape[0] % unit_channels > 0 and units > 1
-        counts = np.repeat(counts.sum(axis=1, keepdims=True), kinds[-1] + 1, axis=1)
-    channels = np.minimum(unit_channels, layer.out_shape[0] - unit_channels * np.arange(units))
-    row_drain = channels * layer.out_shape[2] * window.width
+    mapping = Mapping(parts, (), np.zeros(0, np.int64), np.zeros((0, 0), np.int64), arch.cores)
+    first_of = {kind: unit for unit, kind in reversed(list(enumerate(mapping.kinds)))}
+    chosen = [parts[first_of[kind]] for kind in range(len(first_of))]
+    of_kind = [counts[:, part.reads.start // block : -(-part.reads.stop // block)] for part in chosen]
     owner, order, core = best_share(
-        np.ascontiguousarray(counts.T[:, rows.reads], dtype=np.int64),
-        row_drain if depthwise else np.unique(row_drain)[::-1].copy(),
-        kinds,
+        np.array([each.sum(axis=1, dtype=np.int64)[rows.reads] for each in of_kind]),
+        np.array([len(part.makes) for part in chosen]) * layer.out_shape[2] * window.width,
+        np.array(mapping.kinds),
         value_costs(layer, arch.columns),
         window,
         arch.cores,
@@ -158,7 +162,7 @@ def map_layer(layer: Layer, arch: Arch, counts: np.ndarray, block: int) -> Mappi
         LATENCIES,
     )
     groups = tuple(rows.makes[owner == group] for group in range(core.shape[1]))
-    return Mapping(units, unit_channels, groups, order, core, arch.cores)
+    return replace(mapping, groups=groups, order=order, core=core)
 
 
 def value_costs(layer: Layer, columns: int) -> tuple[int, int]:

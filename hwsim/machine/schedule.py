@@ -157,10 +157,10 @@ class _Machine:
         for number, (work, users) in enumerate(zip(mapping.rounds, mapping.users, strict=True)):
             ready, size = self._load_weights(job, users)
             traffic["weights"] += size
-            if job.traffic.fetch and (
-                number == 0 or job.layer.kind == "depthwise" or not job.traffic.resident
-            ):
-                fetch = self._fetch(job, sorted({unit for _, unit, _ in work}))
+            # What fits is fetched once, but for a depthwise layer, whose rounds share nothing of the map.
+            by_rounds = job.layer.kind == "depthwise" or not job.traffic.resident
+            if job.traffic.fetch and (number == 0 or by_rounds):
+                fetch = self._fetch(job, sorted(users) if by_rounds else range(mapping.units))
                 traffic["maps_in"] += fetch.layout.size
             streamed: dict[tuple[int, ...], PassTiming] = {}  # cores that begin together see the same
             for core, unit, group in work:

@@ -148,13 +148,17 @@ def _account(workload: Workload, arch: Arch, table: dict[str, float], span: Laye
     nonzero_macs = workload.nonzero_macs(layer)
     macs = nonzero_macs if arch.skip_zeros else layer.macs
     outputs = prod(layer.out_shape)
+    performed = macs
+    if layer.groups > 1 and layer.kind != "depthwise":  # lanes of other groups multiply by 0
+        parts = job.mapping.parts
+        performed = sum(run.timing.tap_cycles * len(parts[run.unit].makes) for run in span.passes)
     timings = Counter(run.timing for run in span.passes)
     units = Counter(run.unit for run in span.passes)
     # Fetched words are written into the buffer, made ones too, and those that leave are read from it.
     moved = (span.dram["maps_in"], span.dram["maps_out"], job.traffic.made_bytes)
     events = {
-        "mac": macs,
-        "accumulator": macs,
+        "mac": performed,
+        "accumulator": performed,
         "drain": outputs * (arch.columns if layer.kind == "depthwise" else 1),  # the banks of a pixel
         "requantize": outputs,
         "weight_word": sum(n * timing.tap_cycles for timing, n in timings.items()),

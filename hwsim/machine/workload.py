@@ -184,30 +184,24 @@ class LayerJob:
     def _weights(self) -> list[tuple[int, int]]:
         found = []
         for unit in range(self.mapping.units):
-            channels = len(self.mapping.channels(unit, self.layer))
-            words = weight_words(self.layer, channels, self.arch)
-            lanes = self.arch.columns if self.layer.kind == "depthwise" else channels
+            part = self.mapping.parts[unit]
+            words = weight_words(self.layer, len(part.reads), self.arch)
+            lanes = self.arch.columns if self.layer.kind == "depthwise" else len(part.makes)
             written = WEIGHT_PORT_WORDS * weight_loads(words)
             found.append((written, -(-words * lanes * self.arch.weight_bits // 8)))
         return found
 
     def segments(self, units: Sequence[int]) -> np.ndarray:
         """Channel blocks of the map that a round over ``units`` reads."""
-        return np.array(units) if self.layer.kind == "depthwise" else np.arange(self.stored.words.shape[1])
+        parts = [self.mapping.parts[unit].reads for unit in units]
+        return np.unique(
+            [b for part in parts for b in range(part.start // self.block, -(-part.stop // self.block))]
+        )
 
-    @cached_property
+    @property
     def alike(self) -> list[int]:
-        """Of every unit, the same number as of those whose passes take the same time.
-
-        They read the same activations.
-        """
-        return self.workload.once(("alike", *self._key), self._alike)
-
-    def _alike(self) -> list[int]:
-        units = range(self.mapping.units)
-        if self.layer.kind == "depthwise":
-            return list(units)
-        return [len(self.mapping.channels(unit, self.layer)) for unit in units]
+        """Of every unit, the same number as of those whose passes take the same time."""
+        return self.mapping.kinds
 
     def layout(self, units: Sequence[int]) -> Layout:
         """What a round over ``units`` streams: row by row, as the first core comes to each."""
@@ -267,9 +261,7 @@ class LayerJob:
 
     def events(self, unit: int, group: int, stream: Stream | None) -> np.ndarray:
         """Every symbol of a pass, from its first cycle: int64 (symbols, 4), passes.EVENT_FIELDS."""
-        channels = len(self.mapping.channels(unit, self.layer))
-        if self.layer.kind != "depthwise":
-            channels = self.layer.in_shape[0]
+        channels = len(self.mapping.parts[unit].reads)
         events = np.empty(
             (channels * len(self.rows(group).y) * self.layer.in_shape[2], len(EVENT_FIELDS)), np.int64
         )
@@ -293,7 +285,7 @@ class LayerJob:
             arch,
             self.rows(group),
             segments=range(int(blocks[0]), int(blocks[-1]) + 1),
-            out_channels=len(self.mapping.channels(unit, layer)),
+            out_channels=len(self.mapping.parts[unit].makes),
             words=self.stored.words,
             stream=stream,
             events=events,

@@ -184,7 +184,7 @@ def test_whatever_the_model_maps_the_core_runs(layer, columns, accumulators, wei
     mapping = map_layer(layer, arch, counts, block)
     code = Code(8, 3)
     for _, unit, group in mapping.rounds[0]:
-        made = len(mapping.channels(unit, layer))
+        made = len(mapping.parts[unit].makes)
         depthwise = layer.kind == "depthwise"
         PassGeometry(
             layer=layer,

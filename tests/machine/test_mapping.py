@@ -1,5 +1,6 @@
 """The mapper equals brute force on small layers; every output is made once; what does not fit is refused."""
 
+from collections.abc import Iterable
 from itertools import product
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from layers import any_layer
 from random_networks import chains, machines
-from reference_core import order_of_draining, order_of_reading
+from reference_core import channels_read, order_of_draining, order_of_reading
 from reference_mapping import Problem
 
 from hwsim.arch import Arch
@@ -17,6 +18,7 @@ from hwsim.layer import Kind, Layer
 from hwsim.machine.mapping import channel_group, map_blocks, map_layer, value_costs
 from hwsim.machine.rows import row_order
 from hwsim.machine.sharing import LATENCIES, RowWindow, cut, longest_first, pass_cost, row_costs
+from hwsim.machine.units import unit_weights, units_of
 from hwsim.machine.workload import Workload
 
 
@@ -58,7 +60,7 @@ def test_every_output_channel_and_row_belongs_to_one_pass(problem):
         assert len(set(cores)) == len(cores)
         assert set(cores) <= set(range(arch.cores))
         for _, unit, group in work:
-            owner[np.ix_(mapping.channels(unit, layer), mapping.groups[group])] += 1
+            owner[np.ix_(mapping.parts[unit].makes, mapping.groups[group])] += 1
             rounds_of_unit[unit].add(number)
     assert (owner == 1).all()
     assert {len(rounds) for rounds in rounds_of_unit.values()} == {1}
@@ -79,18 +81,23 @@ def test_the_mapper_keeps_what_brute_force_finds(problem):
 
 
 def loops(problem: Problem):
-    """What the loops of the mapper take: (values by row in the order of reading, cost of a value, window)."""
+    """What the loops of the mapper take: (cost of a value, window)."""
     layer, order = problem.layer, row_order(problem.layer)
     window = RowWindow(order.first, order.end, order.tapped, order.ring, layer.in_shape[2])
-    counts = problem.counts.sum(axis=1)[order_of_reading(layer)]
-    return counts, value_costs(layer, problem.arch.columns), window
+    return value_costs(layer, problem.arch.columns), window
+
+
+def counts_of(problem: Problem, units: Iterable[int]) -> np.ndarray:
+    """Values that passes of some units read, row by row in the order of reading."""
+    chosen = list(units)
+    return np.array([sum(problem.values(u, y) for u in chosen) for y in order_of_reading(problem.layer)])
 
 
 @settings(max_examples=200)
 @given(small_problems(), st.integers(1, 7))
 def test_no_cut_into_so_many_ranges_has_a_smaller_largest_one(problem, count):
-    counts, busy, window = loops(problem)
-    total = counts if problem.depthwise else counts * len(problem.units)
+    busy, window = loops(problem)
+    total = counts_of(problem, range(len(problem.units)))
     drain = problem.layer.out_shape[0] * problem.layer.out_shape[2] * window.width
     owner = cut(*row_costs(total, busy, window), drain, count)
     order = np.array(order_of_draining(problem.layer))
@@ -113,12 +120,11 @@ def test_longest_first_stays_within_a_third_of_the_best_assignment(costs, groups
 @settings(max_examples=150)
 @given(small_problems(), st.data())
 def test_a_pass_costs_what_the_page_says(problem, data):
-    counts, busy, window = loops(problem)
+    busy, window = loops(problem)
     unit = data.draw(st.integers(0, len(problem.units) - 1))
     order = order_of_draining(problem.layer)
     places = sorted(data.draw(st.sets(st.integers(0, len(order) - 1), min_size=1)))
-    if problem.depthwise:
-        counts = problem.counts[order_of_reading(problem.layer), unit]
+    counts = counts_of(problem, [unit])
     drain = problem.units[unit] * problem.layer.out_shape[2] * window.width
     cost = pass_cost(np.array(places), counts, drain, busy, window, LATENCIES)
     assert cost == problem.pass_cycles(unit, [order[place] for place in places]) * window.width
@@ -216,13 +222,56 @@ def test_more_rows_than_any_core_keeps_open_are_refused_without_advice(kernel, s
         channel_group(layer, Arch(accumulators=1 << 20))
 
 
-@pytest.mark.parametrize(
-    ("fields", "kind"),
-    [({"groups": 2}, "grouped"), ({"dilation": (1, 2), "transposed": True}, "dilated transposed")],
-)
-def test_kinds_that_the_machine_lacks_are_refused_by_name(fields, kind):
-    layer = Layer("conv9", "conv", "x", (4, 9, 9), (4, 5, 5), (3, 3), **fields)
-    with pytest.raises(
-        ArchError, match=f"conv9: .*{kind}.* are in the trace, this machine does not run them"
-    ):
+def test_a_transposed_layer_that_is_dilated_too_is_refused_by_name():
+    layer = Layer("conv9", "conv", "x", (4, 9, 9), (4, 5, 5), (3, 3), dilation=(1, 2), transposed=True)
+    with pytest.raises(ArchError, match="layer conv9: a core runs no transposed convolution that is dilated"):
         channel_group(layer, Arch())
+
+
+@pytest.mark.parametrize(
+    ("channels", "filters", "groups", "made", "read", "blocks"),
+    [
+        # ResNeXt 32 x 4d: four groups fill 16 lanes, and read the 16 channels of theirs.
+        (128, 128, 32, [range(n, n + 16) for n in range(0, 128, 16)], 16, (16, 16)),
+        # AlexNet's second layer: a group of 128 filters has 8 units, which read its 48 channels.
+        (96, 256, 2, [range(n, n + 16) for n in range(0, 256, 16)], 48, (16, 16)),
+        # RegNet's groups of 24: 16 lanes, then 8; segments of 8 channels, so that none is cut.
+        (48, 48, 2, [range(16), range(16, 24), range(24, 40), range(40, 48)], 24, (8, 8)),
+        # ShuffleNet's groups of 20 filters for 80 channels.
+        (240, 60, 3, [range(n, n + w) for g in (0, 20, 40) for n, w in ((g, 16), (g + 16, 4))], 80, (16, 4)),
+        # A depth multiplier of 3: five channels of three filters each in 15 lanes, two in the last 6.
+        (7, 21, 7, [range(15), range(15, 21)], 5, (1, 1)),
+    ],
+)
+def test_groups_share_lanes_or_have_units_of_their_own(channels, filters, groups, made, read, blocks):
+    layer = Layer("l", "conv", "x", (channels, 5, 5), (filters, 5, 5), groups=groups, output="y")
+    assert map_blocks([layer], Arch()) == {"x": blocks[0], "y": blocks[1]}
+    parts = units_of(layer, 16, blocks[0])
+    assert [part.makes for part in parts] == made
+    assert parts[0].reads == range(read)
+    for part in parts:
+        assert part.reads == channels_read(layer, part.makes)
+        assert part.reads.start % blocks[0] == 0
+        assert part.makes.start % blocks[1] == 0
+
+
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 30), st.sampled_from([1, 2, 4, 16]))
+def test_units_of_groups_cut_no_segment_and_multiply_what_belongs_together(
+    channels, groups, filters, columns
+):
+    layer = Layer(
+        "l", "conv", "x", (channels * groups, 1, 1), (filters * groups, 1, 1), groups=groups, output="y"
+    )
+    blocks = map_blocks([layer], Arch(columns=columns))
+    weights = np.arange(1, 1 + np.prod(layer.weight_shape)).reshape(layer.weight_shape)
+    values = np.arange(1, 1 + channels * groups)
+    made = np.zeros(filters * groups, int)
+    for unit in units_of(layer, columns, blocks["x"]):
+        assert len(unit.makes) <= columns
+        assert unit.reads.start % blocks["x"] == unit.makes.start % blocks["y"] == 0
+        assert unit.reads.stop % blocks["x"] == 0 or unit.reads.stop == len(values)
+        lanes = unit_weights(layer, weights, unit)[:, :, 0, 0]
+        made[unit.makes.start : unit.makes.stop] += lanes @ values[unit.reads.start : unit.reads.stop]
+    grouped = [weights[g * filters : (g + 1) * filters, :, 0, 0] for g in range(groups)]
+    parts = values.reshape(groups, channels)
+    assert made.tolist() == np.concatenate([w @ v for w, v in zip(grouped, parts, strict=True)]).tolist()

@@ -55,8 +55,7 @@ def test_the_lanes_add_up_to_what_the_schedule_counts(trace, arch, layer):
         assert lanes.waits.cycles == sum(run.begin - run.free for run in runs)
         width = span.job.layer.out_shape[2]
         values = sum(
-            len(span.job.mapping.channels(run.unit, span.job.layer)) * width * len(run.timing.drained)
-            for run in runs
+            len(span.job.mapping.parts[run.unit].makes) * width * len(run.timing.drained) for run in runs
         )
         assert lanes.drain.cycles == values
         for lane in (lanes.decode, lanes.compute, lanes.drain):

@@ -141,14 +141,11 @@ def random_passes(arch: Arch, number: int) -> list[Case]:
 
 def clocked_cycles(case: Case, arrival: list[int]) -> int:
     """Cycles of a pass whose words are there from the cycles ``arrival`` on, by the clocked reference."""
-    channels = range(case.layer.in_shape[0])
-    if case.depthwise:
-        channels = range(case.first, case.first + case.out_channels)
     return run_pass(
         case.layer,
         operands(case).values,
         case.owned,
-        channels=channels,
+        channels=case.unit.reads,
         block=case.block,
         out_channels=case.out_channels,
         columns=case.arch.columns,
@@ -166,12 +163,12 @@ def cover(coverage: Coverage, case: Case) -> None:
     """Count what a pass exercises."""
     layer, skip = case.layer, case.arch.skip_zeros
     values = operands(case).values
-    if case.depthwise:
-        values = values[case.first : case.first + case.out_channels]
+    values = values[case.unit.reads.start : case.unit.reads.stop]
     coverage.hit("kind", (layer.kind, skip))
     coverage.hit("mode", (skip, case.arch.compress))
     coverage.hit("stride", layer.stride[0])
     coverage.hit("transposed", layer.transposed)
+    coverage.hit("groups", "one" if layer.groups == 1 or case.depthwise else "some")
     coverage.hit("dilated", layer.dilation != (1, 1))
     coverage.hit("kernel height", layer.kernel[0])
     coverage.hit("kernel width", layer.kernel[1])
@@ -209,6 +206,7 @@ def require_all(coverage: Coverage, arch: Arch) -> None:
     coverage.require("kind", [(kind, skip) for kind in kinds for skip in both])
     coverage.require("stride", [1, 2, 3])
     coverage.require("transposed", both)
+    coverage.require("groups", ["one", "some"])
     coverage.require("dilated", both)
     coverage.require("kernel height", [1, 2, 3, 5])
     coverage.require("kernel width", [1, 2, 3, 5, 7])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 from layers import any_layer
-from reference_core import order_of_draining, ring_rows
+from reference_core import channels_read, order_of_draining, ring_rows
 
 from hwsim.arch import SUB_BANKS, Arch
 from hwsim.codec.seg_lengths import code_lengths
@@ -15,6 +15,7 @@ from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
 from hwsim.machine.passes import Layout, PassTiming, Stream, time_pass
 from hwsim.machine.rows import input_rows
 from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
+from hwsim.machine.units import Unit, block_limits, unit_weights, units_of
 from hwsim.quantize import Requantize
 from hwsim.reference import run_layer
 from hwsim_rtl.cosim import PassStimulus
@@ -60,10 +61,16 @@ class Case:
         return self.layer.kind == "depthwise"
 
     @property
+    def unit(self) -> Unit:
+        """The channels that it makes and reads."""
+        made = range(self.first, self.first + self.out_channels)
+        return Unit(made, channels_read(self.layer, made))
+
+    @property
     def geometry(self) -> PassGeometry:
         return PassGeometry(
             layer=self.layer,
-            channels=self.out_channels if self.depthwise else self.layer.in_shape[0],
+            channels=len(self.unit.reads),
             owned=self.owned,
             out_channels=self.out_channels,
             block=self.block,
@@ -117,9 +124,12 @@ def cases(draw, arch: Arch) -> Case:
         first = draw(st.integers(0, (layer.in_shape[0] - 1) // block)) * block
         out_channels = min(block, layer.in_shape[0] - first)
     else:
-        block = draw(st.sampled_from(blocks))
-        first = draw(st.integers(0, layer.out_shape[0] - 1))
-        out_channels = draw(st.integers(1, min(arch.columns, layer.out_shape[0] - first)))
+        limit, _ = block_limits(layer, arch.columns)
+        block = draw(st.sampled_from([b for b in blocks if b <= limit]))
+        made = draw(st.sampled_from(units_of(layer, arch.columns, block))).makes
+        first, out_channels = made.start, len(made)
+        if layer.groups == 1:
+            out_channels = draw(st.integers(1, len(made)))
     source, target = draw(codes(arch)), draw(codes(arch))
     # About the shift that spreads the sums over the codes.
     spread = source.bits + arch.weight_bits + 16 - target.bits
@@ -193,10 +203,8 @@ def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, 
     data, counts = map_words(values, case.block, case.source, arch.compress)
     starts = np.cumsum(counts).reshape(counts.shape) - counts
     rows = input_rows(layer, np.array(case.owned))
-    if case.depthwise:
-        segments = range(case.first // case.block, case.first // case.block + 1)
-    else:
-        segments = range(counts.shape[1])
+    reads = case.unit.reads
+    segments = range(reads.start // case.block, -(-reads.stop // case.block))
     order = [(y, s) for y in rows.y for s in segments]
     place = np.concatenate([starts[at] + np.arange(counts[at]) for at in order])
     last = np.concatenate([np.arange(counts[at]) == counts[at] - 1 for at in order])
@@ -209,7 +217,7 @@ def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, 
         geometry=geometry,
         words=data[place],
         last=last,
-        weights=lane_weights(weights[made], arch.columns, case.depthwise),
+        weights=lane_weights(unit_weights(layer, weights, case.unit), arch.columns, case.depthwise),
         bias=requantize.bias[made],
         multiplier=requantize.multiplier[made],
         arrival=arrival,

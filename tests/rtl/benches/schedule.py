@@ -46,7 +46,7 @@ def network() -> MemoryTrace:
 def pass_of(trace: MemoryTrace, span: LayerSpan, run: PassRun, blocks: dict[str, int]) -> Pass:
     """The payloads of a pass of the schedule."""
     job, layer = span.job, span.job.layer
-    channels = job.mapping.channels(run.unit, layer)
+    channels = job.mapping.parts[run.unit].makes
     rng = np.random.default_rng(run.unit)
     filters = layer.out_shape[0]
     drain = Requantize(np.zeros(filters, np.int64), np.full(filters, 300), 20, True, 8, False, 2)
