@@ -7,7 +7,6 @@ import platform
 import re
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +102,8 @@ def _processor() -> str:
 
 def _extras() -> list[dict[str, Any]]:
     """A line for the base and for each extra, as the installed package names them."""
+    from importlib.metadata import PackageNotFoundError, requires, version
+
     wanted: dict[str, list[str]] = {}
     try:
         requirements = requires("hwsim") or []

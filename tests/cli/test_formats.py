@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -139,14 +140,14 @@ def test_the_doctor_says_what_there_is(hwsim):
 
 
 def test_the_doctor_names_what_lacks_and_how_to_get_it(hwsim, monkeypatch):
-    real = doctor.version
+    real = metadata.version
 
     def version(name: str) -> str:
         if name in ("numba", "torch"):
-            raise doctor.PackageNotFoundError(name)
+            raise metadata.PackageNotFoundError(name)
         return real(name)
 
-    monkeypatch.setattr(doctor, "version", version)
+    monkeypatch.setattr(metadata, "version", version)
     monkeypatch.setattr(doctor.shutil, "which", lambda tool: None)
     facts = findings(hwsim)
     assert facts["base"]["state"] == facts["[train]"]["state"] == facts["g++"]["state"] == "lacking"
@@ -158,9 +159,9 @@ def test_the_doctor_names_what_lacks_and_how_to_get_it(hwsim, monkeypatch):
 
 def test_the_doctor_works_on_a_package_that_is_not_installed(hwsim, monkeypatch):
     def requires(name: str) -> list[str]:
-        raise doctor.PackageNotFoundError(name)
+        raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(doctor, "requires", requires)
+    monkeypatch.setattr(metadata, "requires", requires)
     assert findings(hwsim)["packages"]["state"] == "lacking"
 
 
