@@ -38,12 +38,11 @@ def main() -> int:
     seed = SystemRandom().randrange(1 << 48) if options.seed is None else options.seed
     failures = 0
     for target in options.targets:
-        until = None if options.cases else time.monotonic() + options.seconds / len(options.targets)
-        failures += _in_a_child(target, seed, options.cases, until)
+        failures += _in_a_child(target, seed, options.cases, options.seconds / len(options.targets))
     return 1 if failures else 0
 
 
-def _in_a_child(target: str, seed: int, cases: int | None, until: float | None) -> int:
+def _in_a_child(target: str, seed: int, cases: int | None, seconds: float) -> int:
     """A child that an input kills is a finding, too: the input is what was tried last."""
     FOUND.mkdir(parents=True, exist_ok=True)
     last = FOUND / f"{target}.last"
@@ -51,7 +50,7 @@ def _in_a_child(target: str, seed: int, cases: int | None, until: float | None) 
     if child == 0:
         code = 1
         try:
-            code = _run(target, seed, cases, until, last)
+            code = _run(target, seed, cases, seconds, last)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -67,7 +66,7 @@ def _in_a_child(target: str, seed: int, cases: int | None, until: float | None) 
     return 1 if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def _run(target: str, seed: int, cases: int | None, until: float | None, last: Path) -> int:
+def _run(target: str, seed: int, cases: int | None, seconds: float, last: Path) -> int:
     module = importlib.import_module(f"fuzz.{target}")
     module.check(module.make(Random(0)))  # imports and compiles what is needed
     known = [(path.name, path.read_bytes()) for path in sorted((CORPUS / target).glob("*"))]
@@ -79,7 +78,7 @@ def _run(target: str, seed: int, cases: int | None, until: float | None, last: P
     signal.signal(signal.SIGPROF, _too_long)
     began, failures, longest, number, read = time.monotonic(), 0, 0.0, 0, 0
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    while known or (number < cases if cases is not None else time.monotonic() < (until or 0)):
+    while known or (number < cases if cases is not None else time.monotonic() < began + seconds):
         if known:
             name, data = known.pop()
         else:
