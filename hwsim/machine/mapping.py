@@ -14,7 +14,7 @@ from hwsim.errors import ArchError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import check_layer, weight_loads
 from hwsim.machine.rows import row_order
-from hwsim.machine.sharing import LATENCIES, RowWindow, best_share
+from hwsim.machine.sharing import LATENCIES, best_share
 from hwsim.machine.units import Unit, block_limits, units_of
 
 
@@ -145,14 +145,14 @@ def map_layer(layer: Layer, arch: Arch, counts: np.ndarray, block: int) -> Mappi
     """
     parts = units_of(layer, arch.columns, block)
     rows = row_order(layer)
-    window = RowWindow(rows.first, rows.end, rows.tapped, rows.ring, layer.in_shape[2])
+    window = (rows.first, rows.end, rows.tapped, rows.ring, layer.in_shape[2])
     mapping = Mapping(parts, (), np.zeros(0, np.int64), np.zeros((0, 0), np.int64), arch.cores)
     first_of = {kind: unit for unit, kind in reversed(list(enumerate(mapping.kinds)))}
     chosen = [parts[first_of[kind]] for kind in range(len(first_of))]
     of_kind = [counts[:, part.reads.start // block : -(-part.reads.stop // block)] for part in chosen]
     owner, order, core = best_share(
         np.array([each.sum(axis=1, dtype=np.int64)[rows.reads] for each in of_kind]),
-        np.array([len(part.makes) for part in chosen]) * layer.out_shape[2] * window.width,
+        np.array([len(part.makes) for part in chosen]) * layer.out_shape[2] * layer.in_shape[2],
         np.array(mapping.kinds),
         value_costs(layer, arch.columns),
         window,

@@ -6,8 +6,6 @@ since the taps of a value are known on average over the columns.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
@@ -16,22 +14,6 @@ from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY
 # Arguments of the loops: numba's cache would not notice that a constant of another file has changed.
 FIRST_ITEM = 2 + DECODE_LATENCY  # cycle in which the first item of a pass can be taken
 LATENCIES = (FIRST_ITEM, MAC_LATENCY, DRAIN_LATENCY)
-
-
-class RowWindow(NamedTuple):
-    """Which input rows reach the output rows, as :class:`hwsim.machine.rows.RowOrder` numbers both.
-
-    Attributes:
-        first, end, tapped: as there.
-        ring: rows of accumulators.
-        width: of the input map.
-    """
-
-    first: np.ndarray
-    end: np.ndarray
-    tapped: np.ndarray
-    ring: int
-    width: int
 
 
 @njit(cache=True, nogil=True)
@@ -44,7 +26,9 @@ def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced,
         drains: int64 (kinds,), cost of an output row's drain.
         kinds: int64 (units,), of every unit.
         busy: what a value costs for the first owned row that it reaches, and for each further one.
-        window: a :class:`RowWindow`.
+        window: which input rows reach the output rows: ``first``, ``end`` and ``tapped`` of
+            :class:`hwsim.machine.rows.RowOrder`, rows of accumulators, width of the input map. A plain tuple:
+            numba's cache names the classes of arguments, and does not open once one of them is gone.
         cores: of the array.
         contiguous, balanced: which splits to try.
         latencies: :data:`LATENCIES`.
@@ -89,16 +73,16 @@ def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced,
 @njit(cache=True, nogil=True)
 def row_costs(total, busy, window):
     """Work of every output row: alone, and in a group that owns the row before it; int64 (rows,) each."""
-    first, further = busy
-    rows = len(window.first)
+    value, further = busy
+    first, end, tapped, _, width = window
+    rows = len(first)
     alone, added = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     for row in range(rows):
-        tapped = window.tapped[row]
-        for place in range(window.first[row], window.end[row]):
-            single = total[place] * (first if tapped else window.width)
+        for place in range(first[row], end[row]):
+            single = total[place] * (value if tapped[row] else width)
             alone[row] += single
-            if row > 0 and place < window.end[row - 1]:  # the row before reaches it too
-                added[row] += total[place] * further if tapped else 0
+            if row > 0 and place < end[row - 1]:  # the row before reaches it too
+                added[row] += total[place] * further if tapped[row] else 0
             else:
                 added[row] += single
     return alone, added
@@ -164,8 +148,8 @@ def pass_costs(owner, groups, counts, drains, busy, window, latencies):
 def pass_cost(owned, counts, drain, busy, window, latencies):
     """*Timing of a pass*, an input row at a time, if its symbols never let the scatter unit wait."""
     first_item, mac_latency, drain_latency = latencies
-    first, further = busy
-    cycle = window.width
+    single, further = busy
+    first, end, tapped, ring, cycle = window
     drained = np.empty(len(owned), np.int64)  # DE of every owned row
     free = first_item * cycle  # of the scatter unit
     last_drained = -cycle
@@ -174,19 +158,18 @@ def pass_cost(owned, counts, drain, busy, window, latencies):
     newest = -1  # of them, the last one with taps
     next_place = 0
     for q in range(len(owned)):
-        end = window.end[owned[q]]
-        for place in range(max(window.first[owned[q]], next_place), end):
-            while begun < len(owned) and window.first[owned[begun]] <= place:
-                if window.tapped[owned[begun]]:
+        for place in range(max(first[owned[q]], next_place), end[owned[q]]):
+            while begun < len(owned) and first[owned[begun]] <= place:
+                if tapped[owned[begun]]:
                     reach += 1
                     newest = begun
                 begun += 1
-            if newest >= window.ring:
-                free = max(free, drained[newest - window.ring] + cycle)
-            value = first + (reach - 1) * further if reach > 0 else cycle
+            if newest >= ring:
+                free = max(free, drained[newest - ring] + cycle)
+            value = single + (reach - 1) * further if reach > 0 else cycle
             free += max(counts[place] * value, cycle)
-        next_place = max(next_place, end)
-        reach -= window.tapped[owned[q]]
+        next_place = max(next_place, end[owned[q]])
+        reach -= tapped[owned[q]]
         last_drained = max(free + (mac_latency - 1) * cycle, last_drained + cycle) + drain - cycle
         drained[q] = last_drained
     return last_drained + (1 + drain_latency) * cycle

@@ -8,16 +8,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from layers import any_layer
+from numba.core.types import BaseNamedTuple
 from random_networks import chains, machines
 from reference_core import channels_read, order_of_draining, order_of_reading
 from reference_mapping import Problem
 
-from hwsim.arch import Arch
+from hwsim.arch import SUB_BANKS, Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Kind, Layer
 from hwsim.machine.mapping import channel_group, map_blocks, map_layer, value_costs
 from hwsim.machine.rows import row_order
-from hwsim.machine.sharing import LATENCIES, RowWindow, cut, longest_first, pass_cost, row_costs
+from hwsim.machine.sharing import LATENCIES, best_share, cut, longest_first, pass_cost, row_costs
 from hwsim.machine.units import unit_weights, units_of
 from hwsim.machine.workload import Workload
 
@@ -32,6 +33,7 @@ def problems(draw, channels: int = 40, rows: int = 30, filters: int = 40) -> Pro
     filters = channels if depthwise else draw(st.integers(1, filters))
     layer = draw(any_layer(kind, (channels, height, width), filters, most_kernel=4))
     assume(layer.out_shape[1] <= rows)
+    assume(row_order(layer).ring <= SUB_BANKS)  # else no machine holds it
     arch = Arch(
         cores=draw(st.integers(1, 20)),
         columns=draw(st.sampled_from([1, 2, 4, 16])),
@@ -83,7 +85,7 @@ def test_the_mapper_keeps_what_brute_force_finds(problem):
 def loops(problem: Problem):
     """What the loops of the mapper take: (cost of a value, window)."""
     layer, order = problem.layer, row_order(problem.layer)
-    window = RowWindow(order.first, order.end, order.tapped, order.ring, layer.in_shape[2])
+    window = (order.first, order.end, order.tapped, order.ring, layer.in_shape[2])
     return value_costs(layer, problem.arch.columns), window
 
 
@@ -98,7 +100,7 @@ def counts_of(problem: Problem, units: Iterable[int]) -> np.ndarray:
 def test_no_cut_into_so_many_ranges_has_a_smaller_largest_one(problem, count):
     busy, window = loops(problem)
     total = counts_of(problem, range(len(problem.units)))
-    drain = problem.layer.out_shape[0] * problem.layer.out_shape[2] * window.width
+    drain = problem.layer.out_shape[0] * problem.layer.out_shape[2] * window[-1]
     owner = cut(*row_costs(total, busy, window), drain, count)
     order = np.array(order_of_draining(problem.layer))
     groups = [order[owner == group].tolist() for group in range(owner.max() + 1)]
@@ -125,9 +127,9 @@ def test_a_pass_costs_what_the_page_says(problem, data):
     order = order_of_draining(problem.layer)
     places = sorted(data.draw(st.sets(st.integers(0, len(order) - 1), min_size=1)))
     counts = counts_of(problem, [unit])
-    drain = problem.units[unit] * problem.layer.out_shape[2] * window.width
+    drain = problem.units[unit] * problem.layer.out_shape[2] * window[-1]
     cost = pass_cost(np.array(places), counts, drain, busy, window, LATENCIES)
-    assert cost == problem.pass_cycles(unit, [order[place] for place in places]) * window.width
+    assert cost == problem.pass_cycles(unit, [order[place] for place in places]) * window[-1]
 
 
 @settings(max_examples=150)
