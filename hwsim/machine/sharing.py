@@ -43,7 +43,7 @@ def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced,
     for kind in kinds:
         total += counts[kind]
         drain += drains[kind]
-    alone, added = row_costs(total, busy, window)
+    alone, added, bare, before = row_costs(total, busy, window)
     rows = len(alone)
     single = np.maximum(alone, drain)
     heaviest_first = np.argsort(-single, kind="mergesort")
@@ -55,7 +55,7 @@ def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced,
     for count in range(1, min(cores, rows) + 1):
         for split in range(2):
             if split == 0 and contiguous:
-                owner = cut(alone, added, drain, count)
+                owner = cut(alone, added, bare, before, drain, count)
             elif split == 1 and balanced:
                 owner = longest_first(heaviest_first, single, count)
             else:
@@ -72,47 +72,66 @@ def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced,
 
 @njit(cache=True, nogil=True)
 def row_costs(total, busy, window):
-    """Work of every output row: alone, and in a group that owns the row before it; int64 (rows,) each."""
+    """Work of every output row, for :func:`cut`.
+
+    Returns:
+        alone: int64 (rows,), in a group of its own.
+        added: what it adds to a group that owns the rows before it.
+        bare: the same if no input row meets any of those.
+        before: the last row before it that an input row meets; -1 if there is none.
+    """
     value, further = busy
     first, end, tapped, _, width = window
     rows = len(first)
-    alone, added = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    alone, added, bare = np.zeros(rows, np.int64), np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    before = np.empty(rows, np.int64)
+    last = -1
     for row in range(rows):
         for place in range(first[row], end[row]):
             single = total[place] * (value if tapped[row] else width)
             alone[row] += single
-            if row > 0 and place < end[row - 1]:  # the row before reaches it too
-                added[row] += total[place] * further if tapped[row] else 0
-            else:
+            shared = row > 0 and place < end[row - 1]  # a row before it waits for it too
+            if not shared:
                 added[row] += single
-    return alone, added
+            elif tapped[row]:
+                added[row] += total[place] * further
+            bare[row] += single
+            if shared and place >= first[row - 1]:
+                bare[row] -= total[place] * width
+        before[row] = last
+        if tapped[row]:
+            last = row
+    return alone, added, bare, before
 
 
 @njit(cache=True, nogil=True)
-def cut(alone, added, drain, count):
+def cut(alone, added, bare, before, drain, count):
     """Owner of every row: at most ``count`` ranges, whose largest cost is least (bisection on it).
 
     A range costs the larger of its work and its drains, so a longer one never costs less.
     """
-    high = max(alone[0] + added[1:].sum(), len(alone) * drain)
+    work = alone[0]
+    for row in range(1, len(alone)):
+        work += added[row] if before[row] >= 0 else bare[row]
+    high = max(work, len(alone) * drain)
     low = max(alone.max(), drain, -(-high // count))
     while low < high:
         bound = (low + high) // 2
-        if ranges(alone, added, drain, bound)[-1] < count:
+        if ranges(alone, added, bare, before, drain, bound)[-1] < count:
             high = bound
         else:
             low = bound + 1
-    return ranges(alone, added, drain, high)
+    return ranges(alone, added, bare, before, drain, high)
 
 
 @njit(cache=True, nogil=True)
-def ranges(alone, added, drain, bound):
+def ranges(alone, added, bare, before, drain, bound):
     """Owner of every row, if a range goes on while it costs at most ``bound``, as every single row does."""
     owner = np.empty(len(alone), np.int64)
     group, first, work = 0, 0, alone[0]
     owner[0] = 0
     for row in range(1, len(alone)):
-        work += added[row]
+        work += added[row] if before[row] >= first else bare[row]
         if max(work, (row - first + 1) * drain) > bound:
             group += 1
             first = row

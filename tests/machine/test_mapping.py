@@ -277,3 +277,12 @@ def test_units_of_groups_cut_no_segment_and_multiply_what_belongs_together(
     grouped = [weights[g * filters : (g + 1) * filters, :, 0, 0] for g in range(groups)]
     parts = values.reshape(groups, channels)
     assert made.tolist() == np.concatenate([w @ v for w, v in zip(grouped, parts, strict=True)]).tolist()
+
+
+def test_the_cache_of_the_compiled_search_names_no_class_of_ours():
+    # A cache of numba's that names a class cannot be read any more once the class has another name.
+    map_layer(Layer("l", "conv", "m", (1, 2, 2), (1, 2, 2)), Arch(), np.ones((2, 1), np.int64), 1)
+    loops = (best_share, row_costs, pass_cost)
+    taken = [kind for loop in loops for types in loop.signatures for kind in types]
+    assert len(taken) > 10
+    assert not [kind for kind in taken if isinstance(kind, BaseNamedTuple)]
