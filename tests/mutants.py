@@ -42,7 +42,7 @@ MEANT_FOR = {
     "hwsim/machine/result.py": ("tests/machine/test_result.py", "tests/report/test_one_account.py"),
     "hwsim/machine/rows.py": ("tests/machine/test_rows.py",),
     "hwsim/machine/runs.py": ("tests/machine/test_totals.py",),
-    "hwsim/machine/schedule.py": ("tests/machine/test_simulation.py", "tests/machine/test_dram.py"),
+    "hwsim/machine/schedule.py": ("tests/machine/test_schedule.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/sharing.py": ("tests/machine/test_mapping.py",),
     "hwsim/machine/simulation.py": ("tests/machine/test_energy.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/stored.py": ("tests/machine/test_dram.py", "tests/machine/test_result.py"),

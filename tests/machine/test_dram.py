@@ -94,6 +94,13 @@ def test_a_map_that_fits_and_is_read_at_once_never_leaves_the_chip():
     assert second.write_bytes == 4 * 4 * 4  # 8-bit raw outputs that no layer reads
 
 
+def test_half_of_the_buffer_holds_a_map_of_that_size():
+    first, second = plan(chain("a", None), {"image": 1000, "a": 1000})
+    assert first.resident
+    assert second.resident
+    assert not first.write
+
+
 def test_a_map_that_does_not_fit_is_written_and_fetched_every_round():
     first, second = plan(chain("a", None), {"image": 100, "a": 1001})
     assert first.write_bytes == 1001
