@@ -29,7 +29,7 @@ DEVICE = {"luts": 83640, "ffs": 83640, "dsps": 156, "brams": 208}  # what an LFE
 SCALE_BITS = 48  # of a channel: bias 32, multiplier 16
 RAM_ROWS = 16  # a distributed RAM is 16 x 4 bits
 RAM_COLUMNS = 4
-BLOCKS = ((512, 36), (1024, 18), (2048, 9))  # shapes of a block RAM: words, bits
+BLOCK_WORDS, BLOCK_BITS = 512, 36  # of a block RAM; its narrower shapes hold no more
 BYTE = 9  # bits that a block RAM writes together
 BLOCK_COST = 20  # distributed RAMs for which yosys takes a block RAM instead: it is between 18 and 24
 WEIGHT_RAM = 2048  # words of a RAM of the weight memory
@@ -75,20 +75,23 @@ def area(arch: Arch) -> Area:
 def core_brams(arch: Arch) -> int:
     """Block RAMs of a core: accumulators, their marks, weights, channel scales, item FIFO, table of taps."""
     accumulators = SUB_BANKS * sub_bank_depth(arch)
-    bank_address = (accumulators - 1).bit_length()
     full, rest = divmod(_loads(arch), WEIGHT_RAM)
-    weight_address = (arch.weight_words - 1).bit_length()
-    # Value, kernel columns, column, weight address, pixel, end of the row.
-    item = arch.activation_bits + MAX_KERNEL + bank_address + weight_address + bank_address + 1
     return (
         arch.columns
         * READERS
         * (block_rams(accumulators, ACCUMULATOR_BITS + MARK_BITS) + block_rams(accumulators, MARK_BITS))
         + WEIGHT_PORT_WORDS * (full * block_rams(WEIGHT_RAM, _word(arch)) + block_rams(rest, _word(arch)))
         + block_rams(WEIGHT_PASSES * arch.columns, SCALE_BITS)
-        + block_rams(arch.fifo_depth, item)
+        + block_rams(arch.fifo_depth, item_bits(arch))
         + _table_rams(arch)
     )
+
+
+def item_bits(arch: Arch) -> int:
+    """Bits of what the item FIFO holds: value, kernel columns, column, weight address, pixel, row's end."""
+    bank_address = (SUB_BANKS * sub_bank_depth(arch) - 1).bit_length()
+    weight_address = (arch.weight_words - 1).bit_length()
+    return arch.activation_bits + MAX_KERNEL + bank_address + weight_address + bank_address + 1
 
 
 def block_rams(depth: int, width: int) -> int:
@@ -98,7 +101,7 @@ def block_rams(depth: int, width: int) -> int:
     and so may share a RAM.
     """
     padded = _blocks(width, BYTE) * BYTE
-    blocks = min(_blocks(_blocks(depth, words) * padded, bits) for words, bits in BLOCKS)
+    blocks = _blocks(_blocks(depth, BLOCK_WORDS) * padded, BLOCK_BITS)
     distributed = _blocks(depth, RAM_ROWS) * _blocks(width, RAM_COLUMNS)
     return 0 if distributed < BLOCK_COST * blocks else blocks
 

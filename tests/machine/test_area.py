@@ -9,9 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.arch import Arch
-from hwsim.machine.area import FEATURES, RESULTS, Area, area, block_rams, core_brams, fit_error
+from hwsim.machine.area import (
+    DEVICE,
+    FEATURES,
+    RESULTS,
+    Area,
+    area,
+    block_rams,
+    core_brams,
+    fit_error,
+    item_bits,
+)
 from hwsim.sweep import Space
 from hwsim.sweep.evaluate import machine_row
+from hwsim_rtl.core.payloads import Item
 
 RUNS = json.loads(RESULTS.read_text(encoding="utf-8"))["runs"]
 CORES = [run for run in RUNS if run["component"] == "core"]
@@ -80,6 +91,7 @@ def test_memories_count_exactly():
     ("depth", "width", "blocks"),
     [
         (32, 33, 0),
+        (33, 33, 1),
         (64, 33, 1),
         (512, 33, 1),
         (1024, 33, 2),
@@ -101,6 +113,26 @@ def test_memories_count_exactly():
 def test_block_rams_are_those_that_yosys_takes(depth, width, blocks):
     # Counted in yosys 0.70, synth_ecp5, for a memory of one read and one write port.
     assert block_rams(depth, width) == blocks
+
+
+@given(machines, st.sampled_from([8, 64, 1000, 1024, 4096]))
+def test_an_item_is_as_wide_as_that_of_the_rtl(arch, accumulators):
+    arch = arch.replace(accumulators=8 * -(-accumulators // 8))
+    assert item_bits(arch) == Item(arch).size
+
+
+def test_a_deep_fifo_is_a_block_ram_and_no_more_luts():
+    distributed, blocks = area(Arch(fifo_depth=32)), area(Arch(fifo_depth=64))
+    assert blocks.luts == distributed.luts
+    assert area(Arch(fifo_depth=16)).luts < distributed.luts
+    assert blocks.brams == distributed.brams + 16 * 2
+
+
+def test_the_device_is_the_one_of_the_data_sheet():
+    # Lattice, ECP5 and ECP5-5G family data sheet (FPGA-DS-02012), table 1.1: LFE5U-85F has 84 K LUTs, 3,744
+    # Kbit of sysMEM in blocks of 18 Kbit, and 156 multipliers of 18 x 18. A slice has two LUTs and two FFs.
+    assert (DEVICE["brams"] * 18, DEVICE["dsps"], round(DEVICE["luts"] / 1000)) == (3744, 156, 84)
+    assert DEVICE["luts"] == DEVICE["ffs"] == 2 * 41820
 
 
 def test_the_area_needs_no_rtl():

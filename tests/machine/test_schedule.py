@@ -23,16 +23,17 @@ def planned(arch: Arch):
 
 def test_reads_stand_in_their_order_and_take_the_channel_one_after_the_other():
     plan = planned(ARCH)
-    reads = [tuple(transfer) for transfer in plan.transfers if transfer.kind != "maps_out"]
+    reads = [read for read in plan.transfers if read.kind != "maps_out"]
     # Output blocks of 2 filters and of 1, a byte each; a map of 2 segments, each a word and 4 bytes of index.
-    assert reads == [
+    assert [(read.kind, read.layer, read.size, read.begin, read.end) for read in reads] == [
         ("weights", "one", 2, 0, 4),
         ("maps_in", "one", 24, 4, 8),
         ("weights", "one", 1, 8, 12),
         ("weights", "two", 3, 12, 16),
     ]
+    assert [read.map for read in reads] == [None, "m0", None, None]
     one, two = plan.layers
-    assert one.passes[0].begin == 4 + 20  # when its weights are there; its map comes while it runs
+    assert one.passes[0].begin == 4 + 20 + 2  # when its weights are there and in; its map comes as it runs
     assert one.dram == {"weights": 3, "maps_in": 24, "maps_out": 0}
     assert two.dram == {"weights": 3, "maps_in": 0, "maps_out": 8}
 
@@ -43,7 +44,8 @@ def test_a_write_follows_the_rows_that_leave_and_ends_the_image():
     (last,) = plan.layers[1].passes
     first_row, second_row = last.begin + last.timing.drained
     # A burst of four cycles on the channel, two of them for each of two rows.
-    assert write == ("maps_out", "two", 8, first_row, max(first_row + 2, second_row) + 2)
+    assert (write.layer, write.map, write.size, write.begin) == ("two", None, 8, first_row)
+    assert write.end == max(first_row + 2, second_row) + 2
     assert plan.layers[1].end == max(last.begin + last.timing.cycles, write.end)
 
 
