@@ -12,6 +12,7 @@ from hwsim.report.comparison import Comparison
 from hwsim.report.comparison_page import comparison_page
 from hwsim.report.report_page import report_page
 from hwsim.report.tables import LAYER_COLUMNS
+from hwsim.report.text import TIMES
 from hwsim.report.traffic import LAYER_TRAFFIC_COLUMNS
 from hwsim.report.waterfall import WATERFALL_COLUMNS
 from hwsim.report.write import draw_comparison, draw_report
@@ -111,6 +112,52 @@ def test_the_headline_is_speedup_cycles_and_accuracy(page):
     words = " ".join(page.text)
     for shown in ("1.56×", "98.76 %", "4 cores × 8 multipliers"):  # noqa: RUF001
         assert shown in words
+
+
+def test_sentences_and_tiles_of_a_page_by_hand(page):
+    # Two images: 321 cycles of 4 cores, dense 501; 957 of 1284 core-cycles multiply, 190 wait for weights.
+    words = "".join(page.text)
+    assert (
+        f"an image takes 160 cycles: a speedup of 1.56{TIMES} over the dense baseline, which performs "
+        f"3.08{TIMES} the multiplications. Multiplying takes 74.5 % of the core-cycles; the largest stall is "
+        "weights (14.8 %)."
+    ) in words
+    for title, shown, note in (
+        ("Speedup", f"1.56{TIMES}", f"over dense; MAC ratio 3.08{TIMES}; busy 12.7 %"),
+        ("Time / image", "201 ns", "160 cycles; dense: 250"),  # 160.5 at 800 MHz
+        ("Maps over DRAM / image", "176 B", "dense: 266 B; 33.8 % less"),
+        ("All DRAM / image", "304 B", "dense: 394 B; 22.8 % less"),
+        (
+            "Energy / image",
+            "4.49 nJ",
+            f"dense: 7.01 nJ (1.56{TIMES}); estimate in registers: 800 pJ (0.18{TIMES})",
+        ),
+        ("Density", "32.5 %", "of the map values are not zero"),
+        # Raw and stored: 6400 bits and 2640.
+        ("Compression", f"2.42{TIMES}", "of the maps as stored, against raw 16-bit words"),
+    ):
+        at = page.text.index(title)
+        assert "".join(page.text[at : at + 3]) == title + shown + note
+
+
+def test_sentences_and_tiles_of_a_comparison_by_hand(report):
+    half = replace(report.result, variant="half", images=(0,), layers=report.result.layers[:1])
+    page = Page(comparison_page(Comparison(half, report.result), []))
+    words = "".join(page.text)
+    # 100 cycles of one layer and 160.5 of two.
+    assert re.search(
+        r"sparse \([^)]*\) takes 160 cycles an image, half \([^)]*\) 100: sparse runs at 0\.62", words
+    )
+    for title, shown, note in (
+        ("sparse over half", f"0.62{TIMES}", "160 cycles against 100"),
+        ("Speedup over dense", f"1.56{TIMES}", f"half: 2.00{TIMES}"),
+        ("Maps over DRAM / image", "176 B", "half: 108 B"),
+        ("All DRAM / image", "304 B", "half: 172 B"),
+        ("Energy / image", "4.49 nJ", "half: 2.80 nJ"),
+        ("Density", "32.5 %", "half: 50.0 %"),
+    ):
+        at = page.text.index(title)
+        assert "".join(page.text[at : at + 3]) == title + shown + note
 
 
 def test_a_page_tells_machine_provenance_and_words(page):

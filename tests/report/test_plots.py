@@ -28,6 +28,13 @@ def colours(svg: str) -> set[str]:
     return set(re.findall(r"fill: (#[0-9a-f]{6})", svg))
 
 
+def bars(svg: str, colour: str) -> list[float]:
+    """Lengths of the bars of a colour, in their order, in parts of the longest."""
+    shape = r'<path d="M ([\d.]+) [\d.]+ *\nL ([\d.]+) [^"]*" clip-path="[^"]*" style="fill: ([^;"]*)'
+    found = [float(end) - float(start) for start, end, fill in re.findall(shape, svg) if fill == colour]
+    return [length / max(found) for length in found]
+
+
 @pytest.fixture(scope="module")
 def plots(report):
     return {plot.name: plot for plot in draw_report(report)}
@@ -64,6 +71,22 @@ def test_labels_state_the_values(plots):
     assert any(word.startswith("1.82") for word in words(plots["speedup"].svg))
     assert {"110, 69 %", "50.5, 31 %"} <= set(words(plots["breakdown"].svg))
     assert {"400 B", f"125 B, 3.20{TIMES}", f"165 B, 2.42{TIMES}"} <= set(words(plots["compression"].svg))
+
+
+def test_bars_are_as_long_as_what_they_show(plots, report):
+    skipping = style.SKIPPING
+    # All layers, first, second; the longest is 1. Speedups 501/321, 401/220, 100/101; densities by hand, too.
+    lengths = [501 / 321, 401 / 220, 100 / 101]
+    assert bars(plots["speedup"].svg, skipping) == pytest.approx([n / lengths[1] for n in lengths], rel=1e-3)
+    assert bars(plots["density"].svg, skipping) == pytest.approx([130 / 220, 1, 20 / 110], rel=1e-3)
+
+
+def test_bars_of_a_comparison_are_parts_of_the_first_ones(report):
+    half = replace(report.result, variant="half", images=(0,), layers=report.result.layers[:1])
+    drawn = {plot.name: plot.svg for plot in draw_comparison(Comparison(half, report.result))}
+    # B of A: all layers 160.5 cycles of 100, and the first one 110 of 100; A's own are all 1.
+    assert bars(drawn["cycles"], style.BLUE) == pytest.approx([1, 110 / 160.5], rel=1e-3)
+    assert bars(drawn["cycles"], style.ORANGE) == [1, 1]
 
 
 def test_ratios_name_their_base(plots):

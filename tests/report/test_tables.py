@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hwsim.machine.result import CAUSES
 from hwsim.report import text
+from hwsim.report.bounds import BOUND_COLUMNS
 from hwsim.report.tables import (
     CAUSE_MEANINGS,
     LAYER_COLUMNS,
@@ -17,6 +18,7 @@ from hwsim.report.tables import (
     runs_csv,
     to_csv,
 )
+from hwsim.report.traffic import LAYER_TRAFFIC_COLUMNS
 
 
 def read(document: str) -> list[dict[str, str]]:
@@ -97,6 +99,69 @@ def test_no_name_is_a_formula_in_a_spreadsheet(name):
         assert cell.lstrip(" ")[0] not in "=+-@\uff1d\t\r\n"
         assert text.label(name) in cell
     assert cells[1:] == ["-1.5", "-3"]  # numbers stay numbers
+
+
+# Of the layer "first", under their titles; means of two images, worked out from tests/report/conftest.py.
+SHOWN = {
+    "layer": "first",
+    "kind": "conv",
+    "MACs": "1.00 k",
+    "density": "55.0 %",
+    "dense cycles": "200",
+    "cycles": "110",
+    "speedup": f"1.82{text.TIMES}",
+    "MAC ratio": f"1.82{text.TIMES}",
+    "efficiency": "100.2 %",
+    "beyond by": "compute",
+    "DRAM": "182 B",
+    "dense DRAM": "272 B",
+    "maps saved": "43.4 %",  # 236 bytes of 417
+    "energy": "3.08 nJ",  # 110 cycles x 28 pJ
+    "dense energy": "5.61 nJ",
+    "in registers": "400 pJ",  # 1000 MACs x 0.4 pJ; no other event is counted
+    "largest stall": "decode",
+}
+TRAFFIC = {
+    "layer": "first",
+    "dense weights": "64 B",
+    "weights": "64 B",
+    "dense maps in": "200 B",
+    "maps in": "110 B",
+    "dense maps out": "8 B",
+    "maps out": "8 B",
+    "dense all": "272 B",
+    "all": "182 B",
+    "maps saved": "43.4 %",
+    "saved": "33.2 %",  # 364 bytes of 545
+}
+BOUNDS = {
+    "layer": "first",
+    "dense least cycles": "32",  # 1000 MACs of 4 x 8 multipliers
+    "dense cycles": "200",
+    "dense busy": "15.6 %",  # 2000 of 401 x 32
+    "least cycles": "18",  # 500 and 600 MACs: 16 and 19
+    "cycles": "110",
+    "busy": "15.6 %",  # 1100 of 220 x 32
+    "speedup": f"1.82{text.TIMES}",
+    "MAC ratio": f"1.82{text.TIMES}",
+    "beyond by": "compute",
+    "dense channel": "9",  # 272.5 bytes at 32 a cycle
+    "channel": "6",
+    "dense waits for DRAM": "0.0 %",
+    "waits for DRAM": "6.8 %",  # 60 of 880 core-cycles
+    "speedup less DRAM": f"1.96{text.TIMES}",  # 1604 / 820
+}
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [(LAYER_COLUMNS, SHOWN), (LAYER_TRAFFIC_COLUMNS, TRAFFIC), (BOUND_COLUMNS, BOUNDS)],
+)
+def test_every_title_stands_over_its_own_number(result, columns, expected):
+    row, _ = result.per_layer()
+    shown = {column.title: column.show(row[column.key]) for column in columns}
+    assert shown == expected
+    assert len(shown) == len(columns)
 
 
 def test_every_cause_has_a_meaning():
