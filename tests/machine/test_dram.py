@@ -98,7 +98,7 @@ def test_half_of_the_buffer_holds_a_map_of_that_size():
     first, second = plan(chain("a", None), {"image": 1000, "a": 1000})
     assert first.resident
     assert second.resident
-    assert not first.write
+    assert first.write_bytes == 0
 
 
 def test_a_map_that_does_not_fit_is_written_and_fetched_every_round():
