@@ -62,7 +62,11 @@ MEANT_FOR = {
         "tests/report/test_marks.py",
         "tests/report/test_measured.py",
     ),
-    "hwsim/sweep/evaluate.py": ("tests/sweep",),
+    "hwsim/sweep/evaluate.py": (
+        "tests/report/test_one_account.py",
+        "tests/report/test_marks.py",
+        "tests/sweep/test_run.py",
+    ),
     "hwsim/quantize.py": ("tests/test_quantize.py",),
     "hwsim/capture/plan.py": ("tests/capture",),
 }

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sweeps import grid
 
 from hwsim.report.sweep.analysis import explained, front, heat_map, levels, sensitivity
+from hwsim.report.sweep.summary import Summary
 
 numbers = st.one_of(st.integers(0, 6).map(float), st.just(math.nan))
 
@@ -104,3 +105,8 @@ def test_a_heat_map_holds_the_best_of_the_other_fields():
     one = grid({"cores": [1, 2]}, lambda cores: 5.0 * cores, {"cycles": {"max": 7}})
     empty = heat_map(one, "cycles", "cores", None).to_dict()
     assert (empty["best"], empty["machine"]) == ([[5.0, None]], [[0, None]])
+
+
+def test_of_machines_that_cost_the_same_the_fastest_is_the_best():
+    equal = Summary(grid({"cores": [2, 4, 1]}, lambda cores: 8000.0 / cores, energy_uj=lambda cores: 5.0))
+    assert (equal.best["energy_uj"], equal.best["cycles"]) == (1, 1)
