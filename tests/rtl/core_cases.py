@@ -260,7 +260,8 @@ def handful(arch: Arch) -> list[Case]:
     """Small passes of every kind, for simulators that are slow; the machine has four lanes or more."""
 
     def case(kind, in_shape, out_shape, kernel=(1, 1), stride=1, padding=(0, 0), **changes) -> Case:
-        special = {name: changes.pop(name) for name in ("relu", "dilation", "transposed") if name in changes}
+        kinds = ("relu", "groups", "dilation", "transposed")
+        special = {name: changes.pop(name) for name in kinds if name in changes}
         layer = Layer("l", kind, "x", in_shape, out_shape, kernel, stride, padding, **special)
         fields = {
             "arch": arch,
@@ -286,6 +287,7 @@ def handful(arch: Arch) -> list[Case]:
         case("conv", (3, 7, 9), (4, 7, 9), (3, 3), padding=(2, 2), dilation=(2, 2), owned=(0, 2, 6, 1, 3)),
         case("depthwise", (4, 5, 12), (4, 3, 6), (3, 3), (2, 1), (3, 3), dilation=(3, 3), owned=(0, 1, 2)),
         case("conv", (3, 4, 3), (3, 8, 7), (3, 4), (2, 2), (0, 1), transposed=True),
+        case("conv", (6, 4, 5), (6, 4, 5), (3, 3), padding=(1, 1), groups=3),
         case("conv", (3, 3, 4), (2, 8, 11), (2, 1), (3, 3), transposed=True),
         case("depthwise", (4, 5, 6), (4, 5, 6), (3, 3), padding=(1, 1), source=Code(7, 1, True)),
         case("depthwise", (3, 4, 8), (3, 2, 4), (2, 2), 2, out_block=2, arch=dense),
