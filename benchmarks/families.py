@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hwsim.arch import SUB_BANKS, Arch
+from hwsim.arch import Arch
 from hwsim.capture.pictures import open_pictures
 from hwsim.capture.plan import plan
 from hwsim.capture.preprocessing import Prepared, Preprocessing
@@ -36,7 +36,7 @@ from hwsim.capture.sources import open_network, torchvision_models
 from hwsim.capture.torch_network import TorchNetwork
 from hwsim.errors import HwsimError
 from hwsim.layer import Layer
-from hwsim.machine.fit import fit, least_machine
+from hwsim.machine.fit import MEMORIES, fit, least_machine
 from hwsim.machine.simulation import simulate
 from hwsim.trace import open_trace
 from hwsim.trace.provenance import LeftOut, left_out
@@ -67,7 +67,7 @@ class Found:
         """Cells of :data:`COLUMNS`."""
         published = sum(layer.published_macs for layer in self.layers)
         lost = sum(entry.macs or 0 for entry in self.left_out)
-        machine, never = least_machine(self.layers, Arch(accumulators=SUB_BANKS, weight_words=1))
+        machine, never = least_machine(self.layers, Arch(**MEMORIES))
         missing = sum(entry.macs or 0 for entry in never)
         return [
             self.name,
