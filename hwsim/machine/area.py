@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -126,37 +126,40 @@ def _coefficients() -> dict[str, list[list[float]]]:
 
     Only the first, the constant, may be negative, so that a larger machine never takes less.
     """
+    points = _points()
+    fitted = {component: _fit(component, points[component]) for component in FEATURES if component != "rest"}
+    # Beside its parts, of which few were measured on every core: those that were not are estimated.
+    rest: Points = []
+    for arch, core in points["core"]:
+        parts = [_measured(name, arch, points[name]) or _estimate(name, arch, fitted) for name in fitted]
+        rest.append((arch, [whole - round(sum(part)) for whole, *part in zip(core, *parts, strict=True)]))
+    return {**fitted, "rest": _fit("rest", rest)}
+
+
+def _fit(component: str, points: Points) -> list[list[float]]:
+    """Of each of FITTED, one number a feature of a component."""
     from scipy.optimize import nnls
 
-    fitted = {}
-    for component, points in _points().items():
-        features = np.array([FEATURES[component](arch) for arch, _ in points], float)
-        below = np.column_stack([features, -features[:, 0]])
-        solutions = [nnls(below, counts)[0] for counts in np.array([n for _, n in points], float).T]
-        fitted[component] = [
-            [first - last, *slopes] for first, *slopes, last in map(np.ndarray.tolist, solutions)
-        ]
-    return fitted
+    features = np.array([FEATURES[component](arch) for arch, _ in points], float)
+    below = np.column_stack([features, -features[:, 0]])
+    solutions = [nnls(below, counts)[0] for counts in np.array([n for _, n in points], float).T]
+    return [[first - last, *slopes] for first, *slopes, last in map(np.ndarray.tolist, solutions)]
+
+
+def _estimate(component: str, arch: Arch, fitted: Mapping[str, list[list[float]]]) -> list[float]:
+    """What a component takes of each of FITTED."""
+    features = FEATURES[component](arch)
+    return [sum(c * f for c, f in zip(row, features, strict=True)) for row in fitted[component]]
 
 
 @cache
 def _points() -> dict[str, Points]:
-    """Measured counts of FITTED by component, and of the rest of every core whose parts were measured too."""
-    found: dict[str, Points] = {component: [] for component in FEATURES}
-    cores: Points = []
+    """Measured counts of FITTED by component, the core among them."""
+    found: dict[str, Points] = {component: [] for component in (*FEATURES, "core")}
     for run in json.loads(RESULTS.read_text(encoding="utf-8"))["runs"]:
-        point = Arch(**run["machine"]), [run["cells"][name] for name in FITTED]
-        if run["component"] == "core":
-            cores.append(point)
-        elif run["component"] in found:
+        if run["component"] in found:
+            point = Arch(**run["machine"]), [run["cells"][name] for name in FITTED]
             found[run["component"]].append(point)
-    parts = [name for name in FEATURES if name != "rest"]
-    for arch, core in cores:
-        counts = [_measured(name, arch, found[name]) for name in parts]
-        measured = [each for each in counts if each is not None]
-        if len(measured) == len(parts):
-            sums = (sum(column) for column in zip(*measured, strict=True))
-            found["rest"].append((arch, [whole - part for whole, part in zip(core, sums, strict=True)]))
     return found
 
 
