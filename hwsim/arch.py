@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hwsim.errors import ArchError, first_problem, one_line
@@ -14,9 +13,7 @@ from hwsim.files import read_toml
 WORD_BITS = 64
 WORD_BYTES = WORD_BITS // 8
 BURST_BYTES = 64
-INDEX_ENTRY = np.dtype([("words", "<u2"), ("nonzeros", "<u2")])
-"""What the index says of a segment: its length in 64-bit words and its non-zeros."""
-INDEX_BYTES = INDEX_ENTRY.itemsize
+INDEX_BYTES = 4  # a segment's entry: length in words and number of non-zeros, 16 bits each
 WINDOW_WORDS = 4  # words that the bit unpacker holds; enough for one symbol in every cycle
 SUB_BANKS = 8  # parts of an accumulator bank; a row of the ring owns whole ones
 WEIGHT_PORT_WORDS = 2  # M-wide words of weights that the array takes in a cycle, a load

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.arch import INDEX_ENTRY, WORD_BYTES
+from hwsim.arch import WORD_BYTES
 from hwsim.codec.aseg import MAX_SEGMENT, Aseg
 from hwsim.codec.checks import MAX_BITS, as_bytes, as_codes, as_integer
+from hwsim.codec.segments import INDEX_ENTRY
 from hwsim.errors import CodecError
 
 
@@ -51,7 +52,7 @@ def encode_segments(
 
     Returns:
         data: uint8 (bytes,), words most significant byte first.
-        index: :data:`hwsim.arch.INDEX_ENTRY` (H, channel blocks), in the order of the segments.
+        index: :data:`hwsim.codec.segments.INDEX_ENTRY` (H, channel blocks), in the order of the segments.
 
     Raises:
         CodecError: as :func:`segment_bits`, or a segment too large for its entry of the index.

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.arch import INDEX_ENTRY, WORD_BITS, WORD_BYTES
+from hwsim.arch import WORD_BITS, WORD_BYTES
 from hwsim.codec import seg_loops
 from hwsim.codec.checks import MAX_BITS, as_bytes, as_codes, as_integer
 from hwsim.codec.problems import check
 from hwsim.codec.seg_lengths import loop_order
 from hwsim.errors import CodecError
+
+INDEX_ENTRY = np.dtype([("words", "<u2"), ("nonzeros", "<u2")])
+"""What the index says of a segment: its length in 64-bit words and its non-zeros."""
 
 
 def segment_bits(values: Any, block: int, order: int) -> np.ndarray:
@@ -43,7 +46,7 @@ def encode_segments(values: Any, block: int, order: int) -> tuple[np.ndarray, np
 
     Returns:
         data: uint8 (bytes,), words most significant byte first.
-        index: :data:`hwsim.arch.INDEX_ENTRY` (H, channel blocks), in the order of the segments.
+        index: :data:`INDEX_ENTRY` (H, channel blocks), in the order of the segments.
 
     Raises:
         CodecError: as :func:`segment_bits`, or a segment too large for its entry of the index.

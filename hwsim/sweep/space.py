@@ -29,7 +29,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from hwsim.arch import SUB_BANKS, Arch
+from hwsim.arch import Arch
 from hwsim.errors import ArchError, SweepError, first_problem, one_line
 from hwsim.files import read_toml
 
@@ -256,8 +256,8 @@ def _typed(name: str, value: Value) -> Value:
         return value
     if name == "columns":
         return 1 << round(math.log2(max(value, 1)))
-    step = SUB_BANKS if name == "accumulators" else 1
-    return round(value / step) * step
+    steps = [rule.multiple_of for rule in Arch.model_fields[name].metadata if hasattr(rule, "multiple_of")]
+    return round(value) if not steps else max(round(value / steps[0]), 1) * steps[0]
 
 
 def mapping_key(point: dict[str, Value]) -> list[Any]:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwsim.arch import INDEX_ENTRY
 from hwsim.codec import golden, golden_aseg
 from hwsim.codec.aseg_segments import decode_segments, encode_segments, segment_bits
+from hwsim.codec.segments import INDEX_ENTRY
 from hwsim.errors import CodecError
 
 

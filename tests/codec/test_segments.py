@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hwsim.arch import INDEX_BYTES, INDEX_ENTRY
+from hwsim.arch import INDEX_BYTES
 from hwsim.codec import golden
-from hwsim.codec.segments import decode_segments, encode_segments, raw_segments, segment_bits
+from hwsim.codec.segments import INDEX_ENTRY, decode_segments, encode_segments, raw_segments, segment_bits
 from hwsim.errors import CodecError
 
 relaxed = settings(deadline=None)

@@ -41,7 +41,7 @@ def test_the_total_covers_all_layers_and_images(result):
     assert total["cycles"] == (100 + 51 + 120 + 50) / 2
     assert total["speedup"] == (200 + 50 + 201 + 50) / 321
     assert total["dram_bytes"] == (4 * 72 + 321) / 2
-    assert total["energy_uj"] == pytest.approx(321 * 28 / 2 / 1e6, abs=0)
+    assert total["energy_uj"] == pytest.approx(321 * 28 / 2 / 1e6, rel=1e-12, abs=0)
     assert total["largest_stall"] == "weights"
 
 

@@ -83,11 +83,11 @@ def test_every_row_is_what_simulate_gives(trace, tmp_path, monkeypatch, small_ta
             continue
         result = hwsim.simulate(hwsim.open_trace(trace), arch)
         assert row["luts"] == area(arch).luts
-        assert row["seconds"] == pytest.approx(row["cycles"] / arch.clock_mhz / 1e6, abs=0)
+        assert row["seconds"] == pytest.approx(row["cycles"] / arch.clock_mhz / 1e6, rel=1e-12, abs=0)
         assert row["cycles"] == result.total("skipping") / 2
         assert row["dense_cycles"] == result.total("dense") / 2
         assert row["dram_bytes"] == result.dram_bytes("skipping") / 2
-        assert row["energy_uj"] == pytest.approx(result.energy_pj("skipping") / 2e6, abs=0)
+        assert row["energy_uj"] == pytest.approx(result.energy_pj("skipping") / 2e6, rel=1e-12, abs=0)
         assert row["speedup"] == pytest.approx(result.speedup)
         parts = [layer for layer in rows(layers) if layer["point"] == row["point"]]
         assert sum(layer["cycles"] for layer in parts) == row["cycles"]

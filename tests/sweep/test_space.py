@@ -46,7 +46,7 @@ def test_the_machine_of_a_point_has_the_fixed_and_the_swept_fields():
 
 NUMBERS = {
     "cores": (1, 64), "columns": (1, 64), "activation_bits": (1, 16), "weight_bits": (2, 16),
-    "run_max": (1, 16), "fifo_depth": (8, 1024), "accumulators": (8, 4096), "weight_words": (1, 9216),
+    "run_max": (1, 16), "fifo_depth": (8, 1024), "accumulators": (8, 4096), "weight_words": (2, 9216),
     "map_buffer": (1, 1 << 20), "clock_mhz": (1.5, 900.0), "bytes_per_cycle": (1, 256),
     "dram_latency": (1, 500),
 }  # fmt: skip
@@ -73,7 +73,7 @@ def test_every_number_of_the_machine_can_be_swept_by_list_and_range(name, data, 
             Space.parse({"space": {name: [point[name]]}}).arch(point), name
         )  # the machine takes it
         assert value == point[name]
-        step = {"columns": value / 2, "accumulators": 8}.get(name, 1)
+        step = {"columns": value / 2, "accumulators": 8, "weight_words": 2}.get(name, 1)
         assert low - step <= value <= high + step
 
 

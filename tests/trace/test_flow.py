@@ -1,6 +1,7 @@
 """What lies between the maps comes back from a trace, or is refused; a trace without it stays what it was."""
 
 import json
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from hwsim.layer import Layer
 from hwsim.quantize import Requantize
 from hwsim.reference import run_network
 from hwsim.trace import TraceWriter, header, open_trace
-from hwsim.trace.shipped import shipped_trace
+from hwsim.trace.shipped import shipped_trace, shipped_traces
 from traces import Tiny
 
 
@@ -80,18 +81,17 @@ def test_the_schema_is_2_and_a_trace_of_schema_1_keeps_its_digest(tmp_path):
     assert json.loads((where / "zarr.json").read_text())["attributes"]["hwsim"]["schema"] == 2
     with open_trace(where) as trace:
         assert trace.flow is None
-    with open_trace(shipped_trace()) as trace:
+    with open_trace(shipped_trace("lenet5_mnist/baseline")) as trace:
         root = header.dump(trace.header)
         assert trace.flow is None
         stored = trace.digest
     assert json.loads(root)["attributes"]["hwsim"]["sha256"] == stored
 
 
-def test_shipped_traces_have_the_digest_that_is_written_in_them():
-    import zipfile
-
-    with zipfile.ZipFile(shipped_trace()) as archive:
+@pytest.mark.parametrize("name", shipped_traces())
+def test_shipped_traces_have_the_digest_that_is_written_in_them(name):
+    with zipfile.ZipFile(shipped_trace(name)) as archive:
         ours = json.loads(archive.read("zarr.json"))["attributes"]["hwsim"]
-    assert ours["schema"] == 1
-    with open_trace(shipped_trace()) as trace:
+    with open_trace(shipped_trace(name)) as trace:
         assert trace.digest == ours["sha256"]
+        assert (trace.flow is None) == (ours["schema"] == 1)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from amaranth.lib import data
 
-from hwsim.arch import INDEX_ENTRY, WEIGHT_PORT_WORDS, WORD_BITS, Arch
+from hwsim.arch import WEIGHT_PORT_WORDS, WORD_BITS, Arch
+from hwsim.codec.segments import INDEX_ENTRY
 from hwsim.errors import CosimError
 from hwsim.machine.descriptors import PassGeometry
 from hwsim_rtl.bits.word import Word

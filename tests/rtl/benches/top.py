@@ -165,7 +165,8 @@ async def both_cores_are_exact_with_loads_that_they_share_and_loads_of_their_own
         assert all(port.late for port in ports.values())
         for core in cores:
             assert all(port.late for port in (core.words, core.rows))
-            assert all(port.held for port in (core.words, core.rows, core.coded, core.index))
+            assert all(port.held for port in (core.words, core.rows, core.coded))
+        assert any(core.index.held for core in cores)  # few entries come while a profile holds them
     else:
         coverage.require("pass begins in the cycle after the one before", least=arch.cores)
         assert all(port.held for port in ports.values()), "no load waited for a place among the passes"
