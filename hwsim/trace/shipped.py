@@ -38,6 +38,6 @@ def shipped_trace(name: str = DEFAULT) -> Path:
 def locate(place: str | os.PathLike[str]) -> str | os.PathLike[str]:
     """The path of a shipped trace, if ``place`` is the name of one and nothing lies there; else the place."""
     name = os.fspath(place)
-    if "://" in name or Path(name).exists():
+    if "://" in name or os.path.exists(name):  # False for what no path can be, too
         return place
     return shipped_traces().get(name, place)

@@ -184,23 +184,24 @@ def test_every_component_has_a_netlist(component):
 def test_an_item_fifo_is_mapped_to_distributed_ram_of_its_size():
     arch = Arch(columns=4, activation_bits=8, fifo_depth=16, accumulators=64, weight_words=32)
     run = synthesize("items", arch, seeds=())
-    # Item: value 8, columns 7, x 6 + 1, weight 5, pixel 6, row_end 1; a distributed RAM has 16 x 4 bits.
-    assert run["cells"]["ram_bits"] == 64 * -(-34 // 4)
+    # Item: value 8, columns 16, column 6, weight 5, pixel 6, row_end 1; a distributed RAM has 16 x 4 bits.
+    assert run["cells"]["ram_bits"] == 64 * -(-42 // 4)
     assert run["cells"]["brams"] == run["cells"]["dsps"] == 0
     # The head and whether there is one, level and credits 0 .. 16, two pointers of 4 bits.
-    assert run["cells"]["ffs"] == 34 + 1 + 2 * 5 + 2 * 4
+    assert run["cells"]["ffs"] == 42 + 1 + 2 * 5 + 2 * 4
     assert run["timing"] is None
     assert run["machine"]["activation_bits"] == 8
 
 
-def test_a_weight_memory_is_mapped_to_a_block_ram_without_a_bypass():
+def test_a_weight_memory_is_mapped_to_a_block_ram_a_half_without_a_bypass():
     arch = Arch(columns=4, activation_bits=8, weight_bits=8, weight_words=512, accumulators=64)
     cells = synthesize("weights", arch, seeds=())["cells"]
-    assert cells["brams"] == 1
-    # Scales, 8 passes of 4 channels of 48 bits, and two registers behind them; two behind the block RAM, of
-    # 32 bits; whether it is and was read; its pointer, base and place; pointer and base of the scales.
+    assert cells["brams"] == 2
+    # Scales, 8 passes of 4 channels of 48 bits, and two registers behind them; one behind each half and one
+    # behind their choice, of 32 bits; whether a word is read and each half was; pointer, base and place among
+    # 256 loads; which half, now and in two cycles to come; pointer and base of the scales.
     assert cells["ram_bits"] == 32 * 48
-    assert cells["ffs"] == 2 * 48 + 2 * 32 + 2 + 3 * 9 + (5 + 3)
+    assert cells["ffs"] == 2 * 48 + 3 * 32 + (1 + 2) + 3 * 8 + (1 + 2) + (5 + 3)
 
 
 def test_a_missing_tool_is_told_in_one_line(monkeypatch):

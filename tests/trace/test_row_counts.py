@@ -43,7 +43,7 @@ def test_row_counts_come_back(tmp_path, name):
 
 
 def test_a_trace_without_row_counts_says_none():
-    with open_trace(shipped_trace()) as trace:
+    with open_trace(shipped_trace("lenet5_mnist/baseline")) as trace:
         assert trace.calibration_pictures == 0
         assert {trace.row_counts(name) for name in trace.maps} == {None}
 
