@@ -18,7 +18,7 @@ from hwsim.cli.main import app
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
     "hwsim", "hwsim.codec", "hwsim.trace", "hwsim.networks", "hwsim.synthetic", "hwsim.sweep",
-    "hwsim.measure", "hwsim.export", "hwsim.report.plots", "hwsim_rtl.cosim", "hwsim_rtl.synth",
+    "hwsim.measure", "hwsim.export", "hwsim.report.plots", "hwsim_rtl.cosim", "hwsim_rtl.synth.run",
 )  # fmt: skip
 COMPONENTS = (
     "hwsim_rtl.codec.decoder.SegDecoder", "hwsim_rtl.codec.encoder.SegEncoder", "hwsim_rtl.core.core.Core",

@@ -19,6 +19,8 @@ from hwsim_rtl.synth import flow
 from hwsim_rtl.synth.components import COMPONENTS, netlist
 from hwsim_rtl.synth.reports import read_cells, read_timing
 
+__all__ = ["add_run", "model_points", "synthesize"]
+
 Run = dict[str, Any]
 
 
