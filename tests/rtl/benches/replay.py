@@ -1,9 +1,10 @@
 """Bench of Core: outputs are taken in given cycles, passes take the cycles of compiled simulation."""
 
+import pickle
 from itertools import cycle
+from pathlib import Path
 
 import cocotb
-from bench_cases import random_passes
 from bench_pass import Pass, Raw
 from cocotb.triggers import RisingEdge, Timer
 from streams import StreamPort, bench_case, now, start_clock, until_idle
@@ -19,7 +20,7 @@ INPUTS = ("words", "rows", "weights", "scales")
 async def every_pass_takes_the_cycles_of_compiled_simulation(dut):
     case = bench_case()
     arch = Arch(**case["arch"])
-    passes = [Pass(one) for one in random_passes(arch, case["number"])]
+    passes = [Pass(one) for one in pickle.loads(Path(case["cases"]).read_bytes())]
     readies = ("coded__ready", "index__ready")
     await start_clock(dut, "start", "abort_pass", *readies, *(f"{name}__valid" for name in INPUTS))
     await until_idle(dut)
