@@ -108,7 +108,7 @@ def real_passes(arch: Arch) -> list[Case]:
 
 
 def random_passes(arch: Arch, number: int) -> list[Case]:
-    """Short random passes of all modes, in a process the same for a ``number``; of the first one all orders."""
+    """Short random passes of all modes, the same for a ``number`` in one process; of the first all orders."""
     found: dict[Layer, Case] = {}
 
     @seed(number)

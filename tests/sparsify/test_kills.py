@@ -30,6 +30,16 @@ def files(folder):
     }
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """A killed run is a fork, and a fork has none of the threads that OpenMP waits for."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("torn", [False, True])
 def test_a_run_that_is_killed_again_and_again_comes_to_its_end(tmp_path, torn):
     data = bars_data()
