@@ -166,6 +166,8 @@ def assert_sound(trace: MemoryTrace, arch: Arch) -> None:
             assert span.dram["maps_in"] in (0, whole)
             # Where one round ends and the next begins, both read the burst.
             assert sum(n - 1 for n in reads if n > 1) <= rounds - 1
+        elif job.layer.groups > 1:  # a round reads the groups of its units alone, and all of them are read
+            assert whole <= span.dram["maps_in"] <= rounds * whole
         else:
             assert span.dram["maps_in"] == rounds * whole
             assert set(reads) <= {0, rounds}
