@@ -19,9 +19,9 @@ from hwsim.machine.symbols import NO_VALUE, Symbols
 
 LINE_WORDS = BURST_BYTES // WORD_BYTES
 LINE_ENTRIES = BURST_BYTES // INDEX_BYTES
-READ_LATENCY = 3  # cycles from a slot to its words
+READ_LATENCY = 5  # cycles from a slot to its words
 LANE_ITEMS = 8  # places for items in a lane
-LANE_LATENCY = 9  # cycles from consuming a symbol to its item at the scatter unit: an assumption
+LANE_LATENCY = 8  # cycles from consuming a symbol to the choice of its item, at the earliest
 # An argument of the loop, so that the cache of numba notices a change.
 CONSTANTS = (
     LINE_WORDS,
@@ -44,7 +44,8 @@ class LanesTiming:
         cycles: from start to done.
         drained: int64 (owned,), cycle in which each owned row left the accumulators.
         symbols: int64 (symbols, 2), lane and cycle of each, lane by lane as it became known.
-        taken: int64 (items, 3), lane, cycle and cycles occupied of every item, in the order of taking.
+        taken: int64 (items, 4), of every item, in the order of choice: lane, the cycles in which it is chosen
+            and taken, and those that it occupies.
         served: int64 (slots, 2), cycle and lane of every slot that was used.
     """
 
@@ -178,10 +179,10 @@ def _time(
     item_x = np.empty((2, depth), np.int64)
     item_row = np.empty((2, depth), np.int64)
     item_mark = np.empty((2, depth), np.int64)
-    taken_at = np.empty((2, depth), np.int64)  # S, a ring
+    chosen_at = np.empty((2, depth), np.int64)  # C, a ring
 
     symbols = np.empty((all_symbols, 2), np.int64)
-    items = np.empty((all_symbols, 3), np.int64)
+    items = np.empty((all_symbols, 4), np.int64)
     slots = np.empty((all_words + count, 2), np.int64)
     symbol_count = 0
     item_count = 0
@@ -196,9 +197,11 @@ def _time(
     coming_at = NEVER
     coming = 0
     slot = 0
+    place_free = 0  # from which on an item may be chosen
     free = 0
-    taken_last = -1
+    chosen_last = -1
     finished = 0
+    opens = np.zeros(len(row_y) + 2, np.int64)  # of each row, the cycle from which it is open
     drained = -1
     rows_done = 0
     ask_segment = np.zeros(2, np.int64)
@@ -234,7 +237,7 @@ def _time(
                     continue
                 cycle = max(consumed_last[p], entered_at[p, need]) + 1
                 if made[p] >= depth:
-                    cycle = max(cycle, taken_at[p, made[p] % depth] + 1)
+                    cycle = max(cycle, chosen_at[p, made[p] % depth] + 1)
                 cycle = _turn(p, cycle)
                 consumed_last[p] = cycle
                 symbols[symbol_count, 0] = p
@@ -267,10 +270,10 @@ def _time(
                 row = item_row[p, place]
                 wait = row_newest[row] - ring
                 if row <= finished + 1 and wait < rows_done:
-                    ready = item_at[p, place] + latency
+                    ready = max(item_at[p, place] + latency, opens[row])
                     if wait >= 0:
                         ready = max(ready, drain_end[wait] + 1)
-                    start = min(start, max(ready, free))
+                    start = min(start, max(ready, place_free))
 
         if slot <= start:
             # A slot comes first.
@@ -351,13 +354,15 @@ def _time(
         chosen = -1
         for turn in range(2):
             p = turn
-            if taken_last == 0:
+            if chosen_last == 0:
                 p = 1 - turn
             if made[p] > taken[p]:
                 place = taken[p] % depth
                 row = item_row[p, place]
                 wait = row_newest[row] - ring
-                if row > finished + 1 or wait >= rows_done or item_at[p, place] + latency > start:
+                if row > finished + 1 or wait >= rows_done:
+                    continue
+                if max(item_at[p, place] + latency, opens[row]) > start:
                     continue
                 if wait >= 0 and drain_end[wait] >= start:
                     continue
@@ -370,18 +375,21 @@ def _time(
             cost = vector_cycles if vector_cycles > 0 else row_reach[row] * taps_x[x]
         items[item_count, 0] = chosen
         items[item_count, 1] = start
-        items[item_count, 2] = cost
+        place_free = max(start + 1, free)
+        items[item_count, 2] = place_free
+        items[item_count, 3] = cost
         item_count += 1
-        taken_at[chosen, place] = start
+        chosen_at[chosen, place] = start
         taken[chosen] += 1
-        taken_last = chosen
-        free = start + cost
+        chosen_last = chosen
+        free = place_free + cost
         marks[row] += item_mark[chosen, place]
         while finished < len(row_y) and marks[finished] == blocks:
             for _ in range(row_done[finished]):
                 drained = max(free - 1 + mac_latency, drained + 1) + drain_cycles - 1
                 drain_end[rows_done] = drained
                 rows_done += 1
+            opens[finished + 2] = max(start, opens[finished + 1]) + 1
             finished += 1
 
     return (

@@ -27,10 +27,10 @@ from hwsim.layer import Layer
 
 LINE = 8  # words
 ENTRIES = 16  # of the index in a line
-READ = 3
+READ = 5
 WINDOW = 4
 ITEMS = 8
-LATENCY = 9
+LATENCY = 8
 
 
 @dataclass
@@ -41,6 +41,16 @@ class Item:
     x: int | None
     mark: bool
     consumed: int
+
+
+@dataclass
+class Chosen:
+    """An item that was chosen; ``completes``: owned rows that are complete when it is through."""
+
+    item: Item
+    lane: int
+    cycle: int
+    completes: list[int]
 
 
 @dataclass
@@ -63,7 +73,7 @@ class Outcome:
 
     cycles: int
     symbols: list[tuple[int, int]]  # (lane, cycle) of every symbol, in the order of consumption
-    taken: list[tuple[int, int, int]]  # (lane, cycle, cycles occupied) of every item
+    taken: list[tuple[int, int, int, int]]  # of every item: lane, choice, taking, cycles busy
     served: list[tuple[int, int]]  # (cycle, lane) of every slot that was used
     drained: list[int]
 
@@ -115,7 +125,10 @@ def run_two_lanes(
     index, coming = entry[0], None  # line in the register; (cycle, line) on its way
     marks = [0] * len(rows)
     finished = 0
-    busy, current, taken_last = 0, None, None
+    open_row = 0  # the older one of the two that are open
+    busy, chosen_last = 0, None
+    chosen: Chosen | None = None  # what waits for the scatter unit
+    completes: list[int] = []  # by what the scatter unit is busy with
     drain_queue: deque[tuple[int, int]] = deque()
     draining, left = None, 0
     outcome = Outcome(0, [], [], [], [])
@@ -151,33 +164,39 @@ def run_two_lanes(
         rows_free = set(drained)
 
         # Scatter.
-        if busy == 0:
-            able = []
-            for number, head in enumerate(heads):
-                if head is None or head.row > finished + 1 or cycle < head.consumed + LATENCY:
-                    continue
-                newest = max(reach[head.row], default=0)
-                if newest < ring or newest - ring in rows_free:
-                    able.append((head.row, number == taken_last, number))
-            if able:
-                taken_last = min(able)[2]
-                current = lanes[taken_last].items.popleft()
-                x, row = current.x, current.row
-                taps = 0 if x is None or not reach[row] else columns_reached(layer, x)
-                if taps == 0:
-                    busy = 1
-                else:
-                    busy = steps if layer.kind == "depthwise" else taps * len(reach[current.row])
-                outcome.taken.append((taken_last, cycle, busy))
-                marks[current.row] += current.mark
+        place_free = chosen is None or busy == 0
+        if busy == 0 and chosen is not None:
+            item, completes = chosen.item, chosen.completes
+            taps = 0 if item.x is None or not reach[item.row] else columns_reached(layer, item.x)
+            cost = steps if layer.kind == "depthwise" else taps * len(reach[item.row])
+            busy = cost if taps else 1
+            outcome.taken.append((chosen.lane, chosen.cycle, cycle, busy))
+            chosen = None
         if busy:
             busy -= 1
             if busy == 0:
+                drain_queue.extend((q, cycle + mac_latency) for q in completes)
+
+        # Choice.
+        if place_free:
+            able = []
+            for number, head in enumerate(heads):
+                if head is None or head.row > open_row + 1 or cycle < head.consumed + LATENCY:
+                    continue
+                newest = max(reach[head.row], default=0)
+                if newest < ring or newest - ring in rows_free:
+                    able.append((head.row, number == chosen_last, number))
+            if able:
+                chosen_last = min(able)[2]
+                item = lanes[chosen_last].items.popleft()
+                marks[item.row] += item.mark
                 before = finished
                 while finished < len(rows) and marks[finished] == len(blocks):
                     finished += 1
-                for q in sorted(q for q, n in last_row.items() if before <= n < finished):
-                    drain_queue.append((q, cycle + mac_latency))
+                done = sorted(q for q, n in last_row.items() if before <= n < finished)
+                chosen = Chosen(item, chosen_last, cycle, done)
+        if open_row < finished:
+            open_row += 1
 
         # Drain.
         if draining is None and drain_queue and drain_queue[0][1] <= cycle:

@@ -1,0 +1,96 @@
+"""What travels between the parts of a core of two lanes (docs/two_lanes.md), beside core/payloads.py.
+
+No ``from __future__ import annotations`` here: ``data.Struct`` reads its annotations as values.
+"""
+
+from amaranth import unsigned
+from amaranth.lib import data
+
+from hwsim.arch import BURST_BYTES, INDEX_BYTES, WORD_BYTES, Arch
+from hwsim.machine.descriptors import COUNT_BITS
+from hwsim_rtl.core.payloads import (
+    bank_address_bits,
+    weight_address_bits,
+)
+
+LINE_WORDS = BURST_BYTES // WORD_BYTES  # words of a line of the map buffer
+LINE_ENTRIES = BURST_BYTES // INDEX_BYTES  # entries of the index in a line
+LANES = 2
+LINE_SHIFT = (LINE_WORDS - 1).bit_length()
+ENTRY_SHIFT = (LINE_ENTRIES - 1).bit_length()
+PLACE_BITS = 20  # of the number of a word of the map buffer: 8 MiB
+LINE_BITS = PLACE_BITS - LINE_SHIFT
+ENTRY_BITS = 20  # of the number of an entry of the index
+ENTRY_LINE_BITS = ENTRY_BITS - ENTRY_SHIFT
+# Between the oldest row that is open and that of a segment which a lane takes lie fewer than 32: both lanes
+# together hold 16 items and twelve segments without one, each of a row of its own at worst.
+ROW_BITS = 5
+
+
+class MapRow(data.Struct):
+    """Where an input row of the pass lies: the ``place``, a word number, of the first segment that the pass
+    reads of it, and the number of that segment's ``entry`` in the index."""
+
+    place: unsigned(PLACE_BITS)
+    entry: unsigned(ENTRY_BITS)
+
+
+class ReaderConfig(data.StructLayout):
+    """What the reader must know of a pass; constant from ``start`` on.
+
+    Members:
+        rows, segments, full_values, tail_values: as of ``DecoderConfig``.
+        place_words: from the place of a segment to that of the next one in its row.
+        index_line: line of the map buffer with the first entries of the index.
+        segment_words: weight words of a segment; segment_pixels: accumulators of a row of a bank that its
+            channels have (depthwise).
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(
+            {
+                "rows": COUNT_BITS,
+                "segments": COUNT_BITS,
+                "full_values": COUNT_BITS,
+                "tail_values": COUNT_BITS,
+                "place_words": PLACE_BITS,
+                "index_line": LINE_BITS,
+                "segment_words": range(arch.weight_words + 1),
+                "segment_pixels": bank_address_bits(arch),
+            }
+        )
+
+
+class NextSegment(data.StructLayout):
+    """A segment that no lane has taken.
+
+    Members: ``place``, ``entry``: as in :class:`MapRow`, of this segment; ``tail``: last of its row;
+    ``weight``: its first weight word, counted through the pass; ``pixel``: its first channel in the pass,
+    times Wo (depthwise); ``row``: number of its input row, modulo 2^ROW_BITS.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(
+            {
+                "place": PLACE_BITS,
+                "entry": ENTRY_BITS,
+                "tail": 1,
+                "weight": weight_address_bits(arch),
+                "pixel": bank_address_bits(arch),
+                "row": ROW_BITS,
+            }
+        )
+
+
+class BoundSegment(data.StructLayout):
+    """A segment that a lane has taken: how many ``values`` it has. The rest as in :class:`NextSegment`."""
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(
+            {
+                "values": COUNT_BITS,
+                "weight": weight_address_bits(arch),
+                "pixel": bank_address_bits(arch),
+                "row": ROW_BITS,
+            }
+        )

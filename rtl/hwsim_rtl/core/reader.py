@@ -1,0 +1,288 @@
+"""Lines of the map buffer to the words of two lanes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hwsim.arch import BURST_BYTES, INDEX_BYTES, WORD_BITS, Arch
+from hwsim.machine.descriptors import COUNT_BITS
+from hwsim_rtl.bits.word import IndexEntry, Word
+from hwsim_rtl.core.lane_payloads import (
+    ENTRY_LINE_BITS,
+    ENTRY_SHIFT,
+    LANES,
+    LINE_BITS,
+    LINE_ENTRIES,
+    LINE_SHIFT,
+    LINE_WORDS,
+    BoundSegment,
+    MapRow,
+    NextSegment,
+    ReaderConfig,
+)
+from hwsim_rtl.core.segment_order import SegmentOrder
+
+MEMORY_LATENCY = 1  # cycles from an address at the port to its line
+LINE_BITS_READ = 8 * BURST_BYTES
+END_BITS = COUNT_BITS + 1  # of the end of a segment in words, counted from the begin of its line
+
+
+@dataclass
+class Candidate:
+    """One of the next two segments: whether it is known, which one it is, where it ends, in words from the
+    begin of its first line, and whether the index register has its entry."""
+
+    valid: Value
+    segment: data.View
+    end: Value
+    indexed: Value
+
+
+class LaneReads:
+    """What a lane holds of the segment for which it requests words, and of the words that it requested.
+
+    Attributes:
+        more: words of the segment were not requested, from the begin of ``line`` on, up to ``end``.
+        entered, stop: in the line buffer, the next word to enter the window, the end of what was requested.
+    """
+
+    def __init__(self, lane: int) -> None:
+        self.more = Signal(name=f"more{lane}")
+        self.line = Signal(LINE_BITS, name=f"line{lane}")
+        self.end = Signal(END_BITS, name=f"end{lane}")
+        self.entered = Signal(range(LINE_WORDS + 1), name=f"entered{lane}")
+        self.stop = Signal(range(LINE_WORDS + 1), name=f"stop{lane}")
+        # In the cycle after a slot: the lane gets words, of a new segment.
+        self.gets = Signal(name=f"gets{lane}")
+        self.begins = Signal(name=f"begins{lane}")
+
+    @property
+    def free(self) -> Value:
+        """Every word that was requested has entered."""
+        return self.entered == self.stop
+
+
+class Reader(wiring.Component):
+    """Bind segments to lanes, and read their words, by the rules of docs/two_lanes.md (*Reading*).
+
+    In a slot t, a cycle in which ``slot`` is high, it is decided who is served; in t + 1 what of the line
+    each lane gets. ``reads`` is valid in t + 2, the line comes MEMORY_LATENCY later, and its first word is
+    valid in A = t + 5. Slots are two cycles apart or more. A segment is valid two cycles before its first
+    word at the latest.
+
+    ``start`` comes two cycles before cycle 0, the first slot of the pass, with the line of the index that has
+    the entry of its first segment on ``line``. If ``rows`` are late, so is what they are needed for.
+
+    Args:
+        arch: widths.
+
+    Ports:
+        start: In(1), only while all segments of the pass before have been taken and all their words.
+        config: In(ReaderConfig), constant from ``start`` on.
+        slot: In(1), a line may be read.
+        rows: In(stream of MapRow), one for each input row, in the order of reading.
+        asks: Out(line), two, the line that a lane asks for; there: In(2), it is in the map buffer.
+        reads: Out(stream of line, always ready). line: In(512), the one that was read, word 0 lowest.
+        segments: two Out(stream of BoundSegment), of each lane.
+        words: two Out(stream of Word), of each lane, the words of its segments.
+        served: Out(2), each lane, in the cycle after a slot.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        self._arch = arch
+        super().__init__(
+            {
+                "start": In(1),
+                "config": In(ReaderConfig(arch)),
+                "slot": In(1),
+                "rows": In(stream.Signature(MapRow)),
+                "asks": Out(LINE_BITS).array(LANES),
+                "there": In(LANES),
+                "reads": Out(stream.Signature(LINE_BITS, always_ready=True)),
+                "line": In(LINE_BITS_READ),
+                "segments": Out(stream.Signature(BoundSegment(arch))).array(LANES),
+                "words": Out(stream.Signature(Word)).array(LANES),
+                "served": Out(LANES),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        lanes = [LaneReads(lane) for lane in range(LANES)]
+        taken = Signal(range(LANES + 1))  # segments, in the cycle after a slot
+        of_index = Signal()  # so is a line of the index requested
+        candidates = self._next_two(m, taken, of_index)
+        asked = self._choose(m, lanes, candidates[0], of_index)
+        self._share(m, lanes, candidates, asked, of_index, taken)
+        self._deliver(m, lanes)
+        return m
+
+    def _next_two(self, m: Module, taken: Value, of_index: Value) -> list[Candidate]:
+        """The two segments that come next, and their entries in the index register."""
+        m.submodules.order = order = SegmentOrder(self._arch)
+        connect(m, flipped(self.rows), order.rows)
+        m.d.comb += [order.start.eq(self.start), order.config.eq(self.config)]
+        known = Signal(range(LANES + 1))
+        stay = Signal(range(LANES + 1))
+        first, second = (Signal(NextSegment(self._arch), name=name) for name in ("first", "second"))
+        arrives = order.segments.valid & order.segments.ready
+        m.d.comb += [stay.eq(known - taken), order.segments.ready.eq(stay != LANES)]
+        m.d.sync += known.eq(Mux(self.start, 0, stay + arrives))
+        with m.If(stay == 0):
+            m.d.sync += first.eq(order.segments.payload)
+        with m.Elif(taken != 0):
+            m.d.sync += first.eq(second)
+        with m.If(stay != LANES):
+            m.d.sync += second.eq(order.segments.payload)
+
+        # The index register, and which line of the index it has. The number changes a cycle after the words,
+        # so that these are known when it says so.
+        lengths = Signal(data.ArrayLayout(COUNT_BITS, LINE_ENTRIES))
+        line, coming_line = Signal(ENTRY_LINE_BITS), Signal(ENTRY_LINE_BITS)
+        empty = Signal()  # before the first row of a pass
+        coming = [of_index, *(Signal(name=f"index_coming{i}") for i in range(3 + MEMORY_LATENCY - 1))]
+        m.d.sync += [after.eq(before) for before, after in pairwise(coming)]
+        with m.If(coming[1 + MEMORY_LATENCY] | self.start):
+            entries = (self.line.word_select(i, 8 * INDEX_BYTES) for i in range(LINE_ENTRIES))
+            m.d.sync += lengths.eq(Cat(IndexEntry(entry).words for entry in entries))
+        with m.If(of_index):
+            m.d.sync += coming_line.eq(first.entry[ENTRY_SHIFT:])
+        with m.If(coming[2 + MEMORY_LATENCY]):
+            m.d.sync += line.eq(coming_line)
+        with m.If(self.start | empty):
+            m.d.sync += [line.eq(self.rows.payload.entry[ENTRY_SHIFT:]), empty.eq(~self.rows.valid)]
+        self._index_coming = Cat(coming[1:]).any()
+
+        ends = [Signal(END_BITS, name=f"end_of_{name}") for name in ("first", "second")]
+        beside = Mux(known == LANES, second, order.segments.payload)  # it may be second by the next cycle
+        for end, segment in zip(ends, (first, NextSegment(self._arch)(beside)), strict=True):
+            length = lengths.as_value().word_select(segment.entry[:ENTRY_SHIFT], COUNT_BITS)
+            m.d.sync += end.eq(length + segment.place[:LINE_SHIFT])
+        return [
+            Candidate(known > number, segment, end, segment.entry[ENTRY_SHIFT:] == line)
+            for number, (segment, end) in enumerate(zip((first, second), ends, strict=True))
+        ]
+
+    def _choose(self, m: Module, lanes: list[LaneReads], first: Candidate, of_index: Value) -> list[Value]:
+        """In a slot: who is served.
+
+        Returns:
+            Of each lane, in the cycle after a slot, whether it asked for words.
+        """
+        last = Signal(init=1)
+        asks = [lane.free & (lane.more | first.valid) for lane in lanes]
+        indexed = [lane.more | first.indexed for lane in lanes]
+        may = [Signal(name=f"may{number}") for number in range(LANES)]
+        for number, lane in enumerate(lanes):
+            m.d.comb += [
+                self.asks[number].eq(Mux(lane.more, lane.line, first.segment.place[LINE_SHIFT:])),
+                may[number].eq(
+                    self.slot & asks[number] & Mux(indexed[number], self.there[number], ~self._index_coming)
+                ),
+            ]
+        lane = Mux(last, ~may[0], may[1])
+        asked = [Signal(name=f"asked{number}") for number in range(LANES)]
+        m.d.sync += [
+            self.served.eq(Cat(may[0] & ~lane, may[1] & lane)),
+            of_index.eq((may[0] | may[1]) & ~Mux(lane, indexed[1], indexed[0])),
+            *(signal.eq(value) for signal, value in zip(asked, asks, strict=True)),
+        ]
+        with m.If(may[0] | may[1]):
+            m.d.sync += last.eq(lane)
+        with m.If(self.start):
+            m.d.sync += last.eq(1)
+        return asked
+
+    def _share(
+        self,
+        m: Module,
+        lanes: list[LaneReads],
+        candidates: list[Candidate],
+        asked: list[Value],
+        of_index: Value,
+        taken: Value,
+    ) -> None:
+        """The cycle after a slot: what each lane gets of the line.
+
+        The lane that is served gets words; the other one, if it asked, what it has in the same line.
+        """
+        first, second = candidates
+        arch, config, served = self._arch, self.config, self.served
+        line = Signal(LINE_BITS)
+        m.d.comb += line.eq(Mux(served[0], self.asks[0], self.asks[1]))
+        for number, lane in enumerate(lanes):
+            other = lanes[1 - number]
+            after_other = served[1 - number] & ~other.more  # that one takes the next segment
+            segment = NextSegment(arch)(Mux(after_other, second.segment, first.segment))
+            same = Mux(
+                lane.more,
+                lane.line == line,
+                Mux(
+                    after_other,
+                    second.valid & second.indexed & (second.segment.place[LINE_SHIFT:] == line),
+                    first.valid & first.indexed & (first.segment.place[LINE_SHIFT:] == line),
+                ),
+            )
+            end, past = Signal(END_BITS, name=f"new_end{number}"), Signal(name=f"past{number}")
+            m.d.comb += [
+                lane.gets.eq(~of_index & (served[number] | (served[1 - number] & asked[number] & same))),
+                lane.begins.eq(lane.gets & ~lane.more),
+                end.eq(Mux(lane.more, lane.end, Mux(after_other, second.end, first.end))),
+                past.eq(end > LINE_WORDS),
+            ]
+            with m.If(lane.gets):
+                m.d.sync += [
+                    lane.more.eq(past),
+                    lane.line.eq(line + 1),
+                    lane.end.eq(end - LINE_WORDS),
+                    lane.entered.eq(Mux(lane.more, 0, segment.place[:LINE_SHIFT])),
+                    lane.stop.eq(Mux(past, LINE_WORDS, end)),
+                ]
+            bound = self.segments[number]
+            with m.If(lane.begins):
+                m.d.sync += [
+                    bound.payload.values.eq(Mux(segment.tail, config.tail_values, config.full_values)),
+                    *(bound.payload[name].eq(segment[name]) for name in ("weight", "pixel", "row")),
+                ]
+            m.d.sync += bound.valid.eq(lane.begins | (bound.valid & ~bound.ready))
+        m.d.comb += taken.eq(lanes[0].begins + lanes[1].begins)
+        m.d.sync += [
+            self.reads.valid.eq(served.any()),
+            self.reads.payload.eq(Mux(of_index, config.index_line + first.segment.entry[ENTRY_SHIFT:], line)),
+        ]
+
+    def _deliver(self, m: Module, lanes: list[LaneReads]) -> None:
+        """The line into the buffers of the lanes that get words of it, and word by word out of them."""
+        for number, lane in enumerate(lanes):
+            comes = [lane.gets, *(Signal(name=f"comes{number}_{i}") for i in range(1 + MEMORY_LATENCY))]
+            m.d.sync += [after.eq(before) for before, after in pairwise(comes)]
+            buffer = Signal(LINE_BITS_READ, name=f"buffer{number}", reset_less=True)
+            here = Signal(name=f"here{number}")
+            at = Signal(range(LINE_WORDS + 1), name=f"at{number}")  # the next word to leave the buffer
+            with m.If(comes[-1]):
+                m.d.sync += [buffer.eq(self.line), here.eq(1), at.eq(lane.entered)]
+
+            words, leaves, enters = (
+                self.words[number],
+                Signal(name=f"leaves{number}"),
+                Signal(name=f"enters{number}"),
+            )
+            m.d.comb += [
+                enters.eq(words.valid & words.ready),
+                leaves.eq(here & (enters | ~words.valid)),
+            ]
+            with m.If(leaves):
+                m.d.sync += [
+                    words.payload.data.eq(buffer.word_select(at[:LINE_SHIFT], WORD_BITS)),
+                    words.payload.last.eq((at + 1 == lane.stop) & ~lane.more),
+                    at.eq(at + 1),
+                    here.eq(at + 1 != lane.stop),
+                ]
+            with m.If(enters):
+                m.d.sync += lane.entered.eq(lane.entered + 1)
+            m.d.sync += words.valid.eq(leaves | (words.valid & ~enters))
