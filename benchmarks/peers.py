@@ -16,11 +16,12 @@ import numpy as np
 
 import hwsim
 from hwsim.layer import Layer
-from hwsim.peers import Cnvlutin, PeerRow, Scnn, peer_rows, peers_named
+from hwsim.machine.totals import ALL_LAYERS
+from hwsim.peers import Cnvlutin, Scnn, peers_named
 from hwsim.peers.geometry import useful_macs
+from hwsim.report.peers import OWN, USES, Beside
 from hwsim.trace.shipped import shipped_traces
 
-PARTS = ("useful", "zeros", "fragmentation", "synchronisation", "conflicts")
 # GoogLeNet (Szegedy et al., CVPR 2015, table 1): size, channels in, and the filters of an inception block:
 # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection.
 INCEPTIONS = (
@@ -69,7 +70,11 @@ def scnn_dense() -> float:
 
 
 def cnvlutin_over_dense(trace: hwsim.Trace) -> tuple[float, float]:
-    """Part of MACs with a zero activation in convolutions; speedup over the same machine on maps of ones."""
+    """Part of MACs with a zero activation in convolutions; speedup over the same machine on maps of ones.
+
+    The MAC ratio is no bound of the speedup: a map of ones leaves lanes idle, too, and zeros can fall where
+    the slowest lane would have waited.
+    """
     machine = Cnvlutin()
     macs = useful = dense = skipping = 0
     for layer in trace.layers:
@@ -84,30 +89,14 @@ def cnvlutin_over_dense(trace: hwsim.Trace) -> tuple[float, float]:
 
 def table(name: str, trace: hwsim.Trace, multipliers: int, real_weights: bool) -> Iterable[str]:
     """Lines of Markdown: every machine on the convolutions and on the depthwise layers of image 0."""
-    machines = peers_named(("systolic", "cnvlutin", "scnn"), multipliers)
-    rows = peer_rows(trace, machines, [0], real_weights)
     arch = hwsim.Arch(cores=multipliers // 16, columns=16)
-    own = {run.name: run.cycles for run in hwsim.simulate(trace, arch, images=[0]).runs("skipping")}
-    for kind in ("conv", "depthwise"):
-        chosen = [row for row in rows if row.kind == kind]
-        if not chosen:
-            continue
-        for machine in machines:
-            of_machine = [row for row in chosen if row.machine == machine.title]
-            cycles = sum(row.run.cycles for row in of_machine)
-            yield line(name, kind, machine.title, cycles, of_machine)
-        ideal = {row.layer: row.ideal for row in chosen}
-        cycles = sum(own[name] for name in ideal)
-        cells = f"{cycles:,} | **{sum(ideal.values()) / cycles:.2f}** | | | | |"
-        yield f"| {name} | {kind} | **hwsim** | {cells}"
-
-
-def line(name: str, kind: str, title: str, cycles: int, rows: list[PeerRow]) -> str:
-    """A machine on the layers of a kind."""
-    slots = sum(row.run.slots for row in rows)
-    shares = [sum(getattr(row.run, part) for row in rows) / slots for part in PARTS]
-    cells = " | ".join(f"{share:.2f}" for share in shares)
-    return f"| {name} | {kind} | {title} | {cycles:,} | {cells} |"
+    machines = peers_named(("systolic", "cnvlutin", "scnn"), multipliers)
+    beside = Beside.of(trace, hwsim.simulate(trace, arch, images=[0]), machines, real_weights)
+    for row in beside.sum_rows():
+        if row["layer"] != ALL_LAYERS:
+            shares = " | ".join(f"{row[use] or 0:.2f}" for use in USES)
+            machine = f"**{row['machine']}**" if row["machine"] == OWN else row["machine"]
+            yield f"| {name} | {row['kind']} | {machine} | {row['cycles']:,.0f} | {shares} |"
 
 
 def main() -> None:
@@ -119,17 +108,16 @@ def main() -> None:
     args = parser.parse_args()
     paths = {str(path): path for path in args.traces} or shipped_traces()
     traces = {name: hwsim.open_trace(path) for name, path in paths.items()}
-    print(
-        "| trace | layers | machine | cycles | useful | zeros | fragmentation | synchronisation | conflicts |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(f"| trace | layers | machine | cycles | {' | '.join(USES)} |")
+    print("|---" * (4 + len(USES)) + "|")
     for name, trace in traces.items():
         print("\n".join(table(name, trace, args.multipliers, args.real_weights)))
     words = f"{scnn_dense():.2f} of the slots useful (paper: 0.79 of a dense machine)"
     print(f"\nSCNN, GoogLeNet without a zero, 1024 multipliers: {words}")
     for name, trace in traces.items():
         zeros, speedup = cnvlutin_over_dense(trace)
-        words = f"{speedup:.2f}x at {zeros:.2f} zeros, ideal {1 / (1 - zeros):.2f}x (paper: 1.37x at 0.44)"
+        ratio = 1 / (1 - zeros)
+        words = f"{speedup:.2f}x at {zeros:.2f} zeros, a MAC ratio of {ratio:.2f}x (paper: 1.37x at 0.44)"
         print(f"Cnvlutin, {name}: {words}")
 
 

@@ -1,4 +1,4 @@
-"""``hwsim compare``: two traces, or two machines, side by side."""
+"""``hwsim compare``: two traces, two machines, or a machine and published ones, side by side."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hwsim.cli.options import (
     TraceName,
     choose_images,
     chosen_format,
+    default_trace,
     read_arch,
 )
 
@@ -42,15 +43,41 @@ def compare(
     arch_b: Annotated[
         Path | None, typer.Option("--arch-b", metavar="FILE", help="Machine of B. Default: that of A.")
     ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Published machine in the place of B: cnvlutin, scnn or systolic; may be repeated.",
+        ),
+    ] = None,
+    real_weights: Annotated[
+        bool,
+        typer.Option(
+            "--real-weights", help="With --peer: a zero weight of the trace is one. Default: none is."
+        ),
+    ] = False,
     out: OutFolder = None,
     images: Images = None,
     format_: Formatted = OutputFormat.table,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Two traces or two machines: cycles, speedups, DRAM bytes, density, energy, layer by layer."""
+    """Two traces or two machines: cycles, speedups, DRAM bytes, density, energy, layer by layer.
+
+    With --peer, a trace on this machine and on published ones of as many multipliers.
+    """
     format_ = chosen_format(format_, json)
     machine = read_arch(arch)  # before the simulator is loaded
+    if peer:
+        if b is not None or arch_b is not None:
+            raise typer.BadParameter("--peer stands in the place of B and --arch-b: leave those out")
+        from hwsim.cli.peers import compare_with_peers
+
+        place = a or default_trace()
+        compare_with_peers(place, machine, peer, images, real_weights, out, format_, quiet)
+        return
+    if real_weights:
+        raise typer.BadParameter("--real-weights is of published machines: add --peer NAME")
     machine_b = machine if arch_b is None else read_arch(arch_b)
     from hwsim.report.comparison import Comparison
 

@@ -57,7 +57,10 @@ def show_table(
 
     console = _stdout()
     everything = [*rows, total] if total else rows
-    widths = {c.key: max(len(c.title), *(len(_shown(c, row)) for row in everything)) for c in columns}
+    widths = {
+        c.key: max(*map(len, c.title.split("\n")), *(len(_shown(c, row)) for row in everything))
+        for c in columns
+    }
     chosen = columns_within(columns, lambda left: sum(widths[c.key] + GAP for c in left) - GAP, console.width)
     table = Table(box=box.HORIZONTALS, padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False)
     for column in chosen:
@@ -84,12 +87,12 @@ def print_rows(
     """A table for a spreadsheet or a text, and nothing else: CSV of exact values, or Markdown as it is shown.
 
     CSV has every value of the rows by its key, and no total, which a reader would take for a row; Markdown
-    the columns by their titles, and the total.
+    the columns by their titles, and the total. A table without rows is its header.
     """
     from hwsim.report.tables import to_csv, to_markdown
 
     if format_ is OutputFormat.csv:
-        print(to_csv(rows), end="")
+        print(to_csv(rows) if rows else ",".join(column.key for column in columns) + "\n", end="")
         return
     everything = [*rows, total] if total else rows
     cells = [[_shown(column, row) for column in columns] for row in everything]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -30,12 +31,16 @@ def row_axes(
     marks: Sequence[str],
     bottom: float = 0.3,
     rows_each: float = 1,
+    wrapped: int | None = None,
 ) -> tuple[Figure, Axes]:
-    """Axes with a named row for every entry, the first at the top, row ``i`` at y = ``i``."""
-    labels = [text.label(name, LONGEST_LABEL) for name in names]
+    """Axes with a named row for every entry, the first at the top, row ``i`` at y = ``i``.
+
+    Names are cut, or with ``wrapped`` go over lines of so many characters.
+    """
+    labels = [fill(text.label(n), wrapped) if wrapped else text.label(n, LONGEST_LABEL) for n in names]
     height = row_height(len(names)) * rows_each
     size = 9.5 if len(names) <= 40 else 8
-    left = 0.3 + max(map(len, labels)) * CHARACTER * size / 10
+    left = 0.3 + max(len(line) for label in labels for line in label.split("\n")) * CHARACTER * size / 10
     figure, axes = canvas(title, subtitle, height * len(names) + 0.1, left, right, bottom, marks)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_yticks(range(len(names)), labels, size=size)
