@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import ArchFile, Images, Quiet, TraceName, choose_images, default_trace, read_arch
+from hwsim.cli.console import OutputFormat
+from hwsim.cli.options import (
+    ArchFile,
+    Formatted,
+    Images,
+    Json,
+    Quiet,
+    TraceName,
+    choose_images,
+    chosen_format,
+    default_trace,
+    read_arch,
+)
 from hwsim.cli.run import show_measured
 
 
@@ -25,13 +37,16 @@ def measure(
     repeats: Annotated[int, typer.Option(min=3, help="Rounds of a kernel over all inputs.")] = 20,
     threads: Annotated[int, typer.Option(min=1, help="Of the processor, for every kernel.")] = 1,
     arch: ArchFile = None,
+    format_: Formatted = OutputFormat.table,
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Time dense and sparse kernels on a trace's real maps, beside MAC ratio and simulated speedup."""
+    format_ = chosen_format(format_, json)
     machine = read_arch(arch)  # before the simulator is loaded
     from hwsim.machine.simulation import simulate
     from hwsim.measure import measure as run
-    from hwsim.report.measured import measured_rows
+    from hwsim.report.measured import measured_columns, measured_document, measured_rows, measured_total
     from hwsim.trace import open_trace
 
     if device not in ("cpu", "cuda"):
@@ -42,7 +57,17 @@ def measure(
             measured = run(opened, device, numbers, repeats=repeats, threads=threads, progress=advance)  # type: ignore[arg-type]
         if output:
             measured.to_json(output)
-        if not quiet:
-            result = simulate(opened, machine, numbers)
-            show_measured(measured_rows(result, [measured]), result.overall(), [measured])
-            console.say(f"The record: {output}" if output else "Add -o FILE to keep the record.", "dim")
+        if quiet and format_ is OutputFormat.table:
+            return
+        result = simulate(opened, machine, numbers)
+    rows = measured_rows(result, [measured])
+    total = measured_total(rows, result.overall())
+    if format_ is OutputFormat.json:
+        from hwsim.report.contents import jsonable, to_json
+
+        typer.echo(to_json(jsonable(measured_document(rows, total, [measured]))), nl=False)
+    elif format_ is not OutputFormat.table:
+        console.print_rows(format_, measured_columns([device]), rows, total)
+    else:
+        show_measured(rows, result.overall(), [measured])
+        console.say(f"The record: {output}" if output else "Add -o FILE to keep the record.", "dim")

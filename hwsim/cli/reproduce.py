@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import Quiet
+from hwsim.cli.console import OutputFormat
+from hwsim.cli.options import Formatted, Json, Quiet, chosen_format
 
 if TYPE_CHECKING:
+    from hwsim.report.tables import Column
     from hwsim.reproduce.tables import Table
 
 
@@ -33,6 +35,8 @@ def reproduce(
     ] = None,
     pictures: Annotated[int, typer.Option(min=1, help="With --data: so many test pictures.")] = 1000,
     images: Annotated[int, typer.Option(min=1, help="Measure the first so many pictures of a trace.")] = 16,
+    format_: Formatted = OutputFormat.table,
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Accuracy, density, speedup and compression of networks, beside the paper's own figures.
@@ -40,11 +44,12 @@ def reproduce(
     Writes tables.md, tables.json and a plot for each network. What was not measured is marked so. A
     tables.json of an earlier call, or of 'hwsim accuracy', adds its rows.
     """
-    from hwsim.reproduce.entry import merged
+    format_ = chosen_format(format_, json)
+    from hwsim.reproduce.entry import merged, to_json
     from hwsim.reproduce.headline import headline
     from hwsim.reproduce.sources import Wanted, entries_of, shipped_entries
     from hwsim.reproduce.tables import all_tables
-    from hwsim.reproduce.write import write_tables
+    from hwsim.reproduce.write import made_with, write_tables
 
     def say(words: str) -> None:
         if not quiet:
@@ -57,18 +62,23 @@ def reproduce(
         else shipped_entries(wanted)
     )
     written = write_tables(entries, output)
-    if not quiet:
+    if format_ is OutputFormat.json:
+        typer.echo(to_json(entries, made_with()), nl=False)
+    elif format_ is not OutputFormat.table:
+        console.print_rows(format_, *_as_rows(headline(entries)))
+    elif not quiet:
         for table in (headline(entries), *all_tables(entries)):
-            _show(table)
+            console.say(table.title, "bold")
+            console.show_table(*_as_rows(table))
         console.say(f"The tables: {written[-2]}")
 
 
-def _show(table: Table) -> None:
+def _as_rows(table: Table) -> tuple[list[Column], list[dict[str, str]]]:
+    """Columns, of which the first are needed most, and rows by the columns' titles."""
     from hwsim.report import text
     from hwsim.report.tables import Column
 
-    console.say(table.title, "bold")
     columns = [
-        Column(str(i), name, "", text.words, len(table.columns) - i) for i, name in enumerate(table.columns)
+        Column(name, name, "", text.words, len(table.columns) - i) for i, name in enumerate(table.columns)
     ]
-    console.show_table(columns, [{str(i): cell for i, cell in enumerate(row)} for row in table.rows])
+    return columns, [dict(zip(table.columns, row, strict=True)) for row in table.rows]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import MOST_PIXELS, Json, Quiet
+from hwsim.cli.console import OutputFormat
+from hwsim.cli.options import MOST_PIXELS, Formatted, Json, Quiet, chosen_format
 
 if TYPE_CHECKING:
     from hwsim.report.tables import Column
@@ -59,7 +60,8 @@ def sparsify(
     ] = False,
     device: Annotated[str, typer.Option(help="Where to train: cpu, or cuda.")] = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
-    json_: Json = False,
+    format_: Formatted = OutputFormat.table,
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a network, then fine-tune it for sparse activation maps, beside a control without.
@@ -68,6 +70,7 @@ def sparsify(
     variant, every picture's answer, and the training curves. The test pictures are measured once, at the end.
     NETWORK package.module:factory runs the code of that module.
     """
+    format_ = chosen_format(format_, json)
     from hwsim.sparsify.datasets import open_dataset
     from hwsim.sparsify.run import sparsify as run
     from hwsim.sparsify.settings import Settings
@@ -84,16 +87,22 @@ def sparsify(
         bfloat16=bfloat16,
     )
     pictures = open_dataset(data, seed, size=size)
-    tell = (lambda line: None) if quiet or json_ else (lambda line: typer.echo(line, err=True))
+    tell = (
+        (lambda line: None)
+        if quiet or format_ is not OutputFormat.table
+        else (lambda line: typer.echo(line, err=True))
+    )
     try:
         about = run(settings, pictures, out, weights=weights, resume=resume, device=device, tell=tell)
     except KeyboardInterrupt:
         typer.echo(f"hwsim: {out} is kept: the same command with --resume goes on", err=True)
         raise
-    if json_:
-        import json
+    if format_ is OutputFormat.json:
+        from hwsim.report.contents import jsonable, to_json
 
-        typer.echo(json.dumps(about, indent=1))
+        typer.echo(to_json(jsonable(about)), nl=False)
+    elif format_ is not OutputFormat.table:
+        console.print_rows(format_, _columns(), _rows(about))
     elif not quiet:
         console.show_table(_columns(), _rows(about))
 

@@ -14,7 +14,7 @@ from hwsim.codec import labels
 from hwsim.machine.result import Result
 from hwsim.report import codecs
 from hwsim.report.integers import difference_rows
-from hwsim.report.measured import MEANING, PRECISION, measured_rows, measured_total, record_document
+from hwsim.report.measured import measured_document, measured_rows, measured_total
 from hwsim.report.waterfall import waterfall_rows
 
 if TYPE_CHECKING:
@@ -85,13 +85,8 @@ class Report:
     def _measured(self) -> dict[str, Any] | None:
         if not self.measured:
             return None
-        return {
-            "precision": PRECISION,
-            "meaning": MEANING,
-            "records": {record.machine.device: record_document(record) for record in self.measured},
-            "per_layer": self.measured_rows,
-            "total": measured_total(self.measured_rows, self.result.overall()),
-        }
+        total = measured_total(self.measured_rows, self.result.overall())
+        return measured_document(self.measured_rows, total, self.measured)
 
 
 def result_document(result: Result) -> dict[str, Any]:

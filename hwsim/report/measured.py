@@ -122,6 +122,24 @@ def record_document(record: Measured) -> dict[str, Any]:
     return fields
 
 
+def measured_document(
+    rows: Sequence[Mapping[str, Any]], total: Mapping[str, Any], records: Sequence[Measured]
+) -> dict[str, Any]:
+    """What ``report.json`` and ``hwsim measure --format json`` have of it.
+
+    Args:
+        rows, total: from :func:`measured_rows` and :func:`measured_total`.
+        records: behind them.
+    """
+    return {
+        "precision": PRECISION,
+        "meaning": MEANING,
+        "records": {record.machine.device: record_document(record) for record in records},
+        "per_layer": rows,
+        "total": total,
+    }
+
+
 def _title(kernel: KernelInfo) -> str:
     return f"{kernel.name}, {'sparse' if kernel.sparse else 'dense'}"
 

@@ -1,5 +1,7 @@
 """The commands beside the simulator: sweep, measure, export; what they write, and what they refuse."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -46,6 +48,33 @@ def test_sweep_writes_a_row_a_machine_and_names_the_fastest(hwsim, tiny, space, 
     assert "4 machines, 4 of them feasible" in out
 
 
+def test_a_sweep_prints_all_feasible_machines_as_csv_and_markdown_and_its_summary_as_json(
+    hwsim, tiny, space, tmp_path
+):
+    where = ("--space", space, "-o", tmp_path / "out", "--workers", 1)
+    code, out, err = hwsim("sweep", tiny, *where, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert (code, err) == (0, "")
+    table = {row["point"]: row for row in pq.read_table(tmp_path / "out" / "points.parquet").to_pylist()}
+    assert [int(row["machine"]) for row in rows] == sorted(
+        table, key=lambda at: (table[at]["cycles"], table[at]["energy_uj"])
+    )
+    for row in rows:
+        assert float(row["cycles"]) == table[int(row["machine"])]["cycles"]
+    code, out, err = hwsim("sweep-report", tmp_path / "out", "--format", "md")
+    assert (code, err, len(out.splitlines())) == (0, "", 2 + len(rows))
+    document = json.loads(hwsim("sweep-report", tmp_path / "out", "--json")[1])
+    assert document == json.loads((tmp_path / "out" / "summary.json").read_text())
+
+
+def test_a_sweep_without_a_feasible_machine_prints_a_header_as_csv(hwsim, tiny, space, tmp_path):
+    Path(space).write_text(SPACE + "[constraints]\nluts = { max = 1 }\n")
+    where = ("--space", space, "-o", tmp_path / "out", "--workers", 1)
+    code, out, err = hwsim("sweep", tiny, *where, "--format", "csv")
+    assert (code, err, out.count("\n")) == (0, "", 1)
+    assert set(out.strip().split(",")) >= {"machine", "fifo_depth", "bytes_per_cycle", "cycles", "luts"}
+
+
 def test_sweep_over_another_one_is_refused_in_one_line(hwsim, tiny, space, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "sweep.json").write_text("{}")
@@ -63,6 +92,16 @@ def test_measure_writes_a_record_that_names_the_device_and_its_kernels(hwsim, ti
     assert [layer["name"] for layer in document["layers"]] == ["conv", "fc"]
     assert "conv" in out
     assert str(record.name) in out
+
+
+def test_measured_times_come_as_csv_and_json(hwsim, tiny):
+    code, out, err = hwsim("measure", tiny, "--repeats", 3, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert (code, err) == (0, "")
+    assert [row["layer"] for row in rows] == ["conv", "fc"]
+    document = json.loads(hwsim("measure", tiny, "--repeats", 3, "--format", "json")[1])
+    assert [row["mac_ratio"] for row in document["per_layer"]] == [float(row["mac_ratio"]) for row in rows]
+    assert document["records"]["cpu"]["layers"][0]["name"] == "conv"
 
 
 @pytest.mark.parametrize("arguments", [("--device", "tpu"), ("--repeats", "1"), ("--images", "9")])

@@ -1,5 +1,7 @@
 """``hwsim reproduce`` and ``hwsim accuracy`` as a user meets them."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from made_up_entries import entry
 from hwsim import open_trace, simulate
 from hwsim.reproduce import sources
 from hwsim.reproduce.entry import read_tables, to_json
+from hwsim.reproduce.paper import ROWS
 from hwsim.reproduce.sources import DATA, Wanted, entries_of, is_run, run_entries, shipped_entries
 from traces import Tiny
 
@@ -29,6 +32,17 @@ def test_a_trace_gives_tables_as_json_markdown_and_plots(hwsim, tmp_path):
     with open_trace(tmp_path / "tiny.zarr") as trace:
         assert found.simulated.digest == trace.digest
     assert "| tiny | - | baseline |" in (tmp_path / "out" / "tables.md").read_text()
+
+
+def test_the_first_table_comes_as_csv_and_the_entries_as_json(hwsim, tmp_path):
+    Tiny().write(tmp_path / "tiny.zarr")
+    asked = ("reproduce", tmp_path / "tiny.zarr", "-o", tmp_path / "out")
+    code, out, _ = hwsim(*asked, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0
+    assert [row["network"] for row in rows] == [f"{row.network} (paper)" for row in ROWS]  # no pair here
+    code, out, _ = hwsim(*asked, "--json")
+    assert (code, out) == (0, (tmp_path / "out" / "tables.json").read_text())
 
 
 def test_tables_made_before_complete_a_trace(hwsim, tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import replace
 
@@ -229,7 +231,15 @@ def test_the_command_trains_and_shows_a_table(hwsim, pictures, tmp_path):
     ]
     code, shown, _ = hwsim(*command, "--resume", "--json")
     assert code == 0
-    assert json.loads(shown)["finished"]
+    document = json.loads(shown)
+    assert document["finished"]
+    code, shown, _ = hwsim(*command, "--resume", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(shown)))
+    assert code == 0
+    assert [row["variant"] for row in rows] == list(document["variants"])
+    assert [float(row["test"]) for row in rows] == [
+        facts["test"]["accuracy"] for facts in document["variants"].values()
+    ]
 
 
 @pytest.mark.parametrize(
