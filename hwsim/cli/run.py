@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hwsim.arch import Arch
     from hwsim.machine.result import Result
     from hwsim.measure.record import Measured
+    from hwsim.report.answers import Answers
     from hwsim.trace import Trace
 
 
@@ -53,6 +54,14 @@ def run(
         bool,
         typer.Option(
             "--integers", help="With --out or --json: how far the network in integers is from its maps."
+        ),
+    ] = False,
+    why: Annotated[
+        bool,
+        typer.Option(
+            "--why",
+            help="What limits each layer, the least change that helps, and what the code costs: runs a dozen "
+            "machines more.",
         ),
     ] = False,
     timeline: Annotated[
@@ -81,6 +90,7 @@ def run(
         with console.progress("simulating", quiet) as advance:
             result = simulate(opened, machine, numbers, advance)
         rows = measured_rows(result, records)
+        answers = _answers(opened, result, quiet) if why else None
         if out or format_ is OutputFormat.json:
             from hwsim.report.contents import Report
             from hwsim.report.timeline import timeline as layer_in_time
@@ -88,7 +98,7 @@ def run(
             lanes = None if timeline is None else layer_in_time(opened, machine, numbers[0], timeline)
             apart = between.found_differences(stored, numbers, quiet) if integers else ()
             with console.progress("coding maps", quiet) as advance:
-                report = Report.of(opened, result, advance, records, lanes, apart)
+                report = Report.of(opened, result, advance, records, lanes, apart, answers)
     written = None
     if out:
         from hwsim.report.write import write_report
@@ -106,6 +116,8 @@ def run(
         _show(result, grown)
         if records:
             show_measured(rows, result.overall(), records)
+        if answers:
+            _show_answers(answers)
         if written:
             console.say(f"The report: {written[-1]}")
         else:
@@ -146,6 +158,30 @@ def show_measured(rows: Sequence[dict[str, Any]], total: dict[str, Any], records
         console.say(f"{DEVICES[machine.device]}: {machine.name}{threads}; {record.date}", "dim")
         for note in record.notes:
             console.say(note, "dim")
+
+
+def _answers(trace: Trace, result: Result, quiet: bool) -> Answers:
+    """What limits the machine and what its code costs, found beside a progress bar."""
+    from hwsim.report.answers import Answers
+
+    with console.progress("changed machines", quiet) as advance:
+        return Answers.of(trace, result, advance)
+
+
+def _show_answers(answers: Answers) -> None:
+    from hwsim.report.codec_cost import COST_COLUMNS, NOTE
+    from hwsim.report.limits import HOW, LIMIT_COLUMNS, MACHINE_COLUMNS
+
+    console.say("What limits it, and what to change", "bold")
+    console.say(answers.limits.words())
+    if rows := answers.limits.rows():
+        console.show_table(LIMIT_COLUMNS, rows)
+    console.show_table(MACHINE_COLUMNS, answers.limits.machine_rows())
+    console.say(HOW, "dim")
+    console.say("What the code costs, and what it saves", "bold")
+    console.say(answers.codec.words())
+    console.show_table(COST_COLUMNS, answers.codec.rows())
+    console.say(NOTE, "dim")
 
 
 def _read_records(paths: Sequence[Path]) -> list[Measured]:

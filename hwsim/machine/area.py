@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,13 +64,31 @@ FEATURES: dict[str, Callable[[Arch], tuple[float, ...]]] = {
 
 def area(arch: Arch) -> Area:
     """Estimated area of all cores of a machine; :func:`fit_error` says how far the fit is from its data."""
-    core = [0.0] * len(FITTED)
-    for component, rows in _coefficients().items():
-        features = FEATURES[component](arch)
-        for i, row in enumerate(rows):
-            core[i] += max(0.0, sum(c * f for c, f in zip(row, features, strict=True)))
-    luts, ffs, dsps = (arch.cores * round(number) for number in core)
+    parts = _core_parts(arch).values()
+    luts, ffs, dsps = (arch.cores * round(sum(counts)) for counts in zip(*parts, strict=True))
     return Area(luts, ffs, dsps, arch.cores * core_brams(arch))
+
+
+def core_luts(arch: Arch) -> dict[str, float]:
+    """Estimated LUTs of a core, by component."""
+    return {component: counts[0] for component, counts in _core_parts(arch).items()}
+
+
+def placed_clocks() -> dict[str, float]:
+    """MHz of each component placed alone, on the machine of which the shipped results have most."""
+    clocks: dict[str, dict[str, float]] = {}
+    for run in _runs():
+        if run.get("timing") and run["component"] in FEATURES:
+            clocks.setdefault(json.dumps(run["machine"]), {})[run["component"]] = run["timing"]["fmax_mhz"]
+    return max(clocks.values(), key=len)
+
+
+def _core_parts(arch: Arch) -> dict[str, list[float]]:
+    """Of every component of a core, what it takes of each of FITTED."""
+    fitted = _coefficients()
+    return {
+        component: [max(0.0, count) for count in _estimate(component, arch, fitted)] for component in fitted
+    }
 
 
 def core_brams(arch: Arch) -> int:
@@ -156,11 +175,17 @@ def _estimate(component: str, arch: Arch, fitted: Mapping[str, list[list[float]]
 def _points() -> dict[str, Points]:
     """Measured counts of FITTED by component, the core among them."""
     found: dict[str, Points] = {component: [] for component in (*FEATURES, "core")}
-    for run in json.loads(RESULTS.read_text(encoding="utf-8"))["runs"]:
+    for run in _runs():
         if run["component"] in found:
             point = Arch(**run["machine"]), [run["cells"][name] for name in FITTED]
             found[run["component"]].append(point)
     return found
+
+
+@cache
+def _runs() -> list[dict[str, Any]]:
+    """The shipped runs of synthesis."""
+    return json.loads(RESULTS.read_text(encoding="utf-8"))["runs"]
 
 
 def _measured(component: str, arch: Arch, points: Points) -> list[int] | None:

@@ -371,7 +371,11 @@ class Account:
         """
         row: dict[str, Any] = {"layer": self.name, "kind": self.kind, **self.numbers, "beyond": self.beyond}
         for totals, prefix in ((self.skipping, ""), (self.dense, "dense_")):
-            row[f"{prefix}largest_stall"] = totals.largest_stall
+            stall = totals.largest_stall
+            row[f"{prefix}largest_stall"] = stall
+            row[f"{prefix}largest_stall_share"] = (
+                ratio(totals.causes[stall], totals.core_cycles) if stall else None
+            )
             for cause, cycles in totals.causes.items():
                 row[f"{prefix}cause_{cause}"] = ratio(cycles, totals.core_cycles)
             for cause, cycles in totals.causes.items():

@@ -15,7 +15,7 @@ from hwsim.report.halves import half_rows
 from hwsim.report.tables import Column, to_csv
 from hwsim.report.traffic import traffic_rows
 
-_MEASURES = (*get_type_hints(Numbers), "largest_stall", "beyond")
+_MEASURES = (*get_type_hints(Numbers), "largest_stall", "largest_stall_share", "beyond")
 _RATIOS = {"cycles": "speedup_b_over_a", "dram_bytes": "dram_a_over_b", "energy_uj": "energy_a_over_b"}
 
 
@@ -152,8 +152,18 @@ def compare_columns(names: tuple[str, str]) -> tuple[Column, ...]:
         ),
         Column("energy_uj_a", f"energy {a}", "of an image", text.energy, 2),
         Column("energy_uj_b", f"energy {b}", "of an image", text.energy, 2),
-        Column("largest_stall_a", f"stall {a}", "the largest besides compute", text.label, 1),
-        Column("largest_stall_b", f"stall {b}", "the largest besides compute", text.label, 1),
+        *(
+            column
+            for side, name in (("a", a), ("b", b))
+            for column in (
+                Column(
+                    f"largest_stall_{side}", f"stall {name}", "the largest besides compute", text.label, 1
+                ),
+                Column(
+                    f"largest_stall_share_{side}", "its share", "part of the core-cycles", text.percent, 1
+                ),
+            )
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from hwsim.report.waterfall import waterfall_rows
 if TYPE_CHECKING:
     from hwsim.differences import Difference
     from hwsim.measure.record import Measured
+    from hwsim.report.answers import Answers
     from hwsim.report.timeline import Timeline
     from hwsim.trace import Trace
 
@@ -35,6 +36,7 @@ class Report:
         measured: the same trace on real processors, at most one record a device.
         timeline: of one layer, for a plot of its own.
         differences: of the network in integers from its captured maps; empty if it was not computed.
+        answers: what limits the machine and what its code costs, if that was asked for.
     """
 
     result: Result
@@ -43,6 +45,7 @@ class Report:
     measured: tuple[Measured, ...] = ()
     timeline: Timeline | None = None
     differences: tuple[Difference, ...] = ()
+    answers: Answers | None = None
 
     @classmethod
     def of(
@@ -53,10 +56,11 @@ class Report:
         measured: Sequence[Measured] = (),
         timeline: Timeline | None = None,
         differences: Sequence[Difference] = (),
+        answers: Answers | None = None,
     ) -> Report:
         """Measure what the result does not hold; see :func:`hwsim.report.codecs.measure`."""
         maps = codecs.measure(trace, result, progress)
-        return cls(result, maps, dict(trace.metrics), tuple(measured), timeline, tuple(differences))
+        return cls(result, maps, dict(trace.metrics), tuple(measured), timeline, tuple(differences), answers)
 
     @cached_property
     def measured_rows(self) -> list[dict[str, Any]]:
@@ -76,6 +80,7 @@ class Report:
             "compression": _compression(self.maps, len(self.result.images)),
             "measured": jsonable(self._measured()),
             "differences": jsonable(difference_rows(self.differences)),
+            "answers": jsonable(self.answers.to_dict()) if self.answers else None,
         }
 
     def _waterfall(self) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from hwsim.report.bounds import (
     bound_words,
     speedup_words,
 )
+from hwsim.report.codec_cost import COST_COLUMNS, NOTE
 from hwsim.report.contents import Report
+from hwsim.report.limits import HOW, LIMIT_COLUMNS, MACHINE_COLUMNS
 from hwsim.report.measured import (
     DEVICES,
     MEANING,
@@ -32,6 +34,7 @@ from hwsim.report.plots import Plot
 from hwsim.report.tables import (
     CAUSE_MEANINGS,
     LAYER_COLUMNS,
+    STALL_SHARE,
     Column,
     machine_words,
     title,
@@ -94,6 +97,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
             html.paragraph(bound_words(total)),
             *map(html.paragraph, filter(None, [beyond_words(rows)])),
             html.table(BOUND_COLUMNS, rows, total, marks),
+            *_answers(report),
             html.heading("What stalls each layer"),
             html.paragraph(
                 "Shares of the layer's core-cycles, which are "
@@ -144,6 +148,25 @@ def _measured(report: Report, total: Mapping[str, Any]) -> list[str]:
             html.facts(record_facts(record)),
         ]
     return parts
+
+
+def _answers(report: Report) -> list[str]:
+    """What limits each layer and what would help, what the code costs; nothing if it was not asked for."""
+    if report.answers is None:
+        return []
+    limits, codec, marks = report.answers.limits, report.answers.codec, report.result.marks
+    return [
+        html.heading("What limits it, and what to change"),
+        html.paragraph(limits.words()),
+        html.paragraph(HOW),
+        html.table(LIMIT_COLUMNS, limits.rows(), marks=marks),
+        html.heading("What one change does to all layers"),
+        html.table(MACHINE_COLUMNS, limits.machine_rows(), marks=marks),
+        html.heading("What the code costs, and what it saves"),
+        html.paragraph(codec.words()),
+        html.paragraph(NOTE),
+        html.table(COST_COLUMNS, codec.rows(), marks=marks),
+    ]
 
 
 def _integers(report: Report) -> list[str]:
@@ -249,6 +272,7 @@ _STALL_COLUMNS = (
     LAYER_COLUMNS[0],
     *(Column(f"cause_{cause}", cause, CAUSE_MEANINGS[cause], text.percent) for cause in CAUSES),
     Column("largest_stall", "largest stall", "besides compute", text.label),
+    STALL_SHARE,
     Column("meaning", "which is", "what the core does in those cycles", text.words),
 )
 

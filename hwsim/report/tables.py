@@ -56,6 +56,13 @@ BEYOND = Column(
     text.label,
     2,
 )
+STALL_SHARE = Column(
+    "largest_stall_share",
+    "its share",
+    "part of the core-cycles that the largest stall takes",
+    text.percent,
+    4,
+)
 LAYER_COLUMNS = (
     Column("layer", "layer", "name in the trace", text.label, 9),
     Column("kind", "kind", "conv, depthwise or linear", text.label, 0),
@@ -82,6 +89,7 @@ LAYER_COLUMNS = (
         1,
     ),
     Column("largest_stall", "largest stall", "the most core-cycles besides compute", text.label, 4),
+    STALL_SHARE,
 )
 
 

@@ -239,7 +239,7 @@ def test_a_row_has_what_the_numbers_have_and_names_causes_and_parts_of_both_mach
     row = accounts()["b"].row
     named = {"layer", "kind", "beyond", *get_type_hints(Numbers)}
     for prefix in ("", "dense_"):
-        named |= {f"{prefix}largest_stall"}
+        named |= {f"{prefix}largest_stall", f"{prefix}largest_stall_share"}
         named |= {f"{prefix}{what}_{cause}" for what in ("cause", "core_cycles") for cause in CAUSES}
         named |= {f"{prefix}energy_uj_{part}" for part in COMPONENTS}
     assert set(row) == named

@@ -80,7 +80,11 @@ def audit(rows: list[Row], arch: Arch) -> dict[str, float | str | None]:
             **{f"{prefix}energy_uj_{part}": add(mode, f"energy_pj_{part}") / images / 1e6 for part in PARTS},
         }
         del stalls["compute"]
-        found[f"{prefix}largest_stall"] = max(stalls, key=stalls.__getitem__)
+        worst = max(stalls, key=stalls.__getitem__)
+        found |= {
+            f"{prefix}largest_stall": worst,
+            f"{prefix}largest_stall_share": found[f"{prefix}cause_{worst}"],
+        }
     # The estimate: the baseline's energy less what its sums take, and 0.2 pJ for each product instead.
     table = event_table(arch)
     sums = (
@@ -272,6 +276,7 @@ NAMED = (
     *(f"{prefix}{column}" for prefix in ("", "dense_") for column in (*DRAM, "dram_bytes")),
     *("maps_saved", "dram_saved", "energy_uj", "dense_energy_uj", "register_energy_uj"),
     *("speedup", "mac_ratio", "utilization", "least_cycles", "speedup_less_dram", "beyond", "largest_stall"),
+    "largest_stall_share",
 )
 
 
@@ -287,7 +292,7 @@ def test_a_sweep_has_the_audited_numbers(place, audited, tmp_path):
             f"{prefix}{key}"
             for prefix in ("", "dense_")
             for key in (
-                "largest_stall",
+                *("largest_stall", "largest_stall_share"),
                 *(f"{what}_{cause}" for what in ("cause", "core_cycles") for cause in CAUSES),
                 *(f"energy_uj_{part}" for part in PARTS),
             )

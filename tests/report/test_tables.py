@@ -120,6 +120,7 @@ SHOWN = {
     "dense energy": "5.61 nJ",
     "in registers": "400 pJ",  # 1000 MACs x 0.4 pJ; no other event is counted
     "largest stall": "decode",
+    "its share": "8.0 %",
 }
 TRAFFIC = {
     "layer": "first",

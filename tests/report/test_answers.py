@@ -1,0 +1,102 @@
+"""What limits the machine and what the code costs: every figure is that of a machine that was run."""
+
+import json
+
+import pytest
+
+from hwsim import Arch, open_trace, simulate
+from hwsim.machine.area import area, core_luts
+from hwsim.report.answers import Answers
+from hwsim.report.contents import Report
+from hwsim.report.limits import CHANGES, LIMITED
+from hwsim.report.report_page import report_page
+from traces import Tiny
+
+ARCH = Arch(cores=2, columns=2, bytes_per_cycle=1, run_max=16)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return Tiny().write(tmp_path_factory.mktemp("trace") / "tiny.zarr")
+
+
+@pytest.fixture(scope="module")
+def answers(place) -> Answers:
+    with open_trace(place) as trace:
+        return Answers.of(trace, simulate(trace, ARCH))
+
+
+def test_a_change_is_one_field_doubled_or_halved_or_the_shape_turned():
+    before = ARCH.model_dump()
+    for change in CHANGES.values():
+        fields = change(ARCH)
+        assert all(fields[name] in (2 * before[name], before[name] // 2) for name in fields)
+        assert set(fields) in ({"cores", "columns"}, {next(iter(fields))})
+
+
+def test_every_change_that_a_machine_can_take_is_run(place, answers):
+    assert set(answers.limits.changed) == set(CHANGES) - {"twice the run of zeros"}  # 16 is the most
+    for row in answers.limits.machine_rows():
+        machine = ARCH.replace(**CHANGES[row["change"]](ARCH))
+        assert row["cycles"] == simulate(place, machine).overall()["cycles"]
+        assert row["more_luts"] == area(machine).luts / area(ARCH).luts
+    speedups = [row["speedup"] for row in answers.limits.machine_rows()]
+    assert speedups == sorted(speedups, reverse=True)
+
+
+def test_a_limited_layer_names_its_stall_and_the_change_that_no_other_one_beats(place, answers):
+    before = {row["layer"]: row for row in simulate(place, ARCH).per_layer()}
+    rows = {row["layer"]: row for row in answers.limits.rows()}
+    assert set(rows) == {name for name, row in before.items() if (row["largest_stall_share"] or 0) >= LIMITED}
+    assert rows
+    for name, row in rows.items():
+        assert row["share"] == before[name][f"cause_{row['stall']}"]
+        gains = {
+            change: before[name]["cycles"] / of["cycles"]
+            for change, result in answers.limits.changed.items()
+            for of in result.per_layer()
+            if of["layer"] == name
+        }
+        if row["gain"] is None:
+            assert max(gains.values()) < 1.02
+        else:
+            assert row["gain"] == gains[row["change"]] >= max(gains.values()) - 0.005
+
+
+def test_the_sentence_has_the_figures_of_the_table(answers):
+    words, first = answers.limits.words(), answers.limits.rows()[0]
+    assert f"{first['layer']}: {first['share'] * 100:.1f} % {first['stall']}; {first['change']}" in words
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_the_code_is_held_against_the_same_machine_with_raw_maps(place, compress):
+    with open_trace(place) as trace:
+        cost = Answers.of(trace, simulate(trace, ARCH.replace(compress=compress))).codec
+    assert cost.coded.arch == ARCH
+    assert cost.raw.arch == ARCH.replace(compress=False)
+    luts = core_luts(ARCH)
+    assert cost.luts_share == pytest.approx((luts["decoder"] + luts["encoder"]) / sum(luts.values()))
+    energy = cost.coded.overall()
+    part = energy["energy_uj_decode"] + energy["energy_uj_encode"]
+    assert cost.energy_share == pytest.approx(part / energy["energy_uj"])
+    by_name = {row["what"]: row for row in cost.rows()}
+    less = 100 * (1 - energy["dram_bytes"] / cost.raw.overall()["dram_bytes"])
+    assert by_name["all DRAM"]["change"] == f"{abs(less):.1f} % {'less' if less > 0 else 'more'}"
+
+
+def test_the_parts_of_a_core_add_up_to_its_area():
+    for arch in (Arch(), ARCH, Arch(cores=1, columns=64)):
+        assert area(arch).luts == arch.cores * round(sum(core_luts(arch).values()))
+
+
+def test_table_page_and_json_answer_where_they_are_asked(hwsim, place, answers, tmp_path):
+    code, out, err = hwsim("run", place, "--why", "--format", "json")
+    document = json.loads(out)["answers"]
+    assert (code, err) == (0, "")
+    assert {row["change"] for row in document["limits"]["machines"]} < set(CHANGES)
+    assert json.loads(hwsim("run", place, "--json")[1])["answers"] is None
+    out = hwsim("run", place, "--why")[1]
+    assert all(words in out for words in ("What limits it", "What the code costs", "its share"))
+    with open_trace(place) as trace:
+        page = report_page(Report.of(trace, simulate(trace, ARCH), answers=answers), [])
+    assert all(words in page for words in ("What limits it, and what to change", "maps raw"))
