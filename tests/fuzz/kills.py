@@ -130,7 +130,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100, help="of each")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    _load()
+    _one_thread()
     failures = 0
     with tempfile.TemporaryDirectory() as made:
         inputs = _inputs(Path(made))
@@ -144,29 +144,33 @@ def _kill(name: str, work: Work, inputs: Path, kills: int, random: Random) -> in
     place = folder / f"{RESULT}{work.suffix}"
     arguments = [str(place) if word == RESULT else word for word in work.arguments(inputs)]
     said = inputs / "said"
-    for _ in range(2):  # the first one may compile
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        start = time.monotonic()
-        assert _child(arguments, said) == 0, f"the undisturbed command failed: {said.read_text()}"
+    folder.mkdir()
+    _warm(arguments, said)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    start = time.monotonic()
+    assert _child(arguments, said) == 0, f"the undisturbed command failed: {said.read_text()}"
     longest, undisturbed = time.monotonic() - start, work.seen(place)
     killed = results = failures = 0
     while killed < kills:
         shutil.rmtree(folder)
         folder.mkdir()
         more: tuple[str, ...] = ()
+        first = True
         try:
             while True:
-                patience = random.uniform(0, longest) if not more or random.random() < 0.5 else None
+                patience = random.uniform(0, longest) if first or random.random() < 0.5 else None
                 code = _child([*arguments, *more], said, patience)
                 work.whole(place)
                 if code == 0:
-                    if patience and not more:  # it had ended before: the machine is less busy now
+                    if patience and first:  # it had ended before: the machine is less busy now
                         longest = min(longest, patience)
                     break
                 assert code == -signal.SIGKILL, f"it failed with {code}: {said.read_text()}"
                 killed += 1
-                more = work.again
+                more, first = work.again, False
+            if first:
+                continue  # it was never killed
             assert work.seen(place) == undisturbed, "the result is another one"
             assert [path.name for path in folder.iterdir()] == [place.name], "something is left beside it"
             results += 1
@@ -185,22 +189,28 @@ def _kill(name: str, work: Work, inputs: Path, kills: int, random: Random) -> in
     return failures
 
 
-def _child(arguments: list[str], said: Path, patience: float | None = None) -> int:
-    """Run the program in a child, killed after so many seconds: its exit code, or minus the signal.
+def _warm(arguments: list[str], said: Path) -> None:
+    """Run the program here once: its children find all loaded and compiled, and their time is the work's.
 
-    What it says on stderr is in a file then.
+    Everything has one thread, since a child of a process with more would wait for those that it has not.
     """
+    outputs = os.dup(1), os.dup(2)
+    try:
+        code = _program(arguments, said)
+    finally:
+        for number, output in enumerate(outputs, 1):
+            os.dup2(output, number)
+            os.close(output)
+    assert code == 0, f"the undisturbed command failed: {said.read_text()}"
+
+
+def _child(arguments: list[str], said: Path, patience: float | None = None) -> int:
+    """Run the program in a child, killed after so many seconds: its exit code, or minus the signal."""
     child = os.fork()
     if child == 0:
         code = 70
         try:
-            from hwsim.cli import main as program
-
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-            program(arguments)
-        except SystemExit as end:
-            code = int(end.code or 0)
+            code = _program(arguments, said)
         finally:
             os._exit(code)
     if patience is not None:
@@ -209,18 +219,25 @@ def _child(arguments: list[str], said: Path, patience: float | None = None) -> i
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _load() -> None:
-    """Everything that the commands load, so that no kill is wasted on it; tasks of sweeps run where they are.
+def _program(arguments: list[str], said: Path) -> int:
+    """The program's exit code; what it says on stderr is in a file then."""
+    from hwsim.cli import main as program
 
-    Nothing is run: threads of libraries do not survive a fork.
-    """
-    import small_networks  # noqa: F401
+    for number, place in ((1, Path(os.devnull)), (2, said)):
+        file = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+        os.close(file)
+    try:
+        program(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def _one_thread() -> None:
+    """Everything runs in one thread; tasks of sweeps run where they are."""
     import torch
 
-    import hwsim.capture.record
-    import hwsim.report.write
-    import hwsim.sparsify.run
-    import hwsim.synthetic.traces  # noqa: F401
     from hwsim.sweep import run as sweep
     from hwsim.sweep.evaluate import run_task
 
