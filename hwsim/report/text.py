@@ -13,8 +13,9 @@ _PREFIXES = ("", "k", "M", "G", "T", "P")
 
 def label(name: object, limit: int = 60) -> str:
     """A name from a trace, fit for any output: one line of printable characters, not too long."""
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(name))
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    whole = str(name)
+    kept = whole if len(whole) <= limit else whole[: limit - 1] + "…"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in kept)
 
 
 def words(sentence: object) -> str:

@@ -24,7 +24,7 @@ from typing import Any
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from hwsim.between import Flow, Value
-from hwsim.errors import TraceError, first_problem, one_line
+from hwsim.errors import TraceError, first_problem, one_line, shown
 from hwsim.layer import Layer
 
 SCHEMA = 2
@@ -33,6 +33,8 @@ MAX_CHECKSUMS = 1 << 18  # one for every map of every image
 HEADER_BYTES = 24 << 20
 # Of the signs of JSON: a few bytes of a document can be an object of a hundred.
 MAX_SIGNS = {b"[": 1 << 15, b"{": 1 << 15, b'"': MAX_CHECKSUMS, b",": 2 * MAX_CHECKSUMS}
+MAX_FREE = 4 << 20  # letters of JSON that provenance and metrics have together
+MAX_NAME = 1000  # letters
 
 
 @dataclass(frozen=True)
@@ -202,8 +204,8 @@ class Header:
 
 
 def _check_text(what: str, text: str) -> None:
-    if not text or not text.isprintable():
-        raise ValueError(f"the {what} must be printable text, not {text!r}")
+    if not text or len(text) > MAX_NAME or not text.isprintable():
+        raise ValueError(f"the {what} must be printable text, {MAX_NAME} letters at most, not {shown(text)}")
 
 
 def _check_names(what: str, names: Sequence[str]) -> None:
@@ -242,6 +244,7 @@ def dump(header: Header) -> bytes:
         text = _text(header)
     except TypeError as error:
         raise ValueError(f"only plain numbers and text can be stored: {error}") from None
+    _check_free(header.provenance, header.metrics)
     _parse(json.loads(text))
     attributes = {"schema": SCHEMA, "sha256": _digest(text), "trace": json.loads(text)}
     root = {"zarr_format": 3, "node_type": "group", "attributes": {"hwsim": attributes}}
@@ -275,10 +278,12 @@ def load(document: bytes, title: str) -> Header:
             f"{title} has schema {ours['schema']}, this version reads up to {SCHEMA}: upgrade hwsim"
         )
     try:
-        text = _canonical(ours.get("trace"))
-        if _digest(text) != ours.get("sha256"):
+        trace = ours.get("trace")
+        if isinstance(trace, dict):
+            _check_free(trace.get("provenance"), trace.get("metrics"))
+        if _digest(_canonical(trace)) != ours.get("sha256"):
             raise ValueError("the checksum differs")
-        header = _parse(ours.get("trace"))
+        header = _parse(trace)
         header.check_sealed()
     except (ValueError, RecursionError) as error:
         raise TraceError(
@@ -296,6 +301,16 @@ def _check_size(document: bytes) -> bytes:
     if len(document) > HEADER_BYTES or any(document.count(sign) > most for sign, most in MAX_SIGNS.items()):
         raise ValueError("more layers, names or values than a trace may have")
     return document
+
+
+def _check_free(provenance: Any, metrics: Any) -> None:
+    """Whether what is free of form is no longer than a reader bears to have several times in memory.
+
+    Raises:
+        ValueError: it is.
+    """
+    if len(_canonical([provenance, metrics])) > MAX_FREE:
+        raise ValueError(f"provenance and metrics have more than {MAX_FREE >> 20} MB")
 
 
 def _text(header: Header) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import importlib
+import itertools
 import os
 import resource
 import signal
@@ -10,13 +11,17 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing import Pipe
 from pathlib import Path
 from random import Random, SystemRandom
 
 from fuzz import TARGETS
 
-MEMORY = 300 << 20  # bytes that an input may take beside what the imports take
+MEMORY = 300 << 20  # bytes that reading an input may take beside what the imports take
 SECONDS = 5  # that it may take
+SEEDED = "seed "  # begins the name of an input that a seed makes
 FOUND = Path("build/fuzz")
 CORPUS = Path(__file__).with_name("corpus")  # what was found once
 
@@ -68,9 +73,8 @@ def _in_a_child(target: str, seed: int, cases: int | None, seconds: float) -> in
 
 def _run(target: str, seed: int, cases: int | None, seconds: float, last: Path) -> int:
     module = importlib.import_module(f"fuzz.{target}")
-    module.check(module.make(Random(0)))  # imports and compiles what is needed
-    known = [(path.name, path.read_bytes()) for path in sorted((CORPUS / target).glob("*"))]
-    known += [(name, make()) for name, make in module.KNOWN.items()]
+    inputs = _made_by_a_child(target, seed)
+    module.check(next(inputs)[1])  # imports and compiles what is needed
     if Path("/dev/shm").is_dir():
         tempfile.tempdir = "/dev/shm"  # many small files
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -78,11 +82,10 @@ def _run(target: str, seed: int, cases: int | None, seconds: float, last: Path) 
     signal.signal(signal.SIGPROF, _too_long)
     began, failures, longest, number, read = time.monotonic(), 0, 0.0, 0, 0
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    while known or (number < cases if cases is not None else time.monotonic() < began + seconds):
-        if known:
-            name, data = known.pop()
-        else:
-            name, data = f"seed {seed + number}", module.make(Random(f"{target} {seed + number}"))
+    for name, data in inputs:
+        if name.startswith(SEEDED):
+            if number == cases or (cases is None and time.monotonic() > began + seconds):
+                break
             number += 1
         if target != "coders":  # a million of them: written only if one fails
             last.write_bytes(data)
@@ -104,6 +107,34 @@ def _run(target: str, seed: int, cases: int | None, seconds: float, last: Path) 
         f"and {memory // 1024} MB, {base // 1024} of them before the first"
     )
     return min(failures, 100)
+
+
+def _made_by_a_child(target: str, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of a first input, of what broke something once, and of those of the seeds, without end.
+
+    A child makes them, so that the memory that this takes is not counted as the reader's.
+    """
+    ours, its = Pipe(duplex=False)
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        with suppress(BrokenPipeError):  # there are enough
+            for name, data in _inputs(target, seed):
+                its.send_bytes(name.encode())
+                its.send_bytes(data)
+        os._exit(0)
+    its.close()
+    while True:
+        yield ours.recv_bytes().decode(), ours.recv_bytes()
+
+
+def _inputs(target: str, seed: int) -> Iterator[tuple[str, bytes]]:
+    module = importlib.import_module(f"fuzz.{target}")
+    yield "the first", module.make(Random(0))
+    yield from ((path.name, path.read_bytes()) for path in sorted((CORPUS / target).glob("*")))
+    yield from ((name, make()) for name, make in module.KNOWN.items())
+    for number in itertools.count(seed):
+        yield f"{SEEDED}{number}", module.make(Random(f"{target} {number}"))
 
 
 def _too_long(*_: object) -> None:

@@ -25,6 +25,7 @@ import numpy as np
 from deaths import tree
 
 RESULT = "result"
+SHM = Path("/dev/shm")  # in memory, since thousands of small files are written and removed
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def _timeless(folder: Path) -> object:
         return [strip(part) for part in value] if isinstance(value, list) else value
 
     about = strip(json.loads((folder / "run.json").read_text()))
+    assert (folder / "curves.png").stat().st_size, "the picture is missing"
     return about, {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
 
 
@@ -132,7 +134,7 @@ def main() -> int:
     options = parser.parse_args()
     _one_thread()
     failures = 0
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as made:
         inputs = _inputs(Path(made))
         for name in options.works:
             failures += _kill(name, WORKS[name], inputs, options.kills, Random(f"{name} {options.seed}"))
@@ -235,9 +237,11 @@ def _program(arguments: list[str], said: Path) -> int:
 
 
 def _one_thread() -> None:
-    """Everything runs in one thread; tasks of sweeps run where they are."""
+    """Everything runs in one thread, tasks of sweeps where they are; pictures are drawn once."""
     import torch
 
+    import hwsim.report.sweep.write
+    import hwsim.report.write
     from hwsim.sweep import run as sweep
     from hwsim.sweep.evaluate import run_task
 
@@ -249,6 +253,20 @@ def _one_thread() -> None:
 
     sweep.local_pool = here  # type: ignore[assignment]
     sweep.TASK_POINTS = 3
+    hwsim.report.write.draw_report = _once(hwsim.report.write.draw_report)  # type: ignore[assignment]
+    hwsim.report.sweep.write.draw_sweep = _once(hwsim.report.sweep.write.draw_sweep)  # type: ignore[assignment]
+
+
+def _once(draw: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
+    """The function, with what it returned first for ever; there is one report of each kind here."""
+    drawn: list[list[Any]] = []
+
+    def remembered(report: Any) -> list[Any]:
+        if not drawn:
+            drawn.append(draw(report))
+        return drawn[0]
+
+    return remembered
 
 
 def _inputs(folder: Path) -> Path:

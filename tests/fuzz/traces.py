@@ -2,13 +2,14 @@
 
 import io
 import json
-import shutil
+import os
 import stat
 import struct
 import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -18,7 +19,7 @@ from numcodecs.zstd import Zstd
 
 from fuzz import damage, refused
 from hwsim.errors import TraceError
-from hwsim.trace import header, open_trace
+from hwsim.trace import header, open_trace, source
 from traces import Tiny
 
 TINY = Tiny()
@@ -45,15 +46,21 @@ def check(data: bytes) -> bool:
         place.write_bytes(data)
         read = _check(place)
         folder = Path(made) / "t"
-        try:
-            with zipfile.ZipFile(place) as archive:
-                for member in archive.infolist():
-                    if member.file_size < 1 << 26:
-                        archive.extract(member, folder)
-        except Exception:  # whatever a damaged zip file makes of zipfile
-            shutil.rmtree(folder, ignore_errors=True)
-            return read
-        return _check(folder) or read if folder.is_dir() else read
+        return _check(folder) or read if _unpack(place, folder) else read
+
+
+def _unpack(place: Path, folder: Path) -> bool:
+    """Whether Python's own zipfile makes a folder of it: in a child, whose memory is not the reader's."""
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException), zipfile.ZipFile(place) as archive:  # whatever it makes of damage
+            for member in archive.infolist():
+                if member.file_size < 1 << 26:
+                    archive.extract(member, folder)
+            os._exit(0)
+        os._exit(1)
+    _, status = os.waitpid(child, 0)
+    return status == 0 and folder.is_dir()
 
 
 def _check(place: Path) -> bool:
@@ -244,18 +251,28 @@ def _edited(change: Callable[[Any], object], name: str = "zarr.json") -> bytes:
     return _with(name, json.dumps(document).encode())
 
 
+def _long_names(root: Any) -> None:
+    """Layers whose names make the header as long as it may be."""
+    trace = root["attributes"]["hwsim"]["trace"]
+    layer = trace["layers"][0]
+    del layer["output"]
+    for number in range(5300):
+        name = f"{number:04}" + "n" * (header.MAX_NAME - 4)
+        trace["layers"].append({**layer, "name": name})
+
+
 def _provenance(value: Any) -> bytes:
     return _edited(lambda root: root["attributes"]["hwsim"]["trace"]["provenance"].update(x=value))
 
 
-def _crowded() -> bytes:
-    """A zip file of nothing but a directory of many members that are not there."""
+def _crowded(most: int) -> bytes:
+    """A zip file of nothing but a directory, of so many bytes, of members of one name that are not there."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a", b"")
     one = buffer.getvalue()
     entry = one[one.index(b"PK\1\2") : one.index(b"PK\5\6")]
-    size = len(entry) * ((16 << 20) // len(entry))
+    size = len(entry) * (most // len(entry))
     return entry * (size // len(entry)) + b"PK\5\6" + bytes(8) + struct.pack("<LLH", size, 0, 0)
 
 
@@ -274,15 +291,18 @@ KNOWN = {
         )
     ),
     "many values": lambda: _provenance(list(range(1 << 21))),
-    "as many values as there may be": lambda: _provenance(list(range(10**9, 10**9 + (1 << 19) - 200))),
+    "as many values as there may be": lambda: _provenance(list(range(1000, 1000 + (1 << 19) - 200))),
     "many texts": lambda: _provenance(["a"] * (1 << 19)),
     "many lists": lambda: _provenance([[]] * (1 << 20)),
     "as many names as there may be": lambda: _provenance(
         {str(number): 0 for number in range((1 << 17) - 200)}
     ),
-    "as long a text as there may be": lambda: _provenance("\u20ac" * ((4 << 20) - 5000)),
+    "as long a text as there may be": lambda: _provenance("\u20ac" * ((header.MAX_FREE - 100) // 6)),
+    "too long a text": lambda: _provenance("\u20ac" * ((4 << 20) - 5000)),
+    "as many names as long": lambda: _edited(_long_names),
     "deep lists": lambda: _with("zarr.json", b"[" * 100_000),
     "a long number": lambda: _with("zarr.json", b"1" * (1 << 20)),
     "spaces": lambda: _with("zarr.json", b" " * (100 << 20)),
-    "a crowded directory": _crowded,
+    "a crowded directory": lambda: _crowded(16 << 20),
+    "as crowded a directory as there may be": lambda: _crowded(source.DIRECTORY_BYTES - 100),
 }

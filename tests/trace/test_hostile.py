@@ -175,10 +175,13 @@ WHAT = {
     "many lists": "more layers, names or values than a trace may have",
     "as many names as there may be": None,
     "as long a text as there may be": None,
+    "too long a text": "provenance and metrics have more than 4 MB",
+    "as many names as long": None,
     "deep lists": "more layers, names or values than a trace may have",
     "a long number": "integer string conversion",
     "spaces": "zarr.json has 104857600 bytes",
     "a crowded directory": "its directory has more than",
+    "as crowded a directory as there may be": "two files of one name",
 }
 
 

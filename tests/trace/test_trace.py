@@ -444,6 +444,7 @@ MAPS, LAYERS = Tiny().maps, Tiny().layers
         ({"images": 0}, "1 image or more"),
         ({"images": 2.0}, "images"),
         ({"network": ""}, "network must be printable"),
+        ({"network": "n" * 1001}, "network must be printable text, 1000 letters at most"),
         ({"network": None}, "network"),
         ({"variant": "a\nb"}, "variant must be printable"),
         ({"weight_bits": 1}, "weight_bits must be 2 .. 16"),
