@@ -26,6 +26,7 @@ from hwsim.cli.options import (
 if TYPE_CHECKING:
     from hwsim.arch import Arch
     from hwsim.machine.result import Result
+    from hwsim.report.codecs import CodedMap
     from hwsim.report.comparison import Comparison
 
 
@@ -82,10 +83,13 @@ def compare(
     from hwsim.report.comparison import Comparison
 
     first, second = _traces(a, b, arch_b is not None)
-    result_a, halves_a, metrics_a = _simulate(first, machine, images, quiet)
-    result_b, halves_b, metrics_b = _simulate(second, machine_b, images, quiet)
+    whole = bool(out) or format_ is OutputFormat.json  # the terminal has no table of coders
+    result_a, halves_a, metrics_a, maps_a = _simulate(first, machine, images, quiet, whole)
+    result_b, halves_b, metrics_b, maps_b = _simulate(second, machine_b, images, quiet, whole)
     names = (arch.stem if arch else "default", (arch_b or arch or Path("default")).stem)
-    comparison = Comparison(result_a, result_b, metrics_a, metrics_b, *names, halves_a, halves_b)
+    comparison = Comparison(
+        result_a, result_b, metrics_a, metrics_b, *names, halves_a, halves_b, maps_a, maps_b
+    )
     written = None
     if out:
         from hwsim.report.write import write_comparison
@@ -117,9 +121,9 @@ def _traces(a: str | None, b: str | None, two_machines: bool) -> tuple[str, str]
 
 
 def _simulate(
-    place: str, machine: Arch, images: str | None, quiet: bool
-) -> tuple[Result, tuple[Result, ...], dict[str, Any]]:
-    """The machine, the same with its two flags on and off, and the trace's metrics."""
+    place: str, machine: Arch, images: str | None, quiet: bool, code: bool
+) -> tuple[Result, tuple[Result, ...], dict[str, Any], tuple[CodedMap, ...]]:
+    """The machine, the same with its flags on and off, the trace's metrics, its maps coded if asked."""
     from hwsim.machine.simulation import halves, simulate_machines
     from hwsim.trace import open_trace
 
@@ -128,7 +132,13 @@ def _simulate(
         with console.progress("simulating", quiet) as advance:
             results = simulate_machines(trace, halves(machine), numbers, advance)
         asked = next(result for result in results if result.arch == machine)
-        return asked, tuple(results), dict(trace.metrics)
+        maps: tuple[CodedMap, ...] = ()
+        if code:
+            from hwsim.report.codecs import measure
+
+            with console.progress("coding maps", quiet) as advance:
+                maps = measure(trace, asked, advance)
+        return asked, tuple(results), dict(trace.metrics), maps
 
 
 def _show(comparison: Comparison) -> None:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, get_type_hints
 
+from hwsim.codec import labels
 from hwsim.machine.result import Result
 from hwsim.machine.totals import Numbers, ratio
 from hwsim.report import text
+from hwsim.report.codecs import CodedMap, total_bits
+from hwsim.report.codecs import ratio as coded_ratio
 from hwsim.report.contents import jsonable, result_document, tool
 from hwsim.report.halves import half_rows
 from hwsim.report.tables import Column, to_csv
@@ -29,6 +32,8 @@ class Comparison:
         machine_a, machine_b: what the machines are called, if they are told apart by a name.
         halves_a, halves_b: of each, the machine with its two flags on and off
             (:func:`hwsim.machine.simulation.halves`); nothing if not simulated.
+        maps_a, maps_b: of each, the maps under every coder (:func:`hwsim.report.codecs.measure`); nothing if
+            not measured.
     """
 
     a: Result
@@ -39,6 +44,8 @@ class Comparison:
     machine_b: str = ""
     halves_a: tuple[Result, ...] = ()
     halves_b: tuple[Result, ...] = ()
+    maps_a: tuple[CodedMap, ...] = ()
+    maps_b: tuple[CodedMap, ...] = ()
 
     @property
     def names(self) -> tuple[str, str]:
@@ -92,6 +99,20 @@ class Comparison:
         sides = zip(self.names, (self.a, self.b), strict=True)
         return [row for name, result in sides for row in traffic_rows(result.overall(), name)]
 
+    def coders(self) -> list[dict[str, Any]]:
+        """One row a coder: bytes of an image, every map once, and times smaller than raw words."""
+        if not (self.maps_a and self.maps_b):
+            return []
+        sides = {"a": (self.a, total_bits(self.maps_a)), "b": (self.b, total_bits(self.maps_b))}
+        rows = []
+        for coder in sides["a"][1]:
+            row: dict[str, Any] = {"coder": labels.label(coder), "meaning": labels.meaning(coder)}
+            for side, (result, bits) in sides.items():
+                row[f"bytes_{side}"] = bits[coder] / 8 / len(result.images)
+                row[f"ratio_{side}"] = coded_ratio(bits, coder)
+            rows.append(row | {"b_over_a": ratio(row["bytes_b"], row["bytes_a"])})
+        return rows
+
     def unmatched(self) -> list[str]:
         """Layers that only one of the two has."""
         a, b = self.a.accounts, self.b.accounts
@@ -108,6 +129,7 @@ class Comparison:
                 "per_layer": self.rows(),
                 "unmatched_layers": self.unmatched(),
                 "halves": {"a": half_rows(self.halves_a), "b": half_rows(self.halves_b)},
+                "coders": self.coders(),
                 "a": {**_without_runs(self.a), "metrics": self.metrics_a},
                 "b": {**_without_runs(self.b), "metrics": self.metrics_b},
             }
@@ -141,6 +163,12 @@ def compare_columns(names: tuple[str, str]) -> tuple[Column, ...]:
         Column("cycles_b", f"cycles {b}", "of an image", text.whole, 6),
         Column("speedup_a", f"speedup {a}", "over its own dense baseline", text.factor, 5),
         Column("speedup_b", f"speedup {b}", "over its own dense baseline", text.factor, 5),
+        Column(
+            "mac_ratio_a", f"MAC ratio {a}", "valid MACs / MACs with a non-zero activation", text.factor, 4
+        ),
+        Column(
+            "mac_ratio_b", f"MAC ratio {b}", "valid MACs / MACs with a non-zero activation", text.factor, 4
+        ),
         Column("speedup_b_over_a", f"{b} over {a}", f"cycles of {a} / cycles of {b}", text.factor, 8),
         *(
             Column(f"{key}_{side}", f"{what} {name}", meaning, text.size, need)
@@ -164,6 +192,24 @@ def compare_columns(names: tuple[str, str]) -> tuple[Column, ...]:
                 ),
             )
         ),
+    )
+
+
+def coder_columns(names: tuple[str, str]) -> tuple[Column, ...]:
+    """Columns of the table of :meth:`Comparison.coders`."""
+    a, b = names
+    return (
+        Column("coder", "coder", "of all maps", text.label, 9),
+        *(
+            column
+            for side, name in (("a", a), ("b", b))
+            for column in (
+                Column(f"bytes_{side}", name, "bytes of an image, every map once", text.size, 6),
+                Column(f"ratio_{side}", f"{name}, of raw", "raw words / coded", text.factor, 6),
+            )
+        ),
+        Column("b_over_a", f"{b} / {a}", "bytes of the one / bytes of the other", text.factor, 5),
+        Column("meaning", "which is", "", text.words, 1),
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from hwsim.machine.result import Result
 from hwsim.report import html, text
 from hwsim.report.bounds import bound_words, energy_words, speedup_words
-from hwsim.report.comparison import Comparison, compare_columns
+from hwsim.report.codecs import ORDERS
+from hwsim.report.comparison import Comparison, coder_columns, compare_columns
 from hwsim.report.halves import HALVES_COLUMNS
 from hwsim.report.plots import Plot
 from hwsim.report.report_page import WORDS, accuracy, machine_facts, source_facts
@@ -42,6 +43,7 @@ def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
             html.heading("What the code saves"),
             html.table(TRAFFIC_COLUMNS, comparison.traffic(), marks=marks),
             *_halves(comparison),
+            *_coders(comparison),
             html.heading("What bounds the speedup, and what it costs"),
             *(
                 html.paragraph(f"{name}: {words(result.overall())}")
@@ -65,6 +67,17 @@ def _halves(comparison: Comparison) -> list[str]:
             "SEG of which no zero is skipped. A raw zero still takes the decoder a cycle."
         ),
         html.table(HALVES_COLUMNS, comparison.halves(), marks=comparison.marks),
+    ]
+
+
+def _coders(comparison: Comparison) -> list[str]:
+    rows = comparison.coders()
+    if not rows:
+        return []
+    return [
+        html.heading("How small the maps become"),
+        html.paragraph(f"Bytes of an image if every map crosses the channel once. {ORDERS}"),
+        html.table(coder_columns(comparison.names), rows, marks=comparison.marks),
     ]
 
 
@@ -98,9 +111,10 @@ def _headline(comparison: Comparison) -> list[html.Headline]:
     shown = (
         ("Speedup over dense", "speedup", text.factor),
         ("Maps over DRAM / image", "dram_maps", text.size),
-        ("All DRAM / image", "dram_bytes", text.size),
+        ("All DRAM, with weights / image", "dram_bytes", text.size),
         ("Energy / image", "energy_uj", text.energy),
         ("Density", "density", text.percent),
+        ("MAC ratio", "mac_ratio", text.factor),
     )
     cycles = f"{text.count(total['cycles_b'])} cycles against {text.count(total['cycles_a'])}"
     tiles = [
@@ -111,6 +125,6 @@ def _headline(comparison: Comparison) -> list[html.Headline]:
         ),
     ]
     one, other = accuracy(comparison.metrics_a), accuracy(comparison.metrics_b)
-    if one and other:
-        tiles.append(html.Headline("Accuracy", other, f"{a}: {one}"))
+    if one and other and one[0] == other[0]:
+        tiles.append(html.Headline(*other, f"{a}: {one[1]}"))
     return tiles

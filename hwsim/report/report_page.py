@@ -45,7 +45,8 @@ from hwsim.trace.provenance import cautions
 
 WORDS = {
     "activation map": "the tensor that enters a convolution or linear layer",
-    "density": "part of the values that are not zero",
+    "density": "part of a map's elements that are not zero, each counted once; weighted by the MACs that "
+    "read them it is 1 / MAC ratio",
     "dense baseline": "the same machine with zero-skipping off and maps uncompressed; speedups are over it",
     **DEFINITIONS,
     "efficiency": "speedup / MAC ratio: how busy the multipliers are / how busy the baseline's are",
@@ -237,7 +238,7 @@ def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Headline]:
             )
             for what, key, part in (
                 ("Maps over DRAM / image", "dram_maps", "maps_saved"),
-                ("All DRAM / image", "dram_bytes", "dram_saved"),
+                ("All DRAM, with weights / image", "dram_bytes", "dram_saved"),
             )
         ),
         html.Headline(
@@ -247,7 +248,9 @@ def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Headline]:
             f"estimate in registers: {text.energy(total['register_energy_uj'])} "
             f"({text.factor(total['register_energy_ratio'])})",
         ),
-        html.Headline("Density", text.percent(total["density"]), "of the map values are not zero"),
+        html.Headline(
+            "Density", text.percent(total["density"]), "of the maps' elements, each once, are not zero"
+        ),
         html.Headline(
             "Compression",
             text.factor(codecs.ratio(bits, labels.STORED)),
@@ -256,16 +259,17 @@ def _headline(report: Report, total: Mapping[str, Any]) -> list[html.Headline]:
     ]
     stated = accuracy(report.metrics)
     if stated:
-        tiles.append(html.Headline("Accuracy", stated, "of the network, as its trace states"))
+        tiles.append(html.Headline(*stated, "of the network, as its trace states"))
     return tiles
 
 
-def accuracy(metrics: Mapping[str, Any]) -> str | None:
-    """The accuracy that a trace states of its network, if it does."""
-    value = metrics.get("accuracy")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        return None
-    return f"{value * 100:.4g} %"
+def accuracy(metrics: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What a trace states of its network's accuracy, of quantized maps or else in floats: title and value."""
+    for key, words in (("accuracy", "Accuracy"), ("accuracy_float", "Accuracy, floats")):
+        value = metrics.get(key)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+            return words, f"{value * 100:.4g} %"
+    return None
 
 
 _STALL_COLUMNS = (

@@ -67,15 +67,17 @@ LAYER_COLUMNS = (
     Column("layer", "layer", "name in the trace", text.label, 9),
     Column("kind", "kind", "conv, depthwise or linear", text.label, 0),
     Column("macs", "MACs", "valid multiplications of an image, skipped ones included", text.count, 1),
-    Column("density", "density", "part of the input map that is not zero", text.percent, 5),
+    Column(
+        "density", "density", "part of the input map's elements that is not zero, each once", text.percent, 5
+    ),
     Column("dense_cycles", "dense cycles", "of the dense baseline, an image", text.whole, 3),
     Column("cycles", "cycles", "of an image", text.whole, 8),
     Column("speedup", "speedup", "dense cycles / cycles", text.factor, 7),
     Column("mac_ratio", "MAC ratio", "valid MACs / MACs with a non-zero activation", text.factor, 6),
     Column("efficiency", "efficiency", "speedup / MAC ratio", text.percent, 1),
     BEYOND,
-    Column("dram_bytes", "DRAM", "bytes over the channel, an image", text.size, 4),
-    Column("dense_dram_bytes", "dense DRAM", "bytes of the dense baseline, an image", text.size, 1),
+    Column("dram_bytes", "DRAM", "bytes over the channel, weights included, an image", text.size, 4),
+    Column("dense_dram_bytes", "dense DRAM", "the same of the dense baseline", text.size, 1),
     Column(
         "maps_saved", "maps saved", "bytes of maps that the baseline moves and it does not", text.percent, 2
     ),

@@ -18,6 +18,15 @@ def label(name: object, limit: int = 60) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in kept)
 
 
+def short(name: object, limit: int) -> str:
+    """As :func:`label`, cut in the middle: names of layers begin alike and differ at their ends."""
+    whole = label(name, 400)
+    if len(whole) <= limit:
+        return whole
+    head = limit // 3
+    return f"{whole[:head]}…{whole[head + 1 - limit :]}"
+
+
 def words(sentence: object) -> str:
     """As :func:`label`, for a sentence: cut only if it fills a paragraph."""
     return label(sentence, 400)

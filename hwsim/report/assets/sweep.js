@@ -113,7 +113,7 @@
       const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
       for (let tick = Math.ceil(low / step) * step; tick <= high; tick += step) ticks.push(tick);
     }
-    return { scale, ticks: ticks.filter((tick) => tick >= low && tick <= high) };
+    return { scale, ticks: ticks.filter((tick) => tick >= low && tick <= high), kind: log ? ", logarithmic" : "" };
   };
 
   let pointAt = () => {};
@@ -143,8 +143,8 @@
       svg.append(make("line", { class: "grid", x1: left, x2: width - right, y1: at, y2: at }));
       svg.append(make("text", { x: left - 7, y: at + 4, "text-anchor": "end" }, shown(state.y, tick)));
     }
-    svg.append(make("text", { class: "name", x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle" }, title(state.x)));
-    svg.append(make("text", { class: "name", transform: `translate(14 ${(top + height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, title(state.y)));
+    svg.append(make("text", { class: "name", x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle" }, title(state.x) + across.kind));
+    svg.append(make("text", { class: "name", transform: `translate(14 ${(top + height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, title(state.y) + up.kind));
     const level = all.levels[state.colour];
     const palette = colours(level.labels.length);
     const size = machines.length < 100 ? 10 : machines.length < 1500 ? 7 : 4.5;

@@ -35,9 +35,9 @@ def row_axes(
 ) -> tuple[Figure, Axes]:
     """Axes with a named row for every entry, the first at the top, row ``i`` at y = ``i``.
 
-    Names are cut, or with ``wrapped`` go over lines of so many characters.
+    Names are cut in the middle, or with ``wrapped`` go over lines of so many characters.
     """
-    labels = [fill(text.label(n), wrapped) if wrapped else text.label(n, LONGEST_LABEL) for n in names]
+    labels = [fill(text.label(n), wrapped) if wrapped else text.short(n, LONGEST_LABEL) for n in names]
     height = row_height(len(names)) * rows_each
     size = 9.5 if len(names) <= 40 else 8
     left = 0.3 + max(len(line) for label in labels for line in label.split("\n")) * CHARACTER * size / 10

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from matplotlib.patches import Patch
+
 from hwsim.report import text
 from hwsim.report.comparison import Comparison
 from hwsim.report.plots import bars
@@ -34,6 +36,7 @@ def densities(comparison: Comparison) -> Plot:
         ["Part of the values that are not zero."],
         [(row["density_a"], row["density_b"]) for row in _rows(comparison)],
         lambda row: f"{row['density_a']:.2f} / {row['density_b']:.2f}",
+        _rows(comparison),
     )
 
 
@@ -46,6 +49,7 @@ def speedups(comparison: Comparison) -> Plot:
         ["Dense cycles / cycles, each on its own machine with its own trace."],
         [(row["speedup_a"], row["speedup_b"]) for row in _rows(comparison)],
         lambda row: f"{text.factor(row['speedup_a'])} / {text.factor(row['speedup_b'])}",
+        _rows(comparison),
     )
 
 
@@ -55,14 +59,24 @@ def _rows(comparison: Comparison) -> list[dict]:
 
 def _relative(comparison: Comparison, name: str, key: str, title: str, ratio: str) -> Plot:
     a, b = comparison.names
-    rows = _rows(comparison)
+    total, *layers = _rows(comparison)
+    differing = [row for row in layers if text.factor(row[ratio]) != text.factor(1)]
+    same = len(layers) - len(differing)
+    rows = [total, *differing]
     return _paired(
         comparison,
         name,
         title,
-        [f"Of an image, each layer in parts of {a}'s; on the right {a} / {b}."],
+        [
+            f"Of an image, each layer in parts of {a}'s; on the right {a} / {b}.",
+            *(
+                [f"Left out: {same} of {len(layers)} layers, in which both are the same ({text.factor(1)})."]
+                * (same > 0)
+            ),
+        ],
         [(1.0, row[f"{key}_b"] / row[f"{key}_a"]) if row[f"{key}_a"] else (0, 0) for row in rows],
         lambda row: text.factor(row[ratio]),
+        rows,
     )
 
 
@@ -73,8 +87,8 @@ def _paired(
     subtitle: list[str],
     values: list[tuple[float, float]],
     words: Callable[[dict], str],
+    rows: list[dict],
 ) -> Plot:
-    rows = _rows(comparison)
     colours = dict(zip(comparison.names, (ORANGE, BLUE), strict=True))
     with styled():
         figure, axes = bars.row_axes(
@@ -92,5 +106,6 @@ def _paired(
                 axes.barh(y + place, value, 0.36, color=colour, alpha=1 if y else 0.7, linewidth=0)
             bars.note(axes, y, limit, words(row), INK, len(rows) > 40)
         axes.set_xlim(0, limit)
-        bars.legend(axes, colours, 2, below_ticks=True)
+        names = [Patch(color=colour, label=name) for name, colour in colours.items()]
+        bars.place_legend(axes, names, 2, below_ticks=True)
         return finish(figure, name, title)

@@ -1,4 +1,9 @@
-"""MACs per cycle against MACs per DRAM byte, under the roof of the machine (Williams et al., CACM 2009)."""
+"""Valid MACs per cycle against valid MACs per DRAM byte, and the roof of the machine.
+
+The roofline is Williams et al.'s (CACM 2009). Its work is what the layer asks for, zeros included, so that
+dense and skipping are the same work: skipping moves a layer up, fewer bytes move it right, and above the flat
+roof lies what no dense machine of these multipliers can reach.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,18 @@ from hwsim.arch import Arch
 from hwsim.machine.result import Result
 from hwsim.machine.runs import Mode
 from hwsim.report import text
-from hwsim.report.plots.style import DENSE, INK, MUTED, SKIPPING, Plot, canvas, finish, log_ticks, styled
+from hwsim.report.plots.style import (
+    DENSE,
+    INK,
+    MUTED,
+    PAPER,
+    SKIPPING,
+    Plot,
+    canvas,
+    finish,
+    log_ticks,
+    styled,
+)
 
 Points = dict[str, tuple[float, float]]
 _MOST_NAMES = 10
@@ -24,7 +40,7 @@ _PLACES = ((6, -9, "left"), (6, 4, "left"), (-6, -9, "right"), (-6, 4, "right"))
 def roofline(result: Result) -> Plot:
     """Every layer as two points, dense and skipping, joined by a line.
 
-    A layer that performs no MAC has no place on logarithmic axes and is left out.
+    A layer without a valid MAC or a byte has no place on logarithmic axes and is left out.
     """
     title = "Roofline"
     dense, skipping = layer_points(result, "dense"), layer_points(result, "skipping")
@@ -32,9 +48,9 @@ def roofline(result: Result) -> Plot:
         figure, axes = canvas(
             title,
             [
-                "Performed MACs; a line leads from dense (grey) to skipping (blue).",
-                "Left of the knee DRAM is the limit, right of it the multipliers. A layer above",
-                "the slope had data that came while the layer before was at work.",
+                "Valid MACs, zeros included; a line leads from dense (grey) to skipping (blue).",
+                "Above the flat roof: MACs that were skipped. Above the slope: data came while",
+                "the layer before was at work. Left of the knee DRAM is the limit.",
             ],
             3.4,
             left=0.75,
@@ -50,19 +66,23 @@ def roofline(result: Result) -> Plot:
             if points:
                 x, y = zip(*points.values(), strict=True)
                 axes.scatter(x, y, s=size, color=colour, linewidth=0, zorder=3)
-        heaviest = sorted(result.per_layer(), key=lambda row: -row["cycles"])
-        names = [row["layer"] for row in heaviest if row["layer"] in skipping]
+        above = {name: x * result.arch.bytes_per_cycle < y for name, (x, y) in skipping.items()}
+        heaviest = sorted(
+            (row for row in result.per_layer() if row["layer"] in skipping),
+            key=lambda row: (not above[row["layer"]], -row["cycles"]),
+        )
+        names = [row["layer"] for row in heaviest]
         _name_points(axes, skipping, dense, names, result.arch)
         return finish(figure, "roofline", title)
 
 
 def layer_points(result: Result, mode: Mode) -> Points:
-    """Of every layer that performs a MAC and moves a byte: (MACs / DRAM byte, MACs / cycle)."""
+    """Of every layer that has valid MACs and moves a byte: (valid MACs / DRAM byte, valid MACs / cycle)."""
     sums = {name: account.totals(mode) for name, account in result.accounts.items()}
     return {
-        name: (of.performed_macs / of.dram_bytes, of.performed_macs / of.cycles)
+        name: (of.macs / of.dram_bytes, of.macs / of.cycles)
         for name, of in sums.items()
-        if of.performed_macs and of.dram_bytes
+        if of.macs and of.dram_bytes
     }
 
 
@@ -75,19 +95,21 @@ def _roof(axes: Axes, result: Result, points: Sequence[tuple[float, float]]) -> 
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(left, right)
-    axes.set_ylim(floor, peak * 2)
-    for axis, limits in ((axes.xaxis, (left, right)), (axes.yaxis, (floor, peak * 2))):
+    ceiling = max([y for _, y in points] + [peak]) * 2
+    axes.set_ylim(floor, ceiling)
+    for axis, limits in ((axes.xaxis, (left, right)), (axes.yaxis, (floor, ceiling))):
         axis.set_major_locator(FixedLocator(log_ticks(*limits)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
     axes.tick_params(which="major", labelsize=8.5, labelcolor=MUTED)
     axes.grid(which="major")
-    axes.set_xlabel("MACs per DRAM byte", size=9)
-    axes.set_ylabel("MACs per cycle", size=9)
+    axes.set_xlabel("valid MACs per DRAM byte", size=9)
+    axes.set_ylabel("valid MACs per cycle", size=9)
     axes.plot([left, knee, right], [left * slope, peak, peak], color=INK, linewidth=1.4)
-    style: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "size": 8.5}
-    axes.annotate(f"peak: {peak} MACs/cycle", (right, peak), xytext=(-2, 4), **style)
-    axes.annotate(f"DRAM: {slope} B/cycle", (knee, peak), xytext=(-6, 4), **style)
+    ground = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 0.8}
+    style: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "size": 8.5, "bbox": ground}
+    axes.annotate(f"peak: {peak} MACs/cycle", (right, peak), xytext=(-2, 4), zorder=4, **style)
+    axes.annotate(f"DRAM: {slope} B/cycle", (knee, peak), xytext=(-6, 4), zorder=4, **style)
 
 
 def _name_points(axes: Axes, named: Points, others: Points, names: Sequence[str], arch: Arch) -> None:
@@ -111,7 +133,7 @@ def _name_points(axes: Axes, named: Points, others: Points, names: Sequence[str]
     for name in names:
         if len(taken) == left:
             break
-        words = text.label(name, 18)
+        words = text.short(name, 18)
         x, y = axes.transData.transform(named[name]) * to_points
         width = 5.6 * len(words)
         for right, up, side in _PLACES:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from hwsim.report import text
 from hwsim.report.plots import bars
@@ -43,6 +43,7 @@ _COLOURS = {
 _LEFT = 1.25  # inches
 _BINS = 800  # across; a longer layer shows shares of several cycles
 _LANE = 0.19  # inches
+_TICKS = 4  # of nine digits and more, with room between
 _GROUP_GAP = 0.55  # lanes
 _BEFORE = 0.4  # of the layer's length: how far back its transfers are shown
 
@@ -114,6 +115,7 @@ def timeline_plot(shown: Timeline) -> Plot:
         axes.set_ylim(lanes - 0.4, -0.6)
         axes.set_yticks([at for at, _ in ticks], [label for _, label in ticks], size=8)
         axes.tick_params(axis="x", labelsize=8.5, labelcolor=MUTED)
+        axes.xaxis.set_major_locator(MaxNLocator(_TICKS, integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.spines["left"].set_visible(False)
         bars.legend(axes, _COLOURS, 4, below_ticks=True)

@@ -38,7 +38,8 @@ def compression(maps: Sequence[codecs.CodedMap], result: Result) -> Plot:
             title,
             [
                 "Bytes of an image if every map crosses the channel once.",
-                f"Ratios are against {codecs.base(maps)}.",
+                f"Ratios are against {codecs.base(maps)}. Dashed: bounds codes of single",
+                "values; a code that adapts to its neighbours can be below.",
             ],
             [labels.label(coder) for coder in totals],
             1.35,

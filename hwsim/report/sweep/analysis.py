@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,26 @@ def sensitivity(machines: Machines, metrics: Sequence[str]) -> dict[str, dict[st
         (only,) = shares.values()
         only |= {metric: 1.0 for metric in metrics if len(np.unique(machines.total[metric][fits])) > 1}
     return shares
+
+
+def tied(machines: Machines) -> list[tuple[str, str]]:
+    """Pairs of swept fields of which, over the feasible machines, one tells the other.
+
+    A constraint such as a fixed product of two fields does that. Then neither can be told from the other, and
+    each is said to explain what both do.
+    """
+    fits = machines.feasible
+    if not fits.any():
+        return []
+    of = {name: levels(_those(values, fits)).of for name, values in machines.fields.items()}
+    varies = {name: level for name, level in of.items() if len(np.unique(level)) > 1}
+    found = []
+    for one, other in combinations(varies, 2):
+        pairs = len(np.unique(np.stack([varies[one], varies[other]]), axis=1).T)
+        alone = {len(np.unique(varies[name])) for name in (one, other)}
+        if alone == {pairs} and pairs < fits.sum():
+            found.append((one, other))
+    return found
 
 
 def by_weight(shares: dict[str, dict[str, float | None]], metric: str) -> list[str]:

@@ -33,6 +33,8 @@ _WORDS = {
     "sensitivity": "epsilon squared: the part of the variance of the logarithm, over the feasible machines, "
     "that the means by a field's values (or ranges of them) explain, less what chance would explain; parts "
     "need not sum to 100 %, since fields interact and constraints tie them together",
+    "tied": "two fields of which, over the feasible machines, one tells the other: what either explains, "
+    "both do",
 }
 
 

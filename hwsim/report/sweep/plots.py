@@ -42,6 +42,7 @@ SHOW: dict[str, Callable[[float], str]] = {
     "sram_bytes": text.size,
     "speedup": text.factor,
 }
+_MOST_TIES = 3  # that are named
 _MANY = 1500  # points; more are drawn as an image within the SVG
 _LEAST_RANGE = 0.03  # of an axis, each way: a smaller difference should look small
 _FILES = {
@@ -89,12 +90,12 @@ def pareto(summary: Summary, cost: str) -> Plot:
             bottom=0.6 + 0.19 * math.ceil(len(colours) / across),
             marks=machines.marks,
         )  # fmt: skip
-        _scale(axes.xaxis, axes.set_xscale, axes.set_xlim, x[fits], SHOW[cost])
-        _scale(axes.yaxis, axes.set_yscale, axes.set_ylim, y[fits], SHOW[speed])
+        across_words = _scale(axes.xaxis, axes.set_xscale, axes.set_xlim, x[fits], SHOW[cost])
+        up_words = _scale(axes.yaxis, axes.set_yscale, axes.set_ylim, y[fits], SHOW[speed])
         axes.grid(which="major")
         axes.tick_params(labelsize=8.5, labelcolor=MUTED)
-        axes.set_xlabel(f"{TITLES[cost]}{_base(cost)}", size=9)
-        axes.set_ylabel(f"{TITLES[speed]} an image", size=9)
+        axes.set_xlabel(f"{TITLES[cost]}{_base(cost)}{across_words}", size=9)
+        axes.set_ylabel(f"{TITLES[speed]} an image{up_words}", size=9)
         size = 26 if count < 100 else 14 if count < _MANY else 7
         axes.scatter(
             x[fits],
@@ -177,6 +178,10 @@ def sensitivity_plot(summary: Summary) -> Plot:
             [
                 "Part of the variance of the logarithm, over the feasible machines,",
                 "that the means by the field's values explain beyond chance.",
+                *(
+                    f"{text.short(a, 17)} and {text.short(b, 17)} are tied: each shows the share of both."
+                    for a, b in summary.tied[:_MOST_TIES]
+                ),
             ],
             summary.ranking,
             0.55,
@@ -204,10 +209,11 @@ def _base(metric: str) -> str:
     return "" if metric in AREA else " an image"
 
 
-def _scale(axis, set_scale, set_limits, values: np.ndarray, show: Callable[[float], str]) -> None:
-    """A logarithmic axis for values that differ much, with a few ticks in words."""
+def _scale(axis, set_scale, set_limits, values: np.ndarray, show: Callable[[float], str]) -> str:
+    """A logarithmic axis for values that differ much, with a few ticks in words; what its label must say."""
     low, high = float(values.min()), float(values.max())
-    if low > 0 and high / low > 3:
+    logarithmic = low > 0 and high / low > 3
+    if logarithmic:
         set_scale("log")
         room = (high / low) ** 0.06
         limits = low / room, high * room
@@ -220,6 +226,7 @@ def _scale(axis, set_scale, set_limits, values: np.ndarray, show: Callable[[floa
         axis.get_major_locator().set_params(nbins=5)
     set_limits(*limits)
     axis.set_major_formatter(FuncFormatter(lambda value, _: show(value)))
+    return ", logarithmic" if logarithmic else ""
 
 
 def _shades(best: np.ndarray) -> Sequence[Sequence[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hwsim.report.contents import jsonable, tool
-from hwsim.report.sweep.analysis import HeatMap, by_weight, front, heat_map, levels, sensitivity
+from hwsim.report.sweep.analysis import HeatMap, by_weight, front, heat_map, levels, sensitivity, tied
 from hwsim.report.sweep.machines import ALL_TRACES, METRICS, Machines
 
 SCHEMA = 1
@@ -43,6 +43,11 @@ class Summary:
     def sensitivity(self) -> dict[str, dict[str, float | None]]:
         """By field and objective: part of the variance of the logarithm that the field explains."""
         return sensitivity(self.machines, self.objectives)
+
+    @cached_property
+    def tied(self) -> list[tuple[str, str]]:
+        """Pairs of fields that the feasible machines do not tell apart."""
+        return tied(self.machines)
 
     @cached_property
     def ranking(self) -> list[str]:
@@ -105,6 +110,7 @@ class Summary:
                 "best": {metric: self.machine(position) for metric, position in self.best.items()},
                 "fronts": {cost: [int(n) for n in numbers[at]] for cost, at in self.fronts.items()},
                 "sensitivity": self.sensitivity,
+                "tied": self.tied,
                 "ranking": self.ranking,
                 "heat_map": None if self.heat_map is None else self.heat_map.to_dict(),
                 "metrics": TITLES,

@@ -78,6 +78,29 @@ def test_a_narrow_axis_tells_its_ticks_apart():
     assert len(shown) == len(set(shown)) > 2
 
 
+def test_a_logarithmic_axis_says_so_and_another_does_not(plots, machines):
+    logarithmic = [w for w in words(plots["pareto_energy"].svg) if w.endswith(", logarithmic")]
+    assert any(w.startswith("cycles an image") for w in logarithmic)  # 2000 to 8000
+    near = grid({"cores": [1, 2]}, lambda cores: 100.0 + cores, energy_uj=lambda cores: 50.0 - cores)
+    assert not any("logarithmic" in w for plot in draw_sweep(Summary(near)) for w in words(plot.svg))
+
+
+def test_fields_that_a_constraint_ties_are_named(summary):
+    both = {"cores": [1, 2, 4], "columns": [4, 8, 16], "fifo_depth": [8, 16]}
+    made = grid(
+        both,
+        lambda cores, columns, fifo_depth: 8000.0 / cores,
+        {"luts": {"min": 16, "max": 16}},
+        luts=lambda cores, columns, fifo_depth: cores * columns,
+    )
+    tied = Summary(made)
+    assert tied.tied == [("cores", "columns")]
+    assert tied.to_dict()["tied"] == [["cores", "columns"]]
+    (plot,) = (plot for plot in draw_sweep(tied) if plot.name == "sensitivity")
+    assert "cores and columns are tied: each shows the share of both." in words(plot.svg)
+    assert summary.tied == []
+
+
 @pytest.mark.parametrize("count", [1, 2, 10_000])
 def test_any_number_of_machines_can_be_drawn(count):
     many = grid({"dram_latency": list(range(count))}, lambda dram_latency: 100.0 + dram_latency)
