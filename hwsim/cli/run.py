@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hwsim.arch import Arch
     from hwsim.machine.result import Result
     from hwsim.measure.record import Measured
-    from hwsim.report.answers import Answers
+    from hwsim.report.diagnosis import Diagnosis
     from hwsim.trace import Trace
 
 
@@ -160,15 +160,15 @@ def show_measured(rows: Sequence[dict[str, Any]], total: dict[str, Any], records
             console.say(note, "dim")
 
 
-def _answers(trace: Trace, result: Result, quiet: bool) -> Answers:
+def _answers(trace: Trace, result: Result, quiet: bool) -> Diagnosis:
     """What limits the machine and what its code costs, found beside a progress bar."""
-    from hwsim.report.answers import Answers
+    from hwsim.report.diagnosis import Diagnosis
 
     with console.progress("changed machines", quiet) as advance:
-        return Answers.of(trace, result, advance)
+        return Diagnosis.of(trace, result, advance)
 
 
-def _show_answers(answers: Answers) -> None:
+def _show_answers(answers: Diagnosis) -> None:
     from hwsim.report.codec_cost import COST_COLUMNS, NOTE
     from hwsim.report.limits import HOW, LIMIT_COLUMNS, MACHINE_COLUMNS
 

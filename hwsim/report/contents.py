@@ -20,7 +20,7 @@ from hwsim.report.waterfall import waterfall_rows
 if TYPE_CHECKING:
     from hwsim.differences import Difference
     from hwsim.measure.record import Measured
-    from hwsim.report.answers import Answers
+    from hwsim.report.diagnosis import Diagnosis
     from hwsim.report.timeline import Timeline
     from hwsim.trace import Trace
 
@@ -45,7 +45,7 @@ class Report:
     measured: tuple[Measured, ...] = ()
     timeline: Timeline | None = None
     differences: tuple[Difference, ...] = ()
-    answers: Answers | None = None
+    answers: Diagnosis | None = None
 
     @classmethod
     def of(
@@ -56,7 +56,7 @@ class Report:
         measured: Sequence[Measured] = (),
         timeline: Timeline | None = None,
         differences: Sequence[Difference] = (),
-        answers: Answers | None = None,
+        answers: Diagnosis | None = None,
     ) -> Report:
         """Measure what the result does not hold; see :func:`hwsim.report.codecs.measure`."""
         maps = codecs.measure(trace, result, progress)

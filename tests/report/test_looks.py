@@ -9,10 +9,10 @@ from headless import document_after, problems
 
 from hwsim import Arch, open_trace, simulate
 from hwsim.peers import peers_named
-from hwsim.report.answers import Answers
 from hwsim.report.codecs import measure
 from hwsim.report.comparison import Comparison
 from hwsim.report.contents import Report
+from hwsim.report.diagnosis import Diagnosis
 from hwsim.report.peers import Beside
 from hwsim.report.peers_page import write_peers
 from hwsim.report.timeline import timeline
@@ -75,7 +75,7 @@ def pages(tmp_path_factory):
             return known[name]
         folder = tmp_path_factory.mktemp(name)
         if name == "lenet5":
-            known[name] = made("lenet5_digits/sparse", folder, answers=Answers.of)
+            known[name] = made("lenet5_digits/sparse", folder, answers=Diagnosis.of)
         elif name == "mobilenet":
             drawn = lambda trace, result: timeline(trace, result.arch, 0, "conv5.pw")  # noqa: E731
             known[name] = made("mobilenet_v1_imagenet/baseline", folder, timeline=drawn)

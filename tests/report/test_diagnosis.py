@@ -6,8 +6,8 @@ import pytest
 
 from hwsim import Arch, open_trace, simulate
 from hwsim.machine.area import area, core_luts
-from hwsim.report.answers import Answers
 from hwsim.report.contents import Report
+from hwsim.report.diagnosis import Diagnosis
 from hwsim.report.limits import CHANGES, LIMITED
 from hwsim.report.report_page import report_page
 from traces import Tiny
@@ -21,9 +21,9 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def answers(place) -> Answers:
+def answers(place) -> Diagnosis:
     with open_trace(place) as trace:
-        return Answers.of(trace, simulate(trace, ARCH))
+        return Diagnosis.of(trace, simulate(trace, ARCH))
 
 
 def test_a_change_is_one_field_doubled_or_halved_or_the_shape_turned():
@@ -71,7 +71,7 @@ def test_the_sentence_has_the_figures_of_the_table(answers):
 @pytest.mark.parametrize("compress", [True, False])
 def test_the_code_is_held_against_the_same_machine_with_raw_maps(place, compress):
     with open_trace(place) as trace:
-        cost = Answers.of(trace, simulate(trace, ARCH.replace(compress=compress))).codec
+        cost = Diagnosis.of(trace, simulate(trace, ARCH.replace(compress=compress))).codec
     assert cost.coded.arch == ARCH
     assert cost.raw.arch == ARCH.replace(compress=False)
     luts = core_luts(ARCH)

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Answers:
+class Diagnosis:
     """Of one result."""
 
     limits: Limits
     codec: CodecCost
 
     @classmethod
-    def of(cls, trace: Trace, result: Result, progress: Callable[[int, int], None] | None = None) -> Answers:
+    def of(
+        cls, trace: Trace, result: Result, progress: Callable[[int, int], None] | None = None
+    ) -> Diagnosis:
         """Run the machines that answer; ``progress`` is called with (machines done, machines in all)."""
         return cls(Limits.of(trace, result, progress), CodecCost.of(trace, result))
 
