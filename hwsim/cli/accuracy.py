@@ -65,7 +65,7 @@ def accuracy(
     from hwsim.reproduce.labels import open_labels
     from hwsim.reproduce.write import made_with
 
-    widths = _widths(bits)
+    widths = chosen_widths(bits)
     network, known = open_network(source, weights)
     preprocessing = with_options(known or Preprocessing(), mean, std, size, crop, bgr, white)
     pictures = open_pictures(images)
@@ -99,7 +99,12 @@ def accuracy(
         console.say(loop_note(found), "dim")
 
 
-def _widths(text: str) -> tuple[int, ...]:
+def chosen_widths(text: str) -> tuple[int, ...]:
+    """What ``--bits`` asks for.
+
+    Raises:
+        typer.BadParameter: no numbers from 2 to 16.
+    """
     try:
         widths = tuple(int(part) for part in text.split(","))
     except ValueError:

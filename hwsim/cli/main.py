@@ -26,6 +26,7 @@ from hwsim.cli import (
     synth,
     traces,
     verify,
+    widths,
 )
 from hwsim.errors import HwsimError, one_line
 
@@ -57,6 +58,7 @@ for command in (
     sweep.sweep_report,
     measure.measure,
     accuracy.accuracy,
+    widths.widths,
     reproduce.reproduce,
     export.export,
     verify.verify,

@@ -54,7 +54,7 @@ def measure(
     Raises:
         TraceError: a map is damaged.
     """
-    stored = _stored_bits(trace, result)
+    stored = stored_bits(trace, result)
     jobs = len(trace.maps) * len(result.images)
     sizes: list[CodedMap] = []
     for info in trace.maps.values():
@@ -89,7 +89,7 @@ def base(sizes: Sequence[CodedMap]) -> str:
     return f"raw words of {widths[0]} to {widths[-1]} bits"
 
 
-def _stored_bits(trace: Trace, result: Result) -> dict[str, int]:
+def stored_bits(trace: Trace, result: Result) -> dict[str, int]:
     """Bits of every map as the machine keeps it; a map with several readers is stored once."""
     reader = {layer.input: layer.name for layer in trace.layers}
     return {name: 8 * result.accounts[layer].skipping.map_bytes for name, layer in reader.items()}
