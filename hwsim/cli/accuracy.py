@@ -47,6 +47,10 @@ def accuracy(
         int, typer.Option("--first-class", min=0, help="Output of class 0: 1 where output 0 is a background.")
     ] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 8,
+    in_integers: Annotated[
+        bool,
+        typer.Option("--integers", help="Also answer every picture in integers alone: docs/integers.md."),
+    ] = False,
     data: Annotated[str, typer.Option(help="Name of the data set in the tables.")] = "-",
     variant: Annotated[str, typer.Option(help="Name of this state of the network.")] = "baseline",
     quiet: Quiet = False,
@@ -86,16 +90,21 @@ def accuracy(
             widths=widths,
             first_class=first_class,
             batch=batch,
+            in_integers=widths if in_integers else (),
             progress=advance,
         )
     scores = {width: Answers(right, found.pictures) for width, right in found.correct.items()}
+    exact = {width: Answers(right, found.pictures) for width, right in found.integers.items()}
     if output is not None:
-        entry = Entry(network.name, data, variant, scores, None, (loop_note(found),))
+        entry = Entry(network.name, data, variant, scores, None, (loop_note(found),), integers=exact)
         write_files(output.parent, {output.name: to_json([entry], made_with())})
     if not quiet:
         for width, score in scores.items():
             name = "floats" if width == "float" else f"{width:>2} bits"
-            console.say(f"{name:8} {score.accuracy * 100:6.2f} %  {score.correct} of {score.pictures}")
+            integers = f"  in integers {exact[width].correct}" if width in exact else ""
+            console.say(
+                f"{name:8} {score.accuracy * 100:6.2f} %  {score.correct} of {score.pictures}{integers}"
+            )
         console.say(loop_note(found), "dim")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.plan import plan
 from hwsim.capture.record import Pictures
 from hwsim.errors import CaptureError
+from hwsim.reproduce.integer_loop import IntegerLoop
 from hwsim.reproduce.remembered import Remembered
 from hwsim.reproduce.rounding import Rounding, rounding_of
 
@@ -38,12 +40,14 @@ class Accuracy:
         correct: by ``float``, or by the bits of the maps as text; weights have 8 bits then.
         calibration_pictures: that the scales are from; none is among the others.
         seconds: it took, calibration included.
+        integers: right answers of the network in integers alone, by the bits of the maps as text.
     """
 
     pictures: int
     correct: dict[str, int]
     calibration_pictures: int
     seconds: float
+    integers: dict[str, int] = field(default_factory=dict)
 
 
 def open_loop(network: RunningNetwork, picture: np.ndarray) -> Loop:
@@ -70,6 +74,7 @@ def measure_accuracy(
     widths: Sequence[int] = WIDTHS,
     first_class: int = 0,
     batch: int = 8,
+    in_integers: Collection[int] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Accuracy:
     """Run labelled pictures through a network in floats, and quantized at every width.
@@ -86,33 +91,49 @@ def measure_accuracy(
         widths: bits of the maps.
         first_class: number of the output that class 0 has; networks with an output for the background have 1.
         batch: pictures at once.
+        in_integers: those of the widths at which every picture is answered in integers alone, too.
         progress: called with (pictures run, of all in all).
 
     Raises:
-        CaptureError: the network cannot be captured, or pictures and labels do not fit.
+        CaptureError: the network cannot be captured, or pictures and labels do not fit, or integers do not
+            make all of its maps.
     """
     if len(pictures) != len(labels) or not len(pictures):
         raise CaptureError(f"{len(pictures)} pictures and {len(labels)} labels: give one label each")
-    began, total, done = time.perf_counter(), len(pictures) * (1 + len(widths)), 0
+    began, total, done = (
+        time.perf_counter(),
+        len(pictures) * (1 + len(widths) + len({*widths} & {*in_integers})),
+        0,
+    )
     example = pictures[0]
     loop, graph = open_loop(network, example), network.graph(example)
     planned = plan(graph)
     chosen = [calibration[number] for number in range(len(calibration))]
     remembered = Remembered(network, chosen)
-    correct = {}
-    for bits in (None, *widths):
-        rounding = bits and rounding_of(graph, planned, calibrate_network(remembered, planned, chosen, bits))
-        right = 0
+
+    def right(answer: Callable[[np.ndarray], np.ndarray]) -> int:
+        """How many pictures are answered right by what makes logits (N, classes) of N pictures."""
+        nonlocal done
+        found = 0
         for start in range(0, len(pictures), batch):
             numbers = range(start, min(start + batch, len(pictures)))
-            answers = loop.logits(np.stack([pictures[number] for number in numbers]), rounding or None)
+            logits = answer(np.stack([pictures[number] for number in numbers]))
             wanted = np.asarray([labels[number] for number in numbers])
-            right += int((answers[:, first_class:].argmax(axis=1) == wanted).sum())
+            found += int((logits[:, first_class:].argmax(axis=1) == wanted).sum())
             done += len(numbers)
             if progress is not None:
                 progress(done, total)
-        correct[FLOATS if bits is None else str(bits)] = right
-    return Accuracy(len(pictures), correct, len(chosen), round(time.perf_counter() - began, 1))
+        return found
+
+    correct, integers = {FLOATS: right(loop.logits)}, {}
+    for bits in widths:
+        calibrated = calibrate_network(remembered, planned, chosen, bits)
+        rounding = rounding_of(graph, planned, calibrated)
+        if bits in in_integers:
+            integers[str(bits)] = right(IntegerLoop(network, planned, calibrated).logits_of)
+        correct[str(bits)] = right(partial(loop.logits, rounding=rounding))
+    seconds = round(time.perf_counter() - began, 1)
+    return Accuracy(len(pictures), correct, len(chosen), seconds, integers)
 
 
 def loop_note(found: Accuracy) -> str:

@@ -151,6 +151,7 @@ class Entry:
         simulated: what its trace says; None if there is none.
         notes: how it came about, and what is missing and why: sentences.
         compared: with the control and with the baseline, on the test part.
+        integers: accuracy in integers alone, by bits of the maps as text, on the pictures of ``accuracy``.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -161,6 +162,7 @@ class Entry:
     simulated: Simulated | None = None
     notes: tuple[str, ...] = ()
     compared: tuple[Compared, ...] = ()
+    integers: dict[str, Answers] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -189,9 +191,11 @@ def merged(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     for entry in entries:
         known = found.setdefault(entry.key, entry)
         if known is not entry:
+            measured = max(known, entry, key=lambda one: (len(one.accuracy), len(one.integers)))
             found[entry.key] = replace(
                 known,
-                accuracy=max(known.accuracy, entry.accuracy, key=len),
+                accuracy=measured.accuracy,
+                integers=measured.integers,
                 simulated=known.simulated or entry.simulated,
                 compared=known.compared or entry.compared,
                 notes=tuple(dict.fromkeys((*known.notes, *entry.notes))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,12 +16,13 @@ import numpy as np
 from hwsim.capture.pictures import RawPictures
 from hwsim.capture.preprocessing import Prepared
 from hwsim.capture.record import Pictures, capture
-from hwsim.errors import ReproduceError, TraceError
+from hwsim.errors import CaptureError, ReproduceError, TraceError
 from hwsim.machine.marks import marks_of
 from hwsim.report import text
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
 from hwsim.reproduce.entry import Answers, Compared, Entry, Simulated, read_tables
 from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
+from hwsim.reproduce.sizes import WIDTHS as CODED_WIDTHS
 from hwsim.sparsify import digits
 from hwsim.trace import StoredTrace, open_trace
 from hwsim.trace.provenance import left_out
@@ -182,7 +184,7 @@ def _run_entry(folder: Path, run: Run, variant: str, labelled: Labelled | None, 
     about, known = run.about, run.about["variants"][variant]
     wanted.say(f"measuring {variant} of {folder}")
     test, epochs = known["test"], known["epochs"]
-    accuracy = {FLOATS: Answers(test["correct"], test["images"])}
+    accuracy, integers = {FLOATS: Answers(test["correct"], test["images"])}, {}
     notes = [
         f"Trained {epochs} epochs on {about['machine']}; all variants and trials of the run took "
         f"{about['training_seconds']:,.0f} s. In floats {test['correct']:,} of {test['images']:,} right. "
@@ -196,8 +198,18 @@ def _run_entry(folder: Path, run: Run, variant: str, labelled: Labelled | None, 
         from hwsim.capture.torch_network import TorchNetwork
 
         network = TorchNetwork(run.module(variant), about["network"])
-        found = measure_accuracy(network, labelled.test, labelled.labels, labelled.calibration, batch=BATCH)
-        accuracy = {width: Answers(right, found.pictures) for width, right in found.correct.items()}
+        measure = partial(
+            measure_accuracy, network, labelled.test, labelled.labels, labelled.calibration, batch=BATCH
+        )
+        try:
+            found = measure(in_integers=CODED_WIDTHS)
+        except CaptureError as refusal:  # of integers, else it comes again
+            found = measure()
+            notes.append(f"Not in integers: {refusal}.")
+        accuracy, integers = (
+            {width: Answers(right, found.pictures) for width, right in counted.items()}
+            for counted in (found.correct, found.integers)
+        )
         notes.append(loop_note(found))
         simulated = simulated or _captured(network, variant, labelled, wanted.images)
     width = about.get("width", 1)
@@ -208,7 +220,8 @@ def _run_entry(folder: Path, run: Run, variant: str, labelled: Labelled | None, 
         )
         for reference, found in about.get("judged", {}).get("test", {}).get(variant, {}).items()
     )
-    return Entry(name, about["data"]["name"], variant, accuracy, simulated, tuple(notes), compared)
+    data = about["data"]["name"]
+    return Entry(name, data, variant, accuracy, simulated, tuple(notes), compared, integers)
 
 
 def _ends(found: dict[str, Any]) -> dict[str, Any]:

@@ -47,19 +47,23 @@ def _accuracy(entries: Sequence[Entry]) -> Table:
     rows = []
     for entry in entries:
         pictures = sorted({score.pictures for score in entry.accuracy.values()})
-        cells = [
-            f"{entry.accuracy[column].accuracy * 100:.2f} %" if column in entry.accuracy else MISSING
-            for column in columns
-        ]
+        cells = [_answers(entry, column) for column in columns]
         rows.append((*_names(entry), ", ".join(f"{n:,}" for n in pictures) or "-", *cells))
     return Table(
         "Accuracy with quantized maps in the loop",
         "Right answers / pictures: in floats, and with 8-bit weights and maps of so many bits, every map "
-        "rounded to its code before it is read. Measured, none is assumed; where there are two numbers of "
-        "pictures, the notes say which is of what.",
+        "rounded to its code before it is read; behind a stroke, the network in integers alone, as "
+        "the machine computes it. Measured, none is assumed; where there are two numbers of pictures, the "
+        "notes say which is of what.",
         ("network", "data", "variant", "pictures", "floats", *(f"{bits} bits" for bits in WIDTHS)),
         tuple(rows),
     )
+
+
+def _answers(entry: Entry, width: str) -> str:
+    """Accuracy in the loop, and in integers where that was measured."""
+    found = [by[width] for by in (entry.accuracy, entry.integers) if width in by]
+    return " / ".join(f"{score.accuracy * 100:.2f} %" for score in found) or MISSING
 
 
 def _speed(entries: Sequence[Entry]) -> Table:
