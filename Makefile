@@ -15,7 +15,7 @@ demo: $(VENV)/.base
 test: $(VENV)/.dev tools
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
 
 test-slow: $(VENV)/.dev tools
 	$(BIN)/python -m pytest -m slow

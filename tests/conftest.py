@@ -1,9 +1,16 @@
 """What all tests share."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
 from hwsim.cli import main
+
+# Processes side by side have a core each, and what they compute with reads this when it is loaded.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")
 
 # The first call of a compiled loop takes seconds, so no example has a deadline.
 settings.register_profile("hwsim", deadline=None, print_blob=True)

@@ -46,6 +46,11 @@ NO_ORDERS = (
 NO_WIDTHS = (0, 17, *(order for order in NO_ORDERS if type(order) is not int or order != 16))
 
 
+def named(value: object) -> str:
+    """A name for the value's test, which is the same in every process."""
+    return "object" if type(value) is object else repr(value)[:30]
+
+
 def refusal(action) -> None:
     with pytest.raises(CodecError) as error:
         action()
@@ -54,7 +59,7 @@ def refusal(action) -> None:
 
 
 @pytest.mark.parametrize("name", CODERS)
-@pytest.mark.parametrize("values", NO_INTEGERS, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize("values", NO_INTEGERS, ids=named)
 def test_only_integers_in_range_are_encoded(name, values):
     coder = registry.get(name)
     for method in (coder.encode, coder.encoded_bits, coder.best_order):

@@ -144,7 +144,9 @@ for layer in (
 """
 
 
-@pytest.mark.parametrize("engine", {"onednn", "fbgemm"} & {*torch.backends.quantized.supported_engines})
+@pytest.mark.parametrize(
+    "engine", sorted({"onednn", "fbgemm"} & {*torch.backends.quantized.supported_engines})
+)
 def test_the_8_bit_kernel_is_right_without_dot_products_of_bytes(engine):
     """The libraries are held to AVX2, whatever this CPU has."""
     command = [sys.executable, "-c", LARGEST_OPERANDS, engine]
