@@ -86,9 +86,7 @@ def placed_clocks() -> dict[str, float]:
 def _core_parts(arch: Arch) -> dict[str, list[float]]:
     """Of every component of a core, what it takes of each of FITTED."""
     fitted = _coefficients()
-    return {
-        component: [max(0.0, count) for count in _estimate(component, arch, fitted)] for component in fitted
-    }
+    return {component: _estimate(component, arch, fitted) for component in fitted}
 
 
 def core_brams(arch: Arch) -> int:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from amaranth.hdl import Shape
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,9 @@ from hwsim.machine.area import (
     DEVICE,
     FEATURES,
     RESULTS,
+    SCALE_BITS,
     Area,
+    _coefficients,
     area,
     block_rams,
     core_brams,
@@ -22,7 +25,7 @@ from hwsim.machine.area import (
 )
 from hwsim.sweep import Space
 from hwsim.sweep.evaluate import machine_row
-from hwsim_rtl.core.payloads import Item
+from hwsim_rtl.core.payloads import ChannelScale, Item
 
 RUNS = json.loads(RESULTS.read_text(encoding="utf-8"))["runs"]
 CORES = [run for run in RUNS if run["component"] == "core"]
@@ -93,7 +96,9 @@ def test_memories_count_exactly():
         (32, 33, 0),
         (33, 33, 1),
         (64, 33, 1),
+        (511, 33, 1),
         (512, 33, 1),
+        (513, 33, 2),
         (1024, 33, 2),
         (2048, 33, 4),
         (48, 48, 0),
@@ -108,6 +113,10 @@ def test_memories_count_exactly():
         (5000, 40, 13),
         (9216, 32, 18),
         (9216, 256, 131),
+        (512, 36, 1),
+        (512, 37, 2),
+        (1023, 8, 1),
+        (1536, 40, 4),
     ],
 )
 def test_block_rams_are_those_that_yosys_takes(depth, width, blocks):
@@ -119,6 +128,19 @@ def test_block_rams_are_those_that_yosys_takes(depth, width, blocks):
 def test_an_item_is_as_wide_as_that_of_the_rtl(arch, accumulators):
     arch = arch.replace(accumulators=8 * -(-accumulators // 8))
     assert item_bits(arch) == Item(arch).size
+
+
+def test_a_channel_scale_is_as_wide_as_that_of_the_rtl():
+    assert Shape.cast(ChannelScale).width == SCALE_BITS
+
+
+def test_no_part_of_the_smallest_core_takes_less_than_nothing():
+    # The constants of the fit may be negative, so that a core could.
+    arch = Arch(cores=1, columns=1, activation_bits=1, weight_bits=2, fifo_depth=8, run_max=1, weight_words=2)
+    for component, rows in _coefficients().items():
+        features = FEATURES[component](arch)
+        for row in rows:
+            assert round(sum(c * f for c, f in zip(row, features, strict=True))) >= 0, component
 
 
 def test_a_deep_fifo_is_a_block_ram_and_no_more_luts():
