@@ -184,6 +184,7 @@ BIAS, MULTIPLIER = np.array([0, 0]), np.array([1, 1])
         ({"shift": 0}, "shift must be 1 .. 47"),
         ({"shift": 48}, "shift must be 1 .. 47"),
         ({"order": 16}, "order 0 .. 15"),
+        ({"order": -1}, "order 0 .. 15"),
         ({"bits": 17}, "bits must be"),
         ({"bits": 1, "signed": True}, "bits must be"),
     ],

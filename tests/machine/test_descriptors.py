@@ -118,6 +118,44 @@ def test_the_configuration_by_hand():
     }
 
 
+def test_the_columns_of_a_transposed_layer_by_hand():
+    # Three taps: u = 3 x - 1 + 2, and tap k leads to u - (2 - k).
+    layer = Layer("l", "conv", "x", (5, 6, 10), (3, 6, 30), (1, 3), (1, 3), (0, 1), transposed=True)
+    config = replace(PASS, layer=layer, owned=range(6)).config(ARCH)
+    assert config["column"] == {
+        "factor": 3 << 12,
+        "shift": 0,
+        "channel": 10 * 3 << 12,
+        "begin": 1 << 12,
+        "padding": 1,
+        "stride": 0,
+    }
+    assert config["kernel_columns"][:3] == [{"remainder": 0, "offset": offset} for offset in (2, 1, 0)]
+
+
+def test_a_padding_wider_than_the_stride_by_hand():
+    # v = (x + 5) mod 2 and u = (x + 5) div 2, of which tap k of seven leads to u - k div 2 if v is k mod 2.
+    layer = replace(LAYER, kernel=(3, 7), padding=(1, 5), out_shape=(3, 3, 16))
+    config = replace(PASS, layer=layer).config(ARCH)
+    assert config["column"]["padding"] == 5
+    assert config["column"]["begin"] == 5 << 16
+    taps = [(tap["remainder"], tap["offset"]) for tap in config["kernel_columns"][:7]]
+    assert taps == [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2), (0, 3)]
+
+
+def test_the_last_of_several_segments_holds_what_is_left():
+    # Eleven channels in blocks of four are 4, 4 and 3.
+    layer = replace(LAYER, in_shape=(11, 6, 33))
+    decoder = replace(PASS, layer=layer, channels=11).config(ARCH)["decoder"]
+    assert (decoder["segments"], decoder["full_values"], decoder["tail_values"]) == (3, 4 * 33, 3 * 33)
+
+
+@pytest.mark.parametrize("code", ["source", "target"])
+@pytest.mark.parametrize("order", [0, 15])
+def test_the_least_and_the_largest_order_are_taken(code, order):
+    replace(PASS, **{code: Code(8, order)}).check(ARCH)
+
+
 def test_weights_lie_by_output_channel_or_by_tap():
     weights = np.arange(12).reshape(3, 2, 1, 2)
     assert lane_weights(weights, 4, depthwise=False).tolist() == [
@@ -184,13 +222,12 @@ def test_whatever_the_model_maps_the_core_runs(layer, columns, accumulators, wei
     mapping = map_layer(layer, arch, counts, block)
     code = Code(8, 3)
     for _, unit, group in mapping.rounds[0]:
-        made = len(mapping.parts[unit].makes)
-        depthwise = layer.kind == "depthwise"
+        part = mapping.parts[unit]
         PassGeometry(
             layer=layer,
-            channels=made if depthwise else layer.in_shape[0],
+            channels=len(part.reads),
             owned=mapping.groups[group].tolist(),
-            out_channels=made,
+            out_channels=len(part.makes),
             block=block,
             out_block=block,
             source=code,
@@ -215,6 +252,10 @@ def test_whatever_the_model_maps_the_core_runs(layer, columns, accumulators, wei
         (
             {"in_shape": (1, 4, 4097), "stride": 16, "transposed": True},
             "width of the input map and its padding",
+        ),
+        (
+            {"in_shape": (1, 4, 4370), "stride": 15, "transposed": True},
+            "width of the input map and its padding: .*65536",
         ),
         ({"in_shape": (1, 4, 65536)}, "layer wide: width of the input map and its padding: .* at most 65535"),
     ],
