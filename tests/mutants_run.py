@@ -32,7 +32,7 @@ COPY = ROOT / "build" / "mutants"
 IMPORTED = ("hypothesis", "numba", "numpy", "pydantic", "zarr")  # here once, for all processes
 OPTIONS = ("-x", "-q", "--tb=no", "-m", "not slow", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 FAILS, SURVIVES, NEVER_ENDS, UNKNOWN = 1, 0, 2, 3  # of a process that tried a mutant
-LONGEST = 300  # seconds, after which a process that waits for something is ended
+LONGEST = 900  # seconds, after which a process that waits for something is ended
 
 
 def make_copy() -> None:
