@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 import unicodedata
 from collections.abc import Iterator
@@ -79,7 +80,12 @@ def csv_cell(text: str) -> str:
     """A text as a cell of CSV that no spreadsheet takes for a formula.
 
     An apostrophe goes before one that begins with ``=``, ``+``, ``-`` or ``@``, in any width, spaces or none
-    before it, or with a tab or a line's end (OWASP, *CSV Injection*).
+    before it, or with a tab or a line's end; and, since some spreadsheets take a semicolon or a tab for the end
+    of a cell, before what would be one behind these (OWASP, *CSV Injection*).
     """
+    return "".join(_no_formula(part) for part in re.split("(?<=[;\t])", text))
+
+
+def _no_formula(text: str) -> str:
     first = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
     return f"'{text}" if first and first in "=+-@\t\r\n" else text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -98,9 +100,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: those of the command line if not given.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed: no file opened later may have its number
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shows a question mark
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it keeps its fonts is no word of ours
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = given[: given.index("--")] if "--" in given else given
     sys.exit(_execute([word for word in options if word != DEBUG] + given[len(options) :], DEBUG in options))

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hwsim import Arch
+from hwsim import Arch, Result
 from hwsim.cli import app
 from hwsim.errors import TraceError
 from hwsim.machine import simulation
@@ -446,6 +447,38 @@ def test_a_full_disk_under_the_output_is_one_line():
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "No space left" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("info TRACE >&-", 0),
+        ("info TRACE 2>&-", 0),
+        ("info TRACE <&-", 0),
+        ("info TRACE <&- >&- 2>&-", 0),
+        ("run TRACE --images 1 --out OUT >&- 2>&-", 0),
+        ("info nothing 2>&-", 1),
+    ],
+)
+def test_a_closed_stream_is_one_that_takes_all_words(tiny, tmp_path, command, code):
+    """No file that is opened later has its number, or words would be written into it."""
+    words = {"TRACE": str(tiny), "OUT": str(tmp_path / "out")}
+    program = shlex.join([*PROGRAM, *(words.get(word, word) for word in command.split() if "&" not in word)])
+    closed = " ".join(word for word in command.split() if "&" in word)
+    done = subprocess.run(
+        ["sh", "-c", f"{program} {closed}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (code, "")
+    if "OUT" in command:
+        assert Result.load(tmp_path / "out/report.json").network == "tiny"
+
+
+def test_where_there_is_no_home_no_library_says_so(tiny, tmp_path):
+    homeless = {name: value for name, value in os.environ.items() if name[:4] not in ("XDG_", "MPLC")}
+    done = start(
+        "run", tiny, "--images", 1, "-q", "--out", tmp_path / "out", env={**homeless, "HOME": os.devnull}
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("arguments", [["arch"], ["run", "TRACE", "--json"]])
