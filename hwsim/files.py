@@ -80,8 +80,8 @@ def csv_cell(text: str) -> str:
     """A text as a cell of CSV that no spreadsheet takes for a formula.
 
     An apostrophe goes before one that begins with ``=``, ``+``, ``-`` or ``@``, in any width, spaces or none
-    before it, or with a tab or a line's end; and, since some spreadsheets take a semicolon or a tab for the end
-    of a cell, before what would be one behind these (OWASP, *CSV Injection*).
+    before it, or with a tab or a line's end. It goes before what would be one behind a semicolon or a tab,
+    too, since some spreadsheets take these for the end of a cell (OWASP, *CSV Injection*).
     """
     return "".join(_no_formula(part) for part in re.split("(?<=[;\t])", text))
 

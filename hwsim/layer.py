@@ -11,6 +11,7 @@ import numpy as np
 
 Kind = Literal["conv", "depthwise", "linear"]
 Pair = tuple[int, int]
+MAX_TAPS, MAX_SIZE = 1 << 12, 1 << 31  # of a side
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Layer:
             raise ValueError(
                 f"layer {self.name}: sizes, stride, dilation and groups must be 1 or more, padding 0 or more"
             )
+        if max(self.kernel) > MAX_TAPS or max(*sizes, *self.padding) > MAX_SIZE:
+            raise ValueError(f"layer {self.name}: a kernel's side is at most {MAX_TAPS}, any other size 2^31")
         dilation = tuple(d if taps > 1 else 1 for d, taps in zip(self.dilation, self.kernel, strict=True))
         object.__setattr__(self, "dilation", dilation)
         self._check_channels()
@@ -137,21 +140,36 @@ class Layer:
 
         A tap is valid where its product lands on an output (see the class).
         """
-        position = np.arange(self.in_shape[axis + 1])[:, None]
-        tap = np.arange(self.kernel[axis])[None, :] * self.dilation[axis]
-        stride, outputs = self.stride[axis], self.out_shape[axis + 1]
-        if self.transposed:
-            lands = position * stride - self.padding[axis] + tap
-            inside = (lands >= 0) & (lands < outputs)
-        else:
-            lands = position + self.padding[axis] - tap
-            inside = (lands >= 0) & (lands % stride == 0) & (lands // stride < outputs)
-        return inside.sum(axis=1).astype(np.int64)
+        valid = np.zeros(self.in_shape[axis + 1], np.int64)
+        for first, low, stop in zip(*(part.tolist() for part in self._meetings(axis)), strict=True):
+            if self.transposed:
+                valid[low:stop] += 1
+            else:
+                stride = self.stride[axis]
+                valid[low * stride + first : stop * stride + first : stride] += 1
+        return valid
+
+    def _meetings(self, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which positions meet over each tap along an axis.
+
+        An output o of a plain convolution, or an input o of a transposed one, meets one position of the
+        other: o x stride + first. It is there for low <= o < stop.
+
+        Returns:
+            first, low and stop, int64 (taps,): none of them takes the memory of all positions and taps.
+        """
+        size, outputs = self.in_shape[axis + 1], self.out_shape[axis + 1]
+        own, other = (size, outputs) if self.transposed else (outputs, size)
+        first = np.arange(self.kernel[axis]) * self.dilation[axis] - self.padding[axis]
+        low = np.maximum(0, -(first // self.stride[axis]))
+        stop = np.maximum(low, np.minimum(own, (other - 1 - first) // self.stride[axis] + 1))
+        return first, low, stop
 
     @cached_property
     def macs(self) -> int:
         """MACs with a valid tap (padding is not counted)."""
-        return int(self.in_shape[0] * self.filters * self.taps(0).sum() * self.taps(1).sum())
+        (_, low, stop), (_, left, right) = self._meetings(0), self._meetings(1)
+        return self.in_shape[0] * self.filters * int((stop - low).sum()) * int((right - left).sum())
 
     @property
     def published_macs(self) -> int:

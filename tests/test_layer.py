@@ -1,5 +1,7 @@
 """The geometry of a layer equals what plain loops over pixels and taps count."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,6 +65,11 @@ def test_what_changes_nothing_is_said_in_one_way():
         ({"dilation": (0, 1)}, "1 or more"),
         ({"padding": (3, 0)}, "padding only"),
         ({"out_shape": (2, 9, 4)}, "padding only"),
+        ({"kernel": (4097, 1)}, "side is at most 4096"),
+        ({"kernel": (2**63, 1)}, "side is at most 4096"),
+        *(({name: (2**63, 1)}, "any other size") for name in ("stride", "padding", "dilation")),
+        ({"in_shape": (3, 2**63, 6)}, "any other size"),
+        ({"out_shape": (2, 4, 10**400)}, "any other size"),
         ({"transposed": True, "out_shape": (2, 9, 4)}, "no tap reaches"),
         ({"transposed": True, "padding": (8, 0)}, "no tap reaches"),
     ],
@@ -79,3 +86,13 @@ def test_shapes_that_do_not_fit_are_refused_by_name(fields, message):
     Layer(**good)
     with pytest.raises(ValueError, match=f"conv1.*{message}"):
         Layer(**{**good, **fields})
+
+
+def test_counting_macs_takes_the_memory_of_a_side_and_not_of_its_square():
+    tracemalloc.start()
+    layer = Layer("l", "conv", "x", (1, 1 << 20, 1), (1, 1 << 20, 1), (4001, 1), padding=(2000, 0))
+    macs, valid = layer.macs, layer.taps(0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert macs == valid.sum() == 4001 * (1 << 20) - 2000 * 2001
+    assert peak < 40 << 20

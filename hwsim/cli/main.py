@@ -38,6 +38,7 @@ EPILOG = (
     "or the reader of its output went away; 2 wrong usage; 130 interrupted."
 )
 DEBUG = "--debug"
+_OUTPUTS = ("--out", "--output", "-o")
 # Of click, which typer brings along under a name of its own.
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
@@ -125,6 +126,9 @@ def _execute(arguments: list[str], debug: bool) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    for option, value in zip(["", *arguments], arguments, strict=False):
+        if (option in _OUTPUTS and not value) or value in [f"{name}=" for name in _OUTPUTS]:
+            raise typer.BadParameter("an output without a name: is a variable of the shell not set?")
     code = app(arguments, prog_name="hwsim", standalone_mode=False)
     sys.stdout.flush()
     if code == INTERRUPTED:

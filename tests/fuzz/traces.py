@@ -19,6 +19,7 @@ from numcodecs.zstd import Zstd
 
 from fuzz import damage, refused
 from hwsim.errors import TraceError
+from hwsim.layer import MAX_TAPS
 from hwsim.trace import header, open_trace, source
 from traces import Tiny
 
@@ -66,6 +67,7 @@ def _unpack(place: Path, folder: Path) -> bool:
 def _check(place: Path) -> bool:
     try:
         with open_trace(place) as trace:
+            assert all(layer.macs <= layer.published_macs for layer in trace.layers)
             trace.check()
             for layer in trace.layers:
                 repr(trace.weight_scale(layer)) if layer.name in trace.header.weights else None
@@ -261,6 +263,18 @@ def _long_names(root: Any) -> None:
         trace["layers"].append({**layer, "name": name})
 
 
+def _large_kernels(root: Any) -> None:
+    """Layers of one output channel, whose map and kernel are long."""
+    trace = root["attributes"]["hwsim"]["trace"]
+    shape, kernel = [1, 1, 1 << 24], [1, MAX_TAPS]
+    long = {**trace["layers"][0], "input": "long", "in_shape": shape, "out_shape": shape, "kernel": kernel}
+    trace["maps"].append({**trace["maps"][0], "name": "long", "shape": shape})
+    trace["checksums"]["long"] = trace["checksums"]["image"]
+    long.pop("output")
+    long["padding"] = [0, MAX_TAPS // 2]
+    trace["layers"] += [{**long, "name": f"{number}"} for number in range(5000)]
+
+
 def _provenance(value: Any) -> bytes:
     return _edited(lambda root: root["attributes"]["hwsim"]["trace"]["provenance"].update(x=value))
 
@@ -303,6 +317,7 @@ KNOWN = {
     "deep lists": lambda: _with("zarr.json", b"[" * 100_000),
     "a long number": lambda: _with("zarr.json", b"1" * (1 << 20)),
     "spaces": lambda: _with("zarr.json", b" " * (100 << 20)),
+    "large kernels": lambda: _edited(_large_kernels),
     "a crowded directory": lambda: _crowded(16 << 20),
     "as crowded a directory as there may be": lambda: _crowded(source.DIRECTORY_BYTES - 100),
 }

@@ -180,6 +180,7 @@ WHAT = {
     "deep lists": "more layers, names or values than a trace may have",
     "a long number": "integer string conversion",
     "spaces": "zarr.json has 104857600 bytes",
+    "large kernels": "array maps/002_long is missing",
     "a crowded directory": "its directory has more than",
     "as crowded a directory as there may be": "two files of one name",
 }
