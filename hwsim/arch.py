@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import gcd
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,8 +13,12 @@ from hwsim.files import read_toml
 
 WORD_BITS = 64
 WORD_BYTES = WORD_BITS // 8
-BURST_BYTES = 64
+BEAT_BYTES = 32  # what the channel moves at once; everything that crosses it takes whole beats
 INDEX_BYTES = 4  # a segment's entry: length in words and number of non-zeros, 16 bits each
+LAYER_BYTES = 64  # of a program: the descriptor of a layer
+PASS_BYTES = 8  # and of each of its passes: which core, unit and row group
+SCALE_BYTES = 6  # of an output channel: bias 32 bits, multiplier 16
+RING_SHARE = 4  # of a map that does not fit: rows that pass take 1 / RING_SHARE of its half of the map buffer
 WINDOW_WORDS = 4  # words that the bit unpacker holds; enough for one symbol in every cycle
 SUB_BANKS = 8  # parts of an accumulator bank; a row of the ring owns whole ones
 WEIGHT_PORT_WORDS = 2  # M-wide words of weights that the array takes in a cycle, a load
@@ -91,6 +96,9 @@ class Arch(BaseModel):
     bytes_per_cycle: int = Field(
         32, ge=1, le=MAX_BANDWIDTH, description="DRAM bandwidth; 32 at 800 MHz is 25.6 GB/s"
     )
+    dram_efficiency: int = Field(
+        100, ge=1, le=100, description="per cent of that bandwidth that refresh and row changes leave"
+    )
     dram_latency: int = Field(100, ge=0, le=MAX_LATENCY, description="cycles from request to first data")
     energy: dict[str, Annotated[float, Field(ge=0, le=MAX_ENERGY)]] = Field(
         default_factory=dict, description="pJ per event, replaces entries of hwsim.machine.energy's table"
@@ -132,6 +140,13 @@ class Arch(BaseModel):
     def peak_macs(self) -> int:
         """MACs a cycle at best."""
         return self.cores * self.columns
+
+    @property
+    def dram_rate(self) -> tuple[int, int]:
+        """(bytes, cycles): the channel moves so many bytes in so many cycles, in lowest terms."""
+        moved = self.bytes_per_cycle * self.dram_efficiency
+        common = gcd(moved, 100)
+        return moved // common, 100 // common
 
     def replace(self, **fields: object) -> Arch:
         """A copy with some fields changed, validated anew."""

@@ -12,7 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
-from hwsim.arch import BURST_BYTES, WORD_BYTES, Arch
+from hwsim.arch import BEAT_BYTES, WORD_BYTES, Arch
 from hwsim.codec.segments import encode_segments, raw_segments
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
@@ -170,8 +170,9 @@ class _LayerOnRtl:
         counts = self.counts[at].ravel()
         arrival = None
         if run.stream is not None:
-            places = _ranges(run.stream.layout.offsets[at].ravel(), counts)
-            arrival = run.stream.arrivals(places * WORD_BYTES // BURST_BYTES)
+            segments = np.arange(self.job.stored.words.size).reshape(self.job.stored.words.shape)[at].ravel()
+            beats = _ranges(np.zeros_like(counts), counts) * WORD_BYTES // BEAT_BYTES
+            arrival = run.stream.arrivals(np.repeat(segments, counts), beats)
         last = np.zeros(counts.sum(), bool)
         last[np.cumsum(counts) - 1] = True
         geometry = PassGeometry(

@@ -42,6 +42,8 @@ MEANT_FOR = {
     "hwsim/machine/result.py": ("tests/machine/test_result.py", "tests/report/test_one_account.py"),
     "hwsim/machine/rows.py": ("tests/machine/test_rows.py",),
     "hwsim/machine/runs.py": ("tests/machine/test_totals.py",),
+    "hwsim/machine/storage.py": ("tests/machine/test_traffic.py", "tests/machine/test_simulation.py"),
+    "hwsim/machine/traffic.py": ("tests/machine/test_traffic.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/schedule.py": ("tests/machine/test_schedule.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/sharing.py": ("tests/machine/test_mapping.py",),
     "hwsim/machine/simulation.py": ("tests/machine/test_energy.py", "tests/machine/test_simulation.py"),

@@ -88,7 +88,7 @@ FITTING: dict[str, list[Any]] = {
     "run_max": [1, 4, 16],
     "fifo_depth": [DECODE_LATENCY + 1, 16],
     "weight_words": [64, 100, 9216],  # 63 is the largest pass of these layers
-    "map_buffer": [0, 100, 400, 100_000],
+    "map_buffer": [0, 100, 600, 1500, 100_000],
     "bytes_per_cycle": [1, 7, 32, 64],
     "dram_latency": [0, 20, 100],
     "energy": [{}, {"mac": 1.5}],

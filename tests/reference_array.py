@@ -1,7 +1,7 @@
 """A whole array on a network of layers, pass by pass, every pass clocked: the reference of the schedule.
 
-Written from docs/architecture.md (*Weights*, *DRAM*, *Where the cycles go*). It takes the mapper's choice as
-given, times every single pass with ``reference_core`` and reuses nothing.
+Written from docs/architecture.md (*Memory*, *Weights*, *Programs*, *DRAM*, *Where the cycles go*). It takes
+the mapper's choice as given, times every single pass with ``reference_core`` and reuses nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, product
+from fractions import Fraction
+from itertools import chain
+from math import ceil, prod
 
 import numpy as np
 from reference_core import channels_read, order_of_reading, rows_awaited, run_pass, segments_of
@@ -18,10 +20,17 @@ from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
 from hwsim.machine.mapping import Mapping as LayerMapping
 
+KINDS = ("weights", "scales", "programs", "index", "maps_in", "maps_out", "pooled", "residuals")
+
+
+def beats(size: int) -> int:
+    """Bytes of whole beats of 32 bytes."""
+    return (size + 31) // 32 * 32
+
 
 def occupancy(size: int, arch: Arch) -> int:
-    """Cycles that the channel is busy with ``size`` bytes: whole bursts of 64 bytes."""
-    return -(-(-(-size // 64) * 64) // arch.bytes_per_cycle)
+    """Cycles that the channel is busy with ``size`` bytes: whole beats, at a part of the bandwidth."""
+    return ceil(Fraction(beats(size) * 100, arch.bytes_per_cycle * arch.dram_efficiency))
 
 
 @dataclass
@@ -40,6 +49,12 @@ class Channel:
         self.reading |= set(range(request, self.free))
         return request, self.free + self.arch.dram_latency
 
+    def write(self, size: int, ready: Sequence[int]) -> None:
+        """Queue equal parts that are ready at some cycles."""
+        cycles = occupancy(size, self.arch)
+        bounds = [k * cycles // len(ready) for k in range(len(ready) + 1)]
+        self.parts += [(t, b - a) for t, a, b in zip(ready, bounds, bounds[1:], strict=False)]
+
     def written(self, parts: int) -> int:
         """Cycle in which the first ``parts`` parts are written."""
         cycle = 0
@@ -53,25 +68,41 @@ class Channel:
 
 @dataclass
 class Stored:
-    """A map in memory: its segments' lengths and what of it moves."""
+    """A map in memory: its segments' lengths, and what it takes."""
 
     words: list[list[int]]  # [row][channel block]
-    index_bytes: int
+    row_place: int  # bytes of the map buffer that a row takes
+    coded: bool
 
     @property
-    def bytes(self) -> int:
-        """All segments and the index."""
-        return 8 * sum(map(sum, self.words)) + self.index_bytes
+    def segments(self) -> int:
+        """How many there are."""
+        return len(self.words) * len(self.words[0])
+
+    def moved(self, segments: Iterable[tuple[int, int]]) -> int:
+        """Bytes of some segments over the channel."""
+        return sum(beats(8 * self.words[y][b]) for y, b in segments)
+
+    def rows_that_stay(self, arch: Arch) -> set[int]:
+        """Those for which a half of the map buffer has room: spread evenly, beside a ring, if not all."""
+        height, half = len(self.words), arch.map_buffer // 2
+        index = beats(4 * self.segments) if self.coded else 0
+        if index + height * self.row_place <= half:
+            return set(range(height))
+        room = half - half // 4 - index
+        kept = min(max(room, 0) // self.row_place, height - 1)
+        return {y for y in range(height) if (y + 1) * kept // height > y * kept // height}
 
 
 def store(values: np.ndarray, block: int, order: int | None, bits: int) -> Stored:
     """Lay a map out; ``order`` None: raw."""
-    channels, height, _ = values.shape
+    channels, height, width = values.shape
     words = []
     for y in range(height):
         segments = segments_of(values, [y], range(channels), block, order, bits)
         words.append([len(segment.words) for segment in segments])
-    return Stored(words, 0 if order is None else 4 * height * len(words[0]))
+    sizes = [min(block, channels - first) * width * bits for first in range(0, channels, block)]
+    return Stored(words, sum(beats((size + 7) // 8) for size in sizes), order is not None)
 
 
 @dataclass
@@ -90,10 +121,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Arriving:
-    """A segment on its way: its stream's request, and its first word in that stream."""
+    """A segment on its way: its stream's request, and how many beats of that stream come before it."""
 
     request: int
-    place: int
+    before: int
 
 
 def run_network(
@@ -109,9 +140,21 @@ def run_network(
     coded_order = order if arch.compress else None
     channel = Channel(arch)
     stored = {name: store(values, blocks[name], coded_order, bits) for name, values in maps.items()}
-    fits = {name for name, map_ in stored.items() if map_.bytes <= arch.map_buffer // 2}
+    stay = {name: map_.rows_that_stay(arch) for name, map_ in stored.items()}
+    fits = {name for name, map_ in stored.items() if len(stay[name]) == len(map_.words)}
     makers = {name: [layer for layer in layers if name in layer.makes] for name in maps}
-    on_chip: set[str] = set()  # maps that the layer just before made alone, or read, if they fit
+
+    def parts_of(name: str) -> dict[str, list[int]]:
+        """Channel blocks of a map by the layer that makes their last channels; all if none makes it."""
+        channels, block = len(maps[name]), blocks[name]
+        owner = [layer.name for layer in makers[name] for _ in range(layer.out_shape[0])] or [""]
+        found: dict[str, list[int]] = {layer.name: [] for layer in makers[name]} or {"": []}
+        for b in range(-(-channels // block)):
+            last = min((b + 1) * block, channels) - 1
+            found[owner[min(last, len(owner) - 1)]].append(b)
+        return found
+
+    on_chip: dict[str, set[int]] = {}  # rows of maps that the layer just before made alone, or read
     now = 0
     spans: list[Span] = []
 
@@ -127,9 +170,11 @@ def run_network(
                 return gone[-1][1] if gone else 0
         raise AssertionError("a pass larger than the memory")
 
-    def load(layer: Layer, mapping: LayerMapping, number: int) -> tuple[dict[int, int], int, dict[int, int]]:
-        """(unit -> weights there, bytes, unit -> words) of a round."""
-        there, total, sizes = {}, 0, {}
+    def load(
+        layer: Layer, mapping: LayerMapping, number: int, program: int
+    ) -> tuple[dict[int, int], Counter, dict[int, int]]:
+        """(unit -> weights there, bytes by kind, unit -> words) of a round."""
+        there, total, sizes = {}, Counter(), {}
         work = mapping.rounds[number]
         for unit in dict.fromkeys(unit for _, unit, _ in work):
             channels, taps = len(mapping.parts[unit].makes), layer.kernel[0] * layer.kernel[1]
@@ -139,28 +184,37 @@ def run_network(
             else:
                 sizes[unit] = len(channels_read(layer, mapping.parts[unit].makes)) * taps
                 lanes = channels
-            size = -(-sizes[unit] * lanes * arch.weight_bits // 8)
+            size = beats(-(-sizes[unit] * lanes * arch.weight_bits // 8))
+            scales = beats(6 * channels)
             sizes[unit] += sizes[unit] % 2  # two words a load
-            ready = max(room(core, sizes[unit]) for core, u, _ in work if u == unit)
+            ready = max(program, *(room(core, sizes[unit]) for core, u, _ in work if u == unit))
             # Two words and one scale a cycle at the port; two cycles more until a pass may start.
-            there[unit] = channel.read(size, ready, max(sizes[unit] // 2, arch.columns))[1] + 2
-            total += size
+            there[unit] = channel.read(size + scales, ready, max(sizes[unit] // 2, arch.columns))[1] + 2
+            total += Counter(weights=size, scales=scales)
         return there, total, sizes
+
+    programs = [program_size(layer, mapping) for layer, mapping in zip(layers, mappings, strict=True)]
+    programs_there = [channel.read(programs[0], 0)[1]]
 
     complete: dict[str, int] = {}  # how many parts of writes there are once a map is whole in DRAM
     for i, (layer, mapping) in enumerate(zip(layers, mappings, strict=True)):
         read = stored[layer.input]
-        moved = {"weights": 0, "maps_in": 0, "maps_out": 0}
+        moved = dict.fromkeys(KINDS, 0)
+        moved["programs"] = programs[i]
+        if i + 1 < len(layers):
+            programs_there.append(channel.read(programs[i + 1], 0)[1])
         events: Counter = Counter()
         labels: list[list[str]] = [[] for _ in range(arch.cores)]  # of every core and cycle of the layer
         drained = []
         height, segments_a_row = len(read.words), len(read.words[0])
-        # Segments in the map buffer. A map that does not fit passes by and is not kept.
-        held = set(product(range(height), range(segments_a_row))) if layer.input in on_chip else set()
+        # Segments in the map buffer. Rows that do not stay pass by and are not kept.
+        there = on_chip.get(layer.input, set())
+        held = {(y, b) for y in there for b in range(segments_a_row)}
         arriving: dict[tuple[int, int], Arriving] = {}
         for number, work in enumerate(mapping.rounds):
-            weights, weight_bytes, sizes = load(layer, mapping, number)
-            moved["weights"] += weight_bytes
+            weights, loaded, sizes = load(layer, mapping, number, programs_there[i])
+            for kind, size in loaded.items():
+                moved[kind] += size
             units = {unit for _, unit, _ in work}
             block = blocks[layer.input]
             by_rounds = layer.kind == "depthwise" or layer.input not in fits
@@ -174,12 +228,18 @@ def run_network(
             rows = order_of_rows(layer, mapping)
             missing = [(y, b) for y in rows for b in blocks_read if (y, b) not in held]
             if missing:
-                size, places = stream_of(missing, read)
+                whole = max(now, channel.written(complete.get(layer.input, 0)))
+                if not arriving and read.coded:
+                    index = sum(beats(4 * height * len(part)) for part in parts_of(layer.input).values())
+                    channel.read(index, whole)
+                    moved["index"] += index
+                size, before = read.moved(missing), 0
+                request, _ = channel.read(size, whole)
+                for y, b in missing:
+                    arriving[y, b] = Arriving(request, before)
+                    before += beats(8 * read.words[y][b]) // 32
                 moved["maps_in"] += size
-                whole = channel.written(complete.get(layer.input, 0))
-                request, _ = channel.read(size, max(now, whole))
-                arriving |= {segment: Arriving(request, place) for segment, place in places.items()}
-                held |= set(missing) if layer.input in fits else set()
+                held |= {(y, b) for y, b in missing if y in stay[layer.input]}
             for core, unit, group in work:
                 labels[core] += ["weights"] * (weights[unit] - now - len(labels[core]))
                 begin = now + len(labels[core])
@@ -220,40 +280,59 @@ def run_network(
             theirs = longest[len(waits) :]
             waits += ["weights" if label == "weights" else "imbalance" for label in theirs]
         end = now + len(longest)
-        parts = {
-            name: part_of(stored[name], makers[name], layer, maps[name])
-            for name in layer.makes
-            if name in maps
-        }
-        alone = {name for name in parts if len(makers[name]) == 1 and name in fits}
-        on_chip = alone | ({layer.input} & fits)
-        leaves = {
-            name: size for name, size in parts.items() if not (name in alone and kept(name, layers[i + 1 :]))
-        }
-        if not parts:
-            parts = leaves = {"": -(-int(np.prod(layer.out_shape)) * arch.activation_bits // 64) * 8}
-        moved["maps_out"] = sum(leaves.values())
-        for name, size in leaves.items():
-            cycles, drained = occupancy(size, arch), sorted(drained)
-            bounds = [k * cycles // len(drained) for k in range(len(drained) + 1)]
-            channel.parts += [(t, b - a) for t, a, b in zip(drained, bounds, bounds[1:], strict=False)]
-            complete[name] = len(channel.parts)
+        on_chip = {layer.input: {y for y in rows_of(layer) if y in stay[layer.input]} | there}
+        made_words = 0
+        drained = sorted(drained)
+
+        for name in layer.makes:
+            if name not in maps:
+                continue
+            map_, own = stored[name], parts_of(name)[layer.name]
+            rows = range(len(map_.words))
+            made_words += sum(map_.words[y][b] for y in rows for b in own)
+            made_words += -(-len(rows) * len(own) // 2) if map_.coded else 0
+            if len(makers[name]) == 1:
+                on_chip[name] = stay[name]
+                if kept(name, layers[i + 1 :]):
+                    rows = [y for y in rows if y not in stay[name]]
+            size = map_.moved((y, b) for y in rows for b in own)
+            if size:
+                channel.write(size, drained)
+                moved["pooled" if pooled(layer, maps[name]) else "maps_out"] += size
+                if map_.coded:
+                    index = beats(4 * len(map_.words) * len(own))
+                    channel.write(index, drained[-1:])
+                    moved["index"] += index
+                complete[name] = len(channel.parts)
+        if not any(name in maps for name in layer.makes):
+            channels, height, width = layer.out_shape
+            sizes = [min(arch.columns, channels - c) for c in range(0, channels, arch.columns)]
+            size = height * sum(beats(-(-n * width * arch.activation_bits // 8)) for n in sizes)
+            channel.write(size, drained)
+            moved["maps_out"] += size
+            made_words += height * sum(-(-n * width * arch.activation_bits // 64) for n in sizes)
         if i + 1 == len(layers):
             end = max(end, channel.written(len(channel.parts)))
             for waits in labels:
                 waits += ["dram"] * (end - now - len(waits))
-        for size in (moved["maps_in"], moved["maps_out"], sum(parts.values())):
-            events["map_word"] += -(-size // 8)
+        events["map_word"] += made_words
+        events["map_word"] += sum(moved[kind] for kind in KINDS[3:]) // 8
         events["dram_byte"] = sum(moved.values())
         spans.append(Span(now, end, Counter(chain.from_iterable(labels)), moved, events))
         now = end
     return spans
 
 
-def part_of(stored: Stored, makers: Sequence[Layer], layer: Layer, values: np.ndarray) -> int:
-    """Bytes of a layer's part of a map: all, or by its channels where several layers make it."""
-    own = len(values) if len(makers) == 1 else min(layer.out_shape[0], len(values))
-    return -(-stored.bytes * own // len(values))
+def program_size(layer: Layer, mapping: LayerMapping) -> int:
+    """A descriptor of 64 bytes, a bit for each output row a group, 8 bytes a pass."""
+    passes = sum(len(work) for work in mapping.rounds)
+    return beats(64 + len(mapping.groups) * -(-layer.out_shape[1] // 8) + 8 * passes)
+
+
+def pooled(layer: Layer, values: np.ndarray) -> bool:
+    """Whether a map has fewer pixels than the layer makes; a mere change of shape keeps the values."""
+    fewer = prod(values.shape[1:]) < prod(layer.out_shape[1:])
+    return fewer and values.size != prod(layer.out_shape)
 
 
 def kept(name: str, later: Sequence[Layer]) -> bool:
@@ -269,6 +348,11 @@ def rows_read(layer: Layer, owned: Iterable[int]) -> list[int]:
     return [y for y in order_of_reading(layer) if y in read]
 
 
+def rows_of(layer: Layer) -> set[int]:
+    """Input rows that a layer reads."""
+    return {y for rows in rows_awaited(layer).values() for y in rows}
+
+
 def order_of_rows(layer: Layer, mapping: LayerMapping) -> list[int]:
     """Input rows in the order of a stream: as the first group comes to each, the upper one first."""
     first_use: dict[int, int] = {}
@@ -276,16 +360,6 @@ def order_of_rows(layer: Layer, mapping: LayerMapping) -> list[int]:
         for position, y in enumerate(rows_read(layer, owned)):
             first_use[y] = min(position, first_use.get(y, position))
     return sorted(first_use, key=lambda y: (first_use[y], y))
-
-
-def stream_of(segments: Sequence[tuple[int, int]], stored: Stored) -> tuple[int, dict[tuple[int, int], int]]:
-    """(bytes of a stream of segments with their index before them, where each lies in it, in words)."""
-    index_bytes = 4 * len(segments) if stored.index_bytes else 0
-    place, at = {}, (index_bytes + 7) // 8
-    for y, block in segments:
-        place[y, block] = at
-        at += stored.words[y][block]
-    return index_bytes + 8 * sum(stored.words[y][block] for y, block in segments), place
 
 
 def arrivals_of(
@@ -305,7 +379,6 @@ def arrivals_of(
                 if (y, b) not in arriving:
                     found.append(0)
                     continue
-                byte = (arriving[y, b].place + word) * 8
-                loaded = -(-(byte // 64 + 1) * 64 // arch.bytes_per_cycle)
-                found.append(arriving[y, b].request + arch.dram_latency + loaded)
+                came = arriving[y, b].before + word // 4 + 1
+                found.append(arriving[y, b].request + arch.dram_latency + occupancy(32 * came, arch))
     return found

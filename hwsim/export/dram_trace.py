@@ -5,37 +5,41 @@
 - DRAMsim3, ``-t``: a line a request, ``0x40 READ 123`` or ``0x40 WRITE 123``; 123 is the cycle from which it
   may be issued. Cycles are the machine's: give the simulated channel the same clock, or scale them.
 
-A request is one burst of 64 bytes. It is made when the burst's first byte takes its turn on the channel of
-our model. Weights and maps have regions of their own, of whole pages; a map lies there in the order in which
-it is streamed.
+A request is one burst of 64 bytes, two beats of our channel; beats that follow each other in one burst make
+one request. It is made when the first of them takes its turn on the channel of our model. Weights, programs,
+maps and indices have regions of their own, of whole pages; in them everything lies where the machine keeps it
+(docs/architecture.md, *Memory*).
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.arch import BURST_BYTES, Arch
+from hwsim.arch import BEAT_BYTES, Arch
 from hwsim.export.files import schedule_of, write_lines
-from hwsim.machine.dram import FreeTime, bursts, equal_parts, occupancy
-from hwsim.machine.schedule import LayerSpan, Schedule, drained_rows
+from hwsim.machine.dram import FreeTime, equal_parts, occupancy
+from hwsim.machine.schedule import LayerSpan, Schedule, Transfer, drained_rows
+from hwsim.machine.workload import LayerJob
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace
 
+BURST_BYTES = 64
 PAGE_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class Requests:
-    """Bursts in the order in which they take their turn; all arrays have shape (bursts,).
+    """Requests in the order in which they take their turn; all arrays have shape (requests,).
 
     Attributes:
         cycles: int64, since the image began.
-        addresses: int64, bytes.
+        addresses: int64, bytes, of whole bursts.
         writes: bool.
         regions: by what lies there, first address and bytes.
     """
@@ -76,42 +80,52 @@ def write_dramsim3(trace: Trace, arch: Arch, path: str | os.PathLike[str], image
 
 
 def requests(plan: Schedule, arch: Arch) -> Requests:
-    """All bursts of a schedule."""
-    places, regions = _place(plan)
-    reads = [transfer for transfer in plan.transfers if transfer.kind != "maps_out"]
-    writes = [transfer for transfer in plan.transfers if transfer.kind == "maps_out"]
-    turns = [transfer.begin + _turns(transfer.size, arch) for transfer in reads] + _write_turns(plan, arch)
-    cycles = np.concatenate(turns)
-    addresses = np.concatenate(
-        [
-            place + BURST_BYTES * np.arange(bursts(transfer.size))
-            for place, transfer in zip(places, [*reads, *writes], strict=True)
-        ]
-    )
-    is_write = np.arange(len(cycles)) >= sum(bursts(transfer.size) for transfer in reads)
-    order = np.argsort(cycles, kind="stable")
-    return Requests(cycles[order], addresses[order], is_write[order], regions)
+    """All requests of a schedule."""
+    jobs = {span.job.layer.name: span.job for span in plan.layers}
+    reads = [transfer for transfer in plan.transfers if not transfer.write]
+    writes = [transfer for transfer in plan.transfers if transfer.write]
+    turns = [_read_turns(transfer, jobs[transfer.layer], arch) for transfer in reads]
+    turns += _write_turns(plan, arch)
+    placed = [place(transfer, jobs) for transfer in (*reads, *writes)]
+    regions = _regions(placed)
+    cycles, addresses = [], []
+    for turn, (region, offsets) in zip(turns, placed, strict=True):
+        bursts = (regions[region][0] + offsets) // BURST_BYTES * BURST_BYTES
+        first = np.flatnonzero(np.diff(bursts, prepend=-1))
+        cycles.append(turn[first])
+        addresses.append(bursts[first])
+    is_write = np.repeat(np.arange(len(placed)) >= len(reads), [len(found) for found in cycles])
+    time = np.concatenate(cycles)
+    order = np.argsort(time, kind="stable")
+    return Requests(time[order], np.concatenate(addresses)[order], is_write[order], regions)
+
+
+def _read_turns(transfer: Transfer, job: LayerJob, arch: Arch) -> np.ndarray:
+    """Cycles in which the beats of a read take their turn."""
+    ahead = job.weights[int(transfer.part)].scales if transfer.kind == "weights" else 0
+    return transfer.begin + _turns(ahead + transfer.size, arch)[ahead // BEAT_BYTES :]
 
 
 def _turns(size: int, arch: Arch) -> np.ndarray:
-    """Cycles of work on the channel before every burst of a transfer."""
-    return np.arange(bursts(size)) * BURST_BYTES // arch.bytes_per_cycle
+    """Cycles of work on the channel before every beat of a transfer."""
+    moved, cycles = arch.dram_rate
+    return np.arange(0, size, BEAT_BYTES) * cycles // moved
 
 
 def _write_turns(plan: Schedule, arch: Arch) -> list[np.ndarray]:
-    """Cycles in which the bursts of every write take their turn, in the order of the writes.
+    """Cycles in which the beats of every write take their turn, in the order of the writes.
 
     Writes are served in their order, in the cycles that reads leave (hwsim.machine.dram.Channel). In *free
     time*, the count of those cycles, cycle j of all work is served at j + the largest of (free time at which
     cycle i is ready) - i, over i <= j.
     """
     spans = {span.job.layer.name: span for span in plan.layers}
-    writes = [transfer for transfer in plan.transfers if transfer.kind == "maps_out"]
+    writes = [transfer for transfer in plan.transfers if transfer.write]
     if not writes:
         return []
-    work = [_work_ready(spans[write.layer], write.size, arch) for write in writes]
+    work = [_work_ready(spans[write.layer], write, arch) for write in writes]
     ready = np.concatenate(work)
-    reads = [transfer for transfer in plan.transfers if transfer.kind != "maps_out"]
+    reads = [read for read in plan.transfers if not read.write and read.kind != "scales"]
     free = FreeTime(*(np.array([getattr(r, side) for r in reads], np.int64) for side in ("begin", "end")))
     index = np.arange(len(ready))
     served = free.begin(np.maximum.accumulate(free.at(ready) - index) + index)
@@ -119,48 +133,43 @@ def _write_turns(plan: Schedule, arch: Arch) -> list[np.ndarray]:
     return [served[first + _turns(write.size, arch)] for first, write in zip(firsts, writes, strict=False)]
 
 
-def _work_ready(span: LayerSpan, size: int, arch: Arch) -> np.ndarray:
+def _work_ready(span: LayerSpan, write: Transfer, arch: Arch) -> np.ndarray:
     """Cycle from which every cycle of work of a layer's write can be done, as its rows leave the cores."""
     drained = drained_rows(span.passes)
-    return np.repeat(drained, equal_parts(occupancy(size, arch), len(drained)))
+    if write.kind == "index":
+        drained = drained[-1:]
+    return np.repeat(drained, equal_parts(occupancy(write.size, arch), len(drained)))
 
 
-def _place(plan: Schedule) -> tuple[list[int], dict[str, tuple[int, int]]]:
-    """First address of every transfer, reads before writes, and the regions."""
-    spans = {span.job.layer.name: span for span in plan.layers}
-    offsets: list[tuple[str, int]] = []  # region, and place in it
+def place(transfer: Transfer, jobs: Mapping[str, LayerJob]) -> tuple[str, np.ndarray]:
+    """The region of a transfer, and where in it each of its beats lies: bytes, int64 (beats,)."""
+    job, part = jobs[transfer.layer], transfer.part
+    beats = np.arange(0, transfer.size, BEAT_BYTES)
+    name = transfer.map or f"{transfer.layer} (output)"
+    if isinstance(part, np.ndarray):
+        made = (made.map for made in job.traffic.made if made.name == transfer.map)
+        map_ = next(made) if transfer.write else job.stored
+        counts = map_.beats.ravel()[part]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return f"map {name}", np.repeat(map_.addresses.ravel()[part], counts) + within * BEAT_BYTES
+    if transfer.kind == "index":
+        return f"index of {name}", part + beats
+    if transfer.kind == "programs":
+        return f"program of {transfer.layer}", beats
+    # Of every unit, its scales, then its weights.
+    at = part * max(size + scales for _, size, scales in job.weights)
+    return f"weights of {transfer.layer}", at + beats + (transfer.kind == "weights") * job.weights[
+        part
+    ].scales
+
+
+def _regions(placed: Sequence[tuple[str, np.ndarray]]) -> dict[str, tuple[int, int]]:
+    """First address and size of every region, in whole pages."""
     sizes: dict[str, int] = {}
-    taken: dict[tuple[str, str], int] = {}  # bytes of a map that was made, or read by a layer, so far
-    units = {name: _weight_places(span) for name, span in spans.items()}
-    for transfer in sorted(plan.transfers, key=lambda transfer: transfer.kind == "maps_out"):
-        layer = spans[transfer.layer].job.layer
-        if transfer.kind == "weights":
-            region, offset = f"weights of {layer.name}", units[layer.name].pop(0)
-        else:
-            out = transfer.kind == "maps_out"
-            region = f"map {transfer.map or f'{layer.name} (output)'}"
-            piece = (region, "" if out else layer.name)
-            offset, size = taken.get(piece, 0), transfer.size
-            if out:
-                size = bursts(size) * BURST_BYTES  # the next layer's part begins at a burst of its own
-            elif layer.kind != "depthwise":
-                size = 0  # every round reads all of it; a depthwise round, its channels only
-            taken[piece] = offset + size
-            offset = offset // BURST_BYTES * BURST_BYTES
-        offsets.append((region, offset))
-        end = offset + bursts(transfer.size) * BURST_BYTES
-        sizes[region] = max(sizes.get(region, 0), end)
+    for region, offsets in placed:
+        sizes[region] = max(sizes.get(region, 0), int(offsets.max()) + BEAT_BYTES)
     regions, address = {}, 0
     for region, size in sizes.items():
         regions[region] = (address, size)
         address += -(-size // PAGE_BYTES) * PAGE_BYTES
-    return [regions[region][0] + offset for region, offset in offsets], regions
-
-
-def _weight_places(span: LayerSpan) -> list[int]:
-    """Places of a layer's loads of weights, in their order: a unit's weights lie at its number."""
-    job = span.job
-    stride = bursts(job.weights[0][1]) * BURST_BYTES
-    return [
-        unit * stride for work in job.mapping.rounds for unit in dict.fromkeys(unit for _, unit, _ in work)
-    ]
+    return regions

@@ -17,6 +17,7 @@ from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.export.files import schedule_of, write_lines
 from hwsim.machine.lanes import pass_lanes
+from hwsim.machine.runs import DRAM_KINDS
 from hwsim.machine.schedule import LayerSpan, PassRun, Transfer
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 LAYERS, DRAM, CORES = 1, 2, 3  # processes
 TRACKS = ("pass", "decode", "scatter", "drain")  # of a core
-DRAM_TRACKS = {"weights": 1, "maps_in": 2, "maps_out": 3}
+INDEX_OUT = "index out"  # an index goes either way, and a write may lie across reads
+DRAM_TRACKS = {name: number for number, name in enumerate((*DRAM_KINDS, INDEX_OUT), 1)}
 
 
 def write_timeline(
@@ -103,7 +105,7 @@ def _layer_slice(span: LayerSpan) -> dict[str, Any]:
 
 def _transfer_slice(transfer: Transfer) -> dict[str, Any]:
     name = f"{transfer.layer} {transfer.kind}"
-    thread = DRAM_TRACKS[transfer.kind]
+    thread = DRAM_TRACKS[INDEX_OUT if transfer.write and transfer.kind == "index" else transfer.kind]
     return _slice(DRAM, thread, name, transfer.begin, transfer.end, bytes=transfer.size)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from hwsim.arch import (
-    BURST_BYTES,
+    BEAT_BYTES,
     DECODE_LATENCY,
     DRAIN_LATENCY,
     MAC_LATENCY,
@@ -38,37 +38,50 @@ CAUSES = ("compute", "taps", "decode", "dram", "drain")
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """The order in which a round's part of a map is streamed; equal only to itself.
+    """The order in which segments are fetched; equal only to itself.
 
     Attributes:
-        offsets: int64 (H, channel blocks), words of the stream before each segment.
-        size: bytes of the stream.
+        segments: int64 (segments,), their numbers, row by row of the map, in the order of the stream.
+        before: int64 (segments,), beats of the stream before each.
+        beats: of the stream.
     """
 
-    offsets: np.ndarray
-    size: int
+    segments: np.ndarray
+    before: np.ndarray
+    beats: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stream:
     """Words of a map on their way from DRAM.
 
     Attributes:
-        layout: what comes when.
-        request: cycle of the request, counted from the start of the pass.
+        requests: int64 (H, channel blocks), cycle of the request of the fetch that brings each segment, since
+            the image began; NO_STREAM if it was there before.
+        before: int64 (H, channel blocks), beats of that fetch before the segment.
+        begin: cycle in which the pass begins.
         latency: cycles from request to data.
-        bytes_per_cycle: bandwidth.
+        rate: (bytes, cycles) of the channel.
     """
 
-    layout: Layout
-    request: int
+    requests: np.ndarray
+    before: np.ndarray
+    begin: int
     latency: int
-    bytes_per_cycle: int
+    rate: tuple[int, int]
 
-    def arrivals(self, bursts: np.ndarray) -> np.ndarray:
-        """Cycles, 0 or later, in which bursts of the stream are complete: their words are there."""
-        loaded = (bursts + 1) * BURST_BYTES
-        return np.maximum(self.request + self.latency - -loaded // self.bytes_per_cycle, 0)
+    def arrivals(self, segments: np.ndarray, beats: np.ndarray) -> np.ndarray:
+        """Cycles of the pass, 0 or later, in which beats are there.
+
+        Args:
+            segments: int64 (n,), numbers of the segments that the beats are of.
+            beats: int64 (n,), which of the segment's.
+        """
+        moved, cycles = self.rate
+        requests, before = self.requests.ravel()[segments], self.before.ravel()[segments]
+        loaded = -(-(before + beats + 1) * BEAT_BYTES * cycles // moved)
+        there = np.where(requests == NO_STREAM, 0, requests + self.latency + loaded - self.begin)
+        return np.maximum(there, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +138,9 @@ def time_pass(
         deadlines: int64 (words of the pass), filled with the last cycle in which each word may arrive without
             a symbol being decoded later than here.
     """
-    if stream is None:
-        stream = Stream(Layout(np.zeros_like(words, dtype=np.int64), 0), NO_STREAM, 0, 1)
+    nothing = np.empty((0, 0), np.int64)
+    requests, before = (nothing, nothing) if stream is None else (stream.requests, stream.before)
+    when = (0, 0, 1, 1) if stream is None else (stream.begin, stream.latency, *stream.rate)
     depthwise = layer.kind == "depthwise"
     vector_cycles = -(-layer.kernel[0] * layer.kernel[1] // arch.columns) if depthwise else 0
     counters, drained = _time_pass(
@@ -147,10 +161,9 @@ def time_pass(
         out_channels * layer.out_shape[2],
         words,
         arch.fifo_depth,
-        stream.layout.offsets,
-        stream.request,
-        stream.latency,
-        stream.bytes_per_cycle,
+        requests,
+        before,
+        when,
         LATENCIES,
         np.empty((0, len(EVENT_FIELDS)), np.int64) if events is None else events,
         np.empty(0, np.int64) if deadlines is None else deadlines,
@@ -161,11 +174,13 @@ def time_pass(
 
 
 @njit(cache=True, nogil=True)
-def _arrival(word, request, latency, bytes_per_cycle):
+def _arrival(word, request, before, when):
+    """As :meth:`Stream.arrivals`, of a word of a segment."""
+    begin, latency, moved, cycles = when
     if request == NO_STREAM:
         return 0
-    loaded = (word * WORD_BYTES // BURST_BYTES + 1) * BURST_BYTES
-    return max(0, request + latency + -(-loaded // bytes_per_cycle))
+    loaded = (before + word * WORD_BYTES // BEAT_BYTES + 1) * BEAT_BYTES
+    return max(0, request + latency + -(-loaded * cycles // moved) - begin)
 
 
 @njit(cache=True, nogil=True)
@@ -187,16 +202,15 @@ def _time_pass(
     drain_cycles,
     segment_words,
     fifo_depth,
-    offsets,
-    request,
-    latency,
-    bytes_per_cycle,
+    requests,
+    before,
+    when,
     latencies,
     events,
     deadlines,
 ):
     decode_latency, mac_latency, drain_latency = latencies
-    streamed = request != NO_STREAM
+    streamed = requests.size > 0
     cost_at = np.ones(len(taps_x), np.int64)  # cycles that an item occupies the scatter unit, by its column
     useful = taps_x > 0
     taken_at = np.full(fifo_depth, -1, np.int64)  # S of the items in the FIFO, a ring
@@ -230,7 +244,8 @@ def _time_pass(
             starts = symbol_word[symbol_first[y, segment] : symbol_end[y, segment]]
             columns = symbol_x[symbol_first[y, segment] : symbol_end[y, segment]]
             last_segment = segment == segment_stop - 1
-            offset = offsets[y, segment] - first_word
+            request = requests[y, segment] if streamed else NO_STREAM
+            ahead = before[y, segment] if streamed else 0
             last_word = first_word + segment_words[y, segment] - 1
             for j in range(len(starts)):
                 # T: the words it needs, a credit of the FIFO, one symbol a cycle.
@@ -240,7 +255,7 @@ def _time_pass(
                 if streamed:
                     late = 0
                     while entered <= need:
-                        arrived = _arrival(offset + entered, request, latency, bytes_per_cycle)
+                        arrived = _arrival(entered - first_word, request, ahead, when)
                         late += max(0, arrived - entered_at - 1)
                         entered_at = max(entered_at + 1, arrived)
                         entered += 1

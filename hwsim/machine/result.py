@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["CAUSES", "LayerResult", "LayerRun", "Mode", "Result"]
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,8 +108,8 @@ class Result:
     def to_pandas(self) -> DataFrame:
         """The rows of :meth:`per_layer` as a table of pandas, by layer.
 
-        Weights, maps in and maps out are ``dram_weights``, ``dram_maps_in`` and ``dram_maps_out``, those of
-        the baseline ``dense_dram_weights``, ...
+        Bytes over the channel are ``dram_weights``, ``dram_maps_in``, ... by kind, those of the baseline
+        ``dense_dram_weights``, ...
 
         Raises:
             ResultError: pandas is not installed.

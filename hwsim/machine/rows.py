@@ -107,6 +107,15 @@ def _row_order(
     return RowOrder(reads, makes, first, end, tapped)
 
 
+def rows_read(layer: Layer) -> np.ndarray:
+    """The input rows that some output row waits for, bool (H,)."""
+    order = row_order(layer)
+    read = np.zeros(layer.in_shape[1], bool)
+    for first, end in zip(order.first, order.end, strict=True):
+        read[order.reads[first:end]] = True
+    return read
+
+
 def input_rows(layer: Layer, owned: Sequence[int] | np.ndarray) -> Rows:
     """The input rows of a pass that owns the output rows ``owned`` of a layer, in the order of draining."""
     order, owned = row_order(layer), np.asarray(owned, np.int64)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 CAUSES = ("compute", "taps", "decode", "dram", "weights", "drain", "imbalance")
-DRAM_KINDS = ("weights", "maps_in", "maps_out")
+DramKind = Literal["weights", "scales", "programs", "index", "maps_in", "maps_out", "pooled", "residuals"]
+DRAM_KINDS: tuple[DramKind, ...] = get_args(DramKind)
+MAP_KINDS: tuple[DramKind, ...] = ("index", "maps_in", "maps_out", "pooled", "residuals")  # bytes of maps
 Mode = Literal["skipping", "dense"]
 MODES: tuple[Mode, ...] = ("skipping", "dense")
 
@@ -23,7 +25,7 @@ class LayerRun:
         elements, nonzeros: of the input map.
         causes: core-cycles by cause (:data:`CAUSES`); they sum to cycles x cores.
         dram: bytes over the channel, by :data:`DRAM_KINDS`.
-        map_bytes: the input map as stored.
+        map_bytes: the input map as coded, index included.
         events: counts of what costs energy (hwsim.machine.energy.EVENTS).
         energy_pj: by component (hwsim.machine.energy.COMPONENTS).
         rounds, row_groups, block: of the mapping.

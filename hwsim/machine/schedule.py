@@ -6,16 +6,17 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from hwsim.arch import LOAD_LATENCY, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
+from hwsim.arch import BEAT_BYTES, LOAD_LATENCY, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim.machine import dram
 from hwsim.machine.descriptors import weight_loads
 from hwsim.machine.passes import CAUSES as PASS_CAUSES
-from hwsim.machine.passes import Layout, PassTiming, Stream
-from hwsim.machine.runs import CAUSES
+from hwsim.machine.passes import NO_STREAM, Layout, PassTiming, Stream
+from hwsim.machine.runs import CAUSES, DRAM_KINDS, MAP_KINDS, DramKind
+from hwsim.machine.traffic import Made
 from hwsim.machine.workload import LayerJob
 
 
@@ -44,19 +45,26 @@ class Transfer(NamedTuple):
     """Bytes that cross the DRAM channel.
 
     Attributes:
-        kind: ``weights``, ``maps_in`` or ``maps_out``.
-        layer: whose weights, input map or output map.
-        map: name of the map; None for weights, and for an output that no layer reads.
-        size: bytes.
+        kind: what they are; those of an index may go either way.
+        layer: whose weights, scales, program, input map or output map.
+        map: name of the map, or of the one that an index is of; None for weights, scales and programs, and
+            for an output that no layer reads.
+        write: they go to DRAM.
+        size: bytes, in whole beats.
         begin, end: first cycle on the channel, and first cycle after; a write may be interrupted by reads.
+            Scales and weights of a unit are one read, with the scales first.
+        part: of weights and scales the unit; of maps the numbers of the segments in their order, int64,
+            counted row by row of the map; of an index the bytes of it in DRAM before this part; else 0.
     """
 
-    kind: Literal["weights", "maps_in", "maps_out"]
+    kind: DramKind
     layer: str
     map: str | None
+    write: bool
     size: int
     begin: int
     end: int
+    part: int | np.ndarray = 0
 
 
 def drained_rows(passes: Sequence[PassRun]) -> np.ndarray:
@@ -92,17 +100,9 @@ class Schedule:
 def schedule(jobs: Sequence[LayerJob], arch: Arch) -> Schedule:
     """Run the layers one after the other, from an idle machine (docs/architecture.md, *Weights*, *DRAM*)."""
     machine = _Machine(arch)
-    spans = [machine.run(job, last=job is jobs[-1]) for job in jobs]
+    machine.read_program(jobs[0])
+    spans = [machine.run(job, following) for job, following in zip(jobs, [*jobs[1:], None], strict=True)]
     return Schedule(tuple(spans), machine)
-
-
-@dataclass(frozen=True)
-class _Fetch:
-    """A map on its way; times since the image began."""
-
-    layout: Layout
-    request: int
-    there: int
 
 
 class _Machine:
@@ -115,25 +115,32 @@ class _Machine:
         self.held: list[deque[tuple[int, int]]] = [deque() for _ in range(arch.cores)]
         """Of every core, the last passes: loads of weights, and when their places are free again."""
         self.free_loads = [arch.weight_words // WEIGHT_PORT_WORDS] * arch.cores
-        self.write: int | None = None  # the last one queued
+        self.programs: dict[str, int] = {}  # layer -> cycle in which its program is there
         self.map_writes: dict[str, int] = {}  # map -> the write that completes it
         self.reads: list[Transfer] = []
-        self.writes: list[tuple[str, dram.Made]] = []  # layer, and what it wrote
+        self.writes: list[Transfer] = []  # in their order; when they cross is not known before the end
 
-    def _load_weights(self, job: LayerJob, users: Mapping[int, Sequence[int]]) -> tuple[dict[int, int], int]:
-        """Fetch the weights of a round, one load a unit, as soon as all its cores have room.
+    def read_program(self, job: LayerJob) -> None:
+        """Read a layer's program, as soon as the channel is free."""
+        self.programs[job.layer.name] = self._read("programs", job, job.program_size)[1]
+
+    def _load_weights(self, job: LayerJob, users: Mapping[int, Sequence[int]]) -> dict[int, int]:
+        """Fetch scales and weights of a round, one load a unit, as soon as all its cores have room.
 
         Returns:
-            (unit -> cycle in which its weights are there, bytes).
+            unit -> cycle in which its weights are there.
         """
-        there, total = {}, 0
+        there = {}
         for unit, cores in users.items():
-            words, size = job.weights[unit]
-            ready = max([self._room(core, words) for core in cores])
-            busy = dram.load_cycles(words, size, self.arch)
-            there[unit] = self._read("weights", job, size, busy, ready)[1] + LOAD_LATENCY
-            total += size
-        return there, total
+            words, size, scales = job.weights[unit]
+            ready = max(self.programs[job.layer.name], *(self._room(core, words) for core in cores))
+            busy = dram.load_cycles(words, size + scales, self.arch)
+            request, last = self.channel.read(busy, ready)
+            through = request + dram.occupancy(scales, self.arch)
+            self._note_read("scales", job, scales, request, through, unit)
+            self._note_read("weights", job, size, request, request + busy, unit)
+            there[unit] = last + LOAD_LATENCY
+        return there
 
     def _room(self, core: int, words: int) -> int:
         """Cycle from which the ring of a core has room for the weights of its next pass."""
@@ -144,44 +151,39 @@ class _Machine:
             self.free_loads[core] += size
         return room
 
-    def run(self, job: LayerJob, last: bool) -> LayerSpan:
-        """One layer."""
+    def run(self, job: LayerJob, following: LayerJob | None) -> LayerSpan:
+        """One layer; ``following`` is the next one, whose program is read ahead."""
         start, arch, mapping = self.now, self.arch, job.mapping
         causes = dict.fromkeys(CAUSES, 0)
-        traffic = {"weights": 0, "maps_in": 0, "maps_out": job.traffic.write_bytes}
+        first_read, first_write = len(self.reads), len(self.writes)
+        if following is not None:
+            self.read_program(following)
         passes: list[PassRun] = []
         done = [start] * arch.cores
-        fetch: _Fetch | None = None
+        fetches = _Fetches(job)
         on_chip: dict[tuple[int, ...], PassTiming] = {}
         alike = job.alike
         for number, (work, users) in enumerate(zip(mapping.rounds, mapping.users, strict=True)):
-            ready, size = self._load_weights(job, users)
-            traffic["weights"] += size
-            # What fits is fetched once, but for a depthwise layer, whose rounds share nothing of the map.
-            by_rounds = job.layer.kind == "depthwise" or not job.traffic.resident
-            if job.traffic.fetch and (number == 0 or by_rounds):
-                fetch = self._fetch(job, sorted(users) if by_rounds else range(mapping.units))
-                traffic["maps_in"] += fetch.layout.size
+            ready = self._load_weights(job, users)
+            self._fetch(job, fetches, sorted(users))
             streamed: dict[tuple[int, ...], PassTiming] = {}  # cores that begin together see the same
             for core, unit, group in work:
                 free = done[core]
                 begin = max(free, ready[unit])
-                if fetch is None or fetch.there <= begin:
+                if fetches.there <= begin:
                     key: tuple[int, ...] = (alike[unit], group)
                     if key not in on_chip:
                         on_chip[key] = job.time(unit, group, None)
                     stream, timing = None, on_chip[key]
                 else:
-                    stream = Stream(
-                        fetch.layout, fetch.request - begin, arch.dram_latency, arch.bytes_per_cycle
-                    )
+                    stream = fetches.stream(begin)
                     key = (alike[unit], group, begin)
                     if key not in streamed:
                         streamed[key] = job.time(unit, group, stream)
                     timing = streamed[key]
                 causes["weights"] += begin - free
                 done[core] = begin + timing.cycles
-                self.held[core].append((weight_loads(job.weights[unit][0]), done[core]))
+                self.held[core].append((weight_loads(job.weights[unit].words), done[core]))
                 passes.append(PassRun(core, number, unit, group, free, begin, stream, timing))
         for timing, times in Counter(run.timing for run in passes).items():
             for cause in PASS_CAUSES:
@@ -193,43 +195,109 @@ class _Machine:
             with_last = sum(max(0, begin - max(free, through)) for free, begin in waits)
             causes["weights"] += with_last
             causes["imbalance"] += end - through - with_last
+        drained = drained_rows(passes)
         for made in job.traffic.made:
-            if made.write:
-                self._write(job, drained_rows(passes), made)
-        if last and self.write is not None:
-            last_write = max(end, self.channel.written(self.write))
+            self._write(job, drained, made)
+        if following is None and self.writes:
+            last_write = max(end, self.channel.written(len(self.writes) - 1))
             causes["dram"] += (last_write - end) * arch.cores
             end = last_write
         self.now = end
-        return LayerSpan(job, start, end, tuple(passes), causes, traffic)
+        moved: dict[str, int] = dict.fromkeys(DRAM_KINDS, 0)
+        for transfer in (*self.reads[first_read:], *self.writes[first_write:]):
+            moved[transfer.kind] += transfer.size
+        moved["programs"] = job.program_size  # that of the next layer was read in this one
+        return LayerSpan(job, start, end, tuple(passes), causes, moved)
 
     def transfers(self) -> tuple[Transfer, ...]:
         """Reads in their order, then writes in theirs."""
-        writes = []
-        for number, (layer, made) in enumerate(self.writes):
-            begin, end = self.channel.write_span(number)
-            writes.append(Transfer("maps_out", layer, made.name, made.size, begin, end))
+        spans = map(self.channel.write_span, range(len(self.writes)))
+        writes = (
+            write._replace(begin=begin, end=end)
+            for write, (begin, end) in zip(self.writes, spans, strict=True)
+        )
         return (*self.reads, *writes)
 
     def _read(
-        self, kind: Literal["weights", "maps_in"], job: LayerJob, size: int, busy: int, ready: int
+        self,
+        kind: DramKind,
+        job: LayerJob,
+        size: int,
+        ready: int = 0,
+        part: int | np.ndarray = 0,
     ) -> tuple[int, int]:
+        busy = dram.occupancy(size, self.arch)
         request, there = self.channel.read(busy, ready)
-        end = there - self.arch.dram_latency
-        name = None if kind == "weights" else job.layer.input
-        self.reads.append(Transfer(kind, job.layer.name, name, size, request, end))
+        self._note_read(kind, job, size, request, request + busy, part)
         return request, there
 
-    def _write(self, job: LayerJob, ready: np.ndarray, made: dram.Made) -> None:
-        self.write = self.channel.write(ready, made.size)
-        self.writes.append((job.layer.name, made))
-        if made.name is not None:
-            self.map_writes[made.name] = self.write
+    def _note_read(
+        self, kind: DramKind, job: LayerJob, size: int, begin: int, end: int, part: int | np.ndarray
+    ) -> None:
+        name = job.layer.input if kind in MAP_KINDS else None
+        self.reads.append(Transfer(kind, job.layer.name, name, False, size, begin, end, part))
 
-    def _fetch(self, job: LayerJob, units: Sequence[int]) -> _Fetch:
-        """Request what a round reads of its map, once the map is written."""
-        layout = job.layout(units)
+    def _write(self, job: LayerJob, drained: np.ndarray, made: Made) -> None:
+        """Queue what goes to DRAM of a map: segments as rows are drained, its index after the last row."""
+        segments: tuple[DramKind, np.ndarray, int, np.ndarray] = (
+            made.kind,
+            drained,
+            made.size,
+            made.segments,
+        )
+        index: tuple[DramKind, np.ndarray, int, int] = ("index", drained[-1:], made.index_size, made.index_at)
+        for kind, ready, size, part in (segments, index):
+            if size:
+                number = self.channel.write(ready, size)
+                self.writes.append(Transfer(kind, job.layer.name, made.name, True, size, 0, 0, part))
+                if made.name is not None:
+                    self.map_writes[made.name] = number
+
+    def _fetch(self, job: LayerJob, fetches: _Fetches, users: Sequence[int]) -> None:
+        """Request what a round reads of its map and does not find on chip, once the map is written."""
+        layout = fetches.layout(users)
+        if not layout.beats:
+            return
         write = self.map_writes.get(job.layer.input)
-        written = 0 if write is None else self.channel.written(write)
-        busy, ready = dram.occupancy(layout.size, self.arch), max(self.now, written)
-        return _Fetch(layout, *self._read("maps_in", job, layout.size, busy, ready))
+        ready = max(self.now, 0 if write is None else self.channel.written(write))
+        if fetches.there == NO_STREAM and job.traffic.index_size:
+            self._read("index", job, job.traffic.index_size, ready, 0)
+        size = layout.beats * BEAT_BYTES
+        fetches.add(layout, *self._read("maps_in", job, size, ready, layout.segments))
+
+
+class _Fetches:
+    """What a layer has fetched of its map, and when each segment comes."""
+
+    def __init__(self, job: LayerJob) -> None:
+        self._job = job
+        self._kept: frozenset[int] = frozenset()  # channel blocks of which the rows that stay were fetched
+        shape = job.stored.words.shape
+        self._requests = np.full(shape, NO_STREAM, np.int64)
+        self._before = np.zeros(shape, np.int64)
+        self.there = NO_STREAM  # cycle in which the last word of all that was requested is there
+
+    def layout(self, users: Sequence[int]) -> Layout:
+        """What a round over some units has to fetch, and takes note of what it keeps.
+
+        A map that fits is fetched for all rounds at once, but for a depthwise layer, whose rounds share
+        nothing of it.
+        """
+        job = self._job
+        by_rounds = job.layer.kind == "depthwise" or not job.traffic.fits
+        units = users if by_rounds else range(job.mapping.units)
+        layout = job.layout(units, self._kept)
+        self._kept |= frozenset(job.segments(units).tolist())
+        return layout
+
+    def add(self, layout: Layout, request: int, there: int) -> None:
+        """Segments are on their way."""
+        self._requests, self._before = self._requests.copy(), self._before.copy()
+        self._requests.ravel()[layout.segments] = request
+        self._before.ravel()[layout.segments] = layout.before
+        self.there = there
+
+    def stream(self, begin: int) -> Stream:
+        """The words as a pass sees them that begins at ``begin``."""
+        arch = self._job.arch
+        return Stream(self._requests, self._before, begin, arch.dram_latency, arch.dram_rate)

@@ -14,7 +14,7 @@ from hwsim.errors import ArchError, TraceError
 from hwsim.machine.descriptors import check_arch
 from hwsim.machine.energy import energy_pj, event_table
 from hwsim.machine.result import Result
-from hwsim.machine.runs import LayerResult, LayerRun
+from hwsim.machine.runs import MAP_KINDS, LayerResult, LayerRun
 from hwsim.machine.schedule import LayerSpan, schedule
 from hwsim.machine.totals import least_cycles
 from hwsim.machine.workload import Workload
@@ -155,14 +155,14 @@ def _account(workload: Workload, arch: Arch, table: dict[str, float], span: Laye
     timings = Counter(run.timing for run in span.passes)
     units = Counter(run.unit for run in span.passes)
     # Fetched words are written into the buffer, made ones too, and those that leave are read from it.
-    moved = (span.dram["maps_in"], span.dram["maps_out"], job.traffic.made_bytes)
+    moved = [span.dram[kind] for kind in MAP_KINDS] + [made.bytes for made in job.traffic.made]
     events = {
         "mac": performed,
         "accumulator": performed,
         "drain": outputs * (arch.columns if layer.kind == "depthwise" else 1),  # the banks of a pixel
         "requantize": outputs,
         "weight_word": sum(n * timing.tap_cycles for timing, n in timings.items()),
-        "weight_load": sum(n * job.weights[unit][0] for unit, n in units.items()),
+        "weight_load": sum(n * job.weights[unit].words for unit, n in units.items()),
         "map_word": sum(n * timing.words for timing, n in timings.items())
         + sum(-(-size * 8 // WORD_BITS) for size in moved),
         "symbol": sum(n * timing.symbols for timing, n in timings.items()),

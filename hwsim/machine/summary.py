@@ -22,8 +22,8 @@ def text_summary(result: Result) -> str:
             f"  cycles  {_whole(row['cycles'])} of an image, dense {_whole(row['dense_cycles'])}: "
             f"speedup {_times(row['speedup'])}, MAC ratio {_times(row['mac_ratio'])}",
             f"  DRAM    {_whole(row['dram_bytes'])} bytes, dense {_whole(row['dense_dram_bytes'])}: "
-            f"weights {_whole(row['dram_weights'])}, maps in {_whole(row['dram_maps_in'])}, "
-            f"maps out {_whole(row['dram_maps_out'])}",
+            f"weights {_whole(row['dram_weights'])}, maps {_whole(row['dram_maps'])}, scales and programs "
+            f"{_whole(row['dram_scales'] + row['dram_programs'])}",
             f"  energy  {row['energy_uj']:,.2f} uJ, dense {row['dense_energy_uj']:,.2f}; estimate with sums "
             f"in registers {row['register_energy_uj']:,.2f}",
         ]
@@ -88,6 +88,7 @@ _COLUMNS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "weights, bytes": ("dram_weights", _whole),
     "maps in": ("dram_maps_in", _whole),
     "maps out": ("dram_maps_out", _whole),
+    "all DRAM": ("dram_bytes", _whole),
     "dense DRAM": ("dense_dram_bytes", _whole),
     "energy, uJ": ("energy_uj", lambda energy: f"{energy:,.3f}"),
     "largest stall": ("largest_stall", lambda cause: cause or ""),

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from hwsim.machine.energy import COMPONENTS, EVENTS, energy_pj, register_table
-from hwsim.machine.runs import CAUSES, DRAM_KINDS, MODES, LayerResult, LayerRun, Mode
+from hwsim.machine.runs import CAUSES, DRAM_KINDS, MAP_KINDS, MODES, LayerResult, LayerRun, Mode
 
 if TYPE_CHECKING:
     from hwsim.arch import Arch
@@ -148,8 +148,8 @@ class Totals:
 
     @property
     def dram_map_bytes(self) -> int:
-        """Bytes of maps over the channel, in and out."""
-        return self.dram["maps_in"] + self.dram["maps_out"]
+        """Bytes of maps over the channel, in and out, with index and second readings."""
+        return sum(self.dram[kind] for kind in MAP_KINDS)
 
     @property
     def total_energy_pj(self) -> float:
@@ -189,12 +189,22 @@ class Numbers(TypedDict):
     dense_dram_wait: float | None
     dram_wait: float | None
     dense_dram_weights: float
+    dense_dram_scales: float
+    dense_dram_programs: float
+    dense_dram_index: float
     dense_dram_maps_in: float
     dense_dram_maps_out: float
+    dense_dram_pooled: float
+    dense_dram_residuals: float
     dense_dram_bytes: float
     dram_weights: float
+    dram_scales: float
+    dram_programs: float
+    dram_index: float
     dram_maps_in: float
     dram_maps_out: float
+    dram_pooled: float
+    dram_residuals: float
     dram_bytes: float
     dense_dram_maps: float
     dram_maps: float
@@ -325,6 +335,7 @@ class Account:
     def numbers(self) -> Numbers:
         """All numbers, as every output has them."""
         dense, skipping, mean = self.dense, self.skipping, self.mean
+        moved, cycles = self.arch.dram_rate
         return {
             "macs": mean(skipping.macs),
             "nonzero_macs": mean(skipping.nonzero_macs),
@@ -340,17 +351,27 @@ class Account:
             "utilization": self.utilization("skipping"),
             "dense_least_cycles": mean(dense.least_cycles),
             "least_cycles": mean(skipping.least_cycles),
-            "dense_channel_cycles": mean(dense.dram_bytes) / self.arch.bytes_per_cycle,
-            "channel_cycles": mean(skipping.dram_bytes) / self.arch.bytes_per_cycle,
+            "dense_channel_cycles": mean(dense.dram_bytes) * cycles / moved,
+            "channel_cycles": mean(skipping.dram_bytes) * cycles / moved,
             "dense_dram_wait": ratio(dense.dram_wait_core_cycles, dense.core_cycles),
             "dram_wait": ratio(skipping.dram_wait_core_cycles, skipping.core_cycles),
             "dense_dram_weights": mean(dense.dram["weights"]),
+            "dense_dram_scales": mean(dense.dram["scales"]),
+            "dense_dram_programs": mean(dense.dram["programs"]),
+            "dense_dram_index": mean(dense.dram["index"]),
             "dense_dram_maps_in": mean(dense.dram["maps_in"]),
             "dense_dram_maps_out": mean(dense.dram["maps_out"]),
+            "dense_dram_pooled": mean(dense.dram["pooled"]),
+            "dense_dram_residuals": mean(dense.dram["residuals"]),
             "dense_dram_bytes": mean(dense.dram_bytes),
             "dram_weights": mean(skipping.dram["weights"]),
+            "dram_scales": mean(skipping.dram["scales"]),
+            "dram_programs": mean(skipping.dram["programs"]),
+            "dram_index": mean(skipping.dram["index"]),
             "dram_maps_in": mean(skipping.dram["maps_in"]),
             "dram_maps_out": mean(skipping.dram["maps_out"]),
+            "dram_pooled": mean(skipping.dram["pooled"]),
+            "dram_residuals": mean(skipping.dram["residuals"]),
             "dram_bytes": mean(skipping.dram_bytes),
             "dense_dram_maps": mean(dense.dram_map_bytes),
             "dram_maps": mean(skipping.dram_map_bytes),

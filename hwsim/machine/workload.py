@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from hwsim.arch import BURST_BYTES, WEIGHT_PORT_WORDS, WORD_BYTES, Arch
+from hwsim.arch import (
+    BEAT_BYTES,
+    LAYER_BYTES,
+    PASS_BYTES,
+    SCALE_BYTES,
+    WEIGHT_PORT_WORDS,
+    WORD_BYTES,
+    Arch,
+)
 from hwsim.codec.seg_lengths import code_lengths
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
-from hwsim.machine import dram
 from hwsim.machine.descriptors import weight_loads
 from hwsim.machine.mapping import Mapping, map_blocks, map_layer, weight_words
 from hwsim.machine.passes import (
@@ -24,7 +31,9 @@ from hwsim.machine.passes import (
     time_pass,
 )
 from hwsim.machine.rows import Rows, input_rows
+from hwsim.machine.storage import StoredMap, store_map, whole_beats
 from hwsim.machine.symbols import Symbols, coded_symbols, raw_skipping_symbols, raw_symbols
+from hwsim.machine.traffic import Traffic, plan_traffic
 
 if TYPE_CHECKING:
     from hwsim.trace import MapInfo, Trace
@@ -89,12 +98,12 @@ class Workload:
             lambda: coded_symbols(self.values(name), block, code_lengths(info.order), run_max),
         )
 
-    def stored(self, name: str, block: int, compressed: bool) -> dram.StoredMap:
+    def stored(self, name: str, block: int, compressed: bool) -> StoredMap:
         """A map as it lies in memory."""
         info = self.info(name)
         return self.once(
             ("stored", name, block, compressed),
-            lambda: dram.store_map(self.values(name), block, info.order, info.bits, compressed),
+            lambda: store_map(self.values(name), block, info.order, info.bits, compressed),
         )
 
     def jobs(self, arch: Arch) -> list[LayerJob]:
@@ -107,13 +116,7 @@ class Workload:
         blocks = self.once(("blocks", *shape), lambda: map_blocks(self.layers, arch))
         names = {layer.input for layer in self.layers}
         stored = {name: self.stored(name, blocks[name], arch.compress) for name in names}
-        plan = dram.plan_traffic(
-            self.layers,
-            {name: map_.bytes for name, map_ in stored.items()},
-            {name: len(self.values(name)) for name in stored},
-            arch,
-            arch.activation_bits,
-        )
+        plan = plan_traffic(self.layers, stored, arch, {name: self.info(name).shape for name in names})
         jobs = []
         for layer, traffic in zip(self.layers, plan, strict=True):
             map_, block = stored[layer.input], blocks[layer.input]
@@ -140,6 +143,20 @@ def _all_values(layer: Layer, block: int) -> np.ndarray:
     return np.broadcast_to(values, (height, len(values)))
 
 
+class Weights(NamedTuple):
+    """What a pass of a unit needs beside its map.
+
+    Attributes:
+        words: M-wide words of weight memory, in whole loads.
+        size: bytes of the weights over the channel.
+        scales: bytes of bias and multiplier of its channels over the channel.
+    """
+
+    words: int
+    size: int
+    scales: int
+
+
 @dataclass(frozen=True)
 class LayerJob:
     """A layer of a workload on a machine: all that its timing depends on, except when it starts.
@@ -156,9 +173,9 @@ class LayerJob:
     workload: Workload
     layer: Layer
     arch: Arch
-    stored: dram.StoredMap
+    stored: StoredMap
     mapping: Mapping
-    traffic: dram.Traffic
+    traffic: Traffic
     block: int
     kin: Hashable
 
@@ -174,21 +191,29 @@ class LayerJob:
         return self.workload.once(key, lambda: input_rows(self.layer, self.mapping.groups[group]))
 
     @cached_property
-    def weights(self) -> list[tuple[int, int]]:
-        """Of every unit, M-wide words of weight memory, in whole loads, and bytes in DRAM.
+    def program_size(self) -> int:
+        """Bytes of the layer's program: its descriptor, a mask of rows a group, an entry a pass."""
+        groups = len(self.mapping.groups)
+        masks = groups * -(-self.layer.out_shape[1] // 8)
+        return whole_beats(LAYER_BYTES + masks + groups * self.mapping.units * PASS_BYTES)
+
+    @cached_property
+    def weights(self) -> list[Weights]:
+        """What is loaded of every unit.
 
         In DRAM a word has a lane only where there is an output channel, or a tap if depthwise.
         """
         return self.workload.once(("weights", *self._key, self.arch.weight_bits), self._weights)
 
-    def _weights(self) -> list[tuple[int, int]]:
+    def _weights(self) -> list[Weights]:
         found = []
         for unit in range(self.mapping.units):
             part = self.mapping.parts[unit]
             words = weight_words(self.layer, len(part.reads), self.arch)
             lanes = self.arch.columns if self.layer.kind == "depthwise" else len(part.makes)
             written = WEIGHT_PORT_WORDS * weight_loads(words)
-            found.append((written, -(-words * lanes * self.arch.weight_bits // 8)))
+            size = whole_beats(-(-words * lanes * self.arch.weight_bits // 8))
+            found.append(Weights(written, size, whole_beats(len(part.makes) * SCALE_BYTES)))
         return found
 
     def segments(self, units: Sequence[int]) -> np.ndarray:
@@ -203,25 +228,32 @@ class LayerJob:
         """Of every unit, the same number as of those whose passes take the same time."""
         return self.mapping.kinds
 
-    def layout(self, units: Sequence[int]) -> Layout:
-        """What a round over ``units`` streams: row by row, as the first core comes to each."""
-        return self.workload.once(("layout", *self._key, tuple(units)), lambda: self._layout(units))
+    def layout(self, units: Sequence[int], kept: frozenset[int]) -> Layout:
+        """What a round over ``units`` fetches: row by row, as the first core comes to each.
 
-    def _layout(self, units: Sequence[int]) -> Layout:
-        words = self.stored.words
+        Args:
+            units: of the round.
+            kept: channel blocks of which the rows that stay were fetched before.
+        """
+        key = (units if isinstance(units, range) else tuple(units), kept)
+        rows = (self.traffic.stay.tobytes(), self.traffic.held.tobytes())
+        return self.workload.once(("layout", *self._key, *key, *rows), lambda: self._layout(units, kept))
+
+    def _layout(self, units: Sequence[int], kept: frozenset[int]) -> Layout:
+        height, blocks = self.stored.words.shape
         never = np.iinfo(np.int64).max
-        position = np.full(words.shape[0], never)
+        position = np.full(height, never)
         for group in range(len(self.mapping.groups)):
             y = self.rows(group).y
             np.minimum.at(position, y, np.arange(len(y)))
         order = np.argsort(position, kind="stable")[: np.count_nonzero(position < never)]
-        place = np.ix_(order, self.segments(units))
-        chosen = words[place].astype(np.int64)
-        ends = np.cumsum(chosen).reshape(chosen.shape)
-        index_bytes = self.stored.index_bytes * chosen.size // words.size
-        offsets = np.zeros(words.shape, np.int64)
-        offsets[place] = ends - chosen + -(-index_bytes // WORD_BYTES)
-        return Layout(offsets, int(ends[-1, -1]) * WORD_BYTES + index_bytes)
+        segments = self.segments(units)
+        there = self.traffic.held[order, None] | (
+            self.traffic.stay[order, None] & np.isin(segments, list(kept))
+        )
+        numbers = (order[:, None] * blocks + segments)[~there]
+        beats = self.stored.beats.ravel()[numbers]
+        return Layout(numbers, np.cumsum(beats) - beats, int(beats.sum()))
 
     def time(self, unit: int, group: int, stream: Stream | None) -> PassTiming:
         """Time the pass of a unit over a row group; ``stream`` None: its map is on chip.
@@ -233,31 +265,23 @@ class LayerJob:
         key = (*self._key, self.alike[unit], group, arch.run_max, arch.fifo_depth)
         if stream is None:
             return once(("time", *key), lambda: self._time(unit, group, None))
-        timing, deadlines = once(("deadlines", *key), lambda: self._deadlines(unit, group))
-        bursts, due, first = once(
-            ("due", *key, stream.layout), lambda: self._due(unit, group, stream.layout, deadlines)
-        )
-        late = stream.arrivals(bursts) - due
-        delay = max(0, int(late[:first].max()))
+        timing, segments, beats, due = once(("due", *key), lambda: self._due(unit, group))
+        late = stream.arrivals(segments, beats) - due
+        delay = max(0, int(late[0]))  # the words of the first symbol are in one beat
         return timing.delayed(delay) if late.max() <= delay else self._time(unit, group, stream)
 
-    def _deadlines(self, unit: int, group: int) -> tuple[PassTiming, np.ndarray]:
-        words = self.stored.words[np.ix_(self.rows(group).y, self.segments([unit]))]
-        deadlines = np.empty(words.sum(dtype=np.int64), np.int64)
-        return self._time(unit, group, None, deadlines=deadlines), deadlines
-
-    def _due(
-        self, unit: int, group: int, layout: Layout, deadlines: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, int]:
-        """The bursts of a pass, when each is due, and how many of them its first symbol needs."""
+    def _due(self, unit: int, group: int) -> tuple[PassTiming, np.ndarray, np.ndarray, np.ndarray]:
+        """The pass on chip; of each beat that it reads the segment, the number in it, and when it is due."""
         place = np.ix_(self.rows(group).y, self.segments([unit]))
         words = self.stored.words[place].ravel()
-        before = np.cumsum(words) - words
-        positions = np.repeat(layout.offsets[place].ravel() - before, words) + np.arange(len(deadlines))
-        bursts = positions * WORD_BYTES // BURST_BYTES
-        changes = np.flatnonzero(np.diff(bursts, prepend=-1))
-        first = 1 + int(words[0] > 1 and bursts[1] != bursts[0])
-        return bursts[changes], np.minimum.reduceat(deadlines, changes), first
+        deadlines = np.empty(words.sum(dtype=np.int64), np.int64)
+        timing = self._time(unit, group, None, deadlines=deadlines)
+        beats = self.stored.beats[place].ravel()
+        numbers = np.arange(self.stored.words.size).reshape(self.stored.words.shape)[place].ravel()
+        beat = np.arange(beats.sum()) - np.repeat(np.cumsum(beats) - beats, beats)
+        first_word = np.repeat(np.cumsum(words) - words, beats) + beat * (BEAT_BYTES // WORD_BYTES)
+        due = np.minimum.reduceat(deadlines, first_word)
+        return timing, np.repeat(numbers, beats), beat, due
 
     def events(self, unit: int, group: int, stream: Stream | None) -> np.ndarray:
         """Every symbol of a pass, from its first cycle: int64 (symbols, 4), passes.EVENT_FIELDS."""

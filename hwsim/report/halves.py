@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwsim.machine.result import Result
+from hwsim.machine.runs import DRAM_KINDS
 from hwsim.report import text
 from hwsim.report.tables import Column
+from hwsim.report.traffic import KINDS, TITLES
 
 NAMES = {
     (False, False): "neither: the dense baseline",
@@ -16,16 +18,17 @@ NAMES = {
     (True, True): "both",
 }
 KEYS = (
-    *("cycles", "speedup", "dram_weights", "dram_maps_in", "dram_maps_out", "dram_maps", "dram_bytes"),
+    *("cycles", "speedup", *(f"dram_{kind}" for kind in DRAM_KINDS), "dram_maps", "dram_bytes"),
     *("maps_saved", "dram_saved", "energy_uj", "energy_ratio", "register_energy_ratio"),
 )
 HALVES_COLUMNS = (
     Column("what", "machine", "which of its two flags are on", text.label, 9),
     Column("cycles", "cycles", "of an image", text.whole, 8),
     Column("speedup", "speedup", "cycles of the dense baseline / cycles", text.factor, 8),
-    Column("dram_weights", "weights", "bytes over DRAM, an image", text.size, 4),
-    Column("dram_maps_in", "maps in", "bytes over DRAM, an image", text.size, 5),
-    Column("dram_maps_out", "maps out", "bytes over DRAM, an image", text.size, 5),
+    *(
+        Column(f"dram_{kind}", TITLES[kind], f"{KINDS[kind]}: bytes over DRAM, an image", text.size, place)
+        for kind, place in {**dict.fromkeys(DRAM_KINDS, 1), "weights": 4, "maps_in": 5, "maps_out": 5}.items()
+    ),
     Column("dram_bytes", "all DRAM", "bytes over DRAM, an image", text.size, 6),
     Column("dram_saved", "saved", "part of the baseline's bytes that does not move", text.percent, 6),
     Column("energy_uj", "energy", "of an image", text.energy, 7),

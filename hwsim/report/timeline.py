@@ -12,6 +12,7 @@ from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.machine.lanes import pass_lanes
 from hwsim.machine.marks import marks_of
+from hwsim.machine.runs import DRAM_KINDS
 from hwsim.machine.schedule import LayerSpan, Transfer, schedule
 from hwsim.machine.simulation import check_widths
 from hwsim.machine.workload import Workload
@@ -20,7 +21,6 @@ from hwsim.trace.provenance import left_out
 if TYPE_CHECKING:
     from hwsim.trace import Trace
 
-KINDS = ("weights", "maps_in", "maps_out")
 CORES = 4  # shown, of those that work
 
 
@@ -92,7 +92,7 @@ class Timeline:
         start, end: of the layer, in cycles since the image began.
         cores: a few of them, those that are through first and last among them.
         working: how many cores take part.
-        dram: of every kind of transfer, the channel's work for this layer.
+        dram: of every kind of transfer that the layer has, the channel's work for it.
         others: the channel's work for other layers.
     """
 
@@ -132,7 +132,11 @@ def timeline(trace: Trace, arch: Arch, image: int, layer: str) -> Timeline:
         end=span.end,
         cores=tuple(_lanes(span, core) for core in _spread(span, working)),
         working=len(working),
-        dram={kind: _channel(t for t in own if t.kind == kind) for kind in KINDS},
+        dram={
+            kind: _channel(t for t in own if t.kind == kind)
+            for kind in DRAM_KINDS
+            if any(t.kind == kind for t in own)
+        },
         others=_channel(t for t in plan.transfers if t.layer != layer),
     )
 

@@ -1,4 +1,4 @@
-"""What the code saves: weights, maps in and maps out over the DRAM channel, dense and with maps in SEG."""
+"""What the code saves: bytes over the DRAM channel by kind, dense and with maps in SEG."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from hwsim.report.tables import Column
 
 KINDS = {
     "weights": "weights",
-    "maps_in": "maps fetched, index included",
-    "maps_out": "maps written, index included",
+    "scales": "bias and multiplier of the channels",
+    "programs": "descriptors of layers and passes",
+    "index": "index entries of maps, fetched and written",
+    "maps_in": "maps fetched",
+    "maps_out": "maps written that lie behind no pool",
+    "pooled": "maps written that lie behind a pool",
+    "residuals": "maps fetched once more, to be added",
     "bytes": "all of it",
 }
-TITLES = {"weights": "weights", "maps_in": "maps in", "maps_out": "maps out", "bytes": "all"}
+TITLES = {kind: kind.replace("_", " ") for kind in KINDS} | {"bytes": "all"}
+
+_FIRST = ("weights", "maps_in", "maps_out", "bytes")  # kept where a screen is narrow
 
 # One row a layer; the baseline's beside the machine's.
 LAYER_TRAFFIC_COLUMNS = (
@@ -34,7 +41,10 @@ LAYER_TRAFFIC_COLUMNS = (
 # One row a machine, in words: for all layers together.
 TRAFFIC_COLUMNS = (
     Column("what", "DRAM bytes of an image", "which machine", text.label, 9),
-    *(Column(kind, TITLES[kind], meaning, str, 8) for kind, meaning in KINDS.items()),
+    *(
+        Column(kind, TITLES[kind], meaning, str, 8 if kind in _FIRST else 3)
+        for kind, meaning in KINDS.items()
+    ),
 )
 
 

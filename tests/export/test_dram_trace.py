@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise, product
 from math import ceil
 
@@ -14,7 +15,7 @@ from random_networks import MemoryTrace, chains, machines
 from hwsim.arch import Arch
 from hwsim.errors import ExportError, TraceError
 from hwsim.export import write_dramsim3, write_ramulator2
-from hwsim.export.dram_trace import requests
+from hwsim.export.dram_trace import place, requests
 from hwsim.layer import Layer
 from hwsim.machine.schedule import schedule
 from hwsim.machine.simulation import simulate
@@ -43,31 +44,38 @@ def dramsim3(path) -> list[tuple[bool, int, int]]:
 
 
 def clocked(plan, arch) -> list[tuple[int, bool]]:
-    """(cycle, write) of every burst: one channel, ticked; reads as scheduled, writes when no read is on."""
-    reads = [transfer for transfer in plan.transfers if transfer.kind != "maps_out"]
-    queue = []  # of write work, one entry a cycle: (ready, bursts that begin in it)
+    """(cycle, write) of every beat: one channel, ticked; reads as scheduled, writes when no read is on."""
+
+    def begun(cycle: int, size: int) -> int:
+        """Beats of a transfer of whose bytes the first moves in a cycle of its work."""
+        moved = Fraction(arch.bytes_per_cycle * arch.dram_efficiency, 100)
+        return sum(moved * cycle <= byte < moved * (cycle + 1) for byte in range(0, size, 32))
+
+    scales = {(read.layer, read.part): read.size for read in plan.transfers if read.kind == "scales"}
+    reads = []  # (begin, end, size); scales and weights of a unit are one
+    for read in plan.transfers:
+        if not read.write and read.kind != "scales":
+            ahead = scales[read.layer, read.part] if read.kind == "weights" else 0
+            reads.append((read.begin, read.end, ahead + read.size))
+    queue = []  # of write work, one entry a cycle: (ready, beats that begin in it)
     for write in plan.transfers:
-        if write.kind != "maps_out":
+        if not write.write:
             continue
         (span,) = [span for span in plan.layers if span.job.layer.name == write.layer]
         drained = sorted(run.begin + int(cycle) for run in span.passes for cycle in run.timing.drained)
-        bursts = ceil(write.size / 64)
-        cycles = ceil(bursts * 64 / arch.bytes_per_cycle)
+        if write.kind == "index":
+            drained = drained[-1:]
+        cycles = ceil(Fraction(write.size * 100, arch.bytes_per_cycle * arch.dram_efficiency))
         for cycle in range(cycles):
             part = next(k for k in range(len(drained)) if (k + 1) * cycles // len(drained) > cycle)
-            first_byte = cycle * arch.bytes_per_cycle
-            began = [b for b in range(bursts) if first_byte <= b * 64 < first_byte + arch.bytes_per_cycle]
-            queue.append((drained[part], len(began)))
+            queue.append((drained[part], begun(cycle, write.size)))
     found, now = [], 0
     last = max(transfer.end for transfer in plan.transfers)
     while now <= last:
-        on = [read for read in reads if read.begin <= now < read.end]
+        on = [(now - begin, size) for begin, end, size in reads if begin <= now < end]
         assert len(on) <= 1
         if on:
-            first_byte = (now - on[0].begin) * arch.bytes_per_cycle
-            bursts = range(ceil(on[0].size / 64))
-            began = [b for b in bursts if first_byte <= b * 64 < first_byte + arch.bytes_per_cycle]
-            found += [(now, False)] * len(began)
+            found += [(now, False)] * begun(*on[0])
         elif queue and queue[0][0] <= now:
             found += [(now, True)] * queue.pop(0)[1]
         now += 1
@@ -76,21 +84,37 @@ def clocked(plan, arch) -> list[tuple[int, bool]]:
 
 
 def test_bursts_take_their_turn_as_on_the_clocked_channel(case, tmp_path):
+    """A request is made with a beat; a beat in the burst of the one before it makes none."""
     write_dramsim3(case, case.arch, tmp_path / "t")
     plan = schedule(Workload(case, 0).jobs(case.arch), case.arch)
-    expected = clocked(plan, case.arch)
-    assert [(cycle, write) for write, _, cycle in dramsim3(tmp_path / "t")] == expected
+    beats = clocked(plan, case.arch)
+    found = Counter((cycle, write) for write, _, cycle in dramsim3(tmp_path / "t"))
+    assert not found - Counter(beats)
+    jobs = {span.job.layer.name: span.job for span in plan.layers}
+    for write in (False, True):
+        transfers = [transfer for transfer in plan.transfers if transfer.write == write]
+        joined = sum(
+            byte // 64 == before // 64
+            for transfer in transfers
+            for before, byte in pairwise(place(transfer, jobs)[1].tolist())
+        )
+        made = sum(times for (_, is_write), times in found.items() if is_write == write)
+        assert made == sum(is_write == write for _, is_write in beats) - joined
 
 
-def test_bursts_hold_the_bytes_of_the_result(case, tmp_path):
+def test_bursts_hold_the_beats_of_the_result(case, tmp_path):
     write_ramulator2(case, case.arch, tmp_path / "t")
     found = ramulator2(tmp_path / "t")
     plan = schedule(Workload(case, 0).jobs(case.arch), case.arch)
     runs = simulate(case, case.arch).runs("skipping")
-    for kinds, write in ((("weights", "maps_in"), False), (("maps_out",), True)):
-        sizes = [transfer.size for transfer in plan.transfers if transfer.kind in kinds]
-        assert sum(sizes) == sum(run.dram[kind] for run in runs for kind in kinds)
-        assert sum(is_write == write for is_write, _ in found) == sum(ceil(size / 64) for size in sizes)
+    sizes = Counter()
+    for transfer in plan.transfers:
+        assert transfer.size % 32 == 0
+        sizes[transfer.write] += transfer.size
+    assert sum(sizes.values()) == sum(sum(run.dram.values()) for run in runs)
+    for write in (False, True):
+        requests = sum(is_write == write for is_write, _ in found)
+        assert sizes[write] <= 64 * requests <= 2 * sizes[write]
 
 
 def test_both_formats_have_the_same_requests(case, tmp_path):
@@ -139,38 +163,44 @@ def test_what_is_read_was_written_before_and_what_fits_is_read_once(trace, arch,
 
 
 def assert_sound(trace: MemoryTrace, arch: Arch) -> None:
-    """No burst is read before it is written, none that is on chip, nothing lies in two places."""
+    """No beat is read before it is written, none that is on chip, nothing lies in two places."""
     plan = schedule(Workload(trace, 0).jobs(arch), arch)
     found = requests(plan, arch)
     spans = sorted((first, first + size) for first, size in found.regions.values())
     assert all(end <= first for (_, end), (first, _) in pairwise(spans))
     burst_reads: Counter[int] = Counter()
-    written: dict[int, int] = {}
+    written: dict[int, int] = {}  # burst -> cycle of the last write to it
+    made = {f"{what} {layer.output}" for layer in trace.layers for what in ("map", "index of")}
     for cycle, address, write in zip(found.cycles, found.addresses, found.writes, strict=True):
         if write:
-            assert address not in written
             written[address] = cycle
         else:
             burst_reads[address] += 1
-            made = [f"map {layer.output}" for layer in trace.layers]
             (region,) = (name for name, (at, size) in found.regions.items() if at <= address < at + size)
             assert region not in made or written.get(address, cycle) < cycle
+    jobs = {span.job.layer.name: span.job for span in plan.layers}
+    beats: dict[bool, Counter] = {False: Counter(), True: Counter()}  # by direction: (region, byte) -> times
+    for transfer in plan.transfers:
+        region, offsets = place(transfer, jobs)
+        beats[transfer.write].update((region, int(offset)) for offset in offsets)
+    assert set(beats[True].values()) <= {1}
+    assert all(beat in beats[True] for beat in beats[False] if beat[0] in made)
     for span in plan.layers:
         job, rounds = span.job, len(span.job.mapping.rounds)
-        first, size = found.regions.get(f"map {job.layer.input}", (0, 0))
-        reads = [burst_reads[address] for address in range(first, first + size, 64)]
-        rows = {y for group in range(len(job.mapping.groups)) for y in job.rows(group).y.tolist()}
-        whole = 8 * int(job.stored.words[sorted(rows)].sum())
-        whole += 4 * len(rows) * job.stored.words.shape[1] if arch.compress else 0
-        if job.traffic.resident or job.layer.kind == "depthwise":
-            assert span.dram["maps_in"] in (0, whole)
-            # Where one round ends and the next begins, both read the burst.
-            assert sum(n - 1 for n in reads if n > 1) <= rounds - 1
+        times = [n for (region, _), n in beats[False].items() if region == f"map {job.layer.input}"]
+        rows = sorted({y for group in range(len(job.mapping.groups)) for y in job.rows(group).y.tolist()})
+        stay, held = job.traffic.stay, job.traffic.held
+        row_bytes = 32 * (-(-job.stored.words // 4)).sum(axis=1)
+        once = sum(row_bytes[y] for y in rows if not held[y])
+        passing = sum(row_bytes[y] for y in rows if not held[y] and not stay[y])
+        if job.layer.kind == "depthwise" or not passing:
+            assert span.dram["maps_in"] == once
+            assert set(times) <= {1}
         elif job.layer.groups > 1:  # a round reads the groups of its units alone, and all of them are read
-            assert whole <= span.dram["maps_in"] <= rounds * whole
+            assert once <= span.dram["maps_in"] <= once + (rounds - 1) * passing
         else:
-            assert span.dram["maps_in"] == rounds * whole
-            assert set(reads) <= {0, rounds}
+            assert span.dram["maps_in"] == once + (rounds - 1) * passing
+            assert set(times) <= {1, rounds}
 
 
 @pytest.mark.parametrize("cores", range(1, 21))
@@ -184,7 +214,7 @@ def test_a_depthwise_map_is_fetched_once_whatever_the_number_of_cores(cores):
         two, alone = (MemoryTrace(layers, values, 0, 8) for layers in ((point, layer), (layer,)))
         assert_sound(two, arch)
         (span,) = schedule(Workload(alone, 0).jobs(arch), arch).layers
-        assert span.dram["maps_in"] == span.job.stored.bytes
+        assert span.dram["maps_in"] == 32 * span.job.stored.beats.sum()
 
 
 def in_region(found, name, requests, write):
@@ -200,8 +230,12 @@ def test_rounds_of_a_depthwise_layer_read_one_part_of_the_map_after_the_other(on
     (span,) = schedule(Workload(case, 0).jobs(case.arch), case.arch).layers
     assert len(span.job.mapping.rounds) == 4
     read = in_region(found, "map m0", ramulator2(tmp_path / "t"), False)
-    assert len(set(read)) == ceil(span.dram["maps_in"] / 64)
-    assert read == sorted(read)
+    places = found.regions["map m0"][1] // 64
+    assert set(read) <= {found.regions["map m0"][0] + 64 * burst for burst in range(places)}
+    # Blocks of two channels lie side by side in a row; each round reads its own, row by row.
+    by_round = [read[first : first + 6] for first in range(0, len(read), 6)]
+    assert len(read) == 24
+    assert all(part == sorted(part) for part in by_round)
 
 
 def test_layers_that_make_a_map_together_write_their_parts_one_after_the_other(one_case, tmp_path):
@@ -217,8 +251,10 @@ def test_layers_that_make_a_map_together_write_their_parts_one_after_the_other(o
     case = replace(one_case, layers=(*halves, last), values=values, arch=Arch(map_buffer=0))
     found = write_ramulator2(case, case.arch, tmp_path / "t")
     written = in_region(found, "map m1", ramulator2(tmp_path / "t"), True)
+    # Sixteen channels make one segment a row, complete when the last of them is: the second layer writes it.
     sizes = [span.dram["maps_out"] for span in schedule(Workload(case, 0).jobs(case.arch), case.arch).layers]
-    assert len(set(written)) == sum(ceil(size / 64) for size in sizes[:2])
+    assert sizes[0] == 0
+    assert sizes[1] > 0
     assert written == sorted(written)
 
 
@@ -229,11 +265,16 @@ def test_a_units_weights_lie_at_its_number_and_are_loaded_once(cases, tmp_path):
         plan = schedule(Workload(case, 0).jobs(case.arch), case.arch)
         for span in plan.layers:
             first, size = found.regions[f"weights of {span.job.layer.name}"]
-            sizes = [ceil(span.job.weights[unit][1] / 64) * 64 for unit in range(span.job.mapping.units)]
-            assert size == (len(sizes) - 1) * sizes[0] + sizes[-1]
+            weights, parts = span.job.weights, span.job.mapping.parts
+            sizes = [
+                weights[unit].size + 32 * ceil(6 * len(part.makes) / 32) for unit, part in enumerate(parts)
+            ]
+            assert size == (len(sizes) - 1) * max(sizes) + sizes[-1]
+            taken = Counter()  # bursts of each unit: where one ends and the next begins, both load it
             for unit, unit_size in enumerate(sizes):
-                here = first + unit * sizes[0]
-                assert {loads[here + byte] for byte in range(0, unit_size, 64)} == {1}
+                here = first + unit * max(sizes)
+                taken.update({byte // 64 for byte in range(here, here + unit_size)})
+            assert all(1 <= loads[64 * burst] <= 2 * times for burst, times in taken.items())
 
 
 def test_what_cannot_be_written_is_told_in_one_line(one_case, tmp_path):

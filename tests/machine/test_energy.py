@@ -153,19 +153,23 @@ def test_the_events_of_a_convolution_by_hand():
         "requantize": 12,
         "weight_word": 6,  # 3 taps in each pass
         "weight_load": 4,  # a load of a pass is two words, one of them filled up
-        "map_word": 4 + 3 + 3 + 3,  # read by the passes; fetched: 2 words and an index of 8 bytes; made; left
+        # Read by the passes; fetched, in beats of 4 words: 2 segments and their index; made: a word for each
+        # row and output block; left, a beat for each.
+        "map_word": 4 + 3 * 4 + 4 + 4 * 4,
         "symbol": 8,  # a pass: 5, the zero behind it, 7, 9
         "encoded": 12,
-        "dram_byte": 3 + 24 + 24,  # weights, map, output of 12 values of 16 bits
+        # In beats: weights and scales of two blocks; a program of 64 bytes, one of rows and 2 x 8; the map
+        # and its index; the output.
+        "dram_byte": 32 * (2 + 2 + 3 + 3 + 4),
     }
     assert dense.events == {
         **skipping.events,
         "mac": 12,
         "accumulator": 12,
         "weight_word": 8,
-        "map_word": 4 + 2 + 3 + 3,  # no index
+        "map_word": 4 + 2 * 4 + 4 + 4 * 4,  # no index
         "symbol": 8,
-        "dram_byte": 3 + 16 + 24,
+        "dram_byte": 32 * (2 + 2 + 3 + 2 + 4),
     }
 
 
@@ -179,8 +183,8 @@ def test_the_energy_of_a_convolution_by_hand():
         "weights": 6 * 5 + 4 * 6,
         "decode": 8 * 8,
         "encode": 12 * 9,
-        "map_buffer": 13 * 7,
-        "dram": 51 * 10,
+        "map_buffer": 36 * 7,
+        "dram": 32 * 14 * 10,
     }
     assert dense.energy_pj["mac"] + dense.energy_pj["accumulators"] == 12 + 12 * 2 + 12 * 3 + 12 * 4
     # In registers: 12 sums of 0.5 and 12 values of 4, instead of 12 of 2, 12 of 3 and 12 of 4.
@@ -210,7 +214,7 @@ def test_a_load_that_cores_share_is_written_into_the_memory_of_each():
     layer = Layer("conv", "conv", "m0", (1, 8, 1), (1, 8, 1))
     trace = MemoryTrace((layer,), {"m0": np.ones((1, 1, 8, 1), np.uint16)}, 3, 8)
     run = simulate(trace, Arch(cores=4, columns=2)).runs("skipping")[0]
-    assert (run.row_groups, run.dram["weights"], run.events["weight_load"]) == (4, 1, 4 * 2)
+    assert (run.row_groups, run.dram["weights"], run.events["weight_load"]) == (4, 32, 4 * 2)
 
 
 def test_a_map_that_stays_on_chip_is_written_into_the_buffer_and_read_from_it():
@@ -222,8 +226,8 @@ def test_a_map_that_stays_on_chip_is_written_into_the_buffer_and_read_from_it():
     result = simulate(MemoryTrace(layers, values, 7, 16), Arch(cores=1))
     one, two = result.runs("dense")
     assert (one.dram["maps_out"], two.dram["maps_in"]) == (0, 0)
-    # Of 4 values of 16 bits, one word: fetched, read, made; read, made and sent out.
-    assert (one.events["map_word"], two.events["map_word"]) == (3, 3)
+    # Of 4 values of 16 bits, one word: fetched in a beat of 4, read, made; read, made and sent out in a beat.
+    assert (one.events["map_word"], two.events["map_word"]) == (4 + 1 + 1, 1 + 1 + 4)
 
 
 def test_what_else_a_run_says_of_its_layer_by_hand():

@@ -12,6 +12,7 @@ from random_networks import chains, machines
 
 import hwsim
 from hwsim.machine.result import Result
+from hwsim.machine.runs import DRAM_KINDS
 from hwsim.machine.summary import ROWS
 from hwsim.report.contents import Report, to_json
 from hwsim.report.write import write_report
@@ -51,8 +52,9 @@ def test_a_result_is_a_few_lines(result):
     for name, key in (("bytes", "dram_bytes"), ("dense", "dense_dram_bytes")):
         assert name in lines[2]
         assert f"{row[key]:,.0f}" in lines[2]
-    for name, key in (("weights", "weights"), ("maps in", "maps_in"), ("maps out", "maps_out")):
+    for name, key in (("weights", "weights"), ("maps", "maps")):
         assert f"{name} {row[f'dram_{key}']:,.0f}" in lines[2]
+    assert f"scales and programs {row['dram_scales'] + row['dram_programs']:,.0f}" in lines[2]
     assert f"{row['register_energy_uj']:,.2f}" in lines[3]
 
 
@@ -149,7 +151,7 @@ RUN = ("layers", 0, "skipping")
 @pytest.mark.parametrize(
     ("path", "to", "words"),
     [
-        (("schema",), 1, "schema 1, this version reads 2"),
+        (("schema",), 1, "schema 1, this version reads 3"),
         (("schema",), None, "schema None"),
         (("layers",), [], "no image or no layer"),
         (("images",), [], "no image or no layer"),
@@ -217,7 +219,7 @@ def test_pandas_gets_a_row_a_layer_with_the_bytes_by_kind(result):
     assert list(table.index) == ["conv", "fc"]
     assert table.index.name == "layer"
     for row in result.per_layer():
-        for kind in ("weights", "maps_in", "maps_out"):
+        for kind in DRAM_KINDS:
             assert table.loc[row["layer"], f"dram_{kind}"] == row[f"dram_{kind}"]
             assert table.loc[row["layer"], f"dense_dram_{kind}"] == row[f"dense_dram_{kind}"]
     assert set(table.columns) == set(result.overall()) - {"layer"}

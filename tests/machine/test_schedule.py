@@ -5,6 +5,7 @@ from random_networks import MemoryTrace
 
 from hwsim.arch import Arch
 from hwsim.layer import Layer
+from hwsim.machine.runs import DRAM_KINDS
 from hwsim.machine.schedule import schedule
 from hwsim.machine.workload import Workload
 
@@ -13,8 +14,9 @@ LAYERS = (
     Layer("two", "conv", "m1", (3, 2, 2), (1, 2, 2)),
 )
 VALUES = {"m0": np.full((1, 1, 2, 2), 3, np.uint16), "m1": np.full((1, 3, 2, 2), 5, np.uint16)}
-# A burst of 64 bytes takes 4 cycles of the channel, and 20 more until it is there.
+# A beat of 32 bytes takes 2 cycles of the channel, and 20 more until it is there.
 ARCH = Arch(cores=1, columns=2, bytes_per_cycle=16, dram_latency=20)
+NONE = dict.fromkeys(DRAM_KINDS, 0)
 
 
 def planned(arch: Arch):
@@ -23,28 +25,36 @@ def planned(arch: Arch):
 
 def test_reads_stand_in_their_order_and_take_the_channel_one_after_the_other():
     plan = planned(ARCH)
-    reads = [read for read in plan.transfers if read.kind != "maps_out"]
-    # Output blocks of 2 filters and of 1, a byte each; a map of 2 segments, each a word and 4 bytes of index.
+    reads = [read for read in plan.transfers if not read.write]
+    # A program of 64 bytes, a byte of rows and two passes of 8, or one. Output blocks of 2 filters and of 1,
+    # a byte each, their scales of 6; a map of 2 segments, each a word, and its index.
     assert [(read.kind, read.layer, read.size, read.begin, read.end) for read in reads] == [
-        ("weights", "one", 2, 0, 4),
-        ("maps_in", "one", 24, 4, 8),
-        ("weights", "one", 1, 8, 12),
-        ("weights", "two", 3, 12, 16),
+        ("programs", "one", 96, 0, 6),
+        ("programs", "two", 96, 6, 12),
+        ("scales", "one", 32, 26, 28),  # when the program is there
+        ("weights", "one", 32, 26, 30),
+        ("index", "one", 32, 30, 32),
+        ("maps_in", "one", 64, 32, 36),
+        ("scales", "one", 32, 36, 38),
+        ("weights", "one", 32, 36, 40),
+        ("scales", "two", 32, 40, 42),
+        ("weights", "two", 32, 40, 44),
     ]
-    assert [read.map for read in reads] == [None, "m0", None, None]
+    assert [read.map for read in reads] == [None, None, None, None, "m0", "m0", None, None, None, None]
     one, two = plan.layers
-    assert one.passes[0].begin == 4 + 20 + 2  # when its weights are there and in; its map comes as it runs
-    assert one.dram == {"weights": 3, "maps_in": 24, "maps_out": 0}
-    assert two.dram == {"weights": 3, "maps_in": 0, "maps_out": 8}
+    assert one.passes[0].begin == 30 + 20 + 2  # when its weights are there and in; its map comes as it runs
+    assert one.dram == NONE | {"weights": 64, "scales": 64, "programs": 96, "index": 32, "maps_in": 64}
+    assert two.dram == NONE | {"weights": 32, "scales": 32, "programs": 96, "maps_out": 64}
 
 
 def test_a_write_follows_the_rows_that_leave_and_ends_the_image():
     plan = planned(ARCH)
-    (write,) = [transfer for transfer in plan.transfers if transfer.kind == "maps_out"]
+    (write,) = [transfer for transfer in plan.transfers if transfer.write]
     (last,) = plan.layers[1].passes
     first_row, second_row = last.begin + last.timing.drained
-    # A burst of four cycles on the channel, two of them for each of two rows.
-    assert (write.layer, write.map, write.size, write.begin) == ("two", None, 8, first_row)
+    # Two beats of two cycles on the channel, one for each of two rows.
+    assert (write.kind, write.layer, write.map, write.size) == ("maps_out", "two", None, 64)
+    assert write.begin == first_row
     assert write.end == max(first_row + 2, second_row) + 2
     assert plan.layers[1].end == max(last.begin + last.timing.cycles, write.end)
 
@@ -52,8 +62,33 @@ def test_a_write_follows_the_rows_that_leave_and_ends_the_image():
 def test_maps_that_do_not_fit_are_written_and_fetched_after_the_last_of_them_is_written():
     plan = planned(ARCH.replace(map_buffer=0))
     one, two = plan.layers
-    assert one.dram == {"weights": 3, "maps_in": 2 * 24, "maps_out": two.dram["maps_in"]}
-    written = [transfer for transfer in plan.transfers if transfer.kind == "maps_out"]
-    assert [(write.layer, write.size) for write in written] == [("one", one.dram["maps_out"]), ("two", 8)]
-    (fetch,) = [read for read in plan.transfers if (read.kind, read.layer) == ("maps_in", "two")]
-    assert fetch.begin >= max(one.end, written[0].end)
+    # Each round fetches the map; the index is fetched once. It is written behind the map that is made.
+    assert one.dram == NONE | {
+        "weights": 64, "scales": 64, "programs": 96, "index": 64, "maps_in": 2 * 64, "maps_out": 2 * 64,
+    }  # fmt: skip
+    written = [transfer for transfer in plan.transfers if transfer.write]
+    assert [(write.kind, write.layer, write.size) for write in written] == [
+        ("maps_out", "one", 128),
+        ("index", "one", 32),
+        ("maps_out", "two", 64),
+    ]
+    assert two.dram["maps_in"] == one.dram["maps_out"]
+    index, fetch = [read for read in plan.transfers if read.map == "m1" and not read.write]
+    assert (index.kind, fetch.kind) == ("index", "maps_in")
+    assert index.begin >= max(one.end, written[0].end, written[1].end)
+
+
+def test_rows_that_stay_are_neither_written_nor_fetched_and_the_others_come_every_round():
+    # A row of m0 takes a place of 32 bytes, one of m1 two, each index a beat. Half a buffer of 85 bytes has
+    # room for a row of m0 beside index and ring of 21; one of 150 for all of m0, and for a row of m1 beside
+    # index and ring of 37.
+    for half, fetched, written, parts in (
+        (85, 64 + 32, 128, [[0, 1], [0], [0, 1, 2, 3]]),
+        (150, 64, 64, [[0, 1], [0, 1]]),
+    ):
+        plan = planned(ARCH.replace(map_buffer=2 * half))
+        one, two = plan.layers
+        assert one.dram["maps_in"] == fetched
+        assert one.dram["maps_out"] == two.dram["maps_in"] == written
+        fetches = [read for read in plan.transfers if read.kind == "maps_in"]
+        assert [fetch.part.tolist() for fetch in fetches] == parts

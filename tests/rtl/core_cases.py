@@ -12,7 +12,7 @@ from hwsim.codec.seg_lengths import code_lengths
 from hwsim.codec.segments import encode_segments
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
-from hwsim.machine.passes import Layout, PassTiming, Stream, time_pass
+from hwsim.machine.passes import PassTiming, Stream, time_pass
 from hwsim.machine.rows import input_rows
 from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
 from hwsim.machine.units import Unit, block_limits, unit_weights, units_of
@@ -210,8 +210,13 @@ def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, 
     last = np.concatenate([np.arange(counts[at]) == counts[at] - 1 for at in order])
     arrival, stream = None, None
     if case.stream is not None:
-        stream = Stream(Layout(starts, int(counts.sum())), *case.stream)
-        arrival = stream.arrivals(place * 8 // 64)
+        request, latency, rate = case.stream
+        beats = -(-counts // 4)
+        before = np.cumsum(beats).reshape(beats.shape) - beats
+        stream = Stream(np.full(counts.shape, request), before, 0, latency, (rate, 1))
+        numbers = np.arange(counts.size).reshape(counts.shape)
+        words = [(numbers[at], word // 4) for at in order for word in range(counts[at])]
+        arrival = stream.arrivals(*np.array(words).T)
 
     stimulus = PassStimulus(
         geometry=geometry,

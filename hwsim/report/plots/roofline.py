@@ -66,7 +66,7 @@ def roofline(result: Result) -> Plot:
             if points:
                 x, y = zip(*points.values(), strict=True)
                 axes.scatter(x, y, s=size, color=colour, linewidth=0, zorder=3)
-        above = {name: x * result.arch.bytes_per_cycle < y for name, (x, y) in skipping.items()}
+        above = {name: x * bytes_a_cycle(result.arch) < y for name, (x, y) in skipping.items()}
         heaviest = sorted(
             (row for row in result.per_layer() if row["layer"] in skipping),
             key=lambda row: (not above[row["layer"]], -row["cycles"]),
@@ -86,8 +86,14 @@ def layer_points(result: Result, mode: Mode) -> Points:
     }
 
 
+def bytes_a_cycle(arch: Arch) -> float:
+    """What the channel moves in a cycle."""
+    moved, cycles = arch.dram_rate
+    return moved / cycles
+
+
 def _roof(axes: Axes, result: Result, points: Sequence[tuple[float, float]]) -> None:
-    peak, slope = result.arch.peak_macs, result.arch.bytes_per_cycle
+    peak, slope = result.arch.peak_macs, bytes_a_cycle(result.arch)
     knee = peak / slope
     left = min([x for x, _ in points] + [knee]) / 2
     right = max([x for x, _ in points] + [knee]) * 3
@@ -109,7 +115,7 @@ def _roof(axes: Axes, result: Result, points: Sequence[tuple[float, float]]) -> 
     ground = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 0.8}
     style: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "size": 8.5, "bbox": ground}
     axes.annotate(f"peak: {peak} MACs/cycle", (right, peak), xytext=(-2, 4), zorder=4, **style)
-    axes.annotate(f"DRAM: {slope} B/cycle", (knee, peak), xytext=(-6, 4), zorder=4, **style)
+    axes.annotate(f"DRAM: {slope:g} B/cycle", (knee, peak), xytext=(-6, 4), zorder=4, **style)
 
 
 def _name_points(axes: Axes, named: Points, others: Points, names: Sequence[str], arch: Arch) -> None:
@@ -122,12 +128,12 @@ def _name_points(axes: Axes, named: Points, others: Points, names: Sequence[str]
     ]
     edge, roof = axes.transData.transform((axes.get_xlim()[1], arch.peak_macs)) * to_points
     taken.append((0, roof - 1, edge, roof + 14))  # the roof and what is written on it
-    knee, floor = arch.peak_macs / arch.bytes_per_cycle, axes.get_ylim()[0] / arch.bytes_per_cycle
+    rate = bytes_a_cycle(arch)
+    knee, floor = arch.peak_macs / rate, axes.get_ylim()[0] / rate
     slope = np.geomspace(floor, knee, _SLOPE_BOXES)
     taken += [
         (x - 2, y - 4, x + 2, y + 4)
-        for x, y in axes.transData.transform(np.column_stack([slope, slope * arch.bytes_per_cycle]))
-        * to_points
+        for x, y in axes.transData.transform(np.column_stack([slope, slope * rate])) * to_points
     ]
     left = len(taken) + _MOST_NAMES
     for name in names:

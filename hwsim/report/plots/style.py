@@ -43,7 +43,16 @@ COMPONENT_COLOURS = {
     "map_buffer": GREEN,
     "dram": VERMILLION,
 }
-DRAM_COLOURS = {"weights": PURPLE, "maps_in": GREEN, "maps_out": SKY}
+DRAM_COLOURS = {
+    "weights": PURPLE,
+    "scales": VERMILLION,
+    "programs": GREY,
+    "index": YELLOW,
+    "maps_in": GREEN,
+    "maps_out": SKY,
+    "pooled": BLUE,
+    "residuals": ORANGE,
+}
 # An order of levels, low to high: lightness rises, and both ends stand out on white and on black.
 _RAMP = ("#4b62d6", "#9a4fd0", "#dc4f8d", "#ef7b4a", "#eeb121")
 

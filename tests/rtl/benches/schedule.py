@@ -73,16 +73,18 @@ def pass_of(trace: MemoryTrace, span: LayerSpan, run: PassRun, blocks: dict[str,
 def arrivals(span: LayerSpan, run: PassRun) -> list[int]:
     """Cycles of the schedule from which the words of a pass are there."""
     job = span.job
-    places = [
-        place + word
+    if run.stream is None:
+        segments = np.ix_(job.rows(run.group).y, job.segments([run.unit]))
+        return [run.begin] * int(job.stored.words[segments].sum())
+    blocks = job.stored.words.shape[1]
+    words = [
+        (y * blocks + block, word // 4)
         for y in job.rows(run.group).y
         for block in job.segments([run.unit])
-        for place in [run.stream.layout.offsets[y, block] if run.stream else 0]
         for word in range(job.stored.words[y, block])
     ]
-    if run.stream is None:
-        return [run.begin] * len(places)
-    return (run.begin + run.stream.arrivals(np.array(places) * 8 // 64)).tolist()
+    segments, beats = np.array(words).T
+    return (run.begin + run.stream.arrivals(segments, beats)).tolist()
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")  # 100,000 cycles

@@ -20,7 +20,7 @@ def test_one_core_is_aborted_beside_one_that_works():
 
 
 @pytest.mark.parametrize(
-    ("rate", "latency", "busy"), [(64, 20, ["port"]), (7, 0, ["port", "other"]), (2, 90, ["other"])]
+    ("rate", "latency", "busy"), [(64, 20, ["port"]), (10, 0, ["port", "other"]), (2, 90, ["other"])]
 )
 def test_whole_layers_take_the_cycles_of_the_schedule(rate, latency, busy):
     fields = {**FIELDS, "bytes_per_cycle": rate, "dram_latency": latency}
