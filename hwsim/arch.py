@@ -13,6 +13,7 @@ from hwsim.files import read_toml
 
 WORD_BITS = 64
 WORD_BYTES = WORD_BITS // 8
+BURST_BYTES = 64  # of DRAM, and a line of the map buffer
 BEAT_BYTES = 32  # what the channel moves at once; everything that crosses it takes whole beats
 INDEX_BYTES = 4  # a segment's entry: length in words and number of non-zeros, 16 bits each
 LAYER_BYTES = 64  # of a program: the descriptor of a layer

@@ -174,7 +174,9 @@ def run_network(
         layer: Layer, mapping: LayerMapping, number: int, program: int
     ) -> tuple[dict[int, int], Counter, dict[int, int]]:
         """(unit -> weights there, bytes by kind, unit -> words) of a round."""
-        there, total, sizes = {}, Counter(), {}
+        there: dict[int, int] = {}
+        total: Counter[str] = Counter()
+        sizes: dict[int, int] = {}
         work = mapping.rounds[number]
         for unit in dict.fromkeys(unit for _, unit, _ in work):
             channels, taps = len(mapping.parts[unit].makes), layer.kernel[0] * layer.kernel[1]
@@ -288,7 +290,7 @@ def run_network(
             if name not in maps:
                 continue
             map_, own = stored[name], parts_of(name)[layer.name]
-            rows = range(len(map_.words))
+            rows = list(range(len(map_.words)))
             made_words += sum(map_.words[y][b] for y in rows for b in own)
             made_words += -(-len(rows) * len(own) // 2) if map_.coded else 0
             if len(makers[name]) == 1:
@@ -305,12 +307,12 @@ def run_network(
                     moved["index"] += index
                 complete[name] = len(channel.parts)
         if not any(name in maps for name in layer.makes):
-            channels, height, width = layer.out_shape
-            sizes = [min(arch.columns, channels - c) for c in range(0, channels, arch.columns)]
-            size = height * sum(beats(-(-n * width * arch.activation_bits // 8)) for n in sizes)
+            filters, tall, wide = layer.out_shape
+            widths = [wide * min(arch.columns, filters - c) for c in range(0, filters, arch.columns)]
+            size = tall * sum(beats(-(-n * arch.activation_bits // 8)) for n in widths)
             channel.write(size, drained)
             moved["maps_out"] += size
-            made_words += height * sum(-(-n * width * arch.activation_bits // 64) for n in sizes)
+            made_words += tall * sum(-(-n * arch.activation_bits // 64) for n in widths)
         if i + 1 == len(layers):
             end = max(end, channel.written(len(channel.parts)))
             for waits in labels:

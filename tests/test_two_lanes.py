@@ -16,8 +16,8 @@ from hwsim import open_trace
 from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.codec.seg_lengths import code_lengths
 from hwsim.layer import Kind, Layer
-from hwsim.machine.dram import store_map
 from hwsim.machine.rows import input_rows
+from hwsim.machine.storage import store_map
 from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
 from hwsim.trace.shipped import shipped_trace
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.arch import BEAT_BYTES, Arch
+from hwsim.arch import BEAT_BYTES, BURST_BYTES, Arch
 from hwsim.export.files import schedule_of, write_lines
 from hwsim.machine.dram import FreeTime, equal_parts, occupancy
 from hwsim.machine.schedule import LayerSpan, Schedule, Transfer, drained_rows
@@ -29,7 +29,6 @@ from hwsim.machine.workload import LayerJob
 if TYPE_CHECKING:
     from hwsim.trace import Trace
 
-BURST_BYTES = 64
 PAGE_BYTES = 4096
 
 

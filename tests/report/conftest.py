@@ -35,7 +35,7 @@ def layer_run(
         elements=100,
         nonzeros=nonzeros,
         causes=causes,
-        dram=dict.fromkeys(DRAM_KINDS, 0) | {"weights": 64, "maps_in": cycles, "maps_out": 8},
+        dram={**dict.fromkeys(DRAM_KINDS, 0), "weights": 64, "maps_in": cycles, "maps_out": 8},
         map_bytes=2 * nonzeros,
         events=dict.fromkeys(EVENTS, 0) | {"mac": macs},
         energy_pj={part: float(cycles * (i + 1)) for i, part in enumerate(COMPONENTS)},
