@@ -272,7 +272,7 @@ def _time(
                 if row <= finished + 1 and wait < rows_done:
                     ready = max(item_at[p, place] + latency, opens[row])
                     if wait >= 0:
-                        ready = max(ready, drain_end[wait] + 1)
+                        ready = max(ready, drain_end[wait] + 2)
                     start = min(start, max(ready, place_free))
 
         if slot <= start:
@@ -364,7 +364,7 @@ def _time(
                     continue
                 if max(item_at[p, place] + latency, opens[row]) > start:
                     continue
-                if wait >= 0 and drain_end[wait] >= start:
+                if wait >= 0 and drain_end[wait] >= start - 1:
                     continue
                 if chosen < 0 or row < item_row[chosen, taken[chosen] % depth]:
                     chosen = p
@@ -389,7 +389,7 @@ def _time(
                 drained = max(free - 1 + mac_latency, drained + 1) + drain_cycles - 1
                 drain_end[rows_done] = drained
                 rows_done += 1
-            opens[finished + 2] = max(start, opens[finished + 1]) + 1
+            opens[finished + 2] = max(start + 1, opens[finished + 1]) + 1
             finished += 1
 
     return (

@@ -161,7 +161,8 @@ def run_two_lanes(
         room = [len(lane.items) < ITEMS for lane in lanes]
         space = [len(lane.window) < WINDOW for lane in lanes]
         heads = [lane.items[0] if lane.items else None for lane in lanes]
-        rows_free = set(drained)
+        rows_free = {q for q, end in drained.items() if end < cycle - 1}
+        next_open_row = open_row + (open_row < finished)
 
         # Scatter.
         place_free = chosen is None or busy == 0
@@ -195,8 +196,7 @@ def run_two_lanes(
                     finished += 1
                 done = sorted(q for q, n in last_row.items() if before <= n < finished)
                 chosen = Chosen(item, chosen_last, cycle, done)
-        if open_row < finished:
-            open_row += 1
+        open_row = next_open_row
 
         # Drain.
         if draining is None and drain_queue and drain_queue[0][1] <= cycle:

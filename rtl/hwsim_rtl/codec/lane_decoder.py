@@ -107,6 +107,8 @@ class LaneDecoder(wiring.Component):
         start: In(1), only while not ``running``.
         credit: In(2), a symbol of lane 0, of lane 1 may be consumed in this cycle.
         symbols: Out(stream of LaneSymbol, always ready).
+        makes: Out(2), a register: the symbol of this cycle makes an item of that lane, since it has a value
+            or is the last one of its segment.
         error: Out(1), sticky, three cycles after the symbol at fault was consumed.
         running: Out(1), words or symbols of segments are to come.
     """
@@ -125,6 +127,7 @@ class LaneDecoder(wiring.Component):
                 "start": In(1),
                 "credit": In(LANES),
                 "symbols": Out(stream.Signature(LaneSymbol(arch), always_ready=True)),
+                "makes": Out(LANES),
                 "error": Out(1),
                 "running": Out(1),
             }
@@ -229,7 +232,8 @@ class LaneDecoder(wiring.Component):
         runs = config.compressed & config.skip_zeros
         value_follows, run_ends_segment, passes_bound, raw_zero = (Signal() for _ in range(4))
         run_end, value_end = Signal.like(sight.zero), Signal.like(sight.zero)
-        consumed = Signal(LaneSymbol(self._arch))
+        found = LaneSymbol(self._arch)
+        consumed = Signal(data.StructLayout({name: found[name].shape for name in ("run", "present")}))
         m.d.comb += [
             run_end.eq(Mux(sight.zero < sight.longest_end, sight.zero, sight.longest_end)),
             value_follows.eq(sight.zero <= sight.last_begin),
@@ -239,7 +243,6 @@ class LaneDecoder(wiring.Component):
             run_ends_segment.eq(sight.near & (sight.zero >= sight.bound)),
             passes_bound.eq(Mux(value_follows, sight.zero >= sight.last_but_one, sight.zero >= sight.bound)),
             windows.rest.eq(Mux(runs, sight.near & passes_bound, sight.one_left)),
-            consumed.segment_end.eq(windows.rest),
         ]
         with m.If(runs):
             m.d.comb += [
@@ -252,9 +255,11 @@ class LaneDecoder(wiring.Component):
                 consumed.present.eq(~(config.skip_zeros & raw_zero)),
             ]
 
-        symbol, details = Signal.like(consumed), Signal(Details)
+        symbol, details = Signal(found, name="symbol"), Signal(Details)
         m.d.sync += [
-            *(symbol[name].eq(consumed[name]) for name in ("run", "present", "segment_end")),
+            symbol.run.eq(consumed.run),
+            symbol.present.eq(consumed.present),
+            symbol.segment_end.eq(windows.rest),
             details.begin.eq(sight.start),
             details.end.eq(windows.end),
             details.prefix.eq(sight.rise - sight.zero),
@@ -342,10 +347,12 @@ class LaneDecoder(wiring.Component):
             end.eq(Mux(run_alone, details.begin + symbol.run, details.end)),
             number.eq(code - less),
         ]
+        makes = valid & (symbol.present | symbol.segment_end)
         m.d.sync += [
             less.eq(Mux(config.compressed, (1 << order) - 1, 0)),
             valid.eq(windows.take),
             self.symbols.valid.eq(valid),
+            self.makes.eq(Cat(makes & ~symbol.lane, makes & symbol.lane)),
             *(out[name].eq(symbol[name]) for name in ("lane", "run", "present", "segment_end")),
             code.eq(Cat(bit & (i < significant) for i, bit in enumerate(windows.taken))),
             is_zero.eq(details.is_zero),

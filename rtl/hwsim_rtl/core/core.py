@@ -1,32 +1,19 @@
 """One core: words in, words out."""
 
-from itertools import pairwise
-
-from amaranth import Cat, Module, Mux, ResetInserter, Signal
+from amaranth import Module, Mux, ResetInserter, Signal
 from amaranth.hdl import Elaboratable
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out, connect
 
 from hwsim.arch import Arch
-from hwsim.machine.descriptors import COUNT_BITS
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.codec.decoder import SegDecoder
-from hwsim_rtl.codec.encoder import SegEncoder
-from hwsim_rtl.codec.symbol import OutputValue
-from hwsim_rtl.core.adder_tree import AdderTree
-from hwsim_rtl.core.addresses import TapAddresses
-from hwsim_rtl.core.bank import AccumulatorBank
+from hwsim_rtl.core.back_end import BackEnd, abort, take_or_drop
 from hwsim_rtl.core.columns import ValidColumns
 from hwsim_rtl.core.credit_fifo import CreditFifo
-from hwsim_rtl.core.drain_control import DrainControl
-from hwsim_rtl.core.multiply import Multipliers
-from hwsim_rtl.core.payloads import ChannelScale, DrainRead, Item, PassConfig, RowDescriptor, weight_load
+from hwsim_rtl.core.payloads import ChannelScale, Item, PassConfig, RowDescriptor, weight_load
 from hwsim_rtl.core.position import PositionCounter
-from hwsim_rtl.core.requantize import Requantizer
 from hwsim_rtl.core.scatter import Scatter
-from hwsim_rtl.core.weights import WeightMemory
-
-DRAIN_DEPTH = 32  # values between a read and the encoder; more than the cycles that lie between
 
 
 class Events(data.Struct):
@@ -97,33 +84,15 @@ class Core(wiring.Component):
         m.submodules.columns = columns = ValidColumns(arch)
         m.submodules.items = items = CreditFifo(Item(arch), arch.fifo_depth)
         m.submodules.scatter = scatter = Scatter(arch)
-        m.submodules.addresses = addresses = TapAddresses(arch)
-        m.submodules.weights = weights = WeightMemory(arch)
-        m.submodules.multipliers = multipliers = Multipliers(arch)
-        banks = [AccumulatorBank(arch) for _ in range(arch.columns)]
-        m.submodules += banks
-        m.submodules.drain = drain = DrainControl(arch)
-        m.submodules.tree = tree = AdderTree(arch.columns)
-        m.submodules.requantizer = requantizer = Requantizer(arch)
-        m.submodules.values = values = CreditFifo(OutputValue(arch), DRAIN_DEPTH)
-        m.submodules.encoder = encoder = SegEncoder(arch)
-        for part in (position, columns, scatter, addresses, drain):
+        back = BackEnd(m, arch)
+        for part in (position, columns, scatter, back.addresses, back.drain):
             m.d.comb += part.config.eq(config)
-        for part in (decoder, drain):
+        for part in (decoder, back.drain):
             m.d.comb += part.start.eq(self.start)
 
-        # An abort is a reset that waits for output that waits.
-        waits = Cat(out.valid & ~out.ready for out in (self.coded, self.index)).any()
-        aborted = Signal()  # before, and it is still waiting
-        flush = Signal()
-        m.d.comb += [self.aborting.eq(self.abort_pass | aborted), flush.eq(self.aborting & ~waits)]
-        m.d.sync += aborted.eq(self.aborting)
-        for inward, inner in ((self.words, decoder.words), (self.rows, scatter.rows)):
-            m.d.comb += [
-                inner.payload.eq(inward.payload),
-                inner.valid.eq(inward.valid & ~self.aborting),
-                inward.ready.eq(inner.ready | self.aborting),
-            ]
+        flush = abort(m, self)
+        take_or_drop(m, self.words, decoder.words, self.aborting)
+        take_or_drop(m, self.rows, scatter.rows, self.aborting)
 
         # Words to items.
         connect(m, decoder.symbols, position.symbols)
@@ -136,77 +105,9 @@ class Core(wiring.Component):
             self.error.eq(decoder.error),
         ]
 
-        # Items to sums.
+        # Items to taps, and taps to words.
         connect(m, items.head, scatter.items)
-        connect(m, scatter.taps, addresses.taps)
-        connect(m, flipped(self.weights), weights.load)
-        connect(m, flipped(self.scales), weights.load_scales)
-        m.d.comb += [
-            weights.start.eq(self.start),
-            weights.gone.eq(config.pass_loads),
-            weights.address.eq(addresses.weight),
-            weights.read.eq(addresses.reads),
-            multipliers.value.eq(addresses.value),
-            multipliers.signed_input.eq(config.signed_input),
-            multipliers.weights.eq(weights.word),
-            scatter.row_limit.eq(drain.row_limit),
-        ]
-        lanes_read = Signal(arch.columns)
-        address_read = Signal.like(drain.address, reset_less=True)
-        with m.If(drain.clears | (drain.reads.valid & config.depthwise)):
-            m.d.sync += lanes_read.eq(-1)
-        with m.Elif(~drain.reads.valid):
-            m.d.sync += lanes_read.eq(0)
-        with m.Else():
-            m.d.sync += lanes_read.eq(1 << drain.reads.payload.channel)
-        m.d.sync += address_read.eq(drain.address)
-        for lane, bank in enumerate(banks):
-            m.d.comb += [
-                bank.access.eq(addresses.accesses[lane]),
-                bank.product.eq(multipliers.products[lane]),
-                bank.drain.eq(Cat(lanes_read[lane], address_read)),
-                tree.numbers[lane].eq(bank.drained),
-            ]
-
-        # Sums to words. What was read goes along with its sum.
-        delay = 1 + AccumulatorBank.LATENCY + AdderTree.LATENCY
-        read_valid = [drain.reads.valid, *(Signal(name=f"read_valid{i}") for i in range(1, delay + 1))]
-        read = [drain.reads.payload, *(Signal(DrainRead(arch), name=f"read{i}") for i in range(1, delay + 1))]
-        for wire in (read_valid, read):
-            m.d.sync += [after.eq(before) for before, after in pairwise(wire)]
-        m.d.comb += [
-            drain.rows_done.eq(scatter.rows_done),
-            drain.credit.eq(values.credit),
-            values.spend.eq(read_valid[1]),
-            weights.channel.eq(read[delay - WeightMemory.SCALE_LATENCY].channel),
-            requantizer.config.eq(config.requantize),
-            requantizer.scale.eq(weights.scale),
-            requantizer.sums.valid.eq(read_valid[-1]),
-            requantizer.sums.payload.sum.eq(tree.sum),
-            requantizer.sums.payload.segment_end.eq(read[-1].segment_end),
-            encoder.config.eq(config.encoder),
-        ]
-        connect(m, requantizer.values, values.entries)
-        connect(m, values.head, encoder.values)
-        connect(m, encoder.words, flipped(self.coded))
-        connect(m, encoder.index, flipped(self.index))
-
-        # The pass is over when all that was read has left, and all its words, if they were dropped, are in.
-        words_due = Signal(COUNT_BITS)  # last words of segments
-        entries_due = Signal(COUNT_BITS)
-        segment_read = drain.reads.valid & drain.reads.payload.segment_end
-        word_out = self.coded.valid & self.coded.ready & self.coded.payload.last
-        m.d.sync += [
-            words_due.eq(words_due + segment_read - word_out),
-            entries_due.eq(entries_due + segment_read - (self.index.valid & self.index.ready)),
-        ]
-        at_work = Signal()
-        over = at_work & drain.finished & (words_due == 0) & (entries_due == 0) & ~decoder.running
-        m.d.sync += [
-            self.done.eq(over & ~self.done),
-            at_work.eq(self.start | (at_work & ~self.done)),
-        ]
-        m.d.comb += self.busy.eq(at_work | drain.clears | self.aborting)
+        back.connect(m, self, config, scatter, decoder.running, row_limit=scatter.row_limit)
 
         m.d.comb += [
             self.events.symbol.eq(decoder.symbols.valid),

@@ -9,6 +9,9 @@ from amaranth.lib import data
 from hwsim.arch import BURST_BYTES, INDEX_BYTES, WORD_BYTES, Arch
 from hwsim.machine.descriptors import COUNT_BITS
 from hwsim_rtl.core.payloads import (
+    Item,
+    PassConfig,
+    RowDescriptor,
     bank_address_bits,
     weight_address_bits,
 )
@@ -16,6 +19,7 @@ from hwsim_rtl.core.payloads import (
 LINE_WORDS = BURST_BYTES // WORD_BYTES  # words of a line of the map buffer
 LINE_ENTRIES = BURST_BYTES // INDEX_BYTES  # entries of the index in a line
 LANES = 2
+LANE_ITEMS = 8  # places for items of a lane
 LINE_SHIFT = (LINE_WORDS - 1).bit_length()
 ENTRY_SHIFT = (LINE_ENTRIES - 1).bit_length()
 PLACE_BITS = 20  # of the number of a word of the map buffer: 8 MiB
@@ -92,5 +96,39 @@ class BoundSegment(data.StructLayout):
                 "weight": weight_address_bits(arch),
                 "pixel": bank_address_bits(arch),
                 "row": ROW_BITS,
+            }
+        )
+
+
+class LaneItem(data.StructLayout):
+    """What the item FIFO of a lane holds: ``mark``: last of its segment; ``row``: number of its input row,
+    modulo 2^ROW_BITS. The rest as in :class:`hwsim_rtl.core.payloads.Item`."""
+
+    def __init__(self, arch: Arch) -> None:
+        members = {name: field.shape for name, field in Item(arch) if name != "row_end"}
+        super().__init__({**members, "mark": 1, "row": ROW_BITS})
+
+
+class ChosenItem(data.StructLayout):
+    """What the scatter unit takes: an item, and of its row what :class:`RowDescriptor` says. ``done``: owned
+    rows that are complete after this item."""
+
+    def __init__(self, arch: Arch) -> None:
+        item = {name: field.shape for name, field in Item(arch) if name != "row_end"}
+        row = {name: field.shape for name, field in RowDescriptor.as_shape() if name != "newest"}
+        super().__init__({**item, **row})
+
+
+class LanePassConfig(data.StructLayout):
+    """What a core of two lanes must know of a pass: ``core``, as one of one lane, with ``decoder`` and
+    ``segment_words`` for the segments that it reads. The rest as in :class:`ReaderConfig`."""
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(
+            {
+                "core": PassConfig(arch),
+                "place_words": PLACE_BITS,
+                "index_line": LINE_BITS,
+                "segment_pixels": bank_address_bits(arch),
             }
         )

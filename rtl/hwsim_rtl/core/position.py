@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from amaranth import Module, Signal, signed
-from amaranth.lib import stream, wiring
+from amaranth import Module, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
@@ -67,45 +67,64 @@ class PositionCounter(wiring.Component):
                 m.d.sync += segment_base.eq(segment_base + config.segment_words)
             with m.If(symbol.row_end):
                 m.d.sync += segment_base.eq(0)
-        # What waits for the multiplications: a register a stage.
-        stages = 5
-        valid = [self.makes_item] + [Signal(name=f"valid{i}") for i in range(1, stages + 1)]
-        item = [Signal(Placed(arch), name=f"item{i}") for i in range(stages + 1)]
-        at = [position] + [Signal(COUNT_BITS, name=f"at{i}") for i in range(1, stages)]
+        item = Signal(Placed(arch), name="item0")
         m.d.comb += [
-            item[0].present.eq(symbol.present),
-            item[0].value.eq(symbol.value),
-            item[0].row_end.eq(symbol.row_end),
-            item[0].weight.eq(segment_base),
+            item.present.eq(symbol.present),
+            item.value.eq(symbol.value),
+            item.row_end.eq(symbol.row_end),
+            item.weight.eq(segment_base),
         ]
-        for wire in (valid, item, at):
-            m.d.sync += [after.eq(before) for before, after in pairwise(wire)]
-
-        product = Signal(COUNT_BITS + RECIPROCAL_BITS)
-        scaled = [
-            Signal(SCALED_BITS, name=f"scaled{i}") for i in (2, 3, 4)
-        ]  # position, from the output's left
-        skipped_scaled = Signal(SCALED_BITS)
-        column = Signal(signed(SCALED_BITS))
-        channel = Signal(range(arch.columns))
-        skipped = Signal(COUNT_BITS)  # values of the channels before
-        words = Signal(weight_address_bits(arch))
-        pixel = Signal(bank_address_bits(arch))
-        m.d.sync += [
-            product.eq(at[1] * config.reciprocal),
-            channel.eq(product[COUNT_BITS:] >> config.reciprocal_shift),
-            skipped.eq(channel * config.width),
-            words.eq(channel * config.channel_words),
-            pixel.eq(channel * config.out_width),
-            scaled[0].eq(at[1] * config.column.factor),
-            scaled[1].eq(scaled[0] + config.column.begin),
-            scaled[2].eq(scaled[1]),
-            skipped_scaled.eq(channel * config.column.channel),
-            item[5].x.eq(at[4] - skipped + config.column.padding),
-            item[5].column.eq(column >> TRANSPOSED_SHIFT >> config.column.shift),
-            item[5].weight.eq(item[4].weight + words),
-            item[5].pixel.eq(pixel),
-        ]
-        m.d.comb += column.eq(scaled[2] - skipped_scaled)
-        m.d.comb += [self.items.valid.eq(valid[-1]), self.items.payload.eq(item[-1])]
+        valid, placed = place_items(m, arch, config, self.makes_item, item, position)
+        m.d.comb += [self.items.valid.eq(valid), self.items.payload.eq(placed)]
         return m
+
+
+def place_items(
+    m: Module, arch: Arch, config: data.View, makes_item: Value, item: data.View, position: Value
+) -> tuple[Value, data.View]:
+    """What waits for the multiplications that give an item its place: a register a stage, five of them.
+
+    Args:
+        m: where it is put.
+        arch: widths.
+        config: a PassConfig.
+        makes_item, item: of the symbol of this cycle. The item is a Placed, or has more members, with the
+            segment's first weight word as ``weight``, and the accumulators before it as ``pixel``.
+        position: of its value in the segment.
+
+    Returns:
+        Whether there is an item, and it, five cycles later.
+    """
+    stages = 5
+    valid = [makes_item] + [Signal(name=f"valid{i}") for i in range(1, stages + 1)]
+    items = [item] + [Signal(item.shape(), name=f"item{i}") for i in range(1, stages + 1)]
+    at = [position] + [Signal(COUNT_BITS, name=f"at{i}") for i in range(1, stages)]
+    for wire in (valid, items, at):
+        m.d.sync += [after.eq(before) for before, after in pairwise(wire)]
+
+    product = Signal(COUNT_BITS + RECIPROCAL_BITS)
+    scaled = [Signal(SCALED_BITS, name=f"scaled{i}") for i in (2, 3, 4)]  # position, from the output's left
+    skipped_scaled = Signal(SCALED_BITS)
+    column = Signal(signed(SCALED_BITS))
+    channel = Signal(range(arch.columns))
+    skipped = Signal(COUNT_BITS)  # values of the channels before
+    words = Signal(weight_address_bits(arch))
+    pixel = Signal(bank_address_bits(arch))
+    last = items[-1]
+    m.d.sync += [
+        product.eq(at[1] * config.reciprocal),
+        channel.eq(product[COUNT_BITS:] >> config.reciprocal_shift),
+        skipped.eq(channel * config.width),
+        words.eq(channel * config.channel_words),
+        pixel.eq(channel * config.out_width),
+        scaled[0].eq(at[1] * config.column.factor),
+        scaled[1].eq(scaled[0] + config.column.begin),
+        scaled[2].eq(scaled[1]),
+        skipped_scaled.eq(channel * config.column.channel),
+        last.x.eq(at[4] - skipped + config.column.padding),
+        last.column.eq(column >> TRANSPOSED_SHIFT >> config.column.shift),
+        last.weight.eq(items[4].weight + words),
+        last.pixel.eq(pixel),
+    ]
+    m.d.comb += column.eq(scaled[2] - skipped_scaled)
+    return valid[-1], last

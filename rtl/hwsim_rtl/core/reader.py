@@ -1,6 +1,7 @@
-"""Lines of the map buffer to the words of two lanes."""
+"""Lines of the map buffer to the words of two lanes.
 
-from __future__ import annotations
+No ``from __future__ import annotations`` here: ``data.Struct`` reads its annotations as values.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +28,7 @@ from hwsim_rtl.core.lane_payloads import (
 )
 from hwsim_rtl.core.segment_order import SegmentOrder
 
+AHEAD = LANES + 1  # segments that are known before a lane takes them
 MEMORY_LATENCY = 1  # cycles from an address at the port to its line
 LINE_BITS_READ = 8 * BURST_BYTES
 END_BITS = COUNT_BITS + 1  # of the end of a segment in words, counted from the begin of its line
@@ -35,12 +37,21 @@ END_BITS = COUNT_BITS + 1  # of the end of a segment in words, counted from the 
 @dataclass
 class Candidate:
     """One of the next two segments: whether it is known, which one it is, where it ends, in words from the
-    begin of its first line, and whether the index register has its entry."""
+    begin of its first line, and, a cycle late, whether the index register has its entry."""
 
     valid: Value
     segment: data.View
     end: Value
     indexed: Value
+
+
+class SameLine(data.Struct):
+    """What lies in the same line of the map buffer, as of the cycle before: the words that both lanes ask
+    for; the first words of the next two segments; those that a lane asks for and those of the next one."""
+
+    of_lanes: 1
+    of_segments: 1
+    of_lane_and_segment: LANES
 
 
 class LaneReads:
@@ -116,29 +127,36 @@ class Reader(wiring.Component):
         lanes = [LaneReads(lane) for lane in range(LANES)]
         taken = Signal(range(LANES + 1))  # segments, in the cycle after a slot
         of_index = Signal()  # so is a line of the index requested
-        candidates = self._next_two(m, taken, of_index)
+        self._first_indexed = Signal()  # the index register has the entry of the next segment
+        self._same = Signal(SameLine)
+        candidates = self._next_two(m, lanes, taken, of_index)
         asked = self._choose(m, lanes, candidates[0], of_index)
         self._share(m, lanes, candidates, asked, of_index, taken)
         self._deliver(m, lanes)
         return m
 
-    def _next_two(self, m: Module, taken: Value, of_index: Value) -> list[Candidate]:
+    def _next_two(self, m: Module, lanes: list[LaneReads], taken: Value, of_index: Value) -> list[Candidate]:
         """The two segments that come next, and their entries in the index register."""
         m.submodules.order = order = SegmentOrder(self._arch)
         connect(m, flipped(self.rows), order.rows)
         m.d.comb += [order.start.eq(self.start), order.config.eq(self.config)]
-        known = Signal(range(LANES + 1))
-        stay = Signal(range(LANES + 1))
-        first, second = (Signal(NextSegment(self._arch), name=name) for name in ("first", "second"))
-        arrives = order.segments.valid & order.segments.ready
-        m.d.comb += [stay.eq(known - taken), order.segments.ready.eq(stay != LANES)]
-        m.d.sync += known.eq(Mux(self.start, 0, stay + arrives))
-        with m.If(stay == 0):
-            m.d.sync += first.eq(order.segments.payload)
-        with m.Elif(taken != 0):
-            m.d.sync += first.eq(second)
-        with m.If(stay != LANES):
-            m.d.sync += second.eq(order.segments.payload)
+        known = Signal(range(AHEAD + 1))
+        stay = Signal(range(AHEAD + 1))
+        first, second, third = (
+            Signal(NextSegment(self._arch), name=name) for name in ("first", "second", "third")
+        )
+        arriving, arrives = order.segments.payload, Signal()
+        m.d.comb += [
+            stay.eq(known - taken),
+            order.segments.ready.eq(known != AHEAD),
+            arrives.eq(order.segments.valid & order.segments.ready),
+        ]
+        m.d.sync += [
+            known.eq(Mux(self.start, 0, stay + arrives)),
+            first.eq(Mux(stay == 0, arriving, Mux(taken == 0, first, Mux(taken == 1, second, third)))),
+            second.eq(Mux(stay <= 1, arriving, Mux(taken == 0, second, third))),
+            third.eq(Mux(stay <= 2, arriving, third)),
+        ]
 
         # The index register, and which line of the index it has. The number changes a cycle after the words,
         # so that these are known when it says so.
@@ -158,15 +176,28 @@ class Reader(wiring.Component):
             m.d.sync += [line.eq(self.rows.payload.entry[ENTRY_SHIFT:]), empty.eq(~self.rows.valid)]
         self._index_coming = Cat(coming[1:]).any()
 
-        ends = [Signal(END_BITS, name=f"end_of_{name}") for name in ("first", "second")]
-        beside = Mux(known == LANES, second, order.segments.payload)  # it may be second by the next cycle
-        for end, segment in zip(ends, (first, NextSegment(self._arch)(beside)), strict=True):
-            length = lengths.as_value().word_select(segment.entry[:ENTRY_SHIFT], COUNT_BITS)
-            m.d.sync += end.eq(length + segment.place[:LINE_SHIFT])
-        return [
-            Candidate(known > number, segment, end, segment.entry[ENTRY_SHIFT:] == line)
-            for number, (segment, end) in enumerate(zip((first, second), ends, strict=True))
+        # What the cycle after a slot needs to know is found a cycle before, from what is second then.
+        coming_second = NextSegment(self._arch)(Mux(known <= 1, arriving, second))
+        candidates = []
+        for number, (segment, early) in enumerate(((first, first), (second, coming_second))):
+            end, indexed = Signal(END_BITS, name=f"end_of{number}"), Signal(name=f"indexed{number}")
+            length = lengths.as_value().word_select(early.entry[:ENTRY_SHIFT], COUNT_BITS)
+            m.d.sync += [
+                end.eq(length + early.place[:LINE_SHIFT]),
+                indexed.eq(early.entry[ENTRY_SHIFT:] == line),
+            ]
+            candidates.append(Candidate(known > number, segment, end, indexed))
+        first_line = first.place[LINE_SHIFT:]
+        m.d.sync += [
+            self._same.of_lanes.eq(lanes[0].line == lanes[1].line),
+            self._same.of_segments.eq(first_line == coming_second.place[LINE_SHIFT:]),
+            *(
+                self._same.of_lane_and_segment[number].eq(lane.line == first_line)
+                for number, lane in enumerate(lanes)
+            ),
         ]
+        m.d.comb += self._first_indexed.eq(first.entry[ENTRY_SHIFT:] == line)
+        return candidates
 
     def _choose(self, m: Module, lanes: list[LaneReads], first: Candidate, of_index: Value) -> list[Value]:
         """In a slot: who is served.
@@ -176,7 +207,7 @@ class Reader(wiring.Component):
         """
         last = Signal(init=1)
         asks = [lane.free & (lane.more | first.valid) for lane in lanes]
-        indexed = [lane.more | first.indexed for lane in lanes]
+        indexed = [lane.more | self._first_indexed for lane in lanes]
         may = [Signal(name=f"may{number}") for number in range(LANES)]
         for number, lane in enumerate(lanes):
             m.d.comb += [
@@ -221,11 +252,11 @@ class Reader(wiring.Component):
             segment = NextSegment(arch)(Mux(after_other, second.segment, first.segment))
             same = Mux(
                 lane.more,
-                lane.line == line,
+                Mux(after_other, self._same.of_lane_and_segment[number], self._same.of_lanes),
                 Mux(
                     after_other,
-                    second.valid & second.indexed & (second.segment.place[LINE_SHIFT:] == line),
-                    first.valid & first.indexed & (first.segment.place[LINE_SHIFT:] == line),
+                    second.valid & second.indexed & self._same.of_segments,
+                    first.valid & first.indexed & self._same.of_lane_and_segment[1 - number],
                 ),
             )
             end, past = Signal(END_BITS, name=f"new_end{number}"), Signal(name=f"past{number}")

@@ -76,8 +76,8 @@ class Scatter(wiring.Component):
         one_step = Signal()  # constant in a pass
         m.d.sync += one_step.eq(config.channel_words == 1)
         m.d.comb += [
-            later_rows.eq(_without_lowest(rows)),
-            later_columns.eq(_without_lowest(columns)),
+            later_rows.eq(without_lowest(rows)),
+            later_columns.eq(without_lowest(columns)),
             last_step.eq(Mux(busy, at_last_step, one_step)),
             last.eq(~useful | Mux(config.depthwise, last_step, ~(later_rows | later_columns).any())),
         ]
@@ -102,8 +102,8 @@ class Scatter(wiring.Component):
         m.d.sync += [
             self.taps.valid.eq(active & useful),
             tap.value.eq(item.value),
-            tap.kernel_row.eq(_lowest(rows)),
-            tap.kernel_column.eq(_lowest(columns)),
+            tap.kernel_row.eq(number_of_lowest(rows)),
+            tap.kernel_column.eq(number_of_lowest(columns)),
             tap.step.eq(step),
             tap.rows.eq(row.taps),
             tap.columns.eq(item.columns),
@@ -115,12 +115,12 @@ class Scatter(wiring.Component):
         return m
 
 
-def _without_lowest(mask: Value) -> Value:
+def without_lowest(mask: Value) -> Value:
     """The mask less its lowest 1."""
     return (mask & (mask - 1))[: len(mask)]
 
 
-def _lowest(mask: Value) -> Value:
+def number_of_lowest(mask: Value) -> Value:
     """Number of the lowest 1 of a mask that is not 0."""
     lowest = mask & ~(mask - 1)[: len(mask)]
     bits = range((len(mask) - 1).bit_length())

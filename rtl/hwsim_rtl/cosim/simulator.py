@@ -165,15 +165,15 @@ class _Buffers:
 
     def __init__(self, stimulus: PassStimulus, arch: Arch) -> None:
         geometry = stimulus.geometry
-        self.config = _chunks(PassConfig(arch), geometry.config(arch))[None]
+        self.config = pack_fields(PassConfig(arch), geometry.config(arch))[None]
         self.words = _word_chunks(stimulus.words, stimulus.last)
         arrival = np.zeros(len(self.words)) if stimulus.arrival is None else stimulus.arrival
         self.arrival = np.ascontiguousarray(arrival, np.int64)
         self.rows = np.array(
-            [_chunks(RowDescriptor, row) for row in geometry.row_descriptors(arch)], np.uint32
+            [pack_fields(RowDescriptor, row) for row in geometry.row_descriptors(arch)], np.uint32
         )
-        self.weights = _weight_chunks(stimulus.weights, arch)
-        self.scales = _scale_chunks(stimulus.bias, stimulus.multiplier, arch)
+        self.weights = pack_weights(stimulus.weights, arch)
+        self.scales = pack_scales(stimulus.bias, stimulus.multiplier, arch)
         self.ready = np.ascontiguousarray(stimulus.ready, np.uint8)
         values = len(geometry.owned) * geometry.out_channels * geometry.out_width
         segments = len(geometry.owned) * -(-geometry.out_channels // geometry.out_block)
@@ -219,7 +219,7 @@ class _Buffers:
         )
 
 
-def _chunks(layout: data.Layout | type[data.Struct], fields: dict) -> np.ndarray:
+def pack_fields(layout: data.Layout | type[data.Struct], fields: dict) -> np.ndarray:
     """Fields packed as in the layout: uint32 chunks, least significant first."""
     fields_of = data.Layout.cast(layout)
     bits = fields_of.const(fields).as_value().value
@@ -233,7 +233,7 @@ def _word_chunks(words: np.ndarray, last: np.ndarray) -> np.ndarray:
     return chunks
 
 
-def _weight_chunks(weights: np.ndarray, arch: Arch) -> np.ndarray:
+def pack_weights(weights: np.ndarray, arch: Arch) -> np.ndarray:
     """Loads, the last one filled up with zeros."""
     whole = np.pad(np.asarray(weights, np.int64), ((0, -len(weights) % WEIGHT_PORT_WORDS), (0, 0)))
     bits = (whole[:, :, None] >> np.arange(arch.weight_bits)) & 1
@@ -244,7 +244,8 @@ def _weight_chunks(weights: np.ndarray, arch: Arch) -> np.ndarray:
     return np.packbits(padded, axis=1, bitorder="little").view("<u4")
 
 
-def _scale_chunks(bias: np.ndarray, multiplier: np.ndarray, arch: Arch) -> np.ndarray:
+def pack_scales(bias: np.ndarray, multiplier: np.ndarray, arch: Arch) -> np.ndarray:
+    """Scales of all lanes; those without a channel have zeros."""
     chunks = np.zeros((arch.columns, -(-ChannelScale.as_shape().size // 32)), np.uint32)
     chunks[: len(bias), 0] = np.asarray(bias, np.int32).view(np.uint32)
     chunks[: len(bias), 1] = multiplier

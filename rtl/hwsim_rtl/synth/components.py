@@ -17,24 +17,28 @@ from hwsim_rtl.codec.symbol import significant_bits
 from hwsim_rtl.core.adder_tree import AdderTree
 from hwsim_rtl.core.addresses import TapAddresses
 from hwsim_rtl.core.bank import AccumulatorBank
+from hwsim_rtl.core.chooser import ItemChooser
 from hwsim_rtl.core.columns import ValidColumns
 from hwsim_rtl.core.core import Core
 from hwsim_rtl.core.credit_fifo import CreditFifo
 from hwsim_rtl.core.drain_control import DrainControl
+from hwsim_rtl.core.lane_core import LaneCore
+from hwsim_rtl.core.lane_position import LanePositions
+from hwsim_rtl.core.lane_scatter import LaneScatter
 from hwsim_rtl.core.multiply import Multipliers
 from hwsim_rtl.core.payloads import Item
 from hwsim_rtl.core.position import PositionCounter
+from hwsim_rtl.core.reader import Reader
 from hwsim_rtl.core.requantize import Requantizer
 from hwsim_rtl.core.scatter import Scatter
 from hwsim_rtl.core.weights import WeightMemory
 from hwsim_rtl.synth.names import TOP
 
-# The window is a part of the decoder, and no core has the lanes yet. The others, down to the drain, make up a
-# core.
+# The window is a part of the decoder. The others, down to the drain, make up a core; those named after lanes,
+# reader and choice are in that of two lanes, which no array has yet.
 COMPONENTS: dict[str, Callable[[Arch], Sequence[Component]]] = {
     "window": lambda arch: [Window(significant_bits(arch.activation_bits))],
     "decoder": lambda arch: [SegDecoder(arch)],
-    "lanes": lambda arch: [LaneDecoder(arch)],
     "encoder": lambda arch: [SegEncoder(arch)],
     "position": lambda arch: [PositionCounter(arch), ValidColumns(arch)],
     "items": lambda arch: [CreditFifo(Item(arch), arch.fifo_depth)],
@@ -43,6 +47,12 @@ COMPONENTS: dict[str, Callable[[Arch], Sequence[Component]]] = {
     "columns": lambda arch: [Multipliers(arch), *(AccumulatorBank(arch) for _ in range(arch.columns))],
     "drain": lambda arch: [DrainControl(arch), AdderTree(arch.columns), Requantizer(arch)],
     "core": lambda arch: [Core(arch)],
+    "reader": lambda arch: [Reader(arch)],
+    "lanes": lambda arch: [LaneDecoder(arch)],
+    "lane_position": lambda arch: [LanePositions(arch)],
+    "choice": lambda arch: [ItemChooser(arch)],
+    "lane_scatter": lambda arch: [LaneScatter(arch), TapAddresses(arch)],
+    "lane_core": lambda arch: [LaneCore(arch)],
 }
 
 

@@ -6,7 +6,6 @@ TOP = "part"
 MEANINGS = {
     "window": "bit unpacker of the decoder",
     "decoder": "with the window",
-    "lanes": "two decoders that take turns, with their windows; not in the core yet",
     "encoder": "with the packer",
     "position": "position counter, valid kernel columns",
     "items": "item FIFO",
@@ -15,4 +14,10 @@ MEANINGS = {
     "columns": "multipliers, accumulator banks",
     "drain": "drain control, adder tree, requantizer",
     "core": "all of it",
+    "reader": "of two lanes: lines of the map buffer to words",
+    "lanes": "of two lanes: decoders that take turns, with their windows",
+    "lane_position": "of two lanes: position counter, valid kernel columns",
+    "choice": "of two lanes: the choice between their items",
+    "lane_scatter": "of two lanes: items to taps, taps to addresses",
+    "lane_core": "of two lanes: all of it, in no array yet",
 }

@@ -15,6 +15,36 @@ def bits_of(mask: int) -> list[int]:
     return [i for i in range(MAX_KERNEL) if mask >> i & 1]
 
 
+def random_columns() -> int:
+    """Kernel columns that an item meets: none, one, some."""
+    some = random.getrandbits(MAX_KERNEL) & random.getrandbits(MAX_KERNEL)
+    return random.choice([0, 1 << random.randrange(MAX_KERNEL), some])
+
+
+def random_rows() -> int:
+    """Kernel rows that a row of the map meets."""
+    return random.choice([0, 1 << random.randrange(MAX_KERNEL), random.getrandbits(MAX_KERNEL)])
+
+
+def taps_of(item: dict, steps: int | None, begin: int) -> tuple[list[tuple[int, dict]], int]:
+    """The taps of an item that is taken in cycle ``begin``, each with its cycle, and the item's cycles.
+
+    Args:
+        item: fields of ``Item`` and of its row's ``RowDescriptor``.
+        steps: of a depthwise pass; None: of another one.
+    """
+    taps = [(r, c) for r in bits_of(item["taps"]) for c in bits_of(item["columns"])]
+    if not taps:
+        return [], 1
+    carried = {name: item[name] for name in ("value", "column", "weight", "pixel", "columns", "sub_banks")}
+    carried["rows"] = item["taps"]
+    if steps is None:
+        where = [{"kernel_row": r, "kernel_column": c} for r, c in taps]
+    else:
+        where = [{"step": step} for step in range(steps)]
+    return [(begin + i, tap | carried) for i, tap in enumerate(where)], len(where)
+
+
 @cocotb.test()
 async def taps_come_in_order_and_back_to_back(dut):
     case = bench_case()
@@ -44,9 +74,7 @@ async def taps_come_in_order_and_back_to_back(dut):
         for number in range(case["rows"]):
             row_fields.append(
                 {
-                    "taps": random.choice(
-                        [0, 1 << random.randrange(MAX_KERNEL), random.getrandbits(MAX_KERNEL)]
-                    ),
+                    "taps": random_rows(),
                     "sub_banks": random.getrandbits(SUB_BANK_BITS * MAX_KERNEL),
                     "newest": number,
                     "done": number % 4,
@@ -55,13 +83,7 @@ async def taps_come_in_order_and_back_to_back(dut):
             count = random.randint(1, 6)
             for i in range(count):
                 fields = {name: random.getrandbits(field.width) for name, field in layouts[0]}
-                fields["columns"] = random.choice(
-                    [
-                        0,
-                        1 << random.randrange(MAX_KERNEL),
-                        random.getrandbits(MAX_KERNEL) & random.getrandbits(MAX_KERNEL),
-                    ]
-                )
+                fields["columns"] = random_columns()
                 fields["row_end"] = int(i == count - 1)
                 item_fields.append(fields)
                 row_of.append(number)
@@ -82,21 +104,12 @@ async def taps_come_in_order_and_back_to_back(dut):
         expected, ends, free = [], [], 0
         for fields, number, (valid_from, _) in zip(item_fields, row_of, times, strict=True):
             row = row_fields[number]
-            taps = [(r, c) for r in bits_of(row["taps"]) for c in bits_of(fields["columns"])]
             begin = max(valid_from, opened[number], free)
+            issued, cost = taps_of(fields | row, steps if depthwise else None, begin)
+            expected += issued
             coverage.hit("waits for a place", opened[number] > max(valid_from, free))
             coverage.hit("back to back", begin == free)
-            cost = (steps if depthwise else len(taps)) if taps else 1
             coverage.hit("cost", min(cost, 10))
-            for step in range(cost if taps else 0):
-                where = (
-                    {"step": step}
-                    if depthwise
-                    else dict(zip(("kernel_row", "kernel_column"), taps[step], strict=True))
-                )
-                carried = {name: fields[name] for name in ("value", "column", "weight", "pixel", "columns")}
-                carried |= {"rows": row["taps"], "sub_banks": row["sub_banks"]}
-                expected.append((begin + step, where | carried))
             free = begin + cost
             if fields["row_end"] and row["done"]:
                 ends.append((free - 1, row["done"]))

@@ -1,0 +1,164 @@
+"""What every core has behind its scatter unit: taps in, words out."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from amaranth import Cat, Module, Signal, Value
+from amaranth.lib import data
+from amaranth.lib.wiring import connect, flipped
+
+from hwsim.arch import Arch
+from hwsim.machine.descriptors import COUNT_BITS
+from hwsim_rtl.codec.encoder import SegEncoder
+from hwsim_rtl.codec.symbol import OutputValue
+from hwsim_rtl.core.adder_tree import AdderTree
+from hwsim_rtl.core.addresses import TapAddresses
+from hwsim_rtl.core.bank import AccumulatorBank
+from hwsim_rtl.core.credit_fifo import CreditFifo
+from hwsim_rtl.core.drain_control import DrainControl
+from hwsim_rtl.core.multiply import Multipliers
+from hwsim_rtl.core.payloads import DrainRead
+from hwsim_rtl.core.requantize import Requantizer
+from hwsim_rtl.core.weights import WeightMemory
+
+DRAIN_DEPTH = 32  # values between a read and the encoder; more than the cycles that lie between
+
+
+class BackEnd:
+    """The parts of a core that multiply, accumulate, drain and encode.
+
+    ``addresses`` and ``drain`` want the configuration, ``drain`` the start too.
+
+    Args:
+        m: the core, to which the parts are added.
+        arch: all widths and depths.
+    """
+
+    def __init__(self, m: Module, arch: Arch) -> None:
+        self._arch = arch
+        m.submodules.addresses = self.addresses = TapAddresses(arch)
+        m.submodules.weights = self._weights = WeightMemory(arch)
+        m.submodules.multipliers = self._multipliers = Multipliers(arch)
+        self._banks = [AccumulatorBank(arch) for _ in range(arch.columns)]
+        m.submodules += self._banks
+        m.submodules.drain = self.drain = DrainControl(arch)
+        m.submodules.tree = self._tree = AdderTree(arch.columns)
+        m.submodules.requantizer = self._requantizer = Requantizer(arch)
+        m.submodules.values = self._values = CreditFifo(OutputValue(arch), DRAIN_DEPTH)
+        m.submodules.encoder = self._encoder = SegEncoder(arch)
+
+    def connect(
+        self, m: Module, core: Any, config: data.View, scatter: Any, reading: Value, row_limit: Value
+    ) -> None:
+        """Taps to words.
+
+        Args:
+            m: the core.
+            core: its ports: ``start``, ``weights``, ``scales``, ``coded``, ``index``, ``busy``, ``done``.
+            config: a PassConfig, of the pass at work.
+            scatter: ``taps``, and ``rows_done``, owned rows that are complete with the tap of the next cycle.
+            reading: words or symbols of the pass are to come.
+            row_limit: is given the number below which owned rows have a place in the ring.
+        """
+        arch, addresses, weights, drain = self._arch, self.addresses, self._weights, self.drain
+        multipliers, banks, tree = self._multipliers, self._banks, self._tree
+        requantizer, values, encoder = self._requantizer, self._values, self._encoder
+
+        connect(m, scatter.taps, addresses.taps)
+        connect(m, flipped(core.weights), weights.load)
+        connect(m, flipped(core.scales), weights.load_scales)
+        m.d.comb += [
+            weights.start.eq(core.start),
+            weights.gone.eq(config.pass_loads),
+            weights.address.eq(addresses.weight),
+            weights.read.eq(addresses.reads),
+            multipliers.value.eq(addresses.value),
+            multipliers.signed_input.eq(config.signed_input),
+            multipliers.weights.eq(weights.word),
+            row_limit.eq(drain.row_limit),
+        ]
+        lanes_read = Signal(arch.columns)
+        address_read = Signal.like(drain.address, reset_less=True)
+        with m.If(drain.clears | (drain.reads.valid & config.depthwise)):
+            m.d.sync += lanes_read.eq(-1)
+        with m.Elif(~drain.reads.valid):
+            m.d.sync += lanes_read.eq(0)
+        with m.Else():
+            m.d.sync += lanes_read.eq(1 << drain.reads.payload.channel)
+        m.d.sync += address_read.eq(drain.address)
+        for lane, bank in enumerate(banks):
+            m.d.comb += [
+                bank.access.eq(addresses.accesses[lane]),
+                bank.product.eq(multipliers.products[lane]),
+                bank.drain.eq(Cat(lanes_read[lane], address_read)),
+                tree.numbers[lane].eq(bank.drained),
+            ]
+
+        # Sums to words. What was read goes along with its sum.
+        delay = 1 + AccumulatorBank.LATENCY + AdderTree.LATENCY
+        read_valid = [drain.reads.valid, *(Signal(name=f"read_valid{i}") for i in range(1, delay + 1))]
+        read = [drain.reads.payload, *(Signal(DrainRead(arch), name=f"read{i}") for i in range(1, delay + 1))]
+        for wire in (read_valid, read):
+            m.d.sync += [after.eq(before) for before, after in pairwise(wire)]
+        m.d.comb += [
+            drain.rows_done.eq(scatter.rows_done),
+            drain.credit.eq(values.credit),
+            values.spend.eq(read_valid[1]),
+            weights.channel.eq(read[delay - WeightMemory.SCALE_LATENCY].channel),
+            requantizer.config.eq(config.requantize),
+            requantizer.scale.eq(weights.scale),
+            requantizer.sums.valid.eq(read_valid[-1]),
+            requantizer.sums.payload.sum.eq(tree.sum),
+            requantizer.sums.payload.segment_end.eq(read[-1].segment_end),
+            encoder.config.eq(config.encoder),
+        ]
+        connect(m, requantizer.values, values.entries)
+        connect(m, values.head, encoder.values)
+        connect(m, encoder.words, flipped(core.coded))
+        connect(m, encoder.index, flipped(core.index))
+
+        # The pass is over when all that was read has left, and all its words, if they were dropped, are in.
+        words_due = Signal(COUNT_BITS)  # last words of segments
+        entries_due = Signal(COUNT_BITS)
+        segment_read = drain.reads.valid & drain.reads.payload.segment_end
+        word_out = core.coded.valid & core.coded.ready & core.coded.payload.last
+        m.d.sync += [
+            words_due.eq(words_due + segment_read - word_out),
+            entries_due.eq(entries_due + segment_read - (core.index.valid & core.index.ready)),
+        ]
+        at_work = Signal()
+        over = at_work & drain.finished & (words_due == 0) & (entries_due == 0) & ~reading
+        m.d.sync += [
+            core.done.eq(over & ~core.done),
+            at_work.eq(core.start | (at_work & ~core.done)),
+        ]
+        m.d.comb += core.busy.eq(at_work | drain.clears | core.aborting)
+
+
+def abort(m: Module, core: Any) -> Signal:
+    """End what is under way when a core's ``abort_pass`` says so: a reset that waits for output that waits.
+
+    Args:
+        m: the core.
+        core: its ports: ``abort_pass``, ``aborting``, ``coded`` and ``index``.
+
+    Returns:
+        When to reset the core.
+    """
+    waits = Cat(out.valid & ~out.ready for out in (core.coded, core.index)).any()
+    aborted = Signal()  # before, and it is still waiting
+    flush = Signal()
+    m.d.comb += [core.aborting.eq(core.abort_pass | aborted), flush.eq(core.aborting & ~waits)]
+    m.d.sync += aborted.eq(core.aborting)
+    return flush
+
+
+def take_or_drop(m: Module, inward: Any, inner: Any, dropping: Value) -> None:
+    """A stream into a core, of which everything is taken and dropped while ``dropping``."""
+    m.d.comb += [
+        inner.payload.eq(inward.payload),
+        inner.valid.eq(inward.valid & ~dropping),
+        inward.ready.eq(inner.ready | dropping),
+    ]

@@ -1,0 +1,177 @@
+"""One core of two lanes: lines of the map buffer in, words out.
+
+No ``from __future__ import annotations`` here: ``data.Struct`` reads its annotations as values.
+"""
+
+from amaranth import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Elaboratable
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hwsim.arch import BURST_BYTES, Arch
+from hwsim_rtl.bits.word import IndexEntry, Word
+from hwsim_rtl.codec.lane_decoder import LaneDecoder
+from hwsim_rtl.core.back_end import BackEnd, abort, take_or_drop
+from hwsim_rtl.core.chooser import ItemChooser
+from hwsim_rtl.core.credit_fifo import CreditFifo
+from hwsim_rtl.core.lane_payloads import (
+    LANE_ITEMS,
+    LANES,
+    LINE_BITS,
+    LaneItem,
+    LanePassConfig,
+    MapRow,
+)
+from hwsim_rtl.core.lane_position import LanePositions
+from hwsim_rtl.core.lane_scatter import LaneScatter
+from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_load
+from hwsim_rtl.core.reader import Reader
+
+
+class LaneEvents(data.Struct):
+    """What happens in a cycle, for counters: a symbol leaves the decoder, a tap is issued; items of each lane
+    that are chosen; each lane was served in the slot of the cycle before."""
+
+    symbol: 1
+    tap: 1
+    chosen: LANES
+    served: LANES
+
+
+class LaneCore(wiring.Component):
+    """A pass: read, decode in two lanes, choose, scatter, multiply, accumulate, drain, encode, with the
+    timing of docs/two_lanes.md.
+
+    ``start`` in cycle -2 begins a pass, whose cycle 0 must be a slot. All else is as of
+    :class:`hwsim_rtl.core.core.Core`.
+
+    Args:
+        arch: all widths and depths, but ``fifo_depth``, in whose place are LANE_ITEMS a lane.
+
+    Ports:
+        start: In(1), only while not ``busy`` or with ``done``; goes on to the next weights.
+        config: In(LanePassConfig), read with ``start``.
+        abort_pass, aborting, busy, done, error: as of ``Core``.
+        slot: In(1), the core may read a line of the map buffer in this cycle.
+        asks, there, reads, line: as of :class:`Reader`.
+        map_rows: In(stream of MapRow), one for each input row, ahead of its reading.
+        rows: In(stream of RowDescriptor), one for each input row, ahead of the row's first value.
+        weights, scales: In(streams, always ready), loads for the next pass, see :class:`WeightMemory`.
+        coded: Out(stream of Word), the output segments. index: Out(stream of IndexEntry), one a segment.
+        events: Out(LaneEvents).
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        self._arch = arch
+        super().__init__(
+            {
+                "start": In(1),
+                "config": In(LanePassConfig(arch)),
+                "abort_pass": In(1),
+                "aborting": Out(1),
+                "busy": Out(1),
+                "done": Out(1),
+                "error": Out(1),
+                "slot": In(1),
+                "asks": Out(LINE_BITS).array(LANES),
+                "there": In(LANES),
+                "reads": Out(stream.Signature(LINE_BITS, always_ready=True)),
+                "line": In(8 * BURST_BYTES),
+                "map_rows": In(stream.Signature(MapRow)),
+                "rows": In(stream.Signature(RowDescriptor)),
+                "weights": In(stream.Signature(weight_load(arch), always_ready=True)),
+                "scales": In(stream.Signature(ChannelScale, always_ready=True)),
+                "coded": Out(stream.Signature(Word)),
+                "index": Out(stream.Signature(IndexEntry)),
+                "events": Out(LaneEvents),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        arch = self._arch
+        config = Signal(LanePassConfig(arch))
+        begins = Signal()  # a cycle after the start
+        with m.If(self.start):
+            m.d.sync += config.eq(self.config)
+        m.d.sync += begins.eq(self.start)
+
+        m.submodules.reader = reader = Reader(arch)
+        m.submodules.decoder = decoder = LaneDecoder(arch)
+        m.submodules.positions = positions = LanePositions(arch)
+        queues = [CreditFifo(LaneItem(arch), LANE_ITEMS) for _ in range(LANES)]
+        m.submodules += queues
+        m.submodules.chooser = chooser = ItemChooser(arch)
+        m.submodules.scatter = scatter = LaneScatter(arch)
+        back = BackEnd(m, arch)
+        flush = abort(m, self)
+        take_or_drop(m, self.map_rows, reader.rows, self.aborting)
+        take_or_drop(m, self.rows, chooser.rows, self.aborting)
+
+        # Lines to words. Of the configuration, the reader needs two counts with the start.
+        now = Mux(self.start, self.config.as_value(), config.as_value())
+        source = config.core.decoder
+        m.d.comb += [
+            reader.start.eq(self.start),
+            reader.slot.eq(self.slot),
+            reader.there.eq(self.there),
+            reader.line.eq(self.line),
+            *(
+                reader.config[name].eq(LanePassConfig(arch)(now).core.decoder[name])
+                for name in ("rows", "segments")
+            ),
+            *(reader.config[name].eq(source[name]) for name in ("full_values", "tail_values")),
+            *(
+                reader.config[name].eq(config[name])
+                for name in ("place_words", "index_line", "segment_pixels")
+            ),
+            reader.config.segment_words.eq(config.core.segment_words),
+            *(mine.eq(theirs) for mine, theirs in zip(self.asks, reader.asks, strict=True)),
+        ]
+        connect(m, reader.reads, flipped(self.reads))
+
+        # Words to items.
+        m.d.comb += [
+            decoder.start.eq(begins),
+            *(
+                decoder.config[name].eq(source[name])
+                for name in ("order", "compressed", "skip_zeros", "raw_bits")
+            ),
+            decoder.credit.eq(Cat(queue.credit for queue in queues)),
+            positions.config.eq(config.core),
+            positions.makes.eq(decoder.makes),
+            self.error.eq(decoder.error),
+        ]
+        connect(m, decoder.symbols, positions.symbols)
+        for lane, queue in enumerate(queues):
+            bound, segments = reader.segments[lane], decoder.segments[lane]
+            connect(m, reader.words[lane], decoder.words[lane])
+            m.d.comb += [
+                segments.payload.values.eq(bound.payload.values),
+                segments.valid.eq(bound.valid),
+                bound.ready.eq(segments.ready),
+                positions.segments[lane].payload.eq(bound.payload),
+                positions.segments[lane].valid.eq(bound.valid & bound.ready),
+                queue.spend.eq(decoder.makes[lane]),
+            ]
+            connect(m, positions.items[lane], queue.entries)
+            connect(m, queue.head, chooser.heads[lane])
+
+        # Items to taps, and taps to words.
+        m.d.comb += [
+            chooser.start.eq(begins),
+            chooser.pass_rows.eq(source.rows),
+            chooser.segments.eq(source.segments),
+            *(part.config.eq(config.core) for part in (scatter, back.addresses, back.drain)),
+            back.drain.start.eq(self.start),
+        ]
+        connect(m, chooser.chosen, scatter.items)
+        back.connect(m, self, config.core, scatter, decoder.running, row_limit=chooser.row_limit)
+
+        m.d.comb += [
+            self.events.symbol.eq(decoder.symbols.valid),
+            self.events.tap.eq(scatter.taps.valid),
+            self.events.chosen.eq(Cat(head.valid & head.ready for head in chooser.heads)),
+            self.events.served.eq(reader.served),
+        ]
+        return ResetInserter(flush)(m)

@@ -1,0 +1,99 @@
+"""Chosen items to taps."""
+
+from __future__ import annotations
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.arch import Arch
+from hwsim.machine.descriptors import MAX_KERNEL
+from hwsim_rtl.core.lane_payloads import ChosenItem
+from hwsim_rtl.core.payloads import DONE_BITS, PassConfig, Tap
+from hwsim_rtl.core.scatter import number_of_lowest, without_lowest
+
+
+class LaneScatter(wiring.Component):
+    """Issue one tap a cycle: of an item, the kernel rows that lead to an owned row times its kernel columns.
+
+    As :class:`hwsim_rtl.core.scatter.Scatter`, of items that bring what their row reaches, and that nothing
+    holds up any more: one is taken, in S of docs/two_lanes.md, when the item before is through.
+
+    Args:
+        arch: widths.
+
+    Ports:
+        items: In(stream of ChosenItem).
+        config: In(PassConfig).
+        taps: Out(stream of Tap, always ready), one cycle after the tap's own.
+        rows_done: Out, owned rows that are complete with the tap of this cycle; combinational.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        self._arch = arch
+        super().__init__(
+            {
+                "items": In(stream.Signature(ChosenItem(arch))),
+                "config": In(PassConfig(arch)),
+                "taps": Out(stream.Signature(Tap(arch), always_ready=True)),
+                "rows_done": Out(DONE_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, offered, tap = self.config, self.items.payload, self.taps.payload
+        busy = Signal()  # with an item that was taken before
+        held = Signal(ChosenItem(self._arch), reset_less=True)
+        left_rows = Signal(MAX_KERNEL, reset_less=True)  # taps of it that are still to be issued
+        left_columns = Signal(MAX_KERNEL, reset_less=True)
+        held_step = Signal.like(tap.step, reset_less=True)
+        at_last_step = Signal(reset_less=True)
+        one_step = Signal()  # constant in a pass
+        m.d.sync += one_step.eq(config.channel_words == 1)
+
+        active, useful, last = Signal(), Signal(), Signal()
+        item = ChosenItem(self._arch)(Mux(busy, held, offered))
+        rows, columns = Signal(MAX_KERNEL), Signal(MAX_KERNEL)
+        step = Signal.like(tap.step)
+        later_rows, later_columns = Signal(MAX_KERNEL), Signal(MAX_KERNEL)
+        m.d.comb += [
+            self.items.ready.eq(~busy),
+            active.eq(busy | self.items.valid),
+            rows.eq(Mux(busy, left_rows, offered.taps)),
+            columns.eq(Mux(busy, left_columns, offered.columns)),
+            step.eq(Mux(busy, held_step, 0)),
+            useful.eq(busy | (offered.columns.any() & offered.taps.any())),
+            # The lowest tap goes first; then the columns after it; then the next row.
+            later_rows.eq(without_lowest(rows)),
+            later_columns.eq(without_lowest(columns)),
+            last.eq(
+                ~useful
+                | Mux(
+                    config.depthwise,
+                    Mux(busy, at_last_step, one_step),
+                    ~(later_rows | later_columns).any(),
+                )
+            ),
+            self.rows_done.eq(Mux(active & last, item.done, 0)),
+        ]
+        with m.If(active):
+            m.d.sync += [
+                busy.eq(~last),
+                held.eq(item),
+                held_step.eq(step + 1),
+                at_last_step.eq(step + 2 == config.channel_words),
+                left_columns.eq(Mux(later_columns.any(), later_columns, item.columns)),
+                left_rows.eq(Mux(later_columns.any(), rows, later_rows)),
+            ]
+
+        same = ("value", "columns", "sub_banks", "column", "weight", "pixel")
+        m.d.sync += [
+            self.taps.valid.eq(active & useful),
+            tap.kernel_row.eq(number_of_lowest(rows)),
+            tap.kernel_column.eq(number_of_lowest(columns)),
+            tap.step.eq(step),
+            tap.rows.eq(item.taps),
+            *(tap[name].eq(item[name]) for name in same),
+        ]
+        return m

@@ -1,0 +1,121 @@
+"""Bench of LaneCore: passes one after the other, every symbol, choice and slot in the cycle of the page."""
+
+import random
+from itertools import chain
+
+import cocotb
+from bench_cases import all_cases, cover, require_all
+from bench_pass import Pass, Raw, bits
+from cocotb.triggers import RisingEdge, Timer
+from lane_cases import LanePass, lane_pass
+from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_clock, until_idle
+
+from hwsim.arch import Arch
+from hwsim_rtl.bits.word import IndexEntry, Word
+from hwsim_rtl.core.lane_core import LaneEvents
+from hwsim_rtl.core.lane_payloads import LanePassConfig, MapRow
+from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_load
+
+INPUTS = ("map_rows", "rows", "weights", "scales")
+PERIODS = (2, 3, 5, 17)
+LEAD = 2  # cycles from the start to cycle 0
+VALID_AFTER = 2  # cycles from a symbol's to its being valid
+
+
+@cocotb.test(timeout_time=0.6, timeout_unit="ms")  # 60,000 cycles
+async def every_event_is_that_of_the_page_and_every_word_that_of_the_reference(dut):
+    case = bench_case()
+    arch = Arch(**case["arch"])
+    cases = all_cases(arch, random.getrandbits(32))[:: 4 if case["stalls"] else 1]
+    passes = [(Pass(one), lane_pass(one, random.choice([0, 0, 200]))) for one in cases]
+    coverage = Coverage()
+    taken = ("coded__ready", "index__ready")
+    inputs = [f"{name}__valid" for name in INPUTS]
+    await start_clock(dut, "start", "abort_pass", "slot", "there", "line", *taken, *inputs)
+    await until_idle(dut)
+    layouts = MapRow, Raw(RowDescriptor), Raw(weight_load(arch)), Raw(ChannelScale)
+    map_rows, rows, weights, scales = (
+        StreamPort(dut, name, layout) for name, layout in zip(INPUTS, layouts, strict=True)
+    )
+    coded, index = StreamPort(dut, "coded", Word), StreamPort(dut, "index", IndexEntry)
+    stalls = random_stalls(case["stalls"], 30)
+    outputs = [
+        cocotb.start_soon(port.get(sum(len(getattr(one, name)) for one, _ in passes), stalls))
+        for name, port in (("coded", coded), ("index", index))
+    ]
+    # Rows are offered as early as can be, those of the next pass while this one runs.
+    cocotb.start_soon(map_rows.put(chain.from_iterable(lanes.map_rows for _, lanes in passes)))
+    cocotb.start_soon(rows.put(chain.from_iterable(one.rows for one, _ in passes)))
+    for number, (one, lanes) in enumerate(passes):
+        for task in (cocotb.start_soon(weights.put(one.weights)), cocotb.start_soon(scales.put(one.scales))):
+            await task
+        await run(dut, arch, lanes, random.choice(PERIODS), exact=not case["stalls"])
+        assert not dut.error.value
+        assert coded.got == sum(len(one.coded) for one, _ in passes[: number + 1])
+        assert index.got == sum(len(one.index) for one, _ in passes[: number + 1])
+        cover(coverage, one.case)
+    await RisingEdge(dut.clk)
+    for name, task in zip(("coded", "index"), outputs, strict=True):
+        assert task.done(), f"{name}: too few"
+        taken = [payload for _, payload in await task]
+        assert taken == list(chain.from_iterable(getattr(one, name) for one, _ in passes))
+    if not case["stalls"]:
+        require_all(coverage, arch)
+
+
+async def run(
+    dut, arch: Arch, lanes: LanePass, period: int, exact: bool = True, until: int | None = None
+) -> None:
+    """One pass; with ``exact`` every event is compared, else that it takes no fewer cycles.
+
+    ``until``: the cycle before which it is left alone, unless it is done.
+    """
+    expected = lanes.stepped(period)
+    want = {
+        "symbol": sorted(cycle for _, cycle in expected.symbols),
+        "chosen": [(lane, chosen) for lane, chosen, _, _ in expected.taken],
+        "served": [(lane, cycle) for cycle, lane in expected.served],
+    }
+    got: dict[str, list] = {"symbol": [], "chosen": [], "served": []}
+    reads: int | None = None
+    begin = now() + LEAD
+    while True:
+        cycle = now() - begin
+        dut.start.value = int(cycle == -LEAD)
+        config = lanes.config if cycle == -LEAD else None
+        if config:
+            dut.config.value = bits(LanePassConfig(arch), config)["bits"]
+        else:
+            dut.config.value = random.getrandbits(len(dut.config))
+        number = lanes.first_index if cycle == -LEAD else reads
+        words = [random.getrandbits(64)] * 8 if number is None else lanes.lines[number].tolist()
+        dut.line.value = sum(word << 64 * i for i, word in enumerate(words))
+        slot = cycle % period == 0
+        dut.slot.value = int(slot)
+        await Timer(2, "ns")
+        asks = [int(dut.asks__0.value), int(dut.asks__1.value)]
+        there = [line < len(lanes.there) and bool(lanes.there[line] <= cycle) for line in asks]
+        dut.there.value = int(there[0]) + 2 * int(there[1])
+        await Timer(2, "ns")
+        events = LaneEvents.as_shape()
+        seen = {name: int(dut.events.value) >> field.offset for name, field in events}
+        if seen["symbol"] & 1:
+            got["symbol"].append(cycle - VALID_AFTER)
+        got["chosen"] += [(lane, cycle) for lane in (0, 1) if seen["chosen"] >> lane & 1]
+        got["served"] += [(lane, cycle - 1) for lane in (0, 1) if seen["served"] >> lane & 1]
+        reads = int(dut.reads__payload.value) if dut.reads__valid.value else None
+        if dut.done.value:
+            break
+        if cycle == until:
+            return
+        assert cycle < 8 * expected.cycles + 2000, "the pass does not end"
+        await RisingEdge(dut.clk)
+    if exact:
+        assert got["served"] == want["served"], lanes.case
+        assert got["symbol"] == want["symbol"], lanes.case
+        assert got["chosen"] == want["chosen"], lanes.case
+        assert cycle == expected.cycles - 1, lanes.case
+    else:
+        assert cycle >= expected.cycles - 1, lanes.case
+    await RisingEdge(dut.clk)
+    dut.slot.value = dut.start.value = 0

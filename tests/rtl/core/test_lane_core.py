@@ -1,0 +1,19 @@
+"""A core of two lanes under Icarus: every event in its cycle, every word that of the reference."""
+
+import pytest
+from simulate import run_bench
+
+from hwsim.arch import Arch
+from hwsim_rtl.core.lane_core import LaneCore
+
+FIELDS = {"columns": 4, "accumulators": 256, "weight_words": 640, "fifo_depth": 8}
+
+
+@pytest.mark.parametrize("stalls", [0.0, 0.4])
+def test_every_event_is_that_of_the_page_and_every_word_that_of_the_reference(stalls):
+    run_bench(LaneCore(Arch(**FIELDS)), "lane_core", arch=FIELDS, stalls=stalls)
+
+
+def test_a_pass_that_is_cut_off_leaves_no_trace():
+    fields = {**FIELDS, "columns": 2, "accumulators": 16}
+    run_bench(LaneCore(Arch(**fields)), "lane_moments", arch=fields, step=5)

@@ -1,0 +1,149 @@
+"""A pass for a core of two lanes: the map buffer that it reads, and what the page says of every cycle."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from core_cases import Case, map_words, operands
+from reference_two_lanes import Outcome, run_two_lanes
+
+from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY
+from hwsim.codec.seg_lengths import code_lengths
+from hwsim.machine.rows import input_rows
+from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from two_lanes import LanesTiming, time_two_lanes
+
+LINE = 8  # words
+ENTRIES = 16  # of the index, in a line
+
+
+@dataclass(frozen=True)
+class LanePass:
+    """What a core of two lanes sees of a pass, beside its weights, scales and row descriptors.
+
+    Attributes:
+        config: fields of ``LanePassConfig``.
+        map_rows: fields of ``MapRow``, in the order of reading.
+        lines: uint64 (lines, 8), the map buffer, the index behind the map.
+        first_index: the line of the index that the pass begins with.
+        there: int64 (lines,), cycle from which each line is in the map buffer.
+    """
+
+    case: Case
+    block: int
+    segments: range
+    config: dict
+    map_rows: list[dict]
+    lines: np.ndarray
+    first_index: int
+    there: np.ndarray
+    counts: np.ndarray
+    places: np.ndarray
+
+    def recurrence(self, period: int) -> LanesTiming:
+        """Its events by benchmarks/two_lanes.py."""
+        case, values = self.case, operands(self.case).values
+        arch, bits = case.arch, case.source.bits
+        if arch.compress:
+            run_max = arch.run_max if arch.skip_zeros else 0
+            symbols = coded_symbols(values, self.block, code_lengths(case.source.order), run_max)
+        elif arch.skip_zeros:
+            symbols = raw_skipping_symbols(values, self.block, bits)
+        else:
+            symbols = raw_symbols(values.shape, self.block, bits)
+        return time_two_lanes(
+            case.layer,
+            symbols,
+            arch,
+            input_rows(case.layer, np.array(case.owned)),
+            segments=self.segments,
+            out_channels=case.out_channels,
+            words=self.counts.astype(np.int32),
+            places=self.places,
+            period=period,
+            there=self.there,
+        )
+
+    def stepped(self, period: int) -> Outcome:
+        """Its events by tests/reference_two_lanes.py."""
+        case, values = self.case, operands(self.case).values
+        return run_two_lanes(
+            case.layer,
+            values,
+            case.owned,
+            channels=case.unit.reads,
+            block=self.block,
+            out_channels=case.out_channels,
+            columns=case.arch.columns,
+            order=case.source.order if case.arch.compress else None,
+            bits=case.source.bits,
+            skip_zeros=case.arch.skip_zeros,
+            run_max=case.arch.run_max,
+            period=period,
+            latencies=(MAC_LATENCY, DRAIN_LATENCY),
+            places=self.places,
+            there=self.there.__getitem__,
+        )
+
+
+def lane_pass(case: Case, late: int = 0) -> LanePass:
+    """A pass as two lanes read it: a depthwise layer's rows in halves of the channels.
+
+    Places have the size of the longest segment, in halves of a line, so that none is too long for its own.
+
+    Args:
+        case: its ``stream`` does not matter.
+        late: lines come up to so many cycles after the start.
+    """
+    layer, arch, reads = case.layer, case.arch, case.unit.reads
+    values = operands(case).values
+    halves = 2 if case.depthwise and case.block > 1 else 1
+    block = case.block // halves
+    data, counts = map_words(values, block, case.source, arch.compress)
+    height, blocks = counts.shape
+    stride = -(-int(counts.max()) // (LINE // 2)) * (LINE // 2)
+    places = np.arange(height * blocks).reshape(height, blocks) * stride
+    lines = -(-height * blocks * stride // LINE)
+    flat = np.zeros((lines + -(-height * blocks // ENTRIES)) * LINE, np.uint64)
+    starts = np.cumsum(counts).reshape(counts.shape) - counts
+    for y, b in np.ndindex(counts.shape):
+        size = counts[y, b]
+        flat[places[y, b] : places[y, b] + size] = data[starts[y, b] : starts[y, b] + size]
+    index = flat.view(np.uint32)[lines * LINE * 2 :]
+    index[: height * blocks] = counts.ravel() | 0xABCD << 16  # what stands beside the lengths does not matter
+
+    segments = range(reads.start // block, -(-reads.stop // block))
+    whole, width = min(block, len(reads)), layer.in_shape[2]
+    core = case.geometry.config(arch)
+    core["decoder"] |= {
+        "segments": len(segments),
+        "full_values": whole * width,
+        "tail_values": (len(reads) - (len(segments) - 1) * whole) * width,
+    }
+    channel_words = core["channel_words"]
+    core["segment_words"] = whole * channel_words
+    config = {
+        "core": core,
+        "place_words": stride,
+        "index_line": lines,
+        "segment_pixels": whole * layer.out_shape[2] if case.depthwise else 0,
+    }
+    rows = input_rows(layer, np.array(case.owned)).y
+    first = segments.start
+    map_rows = [{"place": int(places[y, first]), "entry": int(y * blocks + first)} for y in rows]
+    there = np.random.default_rng(case.seed).integers(0, late + 1, len(flat) // LINE)
+    return LanePass(
+        case=case,
+        block=block,
+        segments=segments,
+        config=config,
+        map_rows=map_rows,
+        lines=flat.reshape(-1, LINE),
+        first_index=lines + map_rows[0]["entry"] // ENTRIES,
+        there=there,
+        counts=counts,
+        places=places,
+    )
