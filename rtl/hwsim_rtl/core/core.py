@@ -46,7 +46,8 @@ class Core(wiring.Component):
         error: Out(1), the words read are no legal map; the pass ends, and takes the rest of its words.
         words: In(stream of Word), the segments of the pass.
         rows: In(stream of RowDescriptor), one for each input row, ahead of the row's first value.
-        weights, scales: In(streams, always ready), loads for the next pass, see :class:`WeightMemory`.
+        weights, scales: In(streams, always ready), loads for the next pass, see
+            :class:`hwsim_rtl.core.weights.WeightMemory`.
         coded: Out(stream of Word), the output segments. index: Out(stream of IndexEntry), one a segment.
         events: Out(Events).
     """

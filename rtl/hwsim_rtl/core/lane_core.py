@@ -56,7 +56,8 @@ class LaneCore(wiring.Component):
         asks, there, reads, line: as of :class:`Reader`.
         map_rows: In(stream of MapRow), one for each input row, ahead of its reading.
         rows: In(stream of RowDescriptor), one for each input row, ahead of the row's first value.
-        weights, scales: In(streams, always ready), loads for the next pass, see :class:`WeightMemory`.
+        weights, scales: In(streams, always ready), loads for the next pass, see
+            :class:`hwsim_rtl.core.weights.WeightMemory`.
         coded: Out(stream of Word), the output segments. index: Out(stream of IndexEntry), one a segment.
         events: Out(LaneEvents).
     """
