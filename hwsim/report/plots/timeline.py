@@ -86,7 +86,7 @@ def timeline_plot(shown: Timeline) -> Plot:
             ],
             _LANE * lanes,
             left=_LEFT,
-            right=0.2,
+            right=0.4,  # half of a number at the last tick
             bottom=0.78,
             marks=shown.marks,
         )
