@@ -127,6 +127,7 @@ def _name_points(axes: Axes, named: Points, others: Points, names: Sequence[str]
         for x, y in (axes.transData.transform(list(points.values())) * to_points if points else ())
     ]
     edge, roof = axes.transData.transform((axes.get_xlim()[1], arch.peak_macs)) * to_points
+    left_edge, bottom = axes.transData.transform((axes.get_xlim()[0], axes.get_ylim()[0])) * to_points
     taken.append((0, roof - 1, edge, roof + 14))  # the roof and what is written on it
     rate = bytes_a_cycle(arch)
     knee, floor = arch.peak_macs / rate, axes.get_ylim()[0] / rate
@@ -145,7 +146,8 @@ def _name_points(axes: Axes, named: Points, others: Points, names: Sequence[str]
         for right, up, side in _PLACES:
             start = x + right - (width if side == "right" else 0)
             box = (start, y + up, start + width, y + up + 9)
-            if box[2] < edge and not any(_overlap(box, other) for other in taken):
+            inside = left_edge < box[0] and box[2] < edge and bottom < box[1]
+            if inside and not any(_overlap(box, other) for other in taken):
                 axes.annotate(words, named[name], (right, up), textcoords="offset points", ha=side, size=8.5)
                 taken.append(box)
                 break
