@@ -1,11 +1,12 @@
 """What all tests share."""
 
+import math
 import os
 
 import pytest
 from hypothesis import settings
 
-from hwsim.cli import main
+from hwsim.cli import console, main
 
 # Processes side by side have a core each, and what they compute with reads this when it is loaded.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -18,8 +19,12 @@ settings.load_profile("hwsim")
 
 
 @pytest.fixture
-def hwsim(capsys):
-    """Run the program in this process: (exit code, stdout, stderr)."""
+def hwsim(capsys, monkeypatch):
+    """Run the program in this process: (exit code, stdout, stderr).
+
+    However slow the machine is, it says nothing of its progress.
+    """
+    monkeypatch.setattr(console, "LINE_EVERY", math.inf)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as end:
