@@ -13,6 +13,7 @@ from hwsim.codec.segments import INDEX_ENTRY
 from hwsim.errors import CosimError
 from hwsim_rtl.core.lane_payloads import LanePassConfig, MapRow
 from hwsim_rtl.core.payloads import RowDescriptor
+from hwsim_rtl.cosim.design import COUNTED, FED, Design
 from hwsim_rtl.cosim.library import CoreKind, load
 from hwsim_rtl.cosim.simulator import ALWAYS, pack_fields, pack_scales, pack_weights
 
@@ -94,30 +95,11 @@ class _Pass(ctypes.Structure):
         ("period", ctypes.c_int64),
         ("map_rows", ctypes.c_void_p),
         ("map_row_count", ctypes.c_int64),
-        ("rows", ctypes.c_void_p),
-        ("row_count", ctypes.c_int64),
-        ("weights", ctypes.c_void_p),
-        ("weight_count", ctypes.c_int64),
-        ("scales", ctypes.c_void_p),
-        ("scale_count", ctypes.c_int64),
-        ("ready", ctypes.c_void_p),
-        ("ready_count", ctypes.c_int64),
-        ("most_cycles", ctypes.c_int64),
-        ("coded", ctypes.c_void_p),
-        ("coded_last", ctypes.c_void_p),
-        ("coded_room", ctypes.c_int64),
-        ("coded_count", ctypes.c_int64),
-        ("index", ctypes.c_void_p),
-        ("index_room", ctypes.c_int64),
-        ("index_count", ctypes.c_int64),
+        *FED,
         ("events", ctypes.c_void_p),
         ("event_room", ctypes.c_int64),
         ("event_count", ctypes.c_int64),
-        ("cycles", ctypes.c_int64),
-        ("symbols", ctypes.c_int64),
-        ("taps", ctypes.c_int64),
-        ("words_read", ctypes.c_int64),
-        ("error", ctypes.c_int64),
+        *COUNTED,
     )
 
 
@@ -130,15 +112,7 @@ class LaneSimulator:
 
     def __init__(self, arch: Arch, library: ctypes.CDLL) -> None:
         self.arch = arch
-        self._library = library
-        library.create.restype = ctypes.c_void_p
-        library.destroy.argtypes = [ctypes.c_void_p]
-        library.run.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Pass), ctypes.c_int64, ctypes.c_int64]
-        library.run.restype = ctypes.c_int64
-        self._design = library.create()
-
-    def __del__(self) -> None:
-        self._library.destroy(self._design)
+        self._design = Design(library, _Pass)
 
     def run_pass(self, stimulus: LaneStimulus) -> LaneOutcome:
         """Load the weights of a pass, then run it.
@@ -179,15 +153,12 @@ class LaneSimulator:
         )
         for name, array in (inputs | outputs).items():
             setattr(struct, name, array.ctypes.data)
-        simulated = self._library.run(
-            self._design, ctypes.byref(struct), 1, arch.weight_words // WEIGHT_PORT_WORDS
-        )
-        if simulated < 0:
-            self._library.destroy(self._design)
-            self._design = self._library.create()
+        passes = (_Pass * 1)(struct)  # a copy
+        if self._design.run(passes, arch.weight_words // WEIGHT_PORT_WORDS) is None:
             raise CosimError(
                 f"the pass is not done after {stimulus.most_cycles} cycles, or makes too many words"
             )
+        (struct,) = passes
         cycle, kind = np.divmod(outputs["events"][: struct.event_count], 8)
 
         def of_lanes(first: int, late: int) -> np.ndarray:

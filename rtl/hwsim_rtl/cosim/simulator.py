@@ -16,6 +16,7 @@ from hwsim.errors import CosimError
 from hwsim.machine.descriptors import PassGeometry
 from hwsim_rtl.bits.word import Word
 from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_load
+from hwsim_rtl.cosim.design import COUNTED, FED, Design
 
 ALWAYS = np.array([3], np.uint8)
 
@@ -79,27 +80,8 @@ class _Pass(ctypes.Structure):
         ("words", ctypes.c_void_p),
         ("arrival", ctypes.c_void_p),
         ("word_count", ctypes.c_int64),
-        ("rows", ctypes.c_void_p),
-        ("row_count", ctypes.c_int64),
-        ("weights", ctypes.c_void_p),
-        ("weight_count", ctypes.c_int64),
-        ("scales", ctypes.c_void_p),
-        ("scale_count", ctypes.c_int64),
-        ("ready", ctypes.c_void_p),
-        ("ready_count", ctypes.c_int64),
-        ("most_cycles", ctypes.c_int64),
-        ("coded", ctypes.c_void_p),
-        ("coded_last", ctypes.c_void_p),
-        ("coded_room", ctypes.c_int64),
-        ("coded_count", ctypes.c_int64),
-        ("index", ctypes.c_void_p),
-        ("index_room", ctypes.c_int64),
-        ("index_count", ctypes.c_int64),
-        ("cycles", ctypes.c_int64),
-        ("symbols", ctypes.c_int64),
-        ("taps", ctypes.c_int64),
-        ("words_read", ctypes.c_int64),
-        ("error", ctypes.c_int64),
+        *FED,
+        *COUNTED,
     )
 
 
@@ -116,15 +98,7 @@ class Simulator:
         self.arch = arch
         self.simulated_cycles = 0
         self.cpu_seconds = 0.0
-        self._library = library
-        library.create.restype = ctypes.c_void_p
-        library.destroy.argtypes = [ctypes.c_void_p]
-        library.run.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Pass), ctypes.c_int64, ctypes.c_int64]
-        library.run.restype = ctypes.c_int64
-        self._design = library.create()
-
-    def __del__(self) -> None:
-        self._library.destroy(self._design)
+        self._design = Design(library, _Pass)
 
     def run_pass(self, stimulus: PassStimulus) -> PassOutcome:
         """Load the weights of a pass, then run it.
@@ -147,11 +121,9 @@ class Simulator:
         structs = (_Pass * len(passes))(*(buffer.struct() for buffer in buffers))
         begun = time.thread_time()
         most_loads = self.arch.weight_words // WEIGHT_PORT_WORDS
-        simulated = self._library.run(self._design, structs, len(passes), most_loads)
+        simulated = self._design.run(structs, most_loads)
         self.cpu_seconds += time.thread_time() - begun
-        if simulated < 0:
-            self._library.destroy(self._design)
-            self._design = self._library.create()
+        if simulated is None:
             stuck = next(i for i, struct in enumerate(structs) if struct.cycles == 0)
             raise CosimError(
                 f"pass {stuck} is not done after {structs[stuck].most_cycles} cycles, or makes too many words"
