@@ -37,6 +37,13 @@ def plan(layers, sizes, half=1024):
     return plan_traffic(layers, maps, Arch(columns=4, map_buffer=2 * half, activation_bits=8), shapes)
 
 
+def test_a_coded_map_has_an_index_entry_for_every_segment_and_a_raw_one_none():
+    # Six segments of eight zeros: a word each, coded in 8 bits or raw in 64; an entry takes 4 bytes.
+    zeros = np.zeros((2, 3, 8), np.uint16)
+    assert store_map(zeros, 1, 0, 8, compressed=True).bytes == 6 * 8 + 6 * 4
+    assert store_map(zeros, 1, 0, 8, compressed=False).bytes == 6 * 8
+
+
 def written(traffic) -> int:
     return sum(made.size for made in traffic.made)
 
