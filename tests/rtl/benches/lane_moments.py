@@ -4,7 +4,7 @@ import cocotb
 from bench_cases import small_case
 from bench_pass import Pass, Raw
 from benches.lane_core import INPUTS, run
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import RisingEdge, Timer
 from lane_cases import lane_pass
 from streams import StreamPort, bench_case, start_clock, until_idle
 
@@ -42,6 +42,9 @@ async def a_pass_that_is_cut_off_leaves_no_trace(dut):
         await run(dut, arch, lanes, 2, until=cut)
         cause = dut.rst if cut % 2 else dut.abort_pass
         cause.value = 1
+        if cause is dut.abort_pass:
+            await Timer(2, "ns")
+            assert dut.map_rows__ready.value and dut.rows__ready.value, f"rows wait in cycle {cut}"
         await RisingEdge(dut.clk)
         for task in tasks:
             task.cancel()
