@@ -44,7 +44,8 @@ async def a_pass_that_is_cut_off_leaves_no_trace(dut):
         cause.value = 1
         if cause is dut.abort_pass:
             await Timer(2, "ns")
-            assert dut.map_rows__ready.value and dut.rows__ready.value, f"rows wait in cycle {cut}"
+            assert dut.map_rows__ready.value, f"rows of the map wait in cycle {cut}"
+            assert dut.rows__ready.value, f"row descriptors wait in cycle {cut}"
         await RisingEdge(dut.clk)
         for task in tasks:
             task.cancel()
