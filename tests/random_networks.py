@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from in_memory import InMemory
 from layers import any_layer
 
-from hwsim.arch import DECODE_LATENCY, Arch
+from hwsim.arch import DECODE_LATENCY, SUB_BANKS, Arch
 from hwsim.layer import Kind, Layer
+from hwsim.machine.rows import row_order
 from hwsim.trace import MapInfo
 
 
@@ -52,6 +53,7 @@ def chains(draw, images: int = 1) -> MemoryTrace:
         names = (f"l{i}", f"m{i}", f"m{i + 1}")
         layers.append(draw(any_layer(kind, shape, filters, names=names, most_kernel=3, most_stride=3)))
         assume(max(layers[-1].out_shape[1:]) <= 20)
+        assume(row_order(layers[-1]).ring <= SUB_BANKS)  # a core has room for no more
         map_ = rng.integers(1, 2**bits, (images, *shape))
         values[f"m{i}"] = np.where(rng.random(map_.shape) < draw(st.sampled_from([0.0, 0.3, 1.0])), map_, 0)
         values[f"m{i}"] = values[f"m{i}"].astype(np.uint16)

@@ -82,7 +82,7 @@ def channel_group(layer: Layer, arch: Arch) -> int:
     ring, group = row_order(layer).ring, arch.columns
     if ring > SUB_BANKS:
         raise ArchError(
-            f"layer {layer.name}: an input row meets {ring - 1} output rows at once, for which no core has "
+            f"layer {layer.name}: {ring - 1} output rows are open at once, for which no core has "
             f"accumulators: at most {SUB_BANKS - 1}"
         )
     if layer.kind == "depthwise":
