@@ -218,9 +218,7 @@ def test_a_layer_that_does_not_fit_names_the_least_that_serves(arch, message):
 @pytest.mark.parametrize(("kernel", "stride"), [(8, 1), (16, 2)])
 def test_more_rows_than_any_core_keeps_open_are_refused_without_advice(kernel, stride):
     layer = Layer("tall", "conv", "x", (1, 40, 4), (1, 9, 4), (kernel, 1), (stride, 1))
-    with pytest.raises(
-        ArchError, match=r"layer tall: 8 output rows are open at once, .*at most 7$"
-    ):
+    with pytest.raises(ArchError, match=r"layer tall: 8 output rows are open at once, .*at most 7$"):
         channel_group(layer, Arch(accumulators=1 << 20))
 
 
