@@ -13,10 +13,9 @@ import argparse
 from collections import defaultdict
 from pathlib import Path
 
-from two_lanes import fixed_places, time_two_lanes
-
 import hwsim
 from hwsim.arch import Arch
+from hwsim.machine.two_lanes import time_two_lanes
 from hwsim.machine.workload import LayerJob, Workload
 from hwsim.trace.shipped import shipped_traces
 
@@ -30,9 +29,8 @@ def layer_cycles(job: LayerJob) -> tuple[int, int]:
     layer, workload, arch = job.layer, job.workload, job.arch
     halves = 2 if layer.kind == "depthwise" and job.block > 1 else 1
     block = job.block // halves
-    words = workload.stored(layer.input, block, arch.compress).words
-    info = workload.info(layer.input)
-    places = fixed_places(info.shape, block, info.bits)
+    stored = workload.stored(layer.input, block, arch.compress)
+    words, places = stored.words, stored.line_places()
     symbols = workload.symbols(layer.input, block, arch)
     period = arch.cores + 1
     known: dict[tuple[int, int], tuple[int, int]] = {}

@@ -20,6 +20,8 @@ LAYER_BYTES = 64  # of a program: the descriptor of a layer
 PASS_BYTES = 8  # and of each of its passes: which core, unit and row group
 SCALE_BYTES = 6  # of an output channel: bias 32 bits, multiplier 16
 RING_SHARE = 4  # of a map that does not fit: rows that pass take 1 / RING_SHARE of its half of the map buffer
+LINE_WORDS = BURST_BYTES // WORD_BYTES  # of a line of the map buffer
+LINE_ENTRIES = BURST_BYTES // INDEX_BYTES  # of the index, in a line
 WINDOW_WORDS = 4  # words that the bit unpacker holds; enough for one symbol in every cycle
 SUB_BANKS = 8  # parts of an accumulator bank; a row of the ring owns whole ones
 WEIGHT_PORT_WORDS = 2  # M-wide words of weights that the array takes in a cycle, a load
@@ -29,6 +31,10 @@ LOAD_LATENCY = 2  # cycles from the last load of a pass at the array's port to i
 DECODE_LATENCY = 7  # cycles from consuming a symbol to its item at the scatter unit
 MAC_LATENCY = 8  # cycles from issuing a tap to its sum being readable by the drain
 DRAIN_LATENCY = 19  # cycles from reading the last accumulator to the last word out
+# Of a core of two lanes:
+LANE_ITEMS = 8  # places for items in a lane
+READ_LATENCY = 5  # cycles from a slot to the words of the line that is read in it
+LANE_LATENCY = 8  # cycles from consuming a symbol to the choice of its item, at the earliest
 
 EVENTS = {
     "mac": "one multiplication",

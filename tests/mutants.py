@@ -51,6 +51,7 @@ MEANT_FOR = {
     "hwsim/machine/summary.py": ("tests/machine/test_result.py",),
     "hwsim/machine/symbols.py": ("tests/machine/test_passes.py",),
     "hwsim/machine/totals.py": ("tests/machine/test_totals.py", "tests/report/test_tables.py"),
+    "hwsim/machine/two_lanes.py": ("tests/machine/test_two_lanes.py",),
     "hwsim/machine/units.py": ("tests/machine/test_mapping.py",),
     "hwsim/machine/workload.py": ("tests/machine/test_workload.py", "tests/machine/test_simulation.py"),
     "hwsim/export/accelergy.py": ("tests/export/test_accelergy.py",),

@@ -1,4 +1,4 @@
-"""One pass of a core with two lanes, clock by clock: the slow reference of benchmarks/two_lanes.py.
+"""One pass of a core with two lanes, clock by clock: the slow reference of hwsim/machine/two_lanes.py.
 
 Written from docs/two_lanes.md. It decodes the bits of the segments, as tests/reference_core.py does, and
 shares no code with the recurrence.
@@ -76,6 +76,7 @@ class Outcome:
     taken: list[tuple[int, int, int, int]]  # of every item: lane, choice, taking, cycles busy
     served: list[tuple[int, int]]  # (cycle, lane) of every slot that was used
     drained: list[int]
+    labels: list[str]  # of every cycle, why the scatter unit does what it does
 
 
 def run_two_lanes(
@@ -129,9 +130,12 @@ def run_two_lanes(
     busy, chosen_last = 0, None
     chosen: Chosen | None = None  # what waits for the scatter unit
     completes: list[int] = []  # by what the scatter unit is busy with
+    kind = ""  # of that: whether a tap is valid
+    waits_for_drain = False  # in the cycle before an item could have been chosen but for a drain
+    waits_for_line = False  # in the last slot nobody was served, for want of a line
     drain_queue: deque[tuple[int, int]] = deque()
     draining, left = None, 0
-    outcome = Outcome(0, [], [], [], [])
+    outcome = Outcome(0, [], [], [], [], [])
     drained: dict[int, int] = {}
     cycle = 0
 
@@ -171,14 +175,18 @@ def run_two_lanes(
             taps = 0 if item.x is None or not reach[item.row] else columns_reached(layer, item.x)
             cost = steps if layer.kind == "depthwise" else taps * len(reach[item.row])
             busy = cost if taps else 1
+            kind = "compute" if taps else "taps"
             outcome.taken.append((chosen.lane, chosen.cycle, cycle, busy))
             chosen = None
+        label = kind if busy else ""
+        over = finished == len(rows) and chosen is None
         if busy:
             busy -= 1
             if busy == 0:
                 drain_queue.extend((q, cycle + mac_latency) for q in completes)
 
         # Choice.
+        drain_alone = False
         if place_free:
             able = []
             for number, head in enumerate(heads):
@@ -187,6 +195,8 @@ def run_two_lanes(
                 newest = max(reach[head.row], default=0)
                 if newest < ring or newest - ring in rows_free:
                     able.append((head.row, number == chosen_last, number))
+                else:
+                    drain_alone = True
             if able:
                 chosen_last = min(able)[2]
                 item = lanes[chosen_last].items.popleft()
@@ -223,6 +233,7 @@ def run_two_lanes(
         if coming is not None and coming[0] <= cycle:
             index, coming = coming[1], None
         if cycle % period == 0:
+            waits_for_line = False
             able_lanes: list[tuple[bool, int, bool, tuple[int, int]]] = []  # served last, lane, of the index
             for number, ask in enumerate(asks):
                 if ask is None:
@@ -233,7 +244,10 @@ def run_two_lanes(
                         able_lanes.append((number == served_last, number, True, ask))
                 elif there((place[segment] + word) // LINE) <= cycle:
                     able_lanes.append((number == served_last, number, False, ask))
+                else:
+                    waits_for_line = True
             if able_lanes:
+                waits_for_line = False
                 _, served_last, of_index, (segment, word) = min(able_lanes)
                 outcome.served.append((cycle, served_last))
                 if of_index:
@@ -251,9 +265,15 @@ def run_two_lanes(
                         if same and (left_over[1] > 0 or entry[left_over[0]] == index):
                             deliver(lanes[other], *left_over)
                             next_segment += left_over[1] == 0
+
+        if not label:
+            waits = "drain" if over or waits_for_drain else "dram" if waits_for_line else "decode"
+        outcome.labels.append(label or waits)
+        waits_for_drain = drain_alone
         cycle += 1
 
     outcome.cycles = max(drained.values()) + 1 + drain_latency
+    outcome.labels += ["drain"] * (outcome.cycles - cycle)
     outcome.drained = [drained[q] for q in range(len(owned))]
     return outcome
 

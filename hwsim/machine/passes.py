@@ -92,7 +92,7 @@ class PassTiming:
         cycles: from start to done.
         causes: cycles by cause; they sum to ``cycles``.
         symbols: decoder cycles with a symbol.
-        words: 64-bit words read.
+        words: 64-bit words read from the map buffer.
         tap_cycles: cycles in which a weight word was read.
         drained: int64 (owned,), cycle in which each owned row left the accumulators.
     """

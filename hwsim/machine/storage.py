@@ -49,6 +49,11 @@ class Segments:
         in_row = np.cumsum(self.longest) - self.longest
         return np.arange(height)[:, None] * int(self.longest.sum()) + in_row
 
+    def line_places(self) -> np.ndarray:
+        """Place of every segment in lines of the map buffer, int64 (H, channel blocks): words from line 0."""
+        in_row = np.cumsum(self.raw) - self.raw
+        return (np.arange(len(self.words))[:, None] * int(self.raw.sum()) + in_row) // WORD_BYTES
+
     def index_size(self, segments: int) -> int:
         """Bytes over the channel of the index entries of so many segments; 0 if there is no index."""
         return whole_beats(segments * INDEX_BYTES) if self.coded else 0

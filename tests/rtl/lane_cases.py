@@ -1,8 +1,6 @@
 """A pass for a core of two lanes: the map buffer that it reads, and what the page says of every cycle."""
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from core_cases import Case, map_words, operands
@@ -12,12 +10,21 @@ from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY
 from hwsim.codec.seg_lengths import code_lengths
 from hwsim.machine.rows import input_rows
 from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from two_lanes import LanesTiming, time_two_lanes
+from hwsim.machine.two_lanes import LANE_EVENT_FIELDS, SERVED_FIELDS, time_two_lanes
 
 LINE = 8  # words
 ENTRIES = 16  # of the index, in a line
+
+
+@dataclass(frozen=True)
+class Events:
+    """When the recurrence has what: ``symbols``, the cycle of each; ``chosen`` and ``served``, lane and cycle
+    of every item that is chosen, and of every slot that is used."""
+
+    cycles: int
+    symbols: list[int]
+    chosen: list[list[int]]
+    served: list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,8 @@ class LanePass:
     counts: np.ndarray
     places: np.ndarray
 
-    def recurrence(self, period: int) -> LanesTiming:
-        """Its events by benchmarks/two_lanes.py."""
+    def recurrence(self, period: int) -> Events:
+        """Its events by hwsim/machine/two_lanes.py."""
         case, values = self.case, operands(self.case).values
         arch, bits = case.arch, case.source.bits
         if arch.compress:
@@ -54,7 +61,9 @@ class LanePass:
             symbols = raw_skipping_symbols(values, self.block, bits)
         else:
             symbols = raw_symbols(values.shape, self.block, bits)
-        return time_two_lanes(
+        events = np.empty((values.size, len(LANE_EVENT_FIELDS)), np.int64)
+        served = np.empty((int(self.counts.sum()) + self.counts.size, len(SERVED_FIELDS)), np.int64)
+        timing = time_two_lanes(
             case.layer,
             symbols,
             arch,
@@ -65,6 +74,16 @@ class LanePass:
             places=self.places,
             period=period,
             there=self.there,
+            events=events,
+            served=served,
+        )
+        decoded, _, _, _, lane, chosen = events[: timing.symbols].T
+        items = np.stack([lane, chosen], axis=1)[chosen >= 0]
+        return Events(
+            cycles=timing.cycles,
+            symbols=sorted(decoded.tolist()),
+            chosen=items[np.argsort(items[:, 1])].tolist(),
+            served=served[: timing.words // LINE, 1::-1].tolist(),
         )
 
     def stepped(self, period: int) -> Outcome:

@@ -8,14 +8,13 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hwsim.arch import BURST_BYTES, Arch
+from hwsim.arch import BURST_BYTES, LANE_ITEMS, Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.codec.lane_decoder import LaneDecoder
 from hwsim_rtl.core.back_end import BackEnd, abort, take_or_drop
 from hwsim_rtl.core.chooser import ItemChooser
 from hwsim_rtl.core.credit_fifo import CreditFifo
 from hwsim_rtl.core.lane_payloads import (
-    LANE_ITEMS,
     LANES,
     LINE_BITS,
     LaneItem,

@@ -6,7 +6,7 @@ No ``from __future__ import annotations`` here: ``data.Struct`` reads its annota
 from amaranth import unsigned
 from amaranth.lib import data
 
-from hwsim.arch import BURST_BYTES, INDEX_BYTES, WORD_BYTES, Arch
+from hwsim.arch import LINE_ENTRIES, LINE_WORDS, Arch
 from hwsim.machine.descriptors import COUNT_BITS
 from hwsim_rtl.core.payloads import (
     Item,
@@ -16,10 +16,7 @@ from hwsim_rtl.core.payloads import (
     weight_address_bits,
 )
 
-LINE_WORDS = BURST_BYTES // WORD_BYTES  # words of a line of the map buffer
-LINE_ENTRIES = BURST_BYTES // INDEX_BYTES  # entries of the index in a line
 LANES = 2
-LANE_ITEMS = 8  # places for items of a lane
 LINE_SHIFT = (LINE_WORDS - 1).bit_length()
 ENTRY_SHIFT = (LINE_ENTRIES - 1).bit_length()
 PLACE_BITS = 20  # of the number of a word of the map buffer: 8 MiB

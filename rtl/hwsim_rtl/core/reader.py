@@ -10,7 +10,7 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hwsim.arch import BURST_BYTES, INDEX_BYTES, WORD_BITS, Arch
+from hwsim.arch import BURST_BYTES, INDEX_BYTES, LINE_ENTRIES, LINE_WORDS, WORD_BITS, Arch
 from hwsim.machine.descriptors import COUNT_BITS
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.core.lane_payloads import (
@@ -18,9 +18,7 @@ from hwsim_rtl.core.lane_payloads import (
     ENTRY_SHIFT,
     LANES,
     LINE_BITS,
-    LINE_ENTRIES,
     LINE_SHIFT,
-    LINE_WORDS,
     BoundSegment,
     MapRow,
     NextSegment,

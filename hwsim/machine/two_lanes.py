@@ -1,28 +1,32 @@
-"""A pass of a core that decodes two segments in turns, behind slots of the map buffer (docs/two_lanes.md).
+"""The cycle-exact model of one pass of a core that decodes two segments in turns (docs/two_lanes.md).
 
-The machine of today has one lane (:mod:`hwsim.machine.passes`); nothing of a result comes from here yet. The
-loop goes from event to event: a slot, or an item that the scatter unit takes. Between two of them each lane
-decodes as far as its words and its places for items are known.
+A recurrence over events, as :mod:`hwsim.machine.passes` is for one lane: a slot of the map buffer, or an item
+that is chosen. Between two of them each lane decodes as far as its words and its places for items are known.
+The loop is one function because numba keeps the whole state in registers that way.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numba import njit
 
-from hwsim.arch import BURST_BYTES, DRAIN_LATENCY, INDEX_BYTES, MAC_LATENCY, WINDOW_WORDS, WORD_BYTES, Arch
+from hwsim.arch import (
+    DRAIN_LATENCY,
+    LANE_ITEMS,
+    LANE_LATENCY,
+    LINE_ENTRIES,
+    LINE_WORDS,
+    MAC_LATENCY,
+    READ_LATENCY,
+    WINDOW_WORDS,
+    Arch,
+)
 from hwsim.layer import Layer
+from hwsim.machine.passes import CAUSES, EVENT_FIELDS, PassTiming
 from hwsim.machine.rows import Rows, row_order
 from hwsim.machine.symbols import NO_VALUE, Symbols
 
-LINE_WORDS = BURST_BYTES // WORD_BYTES
-LINE_ENTRIES = BURST_BYTES // INDEX_BYTES
-READ_LATENCY = 5  # cycles from a slot to its words
-LANE_ITEMS = 8  # places for items in a lane
-LANE_LATENCY = 8  # cycles from consuming a symbol to the choice of its item, at the earliest
-# An argument of the loop, so that the cache of numba notices a change.
+# An argument of the loop: the cache of numba would not notice that a constant of another file has changed.
 CONSTANTS = (
     LINE_WORDS,
     LINE_ENTRIES,
@@ -34,39 +38,9 @@ CONSTANTS = (
     DRAIN_LATENCY,
 )
 NEVER = 2**62
-
-
-@dataclass(frozen=True, eq=False)
-class LanesTiming:
-    """What a pass took; equal only to itself.
-
-    Attributes:
-        cycles: from start to done.
-        drained: int64 (owned,), cycle in which each owned row left the accumulators.
-        symbols: int64 (symbols, 2), lane and cycle of each, lane by lane as it became known.
-        taken: int64 (items, 4), of every item, in the order of choice: lane, the cycles in which it is chosen
-            and taken, and those that it occupies.
-        served: int64 (slots, 2), cycle and lane of every slot that was used.
-    """
-
-    cycles: int
-    drained: np.ndarray
-    symbols: np.ndarray
-    taken: np.ndarray
-    served: np.ndarray
-
-
-def fixed_places(shape: tuple[int, int, int], block: int, bits: int) -> np.ndarray:
-    """The word at which each segment of a map (C, H, W) begins, int64 (H, channel blocks).
-
-    A place is as large as a whole segment of raw values of ``bits`` bits, in halves of a line, so that places
-    are known before the map is.
-    """
-    channels, height, width = shape
-    half = LINE_WORDS // 2
-    words = -(-min(block, channels) * width * bits // (8 * WORD_BYTES))
-    number = np.arange(height * -(-channels // block), dtype=np.int64)
-    return (number * (-(-words // half) * half)).reshape(height, -1)
+RING = 32  # words of a lane whose times are kept; 17 matter: a line that comes, a window, as many before it
+LANE_EVENT_FIELDS = (*EVENT_FIELDS, "lane", "chosen")  # of every symbol; C of its item, -1 if none
+SERVED_FIELDS = ("slot", "lane", "line")  # of every slot that is used; the line of the map, -1: of the index
 
 
 def time_two_lanes(
@@ -81,19 +55,24 @@ def time_two_lanes(
     places: np.ndarray,
     period: int | None = None,
     there: np.ndarray | None = None,
-) -> LanesTiming:
+    events: np.ndarray | None = None,
+    served: np.ndarray | None = None,
+) -> PassTiming:
     """Time one pass of one core with two lanes, exactly.
 
     Args:
         layer, symbols, arch, rows, segments, out_channels, words: as of
             :func:`hwsim.machine.passes.time_pass`.
-        places: int64 (H, channel blocks of the map), word at which each segment begins.
+        places: int64 (H, channel blocks of the map), word of the map buffer at which each segment begins.
         period: cycles between two slots; one more than cores if not given.
         there: int64 (lines,), cycle from which each line is in the map buffer; from the start if not given.
+        events: int64 (symbols of the pass or more, 6), filled with :data:`LANE_EVENT_FIELDS` of every symbol,
+            in the order in which they become known.
+        served: int64 (words and segments of the pass or more, 3), filled with :data:`SERVED_FIELDS` of
+            every slot that is used.
     """
     depthwise = layer.kind == "depthwise"
-    lines = np.zeros(0, np.int64) if there is None else there
-    cycles, drained, *events = _time(
+    counters, drained = _time_lanes(
         symbols.word,
         symbols.x,
         symbols.first,
@@ -112,10 +91,14 @@ def time_two_lanes(
         words,
         places,
         arch.cores + 1 if period is None else period,
-        lines,
+        np.empty(0, np.int64) if there is None else there,
         CONSTANTS,
+        np.empty((0, len(LANE_EVENT_FIELDS)), np.int64) if events is None else events,
+        np.empty((0, len(SERVED_FIELDS)), np.int64) if served is None else served,
     )
-    return LanesTiming(int(cycles), drained, *events)
+    cycles, *causes, decoded, lines = (int(counter) for counter in counters)
+    by_cause = dict(zip(CAUSES, causes, strict=True))
+    return PassTiming(cycles, by_cause, decoded, lines * LINE_WORDS, by_cause["compute"], drained)
 
 
 @njit(cache=True, nogil=True)
@@ -125,7 +108,7 @@ def _turn(lane, cycle):
 
 
 @njit(cache=True, nogil=True)
-def _time(
+def _time_lanes(
     symbol_word,
     symbol_x,
     symbol_first,
@@ -146,24 +129,20 @@ def _time(
     period,
     there,
     constants,
+    events,
+    served,
 ):
     line_words, line_entries, read, depth, latency, window, mac_latency, drain_latency = constants
     blocks = segment_stop - segment_start
     count = len(row_y) * blocks
     all_blocks = segment_words.shape[1]
-    all_words = 0
-    all_symbols = 0
-    for s in range(count):
-        y, b = row_y[s // blocks], segment_start + s % blocks
-        all_words += segment_words[y, b]
-        all_symbols += symbol_end[y, b] - symbol_first[y, b]
 
-    # Of each lane: its segments, its words (A, E, X), its items.
+    # Of each lane: its segments, its words (A, E and X, rings), its items.
     of_lane = np.empty((2, count), np.int64)
     got = np.zeros(2, np.int64)  # segments
-    available = np.empty((2, all_words), np.int64)
-    entered_at = np.empty((2, all_words), np.int64)
-    left_at = np.empty((2, all_words), np.int64)
+    available = np.empty((2, RING), np.int64)
+    entered_at = np.empty((2, RING), np.int64)
+    left_at = np.empty((2, RING), np.int64)
     requested = np.zeros(2, np.int64)
     entered = np.zeros(2, np.int64)
     left = np.zeros(2, np.int64)
@@ -179,26 +158,28 @@ def _time(
     item_x = np.empty((2, depth), np.int64)
     item_row = np.empty((2, depth), np.int64)
     item_mark = np.empty((2, depth), np.int64)
+    item_symbol = np.empty((2, depth), np.int64)  # number of its event
     chosen_at = np.empty((2, depth), np.int64)  # C, a ring
 
-    symbols = np.empty((all_symbols, 2), np.int64)
-    items = np.empty((all_symbols, 4), np.int64)
-    slots = np.empty((all_words + count, 2), np.int64)
-    symbol_count = 0
-    item_count = 0
-    slot_count = 0
+    symbols = 0
+    lines = 0  # read
+    compute = 0
+    idle_taps = 0
+    wait_dram = 0
+    wait_drain = 0
 
     drain_end = np.full(owned, -1, np.int64)
     marks = np.zeros(len(row_y), np.int64)
     segment_next = 0
     served_last = -1
-    entry_first = (row_y[0] * all_blocks + segment_start) // line_entries
-    index = entry_first
+    index = (row_y[0] * all_blocks + segment_start) // line_entries
     coming_at = NEVER
     coming = 0
     slot = 0
+    late = False  # nobody was served in the last slot, and a lane waited for a line that had not come
+    late_from = 0
     place_free = 0  # from which on an item may be chosen
-    free = 0
+    free = 0  # cycle in which the scatter unit is free again
     chosen_last = -1
     finished = 0
     opens = np.zeros(len(row_y) + 2, np.int64)  # of each row, the cycle from which it is open
@@ -217,12 +198,12 @@ def _time(
                     i = entered[p]
                     if i >= window and left[p] <= i - window:
                         break
-                    cycle = available[p, i]
+                    cycle = available[p, i % RING]
                     if i > 0:
-                        cycle = max(cycle, entered_at[p, i - 1] + 1)
+                        cycle = max(cycle, entered_at[p, (i - 1) % RING] + 1)
                     if i >= window:
-                        cycle = max(cycle, left_at[p, i - window] + 1)
-                    entered_at[p, i] = _turn(p, cycle)
+                        cycle = max(cycle, left_at[p, (i - window) % RING] + 1)
+                    entered_at[p, i % RING] = _turn(p, cycle)
                     entered[p] += 1
                     moves = True
                 if decoding[p] == got[p]:
@@ -235,18 +216,18 @@ def _time(
                 need = first_word[p] + min(symbol_word[j] + 1, size - 1)
                 if need >= entered[p] or made[p] - taken[p] >= depth:
                     continue
-                cycle = max(consumed_last[p], entered_at[p, need]) + 1
+                cycle = max(consumed_last[p], entered_at[p, need % RING]) + 1
                 if made[p] >= depth:
                     cycle = max(cycle, chosen_at[p, made[p] % depth] + 1)
                 cycle = _turn(p, cycle)
                 consumed_last[p] = cycle
-                symbols[symbol_count, 0] = p
-                symbols[symbol_count, 1] = cycle
-                symbol_count += 1
+                if len(events):
+                    events[symbols, 0], events[symbols, 1], events[symbols, 2] = cycle, -1, 0
+                    events[symbols, 3], events[symbols, 4], events[symbols, 5] = 0, p, -1
                 last = j == end - 1
                 gone = first_word[p] + (size if last else symbol_word[j + 1])
                 while left[p] < gone:
-                    left_at[p, left[p]] = cycle
+                    left_at[p, left[p] % RING] = cycle
                     left[p] += 1
                 if symbol_x[j] != NO_VALUE or last:
                     place = made[p] % depth
@@ -254,7 +235,9 @@ def _time(
                     item_x[p, place] = symbol_x[j]
                     item_row[p, place] = s // blocks
                     item_mark[p, place] = last
+                    item_symbol[p, place] = symbols
                     made[p] += 1
+                symbols += 1
                 symbol_next[p] += 1
                 if last:
                     decoding[p] += 1
@@ -264,25 +247,35 @@ def _time(
 
         # The next item, as far as it is known.
         start = NEVER
+        blocked = NEVER  # from when on an item waits for a drain alone
         for p in range(2):
             if made[p] > taken[p]:
                 place = taken[p] % depth
                 row = item_row[p, place]
                 wait = row_newest[row] - ring
-                if row <= finished + 1 and wait < rows_done:
-                    ready = max(item_at[p, place] + latency, opens[row])
-                    if wait >= 0:
-                        ready = max(ready, drain_end[wait] + 2)
-                    start = min(start, max(ready, place_free))
+                if row > finished + 1:
+                    continue
+                ready = max(item_at[p, place] + latency, opens[row])
+                if wait >= rows_done:
+                    blocked = min(blocked, ready)
+                    continue
+                if wait >= 0 and drain_end[wait] + 2 > ready:
+                    blocked = min(blocked, ready)
+                    ready = drain_end[wait] + 2
+                start = min(start, max(ready, place_free))
 
         if slot <= start:
             # A slot comes first.
+            if late:
+                wait_dram += max(0, min(slot, blocked + 1) - max(late_from, free))
             if coming_at <= slot:
                 index = coming
                 coming_at = NEVER
             chosen = -1
             chosen_index = False
             anything = False
+            late = False
+            late_from = slot
             for p in range(2):
                 ask_segment[p] = -1
                 if word_next[p] < word_end[p]:
@@ -293,7 +286,7 @@ def _time(
                     ask_word[p] = 0
                 anything = anything or ask_segment[p] >= 0
                 if entered[p] < requested[p] or (
-                    requested[p] > 0 and entered_at[p, requested[p] - 1] >= slot
+                    requested[p] > 0 and entered_at[p, (requested[p] - 1) % RING] >= slot
                 ):
                     ask_segment[p] = -1
             for turn in range(2):
@@ -312,13 +305,13 @@ def _time(
                         coming_at = slot + read
                 elif len(there) == 0 or there[(places[y, b] + ask_word[p]) // line_words] <= slot:
                     chosen = p
+                else:
+                    late = True
+            line = -1
             if chosen >= 0:
+                late = False
                 served_last = chosen
-                slots[slot_count, 0] = slot
-                slots[slot_count, 1] = chosen
-                slot_count += 1
             if chosen >= 0 and not chosen_index:
-                line = -1
                 for turn in range(2):
                     p = chosen if turn == 0 else 1 - chosen
                     s = ask_segment[p]
@@ -343,10 +336,14 @@ def _time(
                         word_end[p] = segment_words[y, b]
                         segment_next += 1
                     while word < word_end[p] and (begin + word) // line_words == line:
-                        available[p, requested[p]] = slot + read
+                        available[p, requested[p] % RING] = slot + read
                         requested[p] += 1
                         word += 1
                     word_next[p] = word
+            if chosen >= 0:
+                if len(served):
+                    served[lines, 0], served[lines, 1], served[lines, 2] = slot, chosen, line
+                lines += 1
             slot = slot + period if anything else NEVER
             continue
 
@@ -370,15 +367,21 @@ def _time(
                     chosen = p
         place = taken[chosen] % depth
         row, x = item_row[chosen, place], item_x[chosen, place]
+        hit = x != NO_VALUE and taps_x[x] > 0 and row_reach[row] > 0
         cost = 1
-        if x != NO_VALUE and taps_x[x] > 0 and row_reach[row] > 0:
+        if hit:
             cost = vector_cycles if vector_cycles > 0 else row_reach[row] * taps_x[x]
-        items[item_count, 0] = chosen
-        items[item_count, 1] = start
-        place_free = max(start + 1, free)
-        items[item_count, 2] = place_free
-        items[item_count, 3] = cost
-        item_count += 1
+            compute += cost
+        else:
+            idle_taps += 1
+        place_free = max(start + 1, free)  # S
+        if late:
+            wait_dram += max(0, min(place_free, blocked + 1) - max(late_from, free))
+        wait_drain += max(0, place_free - max(blocked + 1, free))
+        if len(events):
+            number = item_symbol[chosen, place]
+            events[number, 1], events[number, 2], events[number, 3] = place_free, cost, hit
+            events[number, 5] = start
         chosen_at[chosen, place] = start
         taken[chosen] += 1
         chosen_last = chosen
@@ -392,10 +395,10 @@ def _time(
             opens[finished + 2] = max(start + 1, opens[finished + 1]) + 1
             finished += 1
 
-    return (
-        drained + 1 + drain_latency,
-        drain_end,
-        symbols[:symbol_count],
-        items[:item_count],
-        slots[:slot_count],
+    wait_decode = free - compute - idle_taps - wait_dram - wait_drain
+    cycles = drained + 1 + drain_latency
+    wait_drain += cycles - free
+    counters = np.array(
+        [cycles, compute, idle_taps, wait_decode, wait_dram, wait_drain, symbols, lines], np.int64
     )
+    return counters, drain_end

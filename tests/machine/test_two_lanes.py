@@ -1,8 +1,7 @@
 """Two lanes of decoding: the recurrence equals a simulation that steps through cycles, in every event."""
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
+from operator import itemgetter
 
 import numpy as np
 import pytest
@@ -13,21 +12,20 @@ from reference_core import order_of_draining, seg, segments_of
 from reference_two_lanes import run_two_lanes
 
 from hwsim import open_trace
-from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY, Arch
+from hwsim.arch import DRAIN_LATENCY, LINE_WORDS, MAC_LATENCY, Arch
 from hwsim.codec.seg_lengths import code_lengths
 from hwsim.layer import Kind, Layer
+from hwsim.machine.passes import CAUSES
 from hwsim.machine.rows import input_rows
-from hwsim.machine.storage import store_map
+from hwsim.machine.storage import raw_segments, store_map
 from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
+from hwsim.machine.two_lanes import LANE_EVENT_FIELDS, SERVED_FIELDS, time_two_lanes
 from hwsim.trace.shipped import shipped_trace
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from two_lanes import LINE_WORDS, fixed_places, time_two_lanes
 
 
 @dataclass(frozen=True)
 class Case:
-    """A pass behind slots; ``late``: lines that come after the start, by cycles at most."""
+    """A pass behind slots; ``late``: lines come up to so many cycles after the start, perhaps in order."""
 
     layer: Layer
     arch: Arch
@@ -40,6 +38,7 @@ class Case:
     density: float
     period: int
     late: int
+    in_order: bool
     packed: bool  # segments follow each other, instead of having places of the largest size
     seed: int
 
@@ -76,6 +75,7 @@ def cases(draw) -> Case:
         density=draw(st.sampled_from([0.0, 0.02, 0.2, 0.6, 1.0])),
         period=draw(st.integers(1, 20)),
         late=draw(st.sampled_from([0, 0, 30, 1000])),
+        in_order=draw(st.booleans()),
         packed=draw(st.booleans()),
         seed=draw(st.integers(0, 2**32 - 1)),
     )
@@ -106,11 +106,15 @@ def assert_equal(case: Case, values: np.ndarray) -> None:
         symbols = raw_skipping_symbols(values, case.block, case.bits)
     else:
         symbols = raw_symbols(values.shape, case.block, case.bits)
-    places = fixed_places(values.shape, case.block, case.bits)
+    places = raw_segments(values.shape, case.block, case.bits).line_places()
     if case.packed:
         places = np.cumsum(words.ravel()).reshape(words.shape) - words
     lines = int((places + words).max()) // LINE_WORDS + 1
     there = np.random.default_rng(case.seed).integers(0, case.late + 1, lines)
+    if case.in_order:
+        there.sort()
+    events = np.empty((values.size, len(LANE_EVENT_FIELDS)), np.int64)
+    served = np.full((int(words.sum()) + words.size, len(SERVED_FIELDS)), -1)
     model = time_two_lanes(
         layer,
         symbols,
@@ -122,6 +126,8 @@ def assert_equal(case: Case, values: np.ndarray) -> None:
         places=places,
         period=case.period,
         there=there if case.late else None,
+        events=events,
+        served=served,
     )
     reference = run_two_lanes(
         layer,
@@ -140,17 +146,47 @@ def assert_equal(case: Case, values: np.ndarray) -> None:
         places=places,
         there=there.__getitem__,
     )
-    assert sorted(map(tuple, model.symbols.tolist())) == sorted(reference.symbols)
-    assert list(map(tuple, model.taken.tolist())) == reference.taken
-    assert list(map(tuple, model.served.tolist())) == reference.served
+    decoded, taken, occupied, useful, lane, chosen = events[: model.symbols].T
+    assert sorted(zip(lane.tolist(), decoded.tolist(), strict=True)) == sorted(reference.symbols)
+    items = [tuple(item) for item in np.stack([lane, chosen, taken, occupied], axis=1).tolist()]
+    assert sorted((item for item in items if item[1] >= 0), key=itemgetter(1)) == reference.taken
+    lines = model.words // LINE_WORDS
+    assert list(map(tuple, served[:lines, :2].tolist())) == reference.served
+    assert (served[lines:] == -1).all()
     assert model.drained.tolist() == reference.drained
     assert model.cycles == reference.cycles
+    assert model.causes == {cause: reference.labels.count(cause) for cause in CAUSES}
+    assert model.tap_cycles == occupied[useful == 1].sum() == model.causes["compute"]
 
 
 @settings(max_examples=300, deadline=None)
 @given(cases())
 def test_recurrence_equals_the_stepped_simulation(case):
     assert_equal(case, values_of(case))
+
+
+@pytest.mark.parametrize(("period", "late"), [(17, 0), (3, 400), (4, 1500)])
+def test_waits_for_drains_and_for_late_lines_are_told_apart(period, late):
+    # Few values a row, and long drains behind each: items wait for a drain, while further lines are late.
+    layer = Layer("l", "conv", "x", (3, 9, 20), (8, 9, 20))
+    for seed in range(20):
+        case = Case(
+            layer=layer,
+            arch=Arch(columns=8),
+            owned=tuple(range(9)),
+            channels=range(3),
+            block=1,
+            out_channels=8,
+            order=4,
+            bits=8,
+            density=0.1,
+            period=period,
+            late=late,
+            in_order=True,
+            packed=False,
+            seed=seed,
+        )
+        assert_equal(case, values_of(case))
 
 
 @pytest.mark.parametrize("machine", [Arch(), Arch().dense()], ids=["skipping", "dense"])
@@ -183,6 +219,7 @@ def test_passes_of_real_layers_are_equal(name, layer_name, owned, machine):
         density=0.0,
         period=machine.cores + 1,
         late=0,
+        in_order=False,
         packed=False,
         seed=0,
     )
@@ -201,7 +238,7 @@ def test_one_lane_takes_a_symbol_every_two_cycles_and_both_together_one_a_cycle(
         segments=range(segments),
         out_channels=8,
         words=store_map(values, 8, 2, 4, True).words,
-        places=fixed_places(values.shape, 8, 4),
+        places=raw_segments(values.shape, 8, 4).line_places(),
     )
     drain = 8 * 30 + MAC_LATENCY + DRAIN_LATENCY
     assert 0 <= timing.cycles - drain - cycles_each * values.size < 60  # the fill, and waits for slots
