@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 import tomllib
 import unicodedata
 from collections.abc import Iterator
@@ -40,14 +42,31 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
 
 
+def plain_file(path: str | os.PathLike[str]) -> Path:
+    """The path of a file that has an end: a file or a link to one, but no pipe, device or folder.
+
+    A pipe that nobody writes to would be waited for without end, and a device may never end.
+
+    Raises:
+        OSError: it is another thing, or is not there.
+    """
+    path = Path(path)
+    if not path.is_file():
+        mode = path.stat().st_mode  # which says so of one that is missing
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EINVAL, "Is a pipe or a device, not a file", str(path))
+    return path
+
+
 def read_text(path: str | os.PathLike[str], most: int = TEXT_BYTES) -> str:
     """A text in UTF-8, with or without a byte order mark.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no :func:`plain_file`.
         ValueError: it has more than ``most`` bytes, or is no such text.
     """
-    with Path(path).open("rb") as file:
+    with plain_file(path).open("rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
         raise ValueError(f"it has more than {most} bytes")

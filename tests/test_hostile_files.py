@@ -151,8 +151,8 @@ def test_a_byte_order_mark_and_windows_lines_are_read(tmp_path):
     assert Arch.from_toml(tmp_path / "m.toml") == Arch(cores=4, columns=8)
 
 
-def test_a_file_without_end_is_not_read_to_its_end():
-    with pytest.raises(ValueError, match="more than"):
+def test_a_file_without_end_is_not_read():
+    with pytest.raises(OSError, match="pipe or a device"):
         read_toml("/dev/zero")
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hwsim.machine.result import Result
     from hwsim.report.codecs import CodedMap
     from hwsim.report.comparison import Comparison
+    from hwsim.trace import StoredTrace
 
 
 def compare(
@@ -81,11 +82,13 @@ def compare(
         raise typer.BadParameter("--real-weights is of published machines: add --peer NAME")
     machine_b = machine if arch_b is None else read_arch(arch_b)
     from hwsim.report.comparison import Comparison
+    from hwsim.trace import open_trace
 
     first, second = _traces(a, b, arch_b is not None)
     whole = bool(out) or format_ is OutputFormat.json  # the terminal has no table of coders
-    result_a, halves_a, metrics_a, maps_a = _simulate(first, machine, images, quiet, whole)
-    result_b, halves_b, metrics_b, maps_b = _simulate(second, machine_b, images, quiet, whole)
+    with open_trace(first) as trace_a, open_trace(second) as trace_b:  # both, before either is simulated
+        result_a, halves_a, metrics_a, maps_a = _simulate(trace_a, machine, images, quiet, whole)
+        result_b, halves_b, metrics_b, maps_b = _simulate(trace_b, machine_b, images, quiet, whole)
     names = (arch.stem if arch else "default", (arch_b or arch or Path("default")).stem)
     comparison = Comparison(
         result_a, result_b, metrics_a, metrics_b, *names, halves_a, halves_b, maps_a, maps_b
@@ -121,24 +124,22 @@ def _traces(a: str | None, b: str | None, two_machines: bool) -> tuple[str, str]
 
 
 def _simulate(
-    place: str, machine: Arch, images: str | None, quiet: bool, code: bool
+    trace: StoredTrace, machine: Arch, images: str | None, quiet: bool, code: bool
 ) -> tuple[Result, tuple[Result, ...], dict[str, Any], tuple[CodedMap, ...]]:
     """The machine, the same with its flags on and off, the trace's metrics, its maps coded if asked."""
     from hwsim.machine.simulation import halves, simulate_machines
-    from hwsim.trace import open_trace
 
-    with open_trace(place) as trace:
-        numbers = choose_images(images, trace)
-        with console.progress("simulating", quiet) as advance:
-            results = simulate_machines(trace, halves(machine), numbers, advance)
-        asked = next(result for result in results if result.arch == machine)
-        maps: tuple[CodedMap, ...] = ()
-        if code:
-            from hwsim.report.codecs import measure
+    numbers = choose_images(images, trace)
+    with console.progress("simulating", quiet) as advance:
+        results = simulate_machines(trace, halves(machine), numbers, advance)
+    asked = next(result for result in results if result.arch == machine)
+    maps: tuple[CodedMap, ...] = ()
+    if code:
+        from hwsim.report.codecs import measure
 
-            with console.progress("coding maps", quiet) as advance:
-                maps = measure(trace, asked, advance)
-        return asked, tuple(results), dict(trace.metrics), maps
+        with console.progress("coding maps", quiet) as advance:
+            maps = measure(trace, asked, advance)
+    return asked, tuple(results), dict(trace.metrics), maps
 
 
 def _show(comparison: Comparison) -> None:

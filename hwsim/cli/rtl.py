@@ -13,6 +13,7 @@ import typer
 from hwsim.cli import console
 from hwsim.cli.options import ArchFile, Quiet, read_arch
 from hwsim.errors import HwsimError, SynthesisError
+from hwsim.files import read_text
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -115,11 +116,15 @@ def results(
     markdown = _import("hwsim_rtl.synth.tables").markdown
     path = file or RESULTS
     try:
-        runs = json_format.loads(path.read_text(encoding="utf-8"))["runs"]
+        runs = json_format.loads(read_text(path))["runs"]
         text = markdown(runs)
+    except OSError as error:
+        raise HwsimError(
+            f"{path}: {error.strerror}; give a file that 'hwsim rtl synth --json' wrote"
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise HwsimError(
-            f"{path}: not a file of synthesis results; make one with 'hwsim rtl synth'"
+            f"{path}: not a file of synthesis results; make one with 'hwsim rtl synth --json'"
         ) from None
     typer.echo(text, nl=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from matplotlib.axes import Axes
 
@@ -28,15 +28,32 @@ from hwsim.reproduce.tables import own_width, ratio
 
 COLOURS = (GREY, BLUE, GREEN, ORANGE, PURPLE, VERMILLION)  # baseline, then the others
 PANEL, GAP, NAMES_BELOW = 1.5, 0.45, 0.95  # inches
+MAX_NAME = 100  # letters of a file's name, which may have 255
 
 
 def layer_plots(entries: Sequence[Entry]) -> list[Plot]:
     """A plot for each network and data set of which there is a trace, all variants in it."""
     pairs = dict.fromkeys((entry.network, entry.data) for entry in entries if entry.simulated)
-    return [_plot([e for e in entries if (e.network, e.data) == pair and e.simulated]) for pair in pairs]
+    return [
+        _plot([e for e in entries if (e.network, e.data) == pair and e.simulated], name)
+        for pair, name in zip(pairs, file_names(pairs), strict=True)
+    ]
 
 
-def _plot(entries: Sequence[Entry]) -> Plot:
+def file_names(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """A name without suffix for each network and data set, in letters that any file may have; all differ."""
+    found: list[str] = []
+    for pair in pairs:
+        plain = "reproduce_" + re.sub("[^a-z0-9]+", "_", "_".join(pair).lower())[:MAX_NAME].strip("_")
+        name, number = plain, 1
+        while name in found:
+            number += 1
+            name = f"{plain}_{number}"
+        found.append(name)
+    return found
+
+
+def _plot(entries: Sequence[Entry], name: str) -> Plot:
     first = entries[0]
     found = [entry.simulated for entry in entries if entry.simulated]
     names = [known.name for known in found[0].maps]
@@ -73,13 +90,7 @@ def _plot(entries: Sequence[Entry]) -> Plot:
         size = 7 if len(names) <= 32 else 5
         lower.set_xticks(range(len(names)), [text.label(n, 16) for n in names], rotation=90, size=size)
         upper.legend(loc="upper right", fontsize=8, frameon=False, ncols=len(entries))
-        return finish(figure, plot_name(first), title)
-
-
-def plot_name(entry: Entry) -> str:
-    """Of the file, without suffix."""
-    plain = re.sub("[^a-z0-9]+", "_", f"{entry.network}_{entry.data}".lower()).strip("_")
-    return f"reproduce_{plain}"
+        return finish(figure, name, title)
 
 
 def _line(axes: Axes, values: Sequence[float], colour: str, label: str) -> None:

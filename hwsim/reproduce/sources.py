@@ -17,6 +17,7 @@ from hwsim.capture.pictures import RawPictures
 from hwsim.capture.preprocessing import Prepared
 from hwsim.capture.record import Pictures, capture
 from hwsim.errors import CaptureError, ReproduceError, TraceError
+from hwsim.files import plain_file, read_text
 from hwsim.machine.marks import marks_of
 from hwsim.report import text
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
@@ -97,7 +98,7 @@ def is_run(path: Path) -> bool:
     """Whether a path is the folder of a run of ``hwsim sparsify``, or of a shipped one."""
     for name in RUN_FILES:
         try:
-            if RUN_MARK in (path / name).read_text(encoding="utf-8"):
+            if RUN_MARK in read_text(path / name):
                 return True
         except (OSError, ValueError):
             continue
@@ -242,7 +243,7 @@ def weights_note(checkpoint: Path) -> str:
         ReproduceError: the file cannot be read.
     """
     try:
-        return f"Weights: SHA-256 {sha256(checkpoint.read_bytes()).hexdigest()[:12]}."
+        return f"Weights: SHA-256 {sha256(plain_file(checkpoint).read_bytes()).hexdigest()[:12]}."
     except OSError as error:
         raise ReproduceError(f"{checkpoint}: {error.strerror}: copy the folder of the run again") from None
 

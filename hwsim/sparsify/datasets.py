@@ -16,6 +16,7 @@ import numpy as np
 
 from hwsim.capture.pictures import SUFFIXES, pillow
 from hwsim.errors import DataError
+from hwsim.files import plain_file
 from hwsim.sparsify import digits
 
 CIFAR_RECORD = 1 + 3 * 32 * 32  # bytes: label, pixels
@@ -157,7 +158,7 @@ def _cifar(folder: Path) -> tuple[Part, Part]:
     def part(files: list[Path]) -> Part:
         records = []
         for file in files:
-            data = np.fromfile(file, np.uint8)
+            data = np.fromfile(plain_file(file), np.uint8)
             if not len(data) or len(data) % CIFAR_RECORD:
                 raise ValueError(
                     f"{file.name} has {len(data)} bytes, no whole number of records of {CIFAR_RECORD}"
@@ -189,7 +190,7 @@ def _idx_file(folder: Path, prefix: str) -> Path:
 
 def _idx(path: Path, dimensions: int) -> np.ndarray:
     """Two zero bytes, type 8 (unsigned bytes), number of dimensions, sizes (big-endian), values."""
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+    with (gzip.open if path.suffix == ".gz" else open)(plain_file(path), "rb") as file:
         data = file.read()
     header = 4 + 4 * dimensions
     if data[:4] != bytes((0, 0, 8, dimensions)) or len(data) < header:
@@ -274,7 +275,7 @@ def _pictures_below(folder: Path, classes: list[str], size: int | None) -> Part:
     for label, name in enumerate(classes):
         for file in sorted((folder / name).glob("*")):
             if file.suffix.lower() in SUFFIXES:
-                images.append(_decoded(file, str(file), size))
+                images.append(_decoded(plain_file(file), str(file), size))
                 labels.append(label)
     if len({image.shape for image in images}) > 1:
         raise ValueError("the pictures are of several sizes: give --size")

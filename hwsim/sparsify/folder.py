@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim.capture.preprocessing import Preprocessing
 from hwsim.errors import HwsimError
+from hwsim.files import read_text
 
 if TYPE_CHECKING:
     import torch
@@ -97,7 +98,7 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
     if file is None:
         raise HwsimError(f"{place} is no folder of a run: it has no {ABOUT[0]}")
     try:
-        about = json.loads(file.read_text(encoding="utf-8"))
+        about = json.loads(read_text(file))
         known = (
             about["format"] == FORMAT and about["version"] in READABLE and isinstance(about["variants"], dict)
         )

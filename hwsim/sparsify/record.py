@@ -15,6 +15,7 @@ import numpy as np
 from torch import nn
 
 from hwsim.errors import HwsimError
+from hwsim.files import plain_file
 from hwsim.sparsify.cost import densities
 from hwsim.sparsify.curve import Curve
 from hwsim.sparsify.datasets import DataSet
@@ -37,7 +38,7 @@ def described(
     """The head of ``run.json``, before anything is trained."""
     parts = {name: len(getattr(data, name)) for name in ("train", "validation", "test")}
     cut = {"split_seed": data.seed, "validation_share": data.share, "sha256": data.digest()}
-    given = sha256(weights.read_bytes()).hexdigest() if weights else None
+    given = sha256(plain_file(weights).read_bytes()).hexdigest() if weights else None
     return {
         "format": FORMAT,
         "version": VERSION,

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from hwsim.errors import HwsimError
+from hwsim.files import plain_file
 from hwsim.sparsify.datasets import DataSet
 from hwsim.sparsify.maps import Map
 from hwsim.sparsify.training import Score, State, Tensors, TrainingSchedule, evaluate, rounded, train_epoch
@@ -175,7 +176,7 @@ def read_state(file: Path) -> tuple[State, list[dict[str, float]], Score | None]
         HwsimError: the file is damaged.
     """
     try:
-        with safe_open(file, "pt") as stored:
+        with safe_open(plain_file(file), "pt") as stored:
             about: dict[str, Any] = json.loads(stored.metadata()["state"])
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118, no mapping
         parts: dict[str, Tensors] = {"network": {}, "momentum": {}, "score": {}}

@@ -70,7 +70,7 @@ def sweep(
 
 
 def _shared(trace: str) -> str:
-    return trace if "://" in trace else str(Path(locate(trace)).resolve())
+    return trace if "://" in trace else str(Path(locate(trace)).absolute())
 
 
 def _fingerprint(path: str, images: tuple[int, ...] | None) -> dict[str, Any]:

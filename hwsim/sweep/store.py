@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import SweepError
-from hwsim.files import read_text, whole_file
+from hwsim.files import plain_file, read_text, whole_file
 from hwsim.sweep.evaluate import Row
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Store:
                 self._set_aside([manifest])
             if not manifest.exists():
                 _write(manifest, self._manifest)
-            elif manifest.read_bytes() != self._manifest.encode():
+            elif plain_file(manifest).read_bytes() != self._manifest.encode():
                 raise SweepError(
                     f"{folder} holds a sweep of another space, other traces or another version: "
                     "name another folder"
@@ -146,7 +146,7 @@ class Store:
     def _read(self, number: int, which: int) -> pa.Table:
         seal, *files = self._files(number)
         try:
-            data = files[which].read_bytes()
+            data = plain_file(files[which]).read_bytes()
             if _digests(seal)[which : which + 1] != [_digest(self._manifest, files[which].name, data)]:
                 raise ValueError("its checksum differs")
             return read_table(data)
@@ -191,7 +191,7 @@ def read_joined(folder: str | Path) -> bytes:
     """
     place = Path(folder)
     files = [place / name for name in JOINED]
-    data = files[0].read_bytes()
+    data = plain_file(files[0]).read_bytes()
     if not (place / SEAL).exists():
         raise FileNotFoundError(str(place / SEAL))
     try:
@@ -249,7 +249,7 @@ def _digest(manifest: str, name: str, data: bytes) -> str:
 
 
 def _seal(manifest: str, files: Sequence[Path]) -> str:
-    return json.dumps([_digest(manifest, path.name, path.read_bytes()) for path in files]) + "\n"
+    return json.dumps([_digest(manifest, path.name, plain_file(path).read_bytes()) for path in files]) + "\n"
 
 
 def _digests(seal: Path) -> list[str]:
@@ -264,7 +264,9 @@ def _digests(seal: Path) -> list[str]:
 
 def _is_sealed(manifest: str, seal: Path, files: Sequence[Path]) -> bool:
     try:
-        return _digests(seal) == [_digest(manifest, path.name, path.read_bytes()) for path in files]
+        return _digests(seal) == [
+            _digest(manifest, path.name, plain_file(path).read_bytes()) for path in files
+        ]
     except OSError:
         return False
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import JsonValue
 
 LEFT_OUT, CLAMPED = "left_out", "clamped"
+MOST = 1 << 63  # more is damage
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,10 @@ def left_out(provenance: Mapping[str, Any]) -> tuple[LeftOut, ...]:
 
 def clamped(provenance: Mapping[str, Any]) -> tuple[ClampedValues, ...]:
     """Which maps of a trace were clamped, from its provenance."""
-    entries = [entry for entry in _entries(provenance, CLAMPED) if isinstance(entry, Mapping)]
     return tuple(
         ClampedValues(str(entry.get("map")), entry["values"], float(entry["overshoot"]))
-        for entry in entries
-        if isinstance(entry.get("values"), int) and isinstance(entry.get("overshoot"), int | float)
+        for entry in _entries(provenance, CLAMPED)
+        if isinstance(entry, Mapping) and _is_count(entry.get("values")) and _is_size(entry.get("overshoot"))
     )
 
 
@@ -67,7 +67,7 @@ def cautions(provenance: Mapping[str, Any]) -> tuple[str, ...]:
     if cut:
         worst = max(cut, key=lambda entry: entry.overshoot)
         pictures = provenance.get("calibration_pictures")
-        behind = f" of {_many(pictures, 'calibration picture')}" if isinstance(pictures, int) else ""
+        behind = f" of {_many(pictures, 'calibration picture')}" if _is_count(pictures) else ""
         found.append(
             f"{_many(len(cut), 'map')} with values beyond the range{behind}, clamped: "
             f"{sum(entry.values for entry in cut):,} values, "
@@ -95,4 +95,13 @@ def _left_out(entry: Any) -> LeftOut:
         layer, _, why = str(entry).partition(": ")
         return LeftOut(layer, why, None)
     macs = entry.get("macs")
-    return LeftOut(str(entry.get("layer")), str(entry.get("why")), macs if isinstance(macs, int) else None)
+    return LeftOut(str(entry.get("layer")), str(entry.get("why")), macs if _is_count(macs) else None)
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    """Whether a number from a file counts something: neither of another kind, nor of any size."""
+    return type(value) is int and 0 <= value <= MOST
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= MOST

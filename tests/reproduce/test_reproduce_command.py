@@ -13,6 +13,7 @@ from hwsim import open_trace, simulate
 from hwsim.reproduce import sources
 from hwsim.reproduce.entry import read_tables, to_json
 from hwsim.reproduce.paper import ROWS
+from hwsim.reproduce.plots import file_names
 from hwsim.reproduce.sources import DATA, Wanted, entries_of, is_run, run_entries, shipped_entries
 from traces import Tiny
 
@@ -201,3 +202,14 @@ class TestAccuracy:
         found, out, err = self.run(hwsim, digits, *more)
         assert (found, out, err.count("\n")) == (code, "", 1)
         assert reason in err
+
+
+def test_no_two_plots_have_one_name_and_none_is_too_long_for_a_file():
+    names = file_names([("net", "a b"), ("net", "a-b"), ("net", "a_b_2"), ("net", "数"), ("net", "9" * 5000)])
+    assert names == [
+        "reproduce_net_a_b",
+        "reproduce_net_a_b_2",
+        "reproduce_net_a_b_2_2",
+        "reproduce_net",
+        f"reproduce_net_{'9' * 96}",
+    ]
