@@ -138,8 +138,15 @@ class Layer:
     def taps(self, axis: int) -> np.ndarray:
         """Valid taps of every input position along an axis (0: y, 1: x), int64 of shape (H,) or (W,).
 
-        A tap is valid where its product lands on an output (see the class).
+        A tap is valid where its product lands on an output (see the class). Read-only.
         """
+        return self._valid_taps[axis]
+
+    @cached_property
+    def _valid_taps(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._count_taps(0), self._count_taps(1)
+
+    def _count_taps(self, axis: int) -> np.ndarray:
         valid = np.zeros(self.in_shape[axis + 1], np.int64)
         for first, low, stop in zip(*(part.tolist() for part in self._meetings(axis)), strict=True):
             if self.transposed:
@@ -147,6 +154,7 @@ class Layer:
             else:
                 stride = self.stride[axis]
                 valid[low * stride + first : stop * stride + first : stride] += 1
+        valid.setflags(write=False)
         return valid
 
     def _meetings(self, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

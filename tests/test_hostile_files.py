@@ -10,7 +10,7 @@ import typer
 from pydantic import BaseModel
 
 from hwsim.arch import EVENTS, MAX_ENERGY, REGISTER_SUM, Arch
-from hwsim.cli.main import app
+from hwsim.cli import application
 from hwsim.errors import ArchError, SweepError
 from hwsim.files import TOML_BYTES, TOML_DOTS, read_toml
 from hwsim.sweep.space import MAX_CHOICES, MAX_SEED, Bound, Range, Search, Space
@@ -259,7 +259,7 @@ def test_a_space_file_that_makes_no_sense_is_one_line(text, message, tmp_path):
 
 def commands_with(option: str, command=None, words=()) -> list[list[str]]:
     """Words of all commands that have an option, as the program itself knows them."""
-    command = command or typer.main.get_command(app)
+    command = command or typer.main.get_command(application())
     if inner := getattr(command, "commands", None):
         return [found for name, one in inner.items() for found in commands_with(option, one, [*words, name])]
     return [list(words)] if any(option in parameter.opts for parameter in command.params) else []

@@ -61,7 +61,16 @@ def _page_of(path: str) -> str:
 
 def _commands() -> str:
     """All commands and their options; no lists of them, and the exit codes, which end each help, once."""
-    arguments = [sys.executable, "-m", "typer", "hwsim.cli.main", "utils", "docs", "--name", "hwsim"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "typer",
+        str(Path(__file__).with_name("program.py")),
+        "utils",
+        "docs",
+        "--name",
+        "hwsim",
+    ]
     done = subprocess.run(
         [*arguments, "--title", "Commands"], cwd=ROOT, capture_output=True, text=True, check=True
     )

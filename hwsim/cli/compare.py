@@ -22,6 +22,7 @@ from hwsim.cli.options import (
     default_trace,
     read_arch,
 )
+from hwsim.cli.start import load_numba
 
 if TYPE_CHECKING:
     from hwsim.arch import Arch
@@ -70,6 +71,7 @@ def compare(
     """
     format_ = chosen_format(format_, json)
     machine = read_arch(arch)  # before the simulator is loaded
+    load_numba()
     if peer:
         if b is not None or arch_b is not None:
             raise typer.BadParameter("--peer stands in the place of B and --arch-b: leave those out")

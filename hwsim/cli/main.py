@@ -7,29 +7,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
-from hwsim.cli import (
-    accuracy,
-    arch,
-    capture,
-    compare,
-    doctor,
-    export,
-    info,
-    measure,
-    reproduce,
-    rtl,
-    run,
-    sparsify,
-    sweep,
-    synth,
-    traces,
-    verify,
-    widths,
-)
+from hwsim.cli.start import collect_seldom
 from hwsim.errors import HwsimError, one_line
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -42,34 +25,47 @@ _OUTPUTS = ("--out", "--output", "-o")
 # Of click, which typer brings along under a name of its own.
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
-app = typer.Typer(
-    name="hwsim",
-    help="What a zero-skipping, map-compressing CNN accelerator makes of real activations.",
-    epilog=EPILOG,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (
-    run.run,
-    compare.compare,
-    info.info,
-    traces.traces,
-    capture.capture,
-    sparsify.sparsify,
-    synth.synth,
-    sweep.sweep,
-    sweep.sweep_report,
-    measure.measure,
-    accuracy.accuracy,
-    widths.widths,
-    reproduce.reproduce,
-    export.export,
-    verify.verify,
-    arch.arch,
-    doctor.doctor,
-):
-    app.command(epilog=EPILOG)(command)
-app.add_typer(rtl.rtl, name="rtl", epilog=EPILOG)
+# Where each command is, in the order of the help.
+COMMANDS = {
+    "run": "run",
+    "compare": "compare",
+    "info": "info",
+    "traces": "traces",
+    "capture": "capture",
+    "sparsify": "sparsify",
+    "synth": "synth",
+    "sweep": "sweep",
+    "sweep-report": "sweep",
+    "measure": "measure",
+    "accuracy": "accuracy",
+    "widths": "widths",
+    "reproduce": "reproduce",
+    "export": "export",
+    "verify": "verify",
+    "arch": "arch",
+    "doctor": "doctor",
+    "rtl": "rtl",
+}
+
+
+def application(only: str | None = None) -> typer.Typer:
+    """The program, with all its commands, or with one of them alone, which starts in less time."""
+    app = typer.Typer(
+        name="hwsim",
+        help="What a zero-skipping, map-compressing CNN accelerator makes of real activations.",
+        epilog=EPILOG,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        callback=_start,
+        invoke_without_command=True,
+    )
+    for name in COMMANDS if only is None else (only,):
+        found = getattr(import_module(f"hwsim.cli.{COMMANDS[name]}"), name.replace("-", "_"))
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name, epilog=EPILOG)
+        else:
+            app.command(name, epilog=EPILOG)(found)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -80,7 +76,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def _start(
     context: typer.Context,
     version: Annotated[
@@ -101,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: those of the command line if not given.
     """
+    collect_seldom()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed: no file opened later may have its number
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
@@ -129,7 +125,8 @@ def _run(arguments: list[str]) -> int:
     for option, value in zip(["", *arguments], arguments, strict=False):
         if (option in _OUTPUTS and not value) or value in [f"{name}=" for name in _OUTPUTS]:
             raise typer.BadParameter("an output without a name: is a variable of the shell not set?")
-    code = app(arguments, prog_name="hwsim", standalone_mode=False)
+    named = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    code = application(named)(arguments, prog_name="hwsim", standalone_mode=False)
     sys.stdout.flush()
     if code == INTERRUPTED:
         _complain("interrupted")

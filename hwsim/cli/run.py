@@ -23,6 +23,7 @@ from hwsim.cli.options import (
     default_trace,
     read_arch,
 )
+from hwsim.cli.start import load_numba
 
 if TYPE_CHECKING:
     from hwsim.arch import Arch
@@ -75,6 +76,7 @@ def run(
     """Cycles, DRAM bytes and energy of a trace, layer by layer, beside the dense baseline."""
     format_ = chosen_format(format_, json)
     machine = read_arch(arch)  # before the simulator is loaded
+    load_numba()
     from hwsim.machine.simulation import simulate
     from hwsim.report.measured import measured_rows
     from hwsim.trace import open_trace

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hwsim.codec import seg_loops
+from hwsim.codec import length_loops, seg_loops
 from hwsim.codec.checks import as_bytes, as_codes, as_count, largest_of
 from hwsim.codec.coder import Coder
 from hwsim.codec.problems import check, check_padding
@@ -43,7 +43,7 @@ class SegCoder(Coder):
         """
         codes = as_codes(values, self.bits)
         order = loop_order(order)
-        size = -(-seg_loops.total_bits(codes, order) // 8)
+        size = -(-length_loops.total_bits(codes, order) // 8)
         out = np.empty(size + 8, np.uint8)
         seg_loops.encode(codes, order, out)
         return out[:size]
@@ -71,7 +71,7 @@ class SegCoder(Coder):
         Raises:
             CodecError: as :meth:`encode`.
         """
-        return int(seg_loops.total_bits(as_codes(values, self.bits), loop_order(order)))
+        return int(length_loops.total_bits(as_codes(values, self.bits), loop_order(order)))
 
     def best_order(self, values: Any) -> int:
         """The order with the fewest bits, from the histogram; the lowest of equals (so never 1, which is 0).

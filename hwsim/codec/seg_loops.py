@@ -11,37 +11,20 @@ from numba import njit, types, uint64
 
 from hwsim.arch import WORD_BITS, WORD_BYTES
 from hwsim.codec.problems import COUNT, ILLEGAL, OK, OUT_OF_RANGE, PADDING, TRUNCATED
-from hwsim.codec.words import BYTES, FOUND, PUT_BITS, VALUES, WINDOW_BITS, leading_zeros, put, store, window
+from hwsim.codec.words import (
+    BYTES,
+    FOUND,
+    MAP,
+    PUT_BITS,
+    VALUES,
+    WINDOW_BITS,
+    leading_zeros,
+    put,
+    store,
+    window,
+)
 
-_MAP = types.Array(types.uint16, 3, "C", readonly=True)
 _CHUNK = 1024  # values whose non-zeros are found together; the positions stay in the first-level cache
-
-
-@njit(inline="always")
-def _code_length(value, order):
-    length = 64 - leading_zeros(uint64(value) + ((uint64(1) << order) - uint64(1)))
-    return 1 if value == 0 else 2 * length - order
-
-
-@njit(types.int64(VALUES, types.int64), cache=True, nogil=True)
-def total_bits(values, order):
-    """Bits of the codes of all values. Indexed, not iterated over, which LLVM would not vectorise."""
-    total = 0
-    for i in range(len(values)):
-        total += _code_length(values[i], order)
-    return total
-
-
-@njit(types.void(_MAP, types.int64, types.int64, types.int64[:, ::1]), cache=True, nogil=True)
-def segment_bits(values, block, order, bits):
-    """Add the code lengths of every row of every channel to its segment; one pass in the order of memory."""
-    channels, height, width = values.shape
-    for c in range(channels):
-        for y in range(height):
-            total = 0
-            for x in range(width):
-                total += _code_length(values[c, y, x], order)
-            bits[c // block, y] += total
 
 
 @njit(inline="always")
@@ -128,7 +111,7 @@ def decode(data, order, largest, out):
 
 
 @njit(
-    types.void(_MAP, types.int64, types.int64, types.int64[:, ::1], types.uint8[::1]), cache=True, nogil=True
+    types.void(MAP, types.int64, types.int64, types.int64[:, ::1], types.uint8[::1]), cache=True, nogil=True
 )
 def encode_segments(values, block, order, words, out):
     """Write the segments of a map, row by row; ``words`` (H, channel blocks) are their lengths."""

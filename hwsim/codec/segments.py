@@ -8,34 +8,14 @@ import numpy as np
 
 from hwsim.arch import WORD_BITS, WORD_BYTES
 from hwsim.codec import seg_loops
-from hwsim.codec.checks import MAX_BITS, as_bytes, as_codes, as_integer
+from hwsim.codec.checks import MAX_BITS, as_bytes, as_integer
 from hwsim.codec.problems import check
 from hwsim.codec.seg_lengths import loop_order
+from hwsim.codec.segment_lengths import as_block, as_map, segment_bits
 from hwsim.errors import CodecError
 
 INDEX_ENTRY = np.dtype([("words", "<u2"), ("nonzeros", "<u2")])
 """What the index says of a segment: its length in 64-bit words and its non-zeros."""
-
-
-def segment_bits(values: Any, block: int, order: int) -> np.ndarray:
-    """SEG_``order`` bits of every segment, before padding.
-
-    Args:
-        values: integers 0 .. 65535, (C, H, W); a uint16 map is read in place.
-        block: channels of a segment, 1 or more; the last segment of a row may have fewer.
-        order: k of SEG, 0 .. 15.
-
-    Returns:
-        int64 (channel blocks, H).
-
-    Raises:
-        CodecError: a value, the shape, ``block`` or ``order`` is out of range.
-    """
-    codes = _as_map(values)
-    block = _as_block(block, codes.shape[0])
-    bits = np.zeros((-(-codes.shape[0] // block), codes.shape[1]), np.int64)
-    seg_loops.segment_bits(codes, block, loop_order(order), bits)
-    return bits
 
 
 def encode_segments(values: Any, block: int, order: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,8 +31,8 @@ def encode_segments(values: Any, block: int, order: int) -> tuple[np.ndarray, np
     Raises:
         CodecError: as :func:`segment_bits`, or a segment too large for its entry of the index.
     """
-    codes = _as_map(values)
-    block = _as_block(block, codes.shape[0])
+    codes = as_map(values)
+    block = as_block(block, codes.shape[0])
     words = np.ascontiguousarray(-(-segment_bits(codes, block, order).T // WORD_BITS))
     counts = np.count_nonzero(codes, axis=2)
     starts = np.arange(0, codes.shape[0], block)
@@ -82,12 +62,12 @@ def raw_segments(values: Any, block: int, bits: int) -> tuple[np.ndarray, np.nda
     Raises:
         CodecError: a value of more than ``bits`` bits, or the shape or ``block`` is out of range.
     """
-    codes = _as_map(values)
+    codes = as_map(values)
     bits = as_integer(bits, "bits", 1, MAX_BITS)
     if codes.max(initial=0) >> bits:
         raise CodecError(f"a raw map of {bits} bits holds no {codes.max()}: raise bits")
     channels, height, _ = codes.shape
-    block = _as_block(block, channels)
+    block = as_block(block, channels)
     shifts = np.arange(bits - 1, -1, -1, dtype=np.uint16)
     parts, words = [], []
     for first in range(0, channels, block):
@@ -114,7 +94,7 @@ def decode_segments(
     """
     buffer = as_bytes(data)
     channels, height, width = (as_integer(size, "shape", 0, None) for size in shape)
-    block = _as_block(block, channels)
+    block = as_block(block, channels)
     starts = np.arange(0, channels, block)
     blocks = len(starts)
     if index.dtype != INDEX_ENTRY or index.shape != (height, blocks):
@@ -131,14 +111,3 @@ def decode_segments(
     row, number = divmod(number, max(blocks, 1))
     check(problem, bit, f"row {row}, channel block {number}", (1 << MAX_BITS) - 1)
     return out
-
-
-def _as_map(values: Any) -> np.ndarray:
-    array = np.asarray(values)
-    if array.ndim != 3:
-        raise CodecError(f"a map has the shape (C, H, W), not {array.shape}")
-    return as_codes(array).reshape(array.shape)
-
-
-def _as_block(block: Any, channels: int) -> int:
-    return min(as_integer(block, "block", 1, None), max(channels, 1))

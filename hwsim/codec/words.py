@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 
 BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 VALUES = types.Array(types.uint16, 1, "C", readonly=True)
+MAP = types.Array(types.uint16, 3, "C", readonly=True)
 FOUND = types.UniTuple(types.int64, 3)
 """(problem, bit, values done): what a decoding loop returns."""
 

@@ -18,7 +18,7 @@ from hwsim.errors import ExportError, TraceError
 from hwsim.export.files import workload_of, write_lines
 from hwsim.export.yaml_text import yaml_lines
 from hwsim.machine.energy import ACCUMULATOR_BITS, COMPONENTS, MARK_BITS, READERS, event_table
-from hwsim.machine.simulation import simulate_image
+from hwsim.machine.simulation import Pair
 from hwsim.machine.totals import Totals
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def action_counts(trace: Trace, arch: Arch, image: int, layer: str | None = None
     """How often every event of hwsim.machine.energy happened, over all layers or in one."""
     if layer is not None and layer not in [known.name for known in trace.layers]:
         raise TraceError(f"{trace.title} has no layer {layer}")
-    results = simulate_image(workload_of(trace, arch, image), arch)
+    results = Pair(arch).run(workload_of(trace, arch, image))
     return Totals.of(result.skipping for result in results if layer in (None, result.name)).events
 
 

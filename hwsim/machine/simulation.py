@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hwsim.arch import WORD_BITS, Arch
 from hwsim.errors import ArchError, TraceError
 from hwsim.machine.descriptors import check_arch
@@ -64,10 +66,11 @@ def simulate_machines(
     for arch in machines:
         check_widths(trace, arch)
     layers: list[list[LayerResult]] = [[] for _ in machines]
+    pairs = [Pair(arch) for arch in machines]
     for done, number in enumerate(numbers, 1):
         workload = Workload(trace, number)
-        for found, arch in zip(layers, machines, strict=True):
-            found += simulate_image(workload, arch)
+        for found, pair in zip(layers, pairs, strict=True):
+            found += pair.run(workload)
         if progress is not None:
             progress(done, len(numbers))
     return [
@@ -105,21 +108,35 @@ def _numbers(trace: Trace, images: Sequence[int] | None) -> tuple[int, ...]:
     return numbers
 
 
-def simulate_image(workload: Workload, arch: Arch) -> list[LayerResult]:
-    """One image through the machine and its dense baseline, each from an idle start.
+class Pair:
+    """A machine and its dense baseline, which run images of one trace, each from an idle start.
 
-    Raises:
-        ArchError: a layer does not fit the machine.
+    A machine that neither skips zeros nor compresses takes the same time for every image: it is timed once.
     """
-    table = event_table(arch)
-    skipping, dense = (
-        [
-            _account(workload, machine, table, span)
-            for span in schedule(workload.jobs(machine), machine).layers
-        ]
-        for machine in (arch, arch.dense())
-    )
-    return [LayerResult(*pair) for pair in zip(skipping, dense, strict=True)]
+
+    def __init__(self, arch: Arch) -> None:
+        self._machines = (arch, arch.dense())
+        self._table = event_table(arch)
+        self._alike: tuple[LayerSpan, ...] | None = None  # of the baseline, from the first image
+
+    def run(self, workload: Workload) -> list[LayerResult]:
+        """One image through both.
+
+        Raises:
+            ArchError: a layer does not fit the machine.
+        """
+        skipping, dense = (
+            [_account(workload, machine, self._table, span) for span in self._spans(workload, machine)]
+            for machine in self._machines
+        )
+        return [LayerResult(*pair) for pair in zip(skipping, dense, strict=True)]
+
+    def _spans(self, workload: Workload, arch: Arch) -> tuple[LayerSpan, ...]:
+        if arch.skip_zeros or arch.compress:
+            return schedule(workload.jobs(arch), arch).layers
+        if self._alike is None:
+            self._alike = schedule(workload.jobs(arch), arch).layers
+        return self._alike
 
 
 def check_widths(trace: Trace, arch: Arch) -> None:
@@ -180,7 +197,7 @@ def _account(workload: Workload, arch: Arch, table: dict[str, float], span: Laye
         macs=layer.macs,
         nonzero_macs=nonzero_macs,
         elements=prod(layer.in_shape),
-        nonzeros=int(job.stored.nonzeros.sum()),
+        nonzeros=int(np.count_nonzero(workload.values(layer.input))),  # the job may be of another image
         causes=span.causes,
         dram=span.dram,
         map_bytes=job.stored.bytes,

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwsim.arch import BEAT_BYTES, INDEX_BYTES, RING_SHARE, WORD_BITS, WORD_BYTES, Arch
 from hwsim.codec.seg_lengths import code_lengths
-from hwsim.codec.segments import segment_bits
+from hwsim.codec.segment_lengths import segment_bits
 
 
 @dataclass(frozen=True, eq=False)

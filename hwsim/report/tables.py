@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from hwsim.arch import Arch
@@ -112,9 +112,8 @@ def layers_csv(result: Result, measured: Sequence[Mapping[str, Any]] = ()) -> st
 
 def runs_csv(result: Result) -> str:
     """One row for each image, layer and mode (skipping, dense): exact counts."""
-    rows = [
-        {"mode": mode, **_flat(asdict(run)), **_marks(result)} for mode in MODES for run in result.runs(mode)
-    ]
+    marks = _marks(result)
+    rows = [{"mode": mode, **_flat(vars(run)), **marks} for mode in MODES for run in result.runs(mode)]
     return to_csv(rows)
 
 

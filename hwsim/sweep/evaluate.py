@@ -12,7 +12,7 @@ from hwsim.errors import ArchError, SweepError
 from hwsim.machine.area import area
 from hwsim.machine.energy import accumulator_bytes
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, LayerResult
-from hwsim.machine.simulation import check_widths, simulate_image
+from hwsim.machine.simulation import Pair, check_widths
 from hwsim.machine.totals import Account, Numbers, added
 from hwsim.machine.workload import Workload
 from hwsim.sweep.space import Space, Value, mapping_key
@@ -84,7 +84,8 @@ def run_task(task: Task) -> tuple[list[Row], list[Row]]:
             named = {"point": number, "trace": path}
             try:
                 check_widths(trace, arch)
-                images = [simulate_image(workload, arch) for workload in workloads]
+                pair = Pair(arch)
+                images = [pair.run(workload) for workload in workloads]
             except ArchError as error:
                 points.append({**known, "trace": path, "feasible": False, "problem": str(error)})
                 continue

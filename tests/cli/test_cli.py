@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hwsim import Arch, Result
-from hwsim.cli import app
+from hwsim.cli import application
 from hwsim.errors import TraceError
 from hwsim.machine import simulation
 from hwsim.trace import shipped
@@ -276,7 +276,7 @@ def test_shipped_traces_are_found_in_a_wheel_too(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", ["run", "compare", "info", "synth", "arch"])
 def test_help_explains_the_exit_codes(command):
-    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(application(), [command, "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
     for code in ("0 done", "1 the run failed", "2 wrong usage", "130 interrupted"):
         assert code in result.output
@@ -289,6 +289,27 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_run_imports_neither_linear_algebra_nor_zarr_nor_what_draws():
+    code = (
+        "import sys\nfrom hwsim.cli import main\n"
+        "try:\n main(['run', 'lenet5_digits/sparse', '--images', '1', '-q'])\nexcept SystemExit:\n pass\n"
+        "heavy = ('scipy.linalg', 'zarr', 'matplotlib', 'hwsim.codec.seg_loops')\n"
+        "print([m for m in heavy if m in sys.modules])\n"
+        "import scipy.linalg.cython_blas"  # can be had by what needs it
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]"]
+
+
+def test_a_command_alone_has_the_options_that_it_has_among_all():
+    def lines(program):
+        found = CliRunner().invoke(program, ["run", "--help"], env={"COLUMNS": "200"})
+        return found.output.splitlines()
+
+    assert lines(application("run")) == lines(application())
+    assert any("--timeline" in line for line in lines(application("run")))
 
 
 def test_no_command_is_wrong_usage_and_shows_the_help(hwsim):

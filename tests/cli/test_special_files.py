@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import typer
 
-from hwsim.cli.main import app
+from hwsim.cli import application
 
 TRACE = "lenet5_digits/sparse"
 RUN = str(Path(__file__).parents[2] / "training" / "lenet5_mnist_seed0")
@@ -74,7 +74,7 @@ def _commands(command, words=()):
         yield from _commands(one, (*words, name))
 
 
-COMMANDS = dict(_commands(typer.main.get_command(app)))
+COMMANDS = dict(_commands(typer.main.get_command(application())))
 READ = [
     (command, parameter, suffix)
     for command, parameters in COMMANDS.items()

@@ -10,7 +10,7 @@ from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.machine.passes import NO_STREAM, Stream
-from hwsim.machine.simulation import simulate_image
+from hwsim.machine.simulation import Pair
 from hwsim.machine.workload import Workload
 
 
@@ -19,7 +19,16 @@ from hwsim.machine.workload import Workload
 def test_a_workload_kept_for_many_machines_gives_what_a_new_one_gives(trace, machines):
     workload = Workload(trace, 0)
     for arch in machines:
-        assert simulate_image(workload, arch) == simulate_image(Workload(trace, 0), arch)
+        assert Pair(arch).run(workload) == Pair(arch).run(Workload(trace, 0))
+
+
+@settings(max_examples=40)
+@given(chains(images=3), machines)
+def test_images_one_after_the_other_are_what_each_is_alone(trace, arch):
+    """The dense baseline is timed for the first image and holds for the others."""
+    pair = Pair(arch)
+    for image in range(trace.images):
+        assert pair.run(Workload(trace, image)) == Pair(arch).run(Workload(trace, image))
 
 
 def bursts() -> MemoryTrace:
@@ -46,9 +55,9 @@ def test_what_is_kept_depends_on_every_field_that_matters(field):
     for value in field_choices(field):
         other = BASE.replace(**{field: value})
         workload = Workload(trace, 0)
-        before = simulate_image(workload, BASE)
-        alone = simulate_image(Workload(trace, 0), other)
-        assert simulate_image(workload, other) == alone
+        before = Pair(BASE).run(workload)
+        alone = Pair(other).run(Workload(trace, 0))
+        assert Pair(other).run(workload) == alone
         differs |= before != alone
     assert differs == (field not in WITHOUT_EFFECT)  # else the test sees nothing
 
