@@ -61,8 +61,8 @@ def run(
         bool,
         typer.Option(
             "--why",
-            help="What limits each layer, the least change that helps, and what the code costs: runs a dozen "
-            "machines more.",
+            help="What limits each layer, the least change that lifts it, and what the code costs: runs "
+            "dozens of machines more.",
         ),
     ] = False,
     timeline: Annotated[

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hwsim.arch import Arch
-from hwsim.errors import ArchError
 from hwsim.machine.area import area
 from hwsim.machine.result import Result
-from hwsim.machine.simulation import simulate_machines
 from hwsim.machine.totals import ratio
 from hwsim.report import text
+from hwsim.report.changes import Changed, Ran, doublings
+from hwsim.report.least import TIMES, Least, least_changes
 from hwsim.report.tables import CAUSE_MEANINGS, Column
 
 if TYPE_CHECKING:
@@ -21,52 +20,38 @@ if TYPE_CHECKING:
 LIMITED = 0.05  # share of the core-cycles that a stall must take to be called a limit
 _PERCENT = f"{LIMITED * 100:.0f} %"
 HELPS = 1.02  # speedup of a layer from which a change is said to help
-
-# Steps of the machine, each a doubling, in the order in which they are preferred where they help as much.
-CHANGES: dict[str, Callable[[Arch], dict[str, Any]]] = {
-    "half the DRAM latency": lambda a: {"dram_latency": a.dram_latency // 2},
-    "twice the item queue": lambda a: {"fifo_depth": 2 * a.fifo_depth},
-    "twice the run of zeros": lambda a: {"run_max": 2 * a.run_max},
-    "twice the map buffer": lambda a: {"map_buffer": 2 * a.map_buffer},
-    "twice the weight memory": lambda a: {"weight_words": 2 * a.weight_words},
-    "twice the accumulators": lambda a: {"accumulators": 2 * a.accumulators},
-    "twice the bandwidth": lambda a: {"bytes_per_cycle": 2 * a.bytes_per_cycle},
-    "twice the cores of half the columns": lambda a: {"cores": 2 * a.cores, "columns": a.columns // 2},
-    "half the cores of twice the columns": lambda a: {"cores": a.cores // 2, "columns": 2 * a.columns},
-    "twice the cores": lambda a: {"cores": 2 * a.cores},
-}
+NOTHING_HELPS = "no single doubling"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """A result, and the same trace on machines that differ in one step each.
+    """A result, and the same trace on machines that differ from its own.
 
     Attributes:
         result: of the machine as it is.
-        changed: by the name of the step; steps that no machine can take are not there.
+        changed: on machines of a single doubling, by its name; those that cannot be are not there.
+        least: by layer that a stall limits, the least change that lifts the limit, if one does.
     """
 
     result: Result
     changed: dict[str, Result]
+    least: dict[str, Least]
 
     @classmethod
     def of(cls, trace: Trace, result: Result, progress: Callable[[int, int], None] | None = None) -> Limits:
-        """Run the images of a result on every machine that is a step away."""
-        machines = {}
-        for name, change in CHANGES.items():
-            try:
-                machines[name] = result.arch.replace(**change(result.arch))
-            except ArchError:
-                continue  # beyond what a machine can be
-        found = {}
-        for done, (name, machine) in enumerate(machines.items()):
-            if progress is not None:
-                progress(done, len(machines))
-            try:
-                (found[name],) = simulate_machines(trace, [machine], result.images)
-            except ArchError:
-                continue  # it does not hold the trace
-        return cls(result, found)
+        """Run the images of a result on the machines that answer."""
+        machines = Changed(trace, result, progress)
+        steps = doublings(result.arch)
+        found = zip(steps, machines.run(steps.values()), strict=True)
+        stalls = {row["layer"]: row for row in _limited(result)}
+
+        def lifts(layer: str, ran: Ran) -> bool:
+            before, after = stalls[layer], ran.layers[layer]
+            faster = before["cycles"] >= HELPS * after["cycles"]
+            return faster and (after[f"cause_{before['largest_stall']}"] or 0) < LIMITED
+
+        least = least_changes(machines, result.arch, list(stalls), lifts)
+        return cls(result, {name: ran.result for name, ran in found if ran is not None}, least)
 
     def machine_rows(self) -> list[dict[str, Any]]:
         """One row a step, the fastest first: cycles of an image, speedup over the machine as it is, LUTs."""
@@ -84,24 +69,36 @@ class Limits:
         return sorted(rows, key=lambda row: -(row["speedup"] or 0))
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a layer that a stall limits: the stall, its share, the change that helps most, how much."""
-        others = {name: {r["layer"]: r for r in result.per_layer()} for name, result in self.changed.items()}
-        whole = {row["change"]: row["speedup"] for row in self.machine_rows()}
+        """One row a layer that a stall limits: the stall, its share, a change, whether that lifts it, gains.
+
+        The change is the least that lifts the limit or, where none does, the doubling that helps most, which
+        has more cores only where nothing else helps.
+        """
+        others = {name: _cycles(result) for name, result in self.changed.items()}
+        peak, before = self.result.arch.peak_macs, self.result.overall()["cycles"]
+        alike = [change for change, result in self.changed.items() if result.arch.peak_macs == peak]
         rows = []
-        for row in self.result.per_layer():
-            if row["largest_stall"] is None or row["largest_stall_share"] < LIMITED:
-                continue
-            gains = {
-                name: ratio(row["cycles"], of[row["layer"]]["cycles"]) or 0.0 for name, of in others.items()
-            }
+        result: Result | None
+        for row in _limited(self.result):
+            name, cycles = row["layer"], row["cycles"]
+            if least := self.least.get(name):
+                change, result = least.words, least.result
+                gain = ratio(cycles, _cycles(least.result)[name])
+            else:
+                gains = {change: ratio(cycles, of[name]) or 0.0 for change, of in others.items()}
+                best = _best({change: gains[change] for change in alike}) or _best(gains)
+                change, gain = best or (NOTHING_HELPS, None)
+                result = self.changed.get(change)
             rows.append(
                 {
-                    "layer": row["layer"],
-                    "cycles": row["cycles"],
+                    "layer": name,
+                    "cycles": cycles,
                     "stall": row["largest_stall"],
                     "share": row["largest_stall_share"],
-                    **(best := _best(gains)),
-                    "all_layers": whole.get(best["change"]),
+                    "change": change,
+                    "lifts": least is not None,
+                    "gain": gain,
+                    "all_layers": result and ratio(before, result.overall()["cycles"]),
                 }
             )
         return sorted(rows, key=lambda row: -row["cycles"] * row["share"])
@@ -121,18 +118,33 @@ class Limits:
         return f"{limited}{': ' if named else ''}{named}.{whole}"
 
 
-def _best(gains: dict[str, float]) -> dict[str, Any]:
+def _limited(result: Result) -> list[dict[str, Any]]:
+    """Rows of the layers that lose so much of their core-cycles to one stall that it is a limit."""
+    return [
+        row for row in result.per_layer() if row["largest_stall"] and row["largest_stall_share"] >= LIMITED
+    ]
+
+
+def _cycles(result: Result) -> dict[str, float]:
+    return {row["layer"]: row["cycles"] for row in result.per_layer()}
+
+
+def _best(gains: dict[str, float]) -> tuple[str, float] | None:
     """The change that helps most, the preferred one of those that help as much as is shown; or none."""
     most = max(gains.values(), default=0.0)
     if most < HELPS:
-        return {"change": "no single doubling", "gain": None}
-    name = next(name for name, gain in gains.items() if gain >= most - 0.005)
-    return {"change": name, "gain": gains[name]}
+        return None
+    return next((name, gain) for name, gain in gains.items() if gain >= most - 0.005)
 
 
 def _words(row: dict[str, Any]) -> str:
-    helps = f"{row['change']}: {text.factor(row['gain'])}" if row["gain"] else "no single doubling helps"
-    return f"{text.label(row['layer'], 24)}: {text.percent(row['share'])} {row['stall']}; {helps}"
+    helps = f"{row['change']}: {text.factor(row['gain'])}" if row["gain"] else f"{NOTHING_HELPS} helps"
+    stays = "" if row["lifts"] or not row["gain"] else ", which does not lift it"
+    return f"{text.label(row['layer'], 24)}: {text.percent(row['share'])} {row['stall']}; {helps}{stays}"
+
+
+def _yes_or_no(lifts: bool) -> str:
+    return "yes" if lifts else "no"
 
 
 def _or_nothing(gain: float | None) -> str:
@@ -150,7 +162,14 @@ LIMIT_COLUMNS = (
         text.label,
         8,
     ),
-    Column("change", "least change", "the single doubling that makes this layer fastest", text.label, 8),
+    Column(
+        "change",
+        "change",
+        f"the least that lifts the limit (under {_PERCENT}); where none does, the doubling that helps most",
+        text.label,
+        8,
+    ),
+    Column("lifts", "lifts it", "whether the stall is no limit any more", _yes_or_no, 7),
     Column(
         "gain",
         "this layer",
@@ -169,6 +188,8 @@ MACHINE_COLUMNS = (
 )
 HOW = (
     "Each change is run, not estimated: the same images on a machine that differs in that alone. A layer "
-    f"is limited if one stall takes {_PERCENT} of its core-cycles; the change is the one that alone "
-    "makes the layer fastest."
+    f"is limited if one stall takes {_PERCENT} of its core-cycles or more. The change is the least of one "
+    f"parameter, up to {TIMES[-1]} times, that takes the stall below that and the layer in fewer cycles, "
+    "found by bisection: one step less does not. Where none does, it is the doubling that makes the layer "
+    "fastest, with more cores only where nothing else helps."
 )
