@@ -32,6 +32,7 @@ DECODE_LATENCY = 7  # cycles from consuming a symbol to its item at the scatter 
 MAC_LATENCY = 8  # cycles from issuing a tap to its sum being readable by the drain
 DRAIN_LATENCY = 19  # cycles from reading the last accumulator to the last word out
 # Of a core of two lanes:
+START_LATENCY = 2  # cycles from being told to start to the first slot of a pass
 LANE_ITEMS = 8  # places for items in a lane
 READ_LATENCY = 5  # cycles from a slot to the words of the line that is read in it
 LANE_LATENCY = 8  # cycles from consuming a symbol to the choice of its item, at the earliest
@@ -75,10 +76,13 @@ class Arch(BaseModel):
     columns: int = Field(16, ge=1, le=64, description="M: multipliers and accumulator banks of a core")
     activation_bits: int = Field(16, ge=1, le=16, description="widest activation")
     weight_bits: int = Field(8, ge=2, le=16, description="widest weight")
+    lanes: int = Field(1, ge=1, le=2, description="segments that a core decodes in turns")
     skip_zeros: bool = Field(True, description="zeros make no work; False: as much as values")
     compress: bool = Field(True, description="maps in SEG; False: raw")
     run_max: int = Field(16, ge=1, le=16, description="zeros that the decoder takes with a value in a cycle")
-    fifo_depth: int = Field(16, ge=4, le=1024, description="items between decoder and scatter unit")
+    fifo_depth: int = Field(
+        16, ge=4, le=1024, description="items between decoder and scatter unit, of a core of one lane"
+    )
     accumulators: int = Field(
         1024,
         ge=SUB_BANKS,

@@ -16,7 +16,7 @@ from hwsim.arch import BEAT_BYTES, WORD_BYTES, Arch
 from hwsim.codec.segments import encode_segments, raw_segments
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
-from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
+from hwsim.machine.descriptors import Code, PassGeometry, check_array, lane_weights
 from hwsim.machine.mapping import map_blocks
 from hwsim.machine.schedule import LayerSpan, PassRun, schedule
 from hwsim.machine.simulation import check_widths
@@ -94,6 +94,7 @@ def verify(
     for name in layers or ():
         if name not in known:
             raise TraceError(f"{trace.title} has no layer {name}; it has {', '.join(known)}")
+    check_array(arch)
     check_widths(trace, arch)
     simulator = build(arch)
     spans = []

@@ -35,6 +35,7 @@ MEANT_FOR = {
     "hwsim/machine/dram.py": ("tests/machine/test_dram.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/energy.py": ("tests/machine/test_energy.py",),
     "hwsim/machine/fit.py": ("tests/machine/test_fit.py", "tests/cli/test_run_fit.py"),
+    "hwsim/machine/lane_passes.py": ("tests/machine/test_workload.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/lanes.py": ("tests/export/test_timeline.py", "tests/report/test_timeline.py"),
     "hwsim/machine/mapping.py": ("tests/machine/test_mapping.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/marks.py": ("tests/report/test_marks.py",),

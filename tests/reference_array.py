@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
 from math import ceil, prod
+from typing import Any
 
 import numpy as np
 from reference_core import channels_read, order_of_reading, rows_awaited, run_pass, segments_of
+from reference_lane_array import first_slot, run_lane_pass
 
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
@@ -90,7 +92,8 @@ class Stored:
         if index + height * self.row_place <= half:
             return set(range(height))
         room = half - half // 4 - index
-        kept = min(max(room, 0) // self.row_place, height - 1)
+        place = (self.row_place + 63) // 64 * 64 if arch.lanes == 2 else self.row_place
+        kept = min(max(room, 0) // place, height - 1)
         return {y for y in range(height) if (y + 1) * kept // height > y * kept // height}
 
 
@@ -244,26 +247,46 @@ def run_network(
                 held |= {(y, b) for y, b in missing if y in stay[layer.input]}
             for core, unit, group in work:
                 labels[core] += ["weights"] * (weights[unit] - now - len(labels[core]))
+                if arch.lanes == 2:
+                    able = now + len(labels[core])
+                    labels[core] += ["decode"] * (first_slot(core, able, arch.cores) - able)
                 begin = now + len(labels[core])
                 owned = [int(r) for r in mapping.groups[group]]
                 channels = channels_read(layer, mapping.parts[unit].makes)
                 arrivals = arrivals_of(layer, owned, channels, blocks[layer.input], read, arriving, arch)
-                outcome = run_pass(
-                    layer,
-                    maps[layer.input],
-                    owned,
-                    channels=channels,
-                    block=blocks[layer.input],
-                    out_channels=len(mapping.parts[unit].makes),
-                    columns=arch.columns,
-                    order=coded_order,
-                    bits=bits,
-                    skip_zeros=arch.skip_zeros,
-                    run_max=arch.run_max,
-                    fifo_depth=arch.fifo_depth,
-                    latencies=(DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY),
-                    arrival=[cycle - begin for cycle in arrivals].__getitem__,
-                )
+                waits = [cycle - begin for cycle in arrivals]
+                shared: dict[str, Any] = {
+                    "channels": channels,
+                    "block": blocks[layer.input],
+                    "out_channels": len(mapping.parts[unit].makes),
+                    "order": coded_order,
+                    "bits": bits,
+                }
+                if arch.lanes == 2:
+                    outcome = run_lane_pass(
+                        layer,
+                        maps[layer.input],
+                        owned,
+                        rows_read(layer, owned),
+                        arch=arch,
+                        words=read.words,
+                        arrivals=waits,
+                        fits=layer.input in fits,
+                        **shared,
+                    )
+                else:
+                    outcome = run_pass(
+                        layer,
+                        maps[layer.input],
+                        owned,
+                        columns=arch.columns,
+                        skip_zeros=arch.skip_zeros,
+                        run_max=arch.run_max,
+                        fifo_depth=arch.fifo_depth,
+                        latencies=(DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY),
+                        arrival=waits.__getitem__,
+                        **shared,
+                    )
                 events["symbol"] += outcome.symbols
                 events["map_word"] += outcome.words
                 events["weight_word"] += outcome.causes["compute"]
@@ -278,9 +301,9 @@ def run_network(
                 history[core].append((sizes[unit], begin + outcome.cycles))
                 drained += [begin + cycle for cycle in outcome.drained]
         longest = max(labels, key=len)  # of the last core, the one with the lowest number if there are more
-        for waits in labels:
-            theirs = longest[len(waits) :]
-            waits += ["weights" if label == "weights" else "imbalance" for label in theirs]
+        for causes in labels:
+            theirs = longest[len(causes) :]
+            causes += ["weights" if label == "weights" else "imbalance" for label in theirs]
         end = now + len(longest)
         on_chip = {layer.input: {y for y in rows_of(layer) if y in stay[layer.input]} | there}
         made_words = 0
@@ -315,8 +338,8 @@ def run_network(
             made_words += tall * sum(-(-n * arch.activation_bits // 64) for n in widths)
         if i + 1 == len(layers):
             end = max(end, channel.written(len(channel.parts)))
-            for waits in labels:
-                waits += ["dram"] * (end - now - len(waits))
+            for causes in labels:
+                causes += ["dram"] * (end - now - len(causes))
         events["map_word"] += made_words
         events["map_word"] += sum(moved[kind] for kind in KINDS[3:]) // 8
         events["dram_byte"] = sum(moved.values())

@@ -111,8 +111,8 @@ def _transfer_slice(transfer: Transfer) -> dict[str, Any]:
 
 def _pass_slices(span: LayerSpan, run: PassRun) -> Iterator[dict[str, Any]]:
     thread = _thread_id(run.core, "pass")
-    if run.begin > run.free:
-        yield _slice(CORES, thread, "wait for weights", run.free, run.begin)
+    if run.loaded > run.free:
+        yield _slice(CORES, thread, "wait for weights", run.free, run.loaded)
     name = f"{span.job.layer.name} unit {run.unit} rows {run.group}"
     yield _slice(
         CORES,

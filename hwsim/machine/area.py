@@ -4,6 +4,9 @@ LUTs, flip-flops and DSPs of a component are linear in a few features of the mac
 to the runs in ``data/ecp5_synthesis.json`` (made by ``hwsim rtl synth --model``; docs/synthesis.md). Block
 RAMs follow from the shapes of the memories, as yosys lays them out.
 
+Parts of a core of two lanes were counted on one machine: what they take beyond the parts of one lane in whose
+place they stand is taken as the same on every machine.
+
 Left out: what joins the cores of an array, the map buffer and the DRAM channel (the RTL has neither), and
 the multiplexers of accumulator banks of more than 4096 words.
 """
@@ -20,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.arch import SUB_BANKS, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
+from hwsim.arch import LANE_ITEMS, SUB_BANKS, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim.machine.descriptors import MAX_KERNEL, sub_bank_depth
 from hwsim.machine.energy import ACCUMULATOR_BITS, MARK_BITS, READERS
 
@@ -60,6 +63,14 @@ FEATURES: dict[str, Callable[[Arch], tuple[float, ...]]] = {
     "drain": lambda a: (1, a.activation_bits, a.columns),
     "rest": lambda a: (1, a.columns),
 }
+# Of a core of two lanes: what stands in the place of a component, or beside all of them.
+LANE_PARTS = {
+    "decoder": "lanes",
+    "position": "lane_position",
+    "scatter": "lane_scatter",
+    "reader": "reader",
+    "choice": "choice",
+}
 
 
 def area(arch: Arch) -> Area:
@@ -74,19 +85,31 @@ def core_luts(arch: Arch) -> dict[str, float]:
     return {component: counts[0] for component, counts in _core_parts(arch).items()}
 
 
-def placed_clocks() -> dict[str, float]:
+def placed_clocks(lanes: int = 1) -> dict[str, float]:
     """MHz of each component placed alone, on the machine of which the shipped results have most."""
     clocks: dict[str, dict[str, float]] = {}
     for run in _runs():
-        if run.get("timing") and run["component"] in FEATURES:
+        if run.get("timing"):
             clocks.setdefault(json.dumps(run["machine"]), {})[run["component"]] = run["timing"]["fmax_mhz"]
-    return max(clocks.values(), key=len)
+    placed = max(clocks.values(), key=len)
+    parts = {component: component for component in FEATURES} | (LANE_PARTS if lanes == 2 else {})
+    return {component: placed[part] for component, part in parts.items() if part in placed}
 
 
 def _core_parts(arch: Arch) -> dict[str, list[float]]:
     """Of every component of a core, what it takes of each of FITTED."""
     fitted = _coefficients()
-    return {component: _estimate(component, arch, fitted) for component in fitted}
+    parts = {component: _estimate(component, arch, fitted) for component in fitted}
+    if arch.lanes == 1:
+        return parts
+    for component, part in LANE_PARTS.items():
+        ((counted_on, counts),) = _points()[part]
+        nothing = [0.0] * len(FITTED)
+        own = _estimate(component, counted_on, fitted) if component in fitted else nothing
+        before = parts.get(component, nothing)
+        parts[component] = [b + count - o for b, count, o in zip(before, counts, own, strict=True)]
+    a_lane = _estimate("items", arch.replace(fifo_depth=LANE_ITEMS), fitted)
+    return {**parts, "items": [arch.lanes * count for count in a_lane]}
 
 
 def core_brams(arch: Arch) -> int:
@@ -99,7 +122,7 @@ def core_brams(arch: Arch) -> int:
         * (block_rams(accumulators, ACCUMULATOR_BITS + MARK_BITS) + block_rams(accumulators, MARK_BITS))
         + WEIGHT_PORT_WORDS * (full * block_rams(WEIGHT_RAM, _word(arch)) + block_rams(rest, _word(arch)))
         + block_rams(WEIGHT_PASSES * arch.columns, SCALE_BITS)
-        + block_rams(arch.fifo_depth, item_bits(arch))
+        + (block_rams(arch.fifo_depth, item_bits(arch)) if arch.lanes == 1 else 0)
         + _table_rams(arch)
     )
 
@@ -172,7 +195,7 @@ def _estimate(component: str, arch: Arch, fitted: Mapping[str, list[list[float]]
 @cache
 def _points() -> dict[str, Points]:
     """Measured counts of FITTED by component, the core among them."""
-    found: dict[str, Points] = {component: [] for component in (*FEATURES, "core")}
+    found: dict[str, Points] = {component: [] for component in (*FEATURES, *LANE_PARTS.values(), "core")}
     for run in _runs():
         if run["component"] in found:
             point = Arch(**run["machine"]), [run["cells"][name] for name in FITTED]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hwsim.arch import SUB_BANKS, WEIGHT_PORT_WORDS, Arch
+from hwsim.arch import SUB_BANKS, WEIGHT_PORT_WORDS, WORD_BYTES, Arch
 from hwsim.codec.checks import MAX_ORDER
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
@@ -19,6 +19,7 @@ from hwsim.quantize import SHIFT_MAX
 
 MIN_ACTIVATION_BITS = 4  # of a machine in RTL
 COUNT_BITS = 16  # values, non-zeros or words of a segment, and segments of a row
+PLACE_BITS = 20  # of the number of a word of the map buffer, for two lanes
 MAX_KERNEL = 16
 DEPTHWISE_KERNEL = 8  # each lane chooses among so many rows and columns
 MAX_STRIDE = 16
@@ -60,6 +61,22 @@ def check_arch(arch: Arch) -> None:
         raise ArchError(
             f"activation_bits: the RTL takes {MIN_ACTIVATION_BITS} .. 16 (got {arch.activation_bits})"
         )
+    reached = WORD_BYTES << PLACE_BITS
+    if arch.lanes == 2 and arch.map_buffer > reached:
+        raise ArchError(
+            f"map_buffer: a core of two lanes reads at most {reached} bytes (got {arch.map_buffer})"
+        )
+
+
+def check_array(arch: Arch) -> None:
+    """Refuse a machine of which the RTL has no array.
+
+    Raises:
+        ArchError: with the field and its range.
+    """
+    check_arch(arch)
+    if arch.lanes == 2:
+        raise ArchError("lanes: the array in RTL is of cores of one lane; run and sweep take two")
 
 
 def check_layer(layer: Layer, block: int) -> None:

@@ -35,7 +35,9 @@ class PassLanes(NamedTuple):
 def pass_lanes(span: LayerSpan, run: PassRun) -> PassLanes:
     """The lanes of a pass, from the model's own events."""
     job = span.job
-    decoded, taken, occupied, useful = job.events(run.unit, run.group, run.stream).T
+    events = job.events(run.unit, run.group, run.stream)
+    decoded = events[:, 0]
+    _, taken, occupied, useful = events[np.argsort(events[:, 1], kind="stable")].T
     begin, end = run.begin + taken, run.begin + taken + occupied
     hit, miss = useful == 1, (taken >= 0) & (useful == 0)
     row = len(job.mapping.parts[run.unit].makes) * job.layer.out_shape[2]

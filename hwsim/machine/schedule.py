@@ -13,6 +13,7 @@ import numpy as np
 from hwsim.arch import BEAT_BYTES, LOAD_LATENCY, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim.machine import dram
 from hwsim.machine.descriptors import weight_loads
+from hwsim.machine.lane_passes import first_slot
 from hwsim.machine.passes import CAUSES as PASS_CAUSES
 from hwsim.machine.passes import NO_STREAM, Layout, PassTiming, Stream
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, MAP_KINDS, DramKind
@@ -25,7 +26,8 @@ class PassRun(NamedTuple):
 
     Attributes:
         core, round, unit, group: who did what; unit and row group as in the layer's mapping.
-        free: cycle from which the core was free; it waited for weights until ``begin``.
+        free: cycle from which the core was free.
+        loaded: until then it waited for weights, and until ``begin`` for a slot, if it has two lanes.
         begin: first cycle of the pass; it ends at ``begin + timing.cycles``.
         stream: the words of the map on their way; None if it was on chip when the pass began.
         timing: what it took.
@@ -36,6 +38,7 @@ class PassRun(NamedTuple):
     unit: int
     group: int
     free: int
+    loaded: int
     begin: int
     stream: Stream | None
     timing: PassTiming
@@ -169,7 +172,8 @@ class _Machine:
             streamed: dict[tuple[int, ...], PassTiming] = {}  # cores that begin together see the same
             for core, unit, group in work:
                 free = done[core]
-                begin = max(free, ready[unit])
+                loaded = max(free, ready[unit])
+                begin = first_slot(core, loaded, arch) if arch.lanes == 2 else loaded
                 if fetches.there <= begin:
                     key: tuple[int, ...] = (alike[unit], group)
                     if key not in on_chip:
@@ -181,18 +185,19 @@ class _Machine:
                     if key not in streamed:
                         streamed[key] = job.time(unit, group, stream)
                     timing = streamed[key]
-                causes["weights"] += begin - free
+                causes["weights"] += loaded - free
+                causes["decode"] += begin - loaded
                 done[core] = begin + timing.cycles
                 self.held[core].append((weight_loads(job.weights[unit].words), done[core]))
-                passes.append(PassRun(core, number, unit, group, free, begin, stream, timing))
+                passes.append(PassRun(core, number, unit, group, free, loaded, begin, stream, timing))
         for timing, times in Counter(run.timing for run in passes).items():
             for cause in PASS_CAUSES:
                 causes[cause] += times * timing.causes[cause]
         end = max(done)
         slowest = done.index(end)
-        waits = [(run.free, run.begin) for run in passes if run.core == slowest]
+        waits = [(run.free, run.loaded) for run in passes if run.core == slowest]
         for through in done:
-            with_last = sum(max(0, begin - max(free, through)) for free, begin in waits)
+            with_last = sum(max(0, loaded - max(free, through)) for free, loaded in waits)
             causes["weights"] += with_last
             causes["imbalance"] += end - through - with_last
         drained = drained_rows(passes)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hwsim.arch import BEAT_BYTES, INDEX_BYTES, RING_SHARE, WORD_BITS, WORD_BYTES, Arch
+from hwsim.arch import BEAT_BYTES, BURST_BYTES, INDEX_BYTES, RING_SHARE, WORD_BITS, WORD_BYTES, Arch
 from hwsim.codec.seg_lengths import code_lengths
 from hwsim.codec.segment_lengths import segment_bits
 
@@ -49,10 +49,15 @@ class Segments:
         in_row = np.cumsum(self.longest) - self.longest
         return np.arange(height)[:, None] * int(self.longest.sum()) + in_row
 
-    def line_places(self) -> np.ndarray:
-        """Place of every segment in lines of the map buffer, int64 (H, channel blocks): words from line 0."""
+    def line_places(self, together: bool = True) -> np.ndarray:
+        """Place of every segment in lines of the map buffer, int64 (H, channel blocks): words from line 0.
+
+        Args:
+            together: rows follow each other; else each begins in a line of its own.
+        """
+        row = int(self.raw.sum()) if together else whole_lines(int(self.raw.sum()))
         in_row = np.cumsum(self.raw) - self.raw
-        return (np.arange(len(self.words))[:, None] * int(self.raw.sum()) + in_row) // WORD_BYTES
+        return (np.arange(len(self.words))[:, None] * row + in_row) // WORD_BYTES
 
     def index_size(self, segments: int) -> int:
         """Bytes over the channel of the index entries of so many segments; 0 if there is no index."""
@@ -62,12 +67,14 @@ class Segments:
         """The rows that a half of the map buffer keeps, bool (H,); known before the map is.
 
         All if their places and the index fit; else a part of the half is a ring, through which the others
-        pass, and those that stay lie evenly among them.
+        pass, and those that stay lie evenly among them. With two lanes these begin in lines of their own.
         """
         height, half = len(self.words), arch.map_buffer // 2
         index, row = self.index_size(self.words.size), int(self.raw.sum())
         if index + height * row <= half:
             return np.ones(height, bool)
+        if arch.lanes == 2:
+            row = whole_lines(row)
         kept = min(max(0, half - half // RING_SHARE - index) // row, height - 1)
         return np.diff(np.arange(height + 1) * kept // height) > 0
 
@@ -86,6 +93,11 @@ class StoredMap(Segments):
 def whole_beats(size: int) -> int:
     """Bytes of the beats that hold ``size`` bytes."""
     return -(-size // BEAT_BYTES) * BEAT_BYTES
+
+
+def whole_lines(size: int) -> int:
+    """Bytes of the lines of the map buffer that hold ``size`` bytes."""
+    return -(-size // BURST_BYTES) * BURST_BYTES
 
 
 def store_map(values: np.ndarray, block: int, order: int, bits: int, compressed: bool) -> StoredMap:

@@ -22,6 +22,7 @@ from hwsim.codec.seg_lengths import code_lengths
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import weight_loads
+from hwsim.machine.lane_passes import lane_events, segment_blocks, time_lanes
 from hwsim.machine.mapping import Mapping, map_blocks, map_layer, weight_words
 from hwsim.machine.passes import (
     EVENT_FIELDS,
@@ -114,14 +115,15 @@ class Workload:
         """
         skip, shape = arch.skip_zeros, (arch.columns, arch.accumulators, arch.weight_words)
         blocks = self.once(("blocks", *shape), lambda: map_blocks(self.layers, arch))
+        of_segments = segment_blocks(self.layers, blocks) if arch.lanes == 2 else blocks
         names = {layer.input for layer in self.layers}
-        stored = {name: self.stored(name, blocks[name], arch.compress) for name in names}
+        stored = {name: self.stored(name, of_segments[name], arch.compress) for name in names}
         plan = plan_traffic(self.layers, stored, arch, {name: self.info(name).shape for name in names})
         jobs = []
         for layer, traffic in zip(self.layers, plan, strict=True):
             map_, block = stored[layer.input], blocks[layer.input]
             indexed = skip and arch.compress  # only the index of a coded map says where zeros are
-            counts = map_.nonzeros if indexed else _all_values(layer, block)
+            counts = _of_blocks(map_, block) if indexed else _all_values(layer, block)
             # In a dense machine values do not matter: layers of one geometry take the same time.
             geometry = (
                 self.info(layer.input).bits,
@@ -132,8 +134,17 @@ class Workload:
                 ("mapping", kin, block, arch.columns, arch.cores, arch.row_split, indexed),
                 lambda: map_layer(layer, arch, counts, block),  # noqa: B023
             )
-            jobs.append(LayerJob(self, layer, arch, map_, mapping, traffic, block, kin))
+            own = of_segments[layer.input]
+            jobs.append(LayerJob(self, layer, arch, map_, mapping, traffic, own, kin))
         return jobs
+
+
+def _of_blocks(map_: StoredMap, block: int) -> np.ndarray:
+    """Non-zeros of a map by blocks of channels, int64 (H, blocks): its segments, or several of them."""
+    own = int(map_.ends[0])
+    together = max(1, block // own)
+    starts = np.arange(0, map_.nonzeros.shape[1], together)
+    return np.add.reduceat(map_.nonzeros, starts, axis=1)
 
 
 def _all_values(layer: Layer, block: int) -> np.ndarray:
@@ -262,6 +273,9 @@ class LayerJob:
         no other word more than d cycles after its deadline, it is the pass on chip, d cycles later.
         """
         once, arch = self.workload.once, self.arch
+        if arch.lanes == 2:
+            shape = (arch.cores, self.traffic.fits, self.alike[unit], group, arch.run_max)
+            return time_lanes(self, (*self._key, *shape), unit, group, stream)
         key = (*self._key, self.alike[unit], group, arch.run_max, arch.fifo_depth)
         if stream is None:
             return once(("time", *key), lambda: self._time(unit, group, None))
@@ -285,6 +299,8 @@ class LayerJob:
 
     def events(self, unit: int, group: int, stream: Stream | None) -> np.ndarray:
         """Every symbol of a pass, from its first cycle: int64 (symbols, 4), passes.EVENT_FIELDS."""
+        if self.arch.lanes == 2:
+            return lane_events(self, unit, group, stream)[1][:, : len(EVENT_FIELDS)]
         channels = len(self.mapping.parts[unit].reads)
         events = np.empty(
             (channels * len(self.rows(group).y) * self.layer.in_shape[2], len(EVENT_FIELDS)), np.int64

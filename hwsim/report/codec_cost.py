@@ -83,7 +83,7 @@ class CodecCost:
     def words(self) -> str:
         """The answer in a few sentences."""
         coded, raw = self.coded.overall(), self.raw.overall()
-        luts, clocks = core_luts(self.coded.arch), placed_clocks()
+        luts, clocks = core_luts(self.coded.arch), placed_clocks(self.coded.arch.lanes)
         others = {name: mhz for name, mhz in clocks.items() if name not in PARTS}
         slowest = min(others, key=lambda name: others[name])
         parts = ", ".join(f"the {part} {luts[part]:,.0f}" for part in PARTS)

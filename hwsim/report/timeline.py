@@ -152,7 +152,7 @@ def _spread(span: LayerSpan, working: Sequence[int]) -> list[int]:
 def _lanes(span: LayerSpan, core: int) -> CoreLanes:
     runs = [run for run in span.passes if run.core == core]
     decode, compute, idle, drain = zip(*(pass_lanes(span, run) for run in runs), strict=True)
-    waits = _spans((run.free, run.begin) for run in runs)
+    waits = _spans((run.free, run.loaded) for run in runs)
     return CoreLanes(core, Busy.of(decode), Busy.of(compute), Busy.of(idle), Busy.of(drain), waits)
 
 

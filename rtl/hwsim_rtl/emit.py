@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In
 
 from hwsim.arch import WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim.files import whole_file
-from hwsim.machine.descriptors import check_arch
+from hwsim.machine.descriptors import check_array
 from hwsim_rtl.core.core import Core
 from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, bank_address_bits
 from hwsim_rtl.ports import ports
@@ -128,7 +128,7 @@ def verilog(arch: Arch) -> str:
     Raises:
         ArchError: a machine that the RTL cannot be.
     """
-    check_arch(arch)
+    check_array(arch)
     core = Core(arch)
     return to_verilog((Top(arch, lambda _: _CoreByName(core)), NAME), (core, CORE_NAME))
 

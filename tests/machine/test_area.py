@@ -20,8 +20,10 @@ from hwsim.machine.area import (
     area,
     block_rams,
     core_brams,
+    core_luts,
     fit_error,
     item_bits,
+    placed_clocks,
 )
 from hwsim.sweep import Space
 from hwsim.sweep.evaluate import machine_row
@@ -48,6 +50,32 @@ def test_a_core_is_near_its_synthesis(run):
     assert estimate.ffs == pytest.approx(run["cells"]["ffs"], rel=0.035)
     assert estimate.dsps == run["cells"]["dsps"]
     assert estimate.brams == run["cells"]["brams"]
+
+
+def test_a_core_of_two_lanes_has_the_parts_that_were_synthesized_in_the_place_of_others():
+    one, two = core_luts(Arch()), core_luts(Arch(lanes=2))
+    # LUTs as in docs/synthesis.md.
+    new = {"decoder": 1253, "position": 1003, "scatter": 2303, "reader": 2199, "choice": 364}
+    assert {name: round(two[name]) for name in new} == new
+    assert two["items"] == 2 * one["items"]  # a queue a lane
+    assert all(two[name] == one[name] for name in ("encoder", "weights", "columns", "drain", "rest"))
+    brams = {
+        lanes: [core_brams(Arch(lanes=lanes, fifo_depth=depth)) for depth in (16, 64)] for lanes in (1, 2)
+    }
+    assert brams == {1: [166, 168], 2: [166, 166]}  # the depth of the one queue does not matter to two
+    # On other machines the difference is the same.
+    small = Arch(columns=8, activation_bits=8)
+    for name in ("decoder", "position", "scatter"):
+        more = core_luts(small.replace(lanes=2))[name] - core_luts(small)[name]
+        assert more == pytest.approx(two[name] - one[name])
+
+
+def test_the_slowest_part_of_a_core_is_its_decoder_or_with_two_lanes_its_columns():
+    for lanes, part, mhz in ((1, "decoder", 60.3), (2, "columns", 100.6)):
+        clocks = placed_clocks(lanes)
+        assert min(clocks, key=lambda name: clocks[name]) == part
+        assert clocks[part] == mhz
+    assert placed_clocks(2)["decoder"] == 101.9
 
 
 def test_the_fit_is_within_the_error_that_the_docs_state():

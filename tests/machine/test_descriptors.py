@@ -11,7 +11,7 @@ from layers import any_layer
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Kind, Layer
-from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
+from hwsim.machine.descriptors import Code, PassGeometry, check_array, lane_weights
 from hwsim.machine.mapping import map_blocks, map_layer
 
 ARCH = Arch(columns=4, accumulators=256, weight_words=640)  # 8 sub-banks of 32 words
@@ -265,3 +265,9 @@ def test_what_no_core_runs_is_refused_by_the_name_of_the_layer(changes, message)
     layer = Layer(name="wide", kind="conv", input="x", out_shape=(1, 1, 1), **shape)
     with pytest.raises(ArchError, match=message):
         map_blocks([layer], Arch())
+
+
+def test_an_array_of_two_lanes_is_not_in_rtl():
+    check_array(Arch())
+    with pytest.raises(ArchError, match="lanes: the array in RTL is of cores of one lane"):
+        check_array(Arch(lanes=2))

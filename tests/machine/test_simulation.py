@@ -5,10 +5,12 @@ from math import prod
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from random_branches import branched
 from random_networks import MemoryTrace, chains, machines
 from reference_array import run_network
 from reference_core import reached
+from reference_lane_array import halved
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError, TraceError
@@ -33,6 +35,12 @@ def test_every_layer_takes_the_cycles_of_the_clocked_array_for_its_causes_and_do
     assert_as_clocked(trace, arch)
 
 
+@settings(max_examples=150)
+@given(st.one_of(chains(), branched()), machines)
+def test_an_array_of_two_lanes_does_what_the_clocked_one_does(trace, arch):
+    assert_as_clocked(trace, arch.replace(lanes=2))
+
+
 def assert_as_clocked(trace: MemoryTrace, arch: Arch) -> None:
     result = simulate(trace, arch)
     machines_of: tuple[tuple[Mode, Arch], ...] = (("skipping", arch), ("dense", arch.dense()))
@@ -47,6 +55,8 @@ def assert_as_clocked(trace: MemoryTrace, arch: Arch) -> None:
             block = blocks[layer.input]
             parts = [counted[c : c + block].sum(axis=(0, 2)) for c in range(0, len(counted), block)]
             mappings.append(map_layer(layer, machine, np.array(parts).T, block))
+        if machine.lanes == 2:
+            blocks = halved(trace.layers, blocks)
         spans = run_network(trace.layers, maps, blocks, mappings, machine, trace.order, trace.bits)
         for run, span, layer in zip(result.runs(mode), spans, trace.layers, strict=True):
             assert (run.start, run.end) == (span.start, span.end)
@@ -151,6 +161,12 @@ def test_ratios_in_a_row_are_those_of_the_sums():
     [
         (Arch(activation_bits=4), None, ArchError, "map m0 has 8 bits"),
         (Arch(activation_bits=3), None, ArchError, "activation_bits: the RTL takes 4"),
+        (
+            Arch(lanes=2, map_buffer=(8 << 20) + 1),
+            None,
+            ArchError,
+            "map_buffer: a core of two lanes reads at",
+        ),
         (Arch(weight_bits=4), None, ArchError, "8-bit weights"),
         (Arch(accumulators=8), None, ArchError, "conv1 needs 4 rows of 4 accumulators"),
         (Arch(weight_words=16), None, ArchError, "conv1 needs 18 weight words"),

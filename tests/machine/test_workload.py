@@ -9,6 +9,7 @@ from random_networks import MemoryTrace, chains, field_choices, machines
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
+from hwsim.machine.lane_passes import lane_events
 from hwsim.machine.passes import NO_STREAM, Stream
 from hwsim.machine.simulation import Pair
 from hwsim.machine.workload import Workload
@@ -73,11 +74,33 @@ def test_a_pass_whose_words_come_in_time_or_late_is_timed_as_if_stepped_through(
     ends = np.cumsum(job.stored.beats + rng.integers(0, 6, shape)).reshape(shape)
     requests = np.where(rng.random(shape) < 0.2, NO_STREAM, 500 + request)
     stream = Stream(requests, ends - job.stored.beats, 500, 10, (rate, 1))
-    timing, stepped = job.time(0, 0, stream), job._time(0, 0, stream)
+    timing = job.time(0, 0, stream)
+    stepped = lane_events(job, 0, 0, stream)[0] if arch.lanes == 2 else job._time(0, 0, stream)
     assert timing.cycles == stepped.cycles
     assert timing.drained.tolist() == stepped.drained.tolist()
     assert timing.symbols == stepped.symbols
     assert timing.causes == stepped.causes
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_line_that_comes_in_time_or_late_by_any_cycles_is_timed_as_if_stepped_through(cores):
+    values = np.random.default_rng(cores).integers(1, 200, (1, 6, 2, 9)).astype(np.uint16)
+    layer = Layer("one", "conv", "m0", (6, 2, 9), (1, 2, 9))
+    arch = Arch(cores=cores, columns=2, lanes=2)
+    (job,) = Workload(MemoryTrace((layer,), {"m0": values}, 3, 8), 0).jobs(arch)
+    on_chip, shape = job.time(0, 0, None), job.stored.words.shape
+    shared = []
+    for segment in range(job.stored.words.size):
+        for late in range(on_chip.cycles):
+            requests = np.full(shape, late % 5)  # all others come a little late
+            requests.ravel()[segment] += late
+            stream = Stream(requests, np.zeros(shape, np.int64), 0, 0, (2048, 1))
+            timing, stepped = job.time(0, 0, stream), lane_events(job, 0, 0, stream)[0]
+            assert timing.cycles == stepped.cycles
+            assert timing.causes == stepped.causes
+            assert timing.drained.tolist() == stepped.drained.tolist()
+            shared.append(timing.causes["decode"] == on_chip.causes["decode"])
+    assert 0.1 < np.mean(shared) < 0.9
 
 
 def test_an_image_that_is_not_there_is_refused():

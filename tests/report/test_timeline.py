@@ -52,7 +52,7 @@ def test_the_lanes_add_up_to_what_the_schedule_counts(trace, arch, layer):
         assert lanes.decode.cycles == sum(run.timing.symbols for run in runs)
         assert lanes.compute.cycles == sum(run.timing.causes["compute"] for run in runs)
         assert lanes.idle_taps.cycles == sum(run.timing.causes["taps"] for run in runs)
-        assert lanes.waits.cycles == sum(run.begin - run.free for run in runs)
+        assert lanes.waits.cycles == sum(run.loaded - run.free for run in runs)
         width = span.job.layer.out_shape[2]
         values = sum(
             len(span.job.mapping.parts[run.unit].makes) * width * len(run.timing.drained) for run in runs

@@ -45,10 +45,10 @@ def test_the_machine_of_a_point_has_the_fixed_and_the_swept_fields():
 
 
 NUMBERS = {
-    "cores": (1, 64), "columns": (1, 64), "activation_bits": (1, 16), "weight_bits": (2, 16),
-    "run_max": (1, 16), "fifo_depth": (8, 1024), "accumulators": (8, 4096), "weight_words": (2, 9216),
-    "map_buffer": (1, 1 << 20), "clock_mhz": (1.5, 900.0), "bytes_per_cycle": (1, 256),
-    "dram_latency": (1, 500), "dram_efficiency": (1, 100),
+    "cores": (1, 64), "columns": (1, 64), "lanes": (1, 2), "activation_bits": (1, 16),
+    "weight_bits": (2, 16), "run_max": (1, 16), "fifo_depth": (8, 1024), "accumulators": (8, 4096),
+    "weight_words": (2, 9216), "map_buffer": (1, 1 << 20), "clock_mhz": (1.5, 900.0),
+    "bytes_per_cycle": (1, 256), "dram_latency": (1, 500), "dram_efficiency": (1, 100),
 }  # fmt: skip
 WORDS = {"row_split": ["balanced", "contiguous"], "compress": [True, False]}
 

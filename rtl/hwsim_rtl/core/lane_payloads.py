@@ -7,7 +7,7 @@ from amaranth import unsigned
 from amaranth.lib import data
 
 from hwsim.arch import LINE_ENTRIES, LINE_WORDS, Arch
-from hwsim.machine.descriptors import COUNT_BITS
+from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
 from hwsim_rtl.core.payloads import (
     Item,
     PassConfig,
@@ -19,7 +19,6 @@ from hwsim_rtl.core.payloads import (
 LANES = 2
 LINE_SHIFT = (LINE_WORDS - 1).bit_length()
 ENTRY_SHIFT = (LINE_ENTRIES - 1).bit_length()
-PLACE_BITS = 20  # of the number of a word of the map buffer: 8 MiB
 LINE_BITS = PLACE_BITS - LINE_SHIFT
 ENTRY_BITS = 20  # of the number of an entry of the index
 ENTRY_LINE_BITS = ENTRY_BITS - ENTRY_SHIFT
