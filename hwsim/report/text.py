@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -84,6 +85,11 @@ def value(entry: Any) -> str:
     if isinstance(entry, bool):
         return "yes" if entry else "no"
     return f"{entry:.4g}" if isinstance(entry, float) else str(entry)
+
+
+def bare(number: str) -> str:
+    """A number without zeros behind its point, as an axis has it: 20 k for 20.0 k."""
+    return re.sub(r"\.0+(?!\d)", "", number)
 
 
 def _scaled(value: float, base: int, units: list[str] | tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from headless import document_after, problems
+from sweeps import grid
 
 from hwsim import Arch, open_trace, simulate
 from hwsim.peers import peers_named
@@ -15,6 +16,9 @@ from hwsim.report.contents import Report
 from hwsim.report.diagnosis import Diagnosis
 from hwsim.report.peers import Beside
 from hwsim.report.peers_page import write_peers
+from hwsim.report.sweep.page import sweep_page
+from hwsim.report.sweep.plots import draw_sweep
+from hwsim.report.sweep.summary import Summary
 from hwsim.report.timeline import timeline
 from hwsim.report.write import write_comparison, write_report
 
@@ -54,7 +58,7 @@ for (const node of [document.querySelector("h1"), document.querySelector(".scrol
 }
 document.body.dataset.looks = JSON.stringify(found);
 """
-PAGES = ("lenet5", "mobilenet", "inception", "comparison", "peers")
+PAGES = ("lenet5", "mobilenet", "inception", "comparison", "peers", "sweep")
 
 
 def made(place, folder, **more):
@@ -91,6 +95,10 @@ def pages(tmp_path_factory):
             known[name] = write_comparison(
                 Comparison(a, b, of_a, of_b, maps_a=maps_a, maps_b=maps_b), folder
             )[-1]
+        elif name == "sweep":
+            found = Summary(widely_spread())
+            known[name] = folder / "sweep.html"
+            known[name].write_text(sweep_page(found, draw_sweep(found)), encoding="utf-8")
         else:
             with open_trace("mobilenet_v1_cifar10/baseline") as trace:
                 machines = peers_named(("systolic", "cnvlutin", "scnn"), Arch().peak_macs)
@@ -99,6 +107,18 @@ def pages(tmp_path_factory):
         return known[name]
 
     return page
+
+
+def widely_spread():
+    """A sweep over two traces, of long names and values that differ by half a power of ten and by three."""
+    return grid(
+        {"bytes_per_cycle": [8, 16, 32], "cores": [4, 8, 16, 32], "map_buffer": [65_536, 524_288]},
+        lambda cores, bytes_per_cycle, map_buffer: 2e6 / cores + 4e5 / bytes_per_cycle,
+        {"cycles": {"max": 500_000}},
+        ("mobilenet_v1_imagenet/baseline.zarr.zip", "resnet18_cifar10/l1_fatrelu.zarr.zip"),
+        energy_uj=lambda cores, bytes_per_cycle, map_buffer: 90.0 + cores + map_buffer / 1e5,
+        dram_bytes=lambda cores, bytes_per_cycle, map_buffer: 3e13 / map_buffer**1.4,
+    )
 
 
 def looks(page, width, dark=False) -> dict:
@@ -121,7 +141,10 @@ def test_no_label_lies_over_another_and_nothing_is_cut_off(pages, name, width):
     assert (seen["over"], seen["out"], seen["wide"]) == ([], [], [])
 
 
-@pytest.mark.parametrize(("dark", "name"), [(False, "lenet5"), (True, "lenet5"), (True, "comparison")])
+@pytest.mark.parametrize(
+    ("dark", "name"),
+    [(False, "lenet5"), (True, "lenet5"), (True, "comparison"), (False, "sweep"), (True, "sweep")],
+)
 def test_letters_stand_out_from_the_ground_in_light_and_in_dark(pages, name, dark):
     for ink, ground in looks(pages(name), 1400, dark)["colours"]:
         assert abs(brightness(ink) - brightness(ground)) > 0.6

@@ -23,6 +23,20 @@ def test_counts_have_three_digits_and_a_prefix(value, shown):
     assert text.count(value) == shown
 
 
+@pytest.mark.parametrize(
+    ("shown", "tick"),
+    [
+        ("20.0 k", "20 k"),
+        (f"1.00{text.TIMES}", f"1{text.TIMES}"),
+        ("1.05 M", "1.05 M"),
+        ("0.10", "0.10"),
+        ("200 B", "200 B"),
+    ],
+)
+def test_an_axis_has_no_zeros_behind_the_point(shown, tick):
+    assert text.bare(shown) == tick
+
+
 def test_units_follow_the_value():
     assert text.size(512) == "512 B"
     assert text.size(63_300) == "63.3 kB"

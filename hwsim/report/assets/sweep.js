@@ -39,6 +39,7 @@
   const shown = (key, value) =>
     value === null ? "" : show[key] ? show[key](value)
       : typeof value === "number" && !Number.isInteger(value) ? String(+value.toPrecision(4)) : String(value);
+  const bare = (number) => number.replace(/\.0+(?!\d)/, ""); // on an axis: 20 k for 20.0 k
   const title = (key) => data.metrics[key] ?? key;
   const values = (key) => all.metrics[state.trace][key] ?? all.fields[key] ?? all[key];
   const numeric = (key) => typeof values(key).find((value) => value !== null) === "number";
@@ -104,11 +105,12 @@
     const scale = (value) => from + ((of(value) - of(low)) / (of(high) - of(low))) * (to - from);
     const ticks = [];
     if (log) {
-      const digits = Math.log10(high / low) < 2.2 ? [1, 2, 5] : [1];
+      const span = Math.log10(high / low); // as hwsim.report.plots.style.log_ticks
+      const digits = span < 1 ? [1, 2, 3, 5, 7] : span < 2.2 ? [1, 2, 5] : [1];
       for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1)
         for (const digit of digits) ticks.push(digit * 10 ** power);
     } else {
-      const rough = (high - low) / (Math.abs(to - from) < 400 ? 3 : 5);
+      const rough = (high - low) / (Math.abs(to - from) < 400 ? 4 : 6);
       const power = 10 ** Math.floor(Math.log10(rough));
       const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
       for (let tick = Math.ceil(low / step) * step; tick <= high; tick += step) ticks.push(tick);
@@ -136,12 +138,12 @@
     for (const tick of across.ticks) {
       const at = across.scale(tick);
       svg.append(make("line", { class: "grid", x1: at, x2: at, y1: top, y2: height - bottom }));
-      svg.append(make("text", { x: at, y: height - bottom + 17, "text-anchor": "middle" }, shown(state.x, tick)));
+      svg.append(make("text", { x: at, y: height - bottom + 17, "text-anchor": "middle" }, bare(shown(state.x, tick))));
     }
     for (const tick of up.ticks) {
       const at = up.scale(tick);
       svg.append(make("line", { class: "grid", x1: left, x2: width - right, y1: at, y2: at }));
-      svg.append(make("text", { x: left - 7, y: at + 4, "text-anchor": "end" }, shown(state.y, tick)));
+      svg.append(make("text", { x: left - 7, y: at + 4, "text-anchor": "end" }, bare(shown(state.y, tick))));
     }
     svg.append(make("text", { class: "name", x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle" }, title(state.x) + across.kind));
     svg.append(make("text", { class: "name", transform: `translate(14 ${(top + height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, title(state.y) + up.kind));

@@ -179,7 +179,8 @@ def _between(place: float) -> str:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5 times powers of ten within the limits of an axis; only the powers where there are many."""
+    """Some digits times powers of ten within the limits of an axis: fewer where it has more powers of ten."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    digits = (1, 2, 5) if math.log10(high / low) < 2.2 else (1,)
+    span = math.log10(high / low)
+    digits = (1, 2, 3, 5, 7) if span < 1 else (1, 2, 5) if span < 2.2 else (1,)
     return [tick for d in decades for digit in digits if low <= (tick := digit * 10.0**d) <= high]

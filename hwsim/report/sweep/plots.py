@@ -225,7 +225,7 @@ def _scale(axis, set_scale, set_limits, values: np.ndarray, show: Callable[[floa
         limits = low - room, high + room
         axis.get_major_locator().set_params(nbins=5)
     set_limits(*limits)
-    axis.set_major_formatter(FuncFormatter(lambda value, _: show(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text.bare(show(value))))
     return ", logarithmic" if logarithmic else ""
 
 
