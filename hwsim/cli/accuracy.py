@@ -9,7 +9,20 @@ import typer
 
 from hwsim.cli import console
 from hwsim.cli.capture import with_options
-from hwsim.cli.options import Bgr, Crop, Mean, Quiet, Size, Std, Weights, White
+from hwsim.cli.console import OutputFormat
+from hwsim.cli.options import (
+    Bgr,
+    Crop,
+    Formatted,
+    Json,
+    Mean,
+    Quiet,
+    Size,
+    Std,
+    Weights,
+    White,
+    chosen_format,
+)
 from hwsim.errors import HwsimError
 
 
@@ -53,6 +66,8 @@ def accuracy(
     ] = False,
     data: Annotated[str, typer.Option(help="Name of the data set in the tables.")] = "-",
     variant: Annotated[str, typer.Option(help="Name of this state of the network.")] = "baseline",
+    format_: Formatted = OutputFormat.table,
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Right answers of a network in floats, and with 8-bit weights and maps of fewer and fewer bits.
@@ -60,11 +75,12 @@ def accuracy(
     Every map that a layer reads is rounded to its code as the network runs. --mean, --std, --size and --crop
     default to what the source is known to need.
     """
+    format_ = chosen_format(format_, json)
     from hwsim.capture.pictures import open_pictures
     from hwsim.capture.preprocessing import Prepared, Preprocessing
     from hwsim.capture.sources import open_network
     from hwsim.report.write import write_files
-    from hwsim.reproduce.accuracy import loop_note, measure_accuracy
+    from hwsim.reproduce.accuracy import ACCURACY_COLUMNS, loop_note, measure_accuracy
     from hwsim.reproduce.entry import Answers, Entry, to_json
     from hwsim.reproduce.labels import open_labels
     from hwsim.reproduce.write import made_with
@@ -95,16 +111,16 @@ def accuracy(
         )
     scores = {width: Answers(right, found.pictures) for width, right in found.correct.items()}
     exact = {width: Answers(right, found.pictures) for width, right in found.integers.items()}
+    entry = Entry(network.name, data, variant, scores, None, (loop_note(found),), integers=exact)
+    document = to_json([entry], made_with())
     if output is not None:
-        entry = Entry(network.name, data, variant, scores, None, (loop_note(found),), integers=exact)
-        write_files(output.parent, {output.name: to_json([entry], made_with())})
-    if not quiet:
-        for width, score in scores.items():
-            name = "floats" if width == "float" else f"{width:>2} bits"
-            integers = f"  in integers {exact[width].correct}" if width in exact else ""
-            console.say(
-                f"{name:8} {score.accuracy * 100:6.2f} %  {score.correct} of {score.pictures}{integers}"
-            )
+        write_files(output.parent, {output.name: document})
+    if format_ is OutputFormat.json:
+        typer.echo(document, nl=False)
+    elif format_ is not OutputFormat.table:
+        console.print_rows(format_, ACCURACY_COLUMNS, found.rows())
+    elif not quiet:
+        console.show_table(ACCURACY_COLUMNS if in_integers else ACCURACY_COLUMNS[:-1], found.rows())
         console.say(loop_note(found), "dim")
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,10 +15,19 @@ from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.plan import plan
 from hwsim.capture.record import Pictures
 from hwsim.errors import CaptureError
+from hwsim.report import text
+from hwsim.report.tables import Column
 from hwsim.reproduce.integer_loop import IntegerLoop
 from hwsim.reproduce.remembered import Remembered
 from hwsim.reproduce.rounding import Rounding, rounding_of
 
+ACCURACY_COLUMNS = (
+    Column("maps", "maps", "in floats, or their bits in the loop; weights have 8 bits then", text.words, 9),
+    Column("accuracy", "right", "right answers / pictures", text.percent, 9),
+    Column("correct", "answers", "right ones", text.whole, 8),
+    Column("pictures", "of", "pictures", text.whole, 8),
+    Column("in_integers", "in integers", "right answers of integers alone", text.value, 7),
+)
 WIDTHS = (16, 12, 10, 8, 6, 4)  # bits of the maps, as in the tables
 FLOATS = "float"
 
@@ -48,6 +57,19 @@ class Accuracy:
     calibration_pictures: int
     seconds: float
     integers: dict[str, int] = field(default_factory=dict)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for floats and one a width, by the keys of :data:`ACCURACY_COLUMNS`."""
+        return [
+            {
+                "maps": "floats" if width == FLOATS else f"{width} bits",
+                "accuracy": correct / self.pictures,
+                "correct": correct,
+                "pictures": self.pictures,
+                "in_integers": self.integers.get(width),
+            }
+            for width, correct in self.correct.items()
+        ]
 
 
 def open_loop(network: RunningNetwork, picture: np.ndarray) -> Loop:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -167,7 +168,21 @@ class TestAccuracy:
         assert list(found.accuracy) == ["float", "16", "3"]
         assert found.accuracy["float"].correct == found.accuracy["16"].correct == 40  # 450 of 450 are right
         assert found.accuracy["3"].pictures == 40
-        assert "40 of 40" in out
+        assert re.search(r"floats +100.0 % +40 +40\n", out)
+        assert "in integers" not in out
+
+    def test_its_rows_and_its_document_are_for_programs_too(self, hwsim, digits):
+        more = ("--calibrate", 20, "--bits", "8,3", "--integers", "-o", digits / "row.json")
+        code, out, _ = self.run(hwsim, digits, *more, "--format", "csv")
+        rows = list(csv.DictReader(io.StringIO(out)))
+        assert (code, [row["maps"] for row in rows]) == (0, ["floats", "8 bits", "3 bits"])
+        (found,) = read_tables(digits / "row.json").entries
+        correct = [str(found.accuracy[width].correct) for width in ("float", "8", "3")]
+        integers = [str(found.integers[width].correct) for width in ("8", "3")]
+        assert [row["correct"] for row in rows] == correct
+        assert [row["in_integers"] for row in rows] == ["", *integers]
+        code, out, _ = self.run(hwsim, digits, *more, "--json")
+        assert (code, out) == (0, (digits / "row.json").read_text())
 
     def test_an_onnx_model_is_as_often_right_as_the_network_it_is_of(self, hwsim, digits):
         torch = pytest.importorskip("torch")
