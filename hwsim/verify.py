@@ -1,6 +1,7 @@
 """The RTL against the cycle model and the integer reference, pass by pass, on real layers.
 
-The one module of the package that imports ``rtl`` (extra ``rtl``); nothing imports it but the command line.
+With :mod:`hwsim.verify_lanes` the one module of the package that imports ``rtl`` (extra ``rtl``); nothing
+imports it but the command line.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -16,7 +18,8 @@ from hwsim.arch import BEAT_BYTES, WORD_BYTES, Arch
 from hwsim.codec.segments import encode_segments, raw_segments
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
-from hwsim.machine.descriptors import Code, PassGeometry, check_array, lane_weights
+from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
+from hwsim.machine.lane_passes import segment_blocks
 from hwsim.machine.mapping import map_blocks
 from hwsim.machine.schedule import LayerSpan, PassRun, schedule
 from hwsim.machine.simulation import check_widths
@@ -26,6 +29,7 @@ from hwsim.quantize import Requantize, code_limit, requantize_for
 from hwsim.reference import accumulate
 from hwsim.trace import Trace
 from hwsim_rtl.cosim import PassOutcome, PassStimulus, Simulator, build
+from hwsim_rtl.cosim.lanes import LaneOutcome, LaneSimulator, build_lanes
 
 BATCH = 16  # passes simulated in one call: their words are in memory together
 # What the machine's two flags make of it: skip_zeros, compress.
@@ -44,6 +48,8 @@ class LayerCheck:
     Attributes:
         layer, image, mode: which; mode is one of :data:`MODES`.
         made_up: whether weights and drain are random, since the trace has none.
+        wide: whether a segment is longer than its place, with two lanes: then the map was laid out in wider
+            places, and the passes timed with those.
         passes: simulated.
         cycles, model_cycles: of all passes, in the RTL and by the model.
         words: 64-bit words that the passes had to write.
@@ -55,6 +61,7 @@ class LayerCheck:
     image: int
     mode: str
     made_up: bool
+    wide: bool
     passes: int
     cycles: int
     model_cycles: int
@@ -78,6 +85,8 @@ def verify(
 ) -> Iterator[LayerCheck]:
     """Run layers through the RTL, as the schedule of the machine has them, in all of :data:`MODES`.
 
+    What is simulated is a core, pass by pass; of two lanes there is no array in RTL.
+
     Args:
         trace: real or synthetic; one without weights gets random ones, seeded by the layer's name.
         arch: the machine; its own two flags do not matter.
@@ -94,9 +103,15 @@ def verify(
     for name in layers or ():
         if name not in known:
             raise TraceError(f"{trace.title} has no layer {name}; it has {', '.join(known)}")
-    check_array(arch)
     check_widths(trace, arch)
-    simulator = build(arch)
+    simulator: Simulator | LaneSimulator
+    layer_on_rtl: type[LayerOnRtl]
+    if arch.lanes == 2:
+        from hwsim.verify_lanes import LayerOnLanes
+
+        simulator, layer_on_rtl = build_lanes(arch), LayerOnLanes
+    else:
+        simulator, layer_on_rtl = build(arch), LayerOnRtl
     spans = []
     for image in images:
         workload = Workload(trace, image)
@@ -109,21 +124,32 @@ def verify(
             ]
     total, done = sum(len(span.passes) for _, _, span in spans), 0
     blocks = map_blocks(trace.layers, arch)
+    of_segments = segment_blocks(trace.layers, blocks) if arch.lanes == 2 else blocks
     for image, mode, span in spans:
-        out_block = blocks.get(span.job.layer.output or "", arch.columns)
-        check = _LayerOnRtl(trace, span, out_block)
+        layer = span.job.layer
+        block = blocks[layer.input] if layer.kind == "depthwise" else span.job.block
+        check = layer_on_rtl(trace, span, block, of_segments.get(layer.output or "", arch.columns))
         yield check.run(simulator, image, mode)
         done += len(span.passes)
         if progress is not None:
             progress(done, total)
 
 
-class _LayerOnRtl:
+class PassCheck(NamedTuple):
+    """A pass: its cycles in the RTL and by the model, its words, and whether all but the cycles is equal."""
+
+    cycles: int
+    model_cycles: int
+    words: int
+    same: bool
+
+
+class LayerOnRtl:
     """A layer's maps, weights and expected outputs, from which its passes are cut."""
 
-    def __init__(self, trace: Trace, span: LayerSpan, out_block: int) -> None:
+    def __init__(self, trace: Trace, span: LayerSpan, block: int, out_block: int) -> None:
         self.span, self.job, self.layer = span, span.job, span.job.layer
-        self.arch, self.out_block = span.job.arch, out_block
+        self.arch, self.block, self.out_block = span.job.arch, block, out_block
         info = trace.maps[self.layer.input]
         values = self.job.workload.values(self.layer.input)
         self.source = Code(info.bits, info.order, info.signed)
@@ -135,38 +161,49 @@ class _LayerOnRtl:
         drain = self.requantize
         self.target = Code(drain.bits, drain.order, drain.signed)
         self.out = drain.apply(accumulate(self.layer, values, self.weights, info.signed))
+        self.wide = False
+        self.lay_out()
 
-    def run(self, simulator: Simulator, image: int, mode: str) -> LayerCheck:
+    def lay_out(self) -> None:
+        """Words come to a core of one lane one after the other, wherever they lie."""
+
+    def run(self, simulator: Any, image: int, mode: str) -> LayerCheck:
         """All passes, core by core."""
         runs = sorted(self.span.passes, key=lambda run: run.core)
-        wrong_cycles = wrong_words = cycles = words = 0
         begun = time.perf_counter()
+        passes: list[PassCheck] = []
         for first in range(0, len(runs), BATCH):
-            batch = runs[first : first + BATCH]
-            outcomes = simulator.run([self._stimulus(run) for run in batch])
-            for run, outcome in zip(batch, outcomes, strict=True):
-                expected, index = self._expected(run)
-                cycles += outcome.cycles
-                words += len(expected)
-                wrong_cycles += outcome.cycles != run.timing.cycles
-                wrong_words += not self._same(run, outcome, expected, index)
+            passes += self.compare(simulator, runs[first : first + BATCH])
         return LayerCheck(
             layer=self.layer.name,
             image=image,
             mode=mode,
             made_up=self.made_up,
+            wide=self.wide,
             passes=len(runs),
-            cycles=cycles,
-            model_cycles=sum(run.timing.cycles for run in runs),
-            words=words,
-            wrong_cycles=wrong_cycles,
-            wrong_words=wrong_words,
+            cycles=sum(one.cycles for one in passes),
+            model_cycles=sum(one.model_cycles for one in passes),
+            words=sum(one.words for one in passes),
+            wrong_cycles=sum(one.cycles != one.model_cycles for one in passes),
+            wrong_words=sum(not one.same for one in passes),
             seconds=time.perf_counter() - begun,
         )
 
+    def compare(self, simulator: Any, batch: Sequence[PassRun]) -> list[PassCheck]:
+        """Run passes, and hold each against model and reference."""
+        found = []
+        outcomes = simulator.run([self._stimulus(run) for run in batch])
+        for run, outcome in zip(batch, outcomes, strict=True):
+            expected, index = self._expected(run)
+            same = self._same_words(outcome, expected, index) and (
+                outcome.symbols == run.timing.symbols
+                and outcome.taps == run.timing.tap_cycles
+                and outcome.words_read == run.timing.words
+            )
+            found.append(PassCheck(outcome.cycles, run.timing.cycles, len(expected), same))
+        return found
+
     def _stimulus(self, run: PassRun) -> PassStimulus:
-        layer, unit = self.layer, self.job.mapping.parts[run.unit]
-        made = slice(unit.makes.start, unit.makes.stop)
         at = np.ix_(self.job.rows(run.group).y, self.job.segments([run.unit]))
         counts = self.counts[at].ravel()
         arrival = None
@@ -176,12 +213,22 @@ class _LayerOnRtl:
             arrival = run.stream.arrivals(np.repeat(segments, counts), beats)
         last = np.zeros(counts.sum(), bool)
         last[np.cumsum(counts) - 1] = True
-        geometry = PassGeometry(
-            layer=layer,
+        return PassStimulus(
+            geometry=self._geometry(run),
+            words=self.data[_ranges(self.starts[at].ravel(), counts)],
+            last=last,
+            arrival=arrival,
+            **self._operands(run),
+        )
+
+    def _geometry(self, run: PassRun) -> PassGeometry:
+        unit = self.job.mapping.parts[run.unit]
+        return PassGeometry(
+            layer=self.layer,
             channels=len(unit.reads),
             owned=self._owned(run),
             out_channels=len(unit.makes),
-            block=self.job.block,
+            block=self.block,
             out_block=self.out_block,
             source=self.source,
             target=self.target,
@@ -190,17 +237,17 @@ class _LayerOnRtl:
             skip_zeros=self.arch.skip_zeros,
             compress=self.arch.compress,
         )
-        return PassStimulus(
-            geometry=geometry,
-            words=self.data[_ranges(self.starts[at].ravel(), counts)],
-            last=last,
-            weights=lane_weights(
-                unit_weights(layer, self.weights, unit), self.arch.columns, geometry.depthwise
-            ),
-            bias=self.requantize.bias[made],
-            multiplier=self.requantize.multiplier[made],
-            arrival=arrival,
-        )
+
+    def _operands(self, run: PassRun) -> dict[str, np.ndarray]:
+        """Weights, bias and multiplier of a pass."""
+        unit = self.job.mapping.parts[run.unit]
+        made = slice(unit.makes.start, unit.makes.stop)
+        weights = unit_weights(self.layer, self.weights, unit)
+        return {
+            "weights": lane_weights(weights, self.arch.columns, self.layer.kind == "depthwise"),
+            "bias": self.requantize.bias[made],
+            "multiplier": self.requantize.multiplier[made],
+        }
 
     def _owned(self, run: PassRun) -> list[int]:
         return [int(row) for row in self.job.mapping.groups[run.group]]
@@ -222,7 +269,9 @@ class _LayerOnRtl:
         data, words = raw_segments(values, block, code.bits)
         return data.view(">u8").astype(np.uint64), words
 
-    def _same(self, run: PassRun, outcome: PassOutcome, expected: np.ndarray, index: np.ndarray) -> bool:
+    def _same_words(
+        self, outcome: PassOutcome | LaneOutcome, expected: np.ndarray, index: np.ndarray
+    ) -> bool:
         ends = np.zeros(len(expected), bool)
         ends[np.cumsum(index[:, 0]) - 1] = True
         return (
@@ -231,9 +280,6 @@ class _LayerOnRtl:
             and np.array_equal(outcome.last, ends)
             and np.array_equal(outcome.index["words"], index[:, 0])
             and np.array_equal(outcome.index["nonzeros"], index[:, 1])
-            and outcome.symbols == run.timing.symbols
-            and outcome.taps == run.timing.tap_cycles
-            and outcome.words_read == run.timing.words
         )
 
 

@@ -7,13 +7,17 @@ from hwsim import verify
 from hwsim.arch import Arch
 from hwsim.cli.main import main
 from hwsim.errors import TraceError
-from hwsim.machine import passes
+from hwsim.machine import passes, two_lanes
 from hwsim.synthetic import synthetic_trace
 from hwsim.trace.shipped import shipped_trace
 
 # The core of tests/rtl/test_cosim.py, compiled once; three of them, starved: words come late.
 SMALL = Arch(
     cores=3, columns=4, accumulators=256, weight_words=640, fifo_depth=8, bytes_per_cycle=2, map_buffer=0
+)
+# That of tests/rtl/test_cosim_lanes.py; a part of a map stays on chip, and the rest comes late.
+TWO_LANES = Arch(
+    cores=3, columns=4, accumulators=256, weight_words=640, bytes_per_cycle=2, map_buffer=400, lanes=2
 )
 TOPOLOGY = """Layer, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,
 first, 9, 11, 3, 3, 5, 6, 2,
@@ -102,6 +106,37 @@ def test_another_cycle_in_the_model_is_noticed(lenet, monkeypatch):
     decode, mac, drain = passes.LATENCIES
     monkeypatch.setattr(passes, "LATENCIES", (decode, mac, drain + 1))
     checks = list(verify.verify(lenet, SMALL, ["fc3"]))
+    assert all(check.wrong_cycles == check.passes and not check.wrong_words for check in checks)
+
+
+def test_a_core_of_two_lanes_is_equal_on_layers_of_every_kind(tmp_path):
+    path = tmp_path / "kinds.csv"
+    path.write_text(KINDS)
+    checks = list(verify.verify(synthetic_trace(str(path), 0.4), TWO_LANES))
+    assert len(checks) == 4 * 6
+    assert all(check.equal for check in checks)
+    # Two channels of eight random values are longer in SEG than 16 raw ones; of raw maps no segment is.
+    assert {(check.layer, check.mode) for check in checks if check.wide} == {
+        ("narrow", "skipping"),
+        ("narrow", "dense coded"),
+    }
+
+
+def test_the_cycles_of_two_lanes_are_those_that_simulate_reports(lenet):
+    one_core = TWO_LANES.replace(cores=1)
+    check, *_ = verify.verify(lenet, one_core, ["conv2"])
+    (run,) = [run.skipping for run in hwsim.simulate(lenet, one_core, [0]).layers if run.name == "conv2"]
+    assert check.equal
+    assert not check.wide
+    # Between passes the only core waits for weights, and for its slot, which comes within 4 cycles.
+    waits = run.cycles - check.cycles - run.causes["weights"]
+    assert 2 * check.passes <= waits < 4 * check.passes
+
+
+def test_another_cycle_in_the_model_of_two_lanes_is_noticed(lenet, monkeypatch):
+    *others, drain = two_lanes.CONSTANTS
+    monkeypatch.setattr(two_lanes, "CONSTANTS", (*others, drain + 1))
+    checks = list(verify.verify(lenet, TWO_LANES, ["fc3"]))
     assert all(check.wrong_cycles == check.passes and not check.wrong_words for check in checks)
 
 

@@ -76,7 +76,7 @@ def check_array(arch: Arch) -> None:
     """
     check_arch(arch)
     if arch.lanes == 2:
-        raise ArchError("lanes: the array in RTL is of cores of one lane; run and sweep take two")
+        raise ArchError("lanes: the array in RTL is of cores of one lane; run, sweep and verify take two")
 
 
 def check_layer(layer: Layer, block: int) -> None:
@@ -248,6 +248,30 @@ class PassGeometry:
             "owned": len(self.owned),
             "channels": self.out_channels,
             "out_block": self.out_block,
+        }
+
+    def lane_config(self, arch: Arch, segment: int, place_words: int, index_line: int) -> dict:
+        """The fields of ``LanePassConfig``, of a core of two lanes.
+
+        Args:
+            arch: the machine.
+            segment: channels of a segment of the input map; a depthwise pass reads ``block`` in two.
+            place_words: from the place of a segment to that of the next one in its row.
+            index_line: line of the map buffer with the first entries of the index.
+        """
+        core, whole = self.config(arch), min(segment, self.channels)
+        segments = -(-self.channels // whole)
+        core["decoder"] |= {
+            "segments": segments,
+            "full_values": whole * self.width,
+            "tail_values": (self.channels - (segments - 1) * whole) * self.width,
+        }
+        core["segment_words"] = whole * self._channel_words(arch)
+        return {
+            "core": core,
+            "place_words": place_words,
+            "index_line": index_line,
+            "segment_pixels": whole * self.out_width if self.depthwise else 0,
         }
 
     def _column(self) -> dict:

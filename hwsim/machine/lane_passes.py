@@ -73,8 +73,9 @@ def time_lanes(job: LayerJob, key: tuple, unit: int, group: int, stream: Stream 
     once = job.workload.once
     if stream is None:
         return once(("lanes", *key, 0), lambda: _known(job, unit, group, 0)).timing
-    beats = once(("lane beats", *key), lambda: _beats(job, unit, group))
-    there = _there(job, beats, stream)
+    places = line_places(job)
+    beats = once(("lane beats", *key), lambda: _beats(job, unit, group, places))
+    there = _there(job, beats, stream, places)
     period = slot_period(job.arch)
     delay = -(-int(there[beats.line[0]]) // period) * period
     odd = delay % 2
@@ -82,18 +83,20 @@ def time_lanes(job: LayerJob, key: tuple, unit: int, group: int, stream: Stream 
     later = delay - known.delay
     if (there[beats.line] <= known.due[beats.line] + later).all():
         return known.timing.delayed(later)
-    return _time(job, unit, group, there)
+    return time_placed(job, unit, group, there, places)
 
 
-def _time(
+def time_placed(
     job: LayerJob,
     unit: int,
     group: int,
     there: np.ndarray | None,
+    places: np.ndarray,
     *,
     events: np.ndarray | None = None,
     served: np.ndarray | None = None,
 ) -> PassTiming:
+    """Time a pass for itself, with its segments at some places and its lines there from some cycles on."""
     layer, arch = job.layer, job.arch
     blocks = job.segments([unit])
     return time_two_lanes(
@@ -104,7 +107,7 @@ def _time(
         segments=range(int(blocks[0]), int(blocks[-1]) + 1),
         out_channels=len(job.mapping.parts[unit].makes),
         words=job.stored.words,
-        places=_places(job),
+        places=places,
         period=slot_period(arch),
         there=there,
         events=events,
@@ -115,45 +118,51 @@ def _time(
 def lane_events(job: LayerJob, unit: int, group: int, stream: Stream | None) -> tuple[PassTiming, np.ndarray]:
     """As :func:`time_lanes`, timed anew, and every symbol of the pass in the order of decoding: int64
     (symbols, 6), two_lanes.LANE_EVENT_FIELDS."""
-    there = None if stream is None else _there(job, _beats(job, unit, group), stream)
+    places = line_places(job)
+    there = None if stream is None else lines_there(job, unit, group, stream, places)
     values = len(job.mapping.parts[unit].reads) * len(job.rows(group).y) * job.layer.in_shape[2]
     events = np.empty((values, len(LANE_EVENT_FIELDS)), np.int64)
-    timing = _time(job, unit, group, there, events=events)
+    timing = time_placed(job, unit, group, there, places, events=events)
     return timing, events[np.argsort(events[: timing.symbols, 0])]
 
 
-def _places(job: LayerJob) -> np.ndarray:
+def line_places(job: LayerJob) -> np.ndarray:
     """Word at which each segment begins; rows that pass by share no line with others."""
     return job.stored.line_places(job.traffic.fits)
 
 
-def _lines(job: LayerJob) -> int:
-    return int(_places(job)[-1, -1] + job.stored.words[-1].max()) // LINE_WORDS + 1
+def lines_there(job: LayerJob, unit: int, group: int, stream: Stream, places: np.ndarray) -> np.ndarray:
+    """Cycle of a pass from which each line is in the map buffer: all of it that the pass reads, int64."""
+    return _there(job, _beats(job, unit, group, places), stream, places)
 
 
-def _beats(job: LayerJob, unit: int, group: int) -> _Beats:
+def _lines(job: LayerJob, places: np.ndarray) -> int:
+    return int((places + job.stored.words).max()) // LINE_WORDS + 1
+
+
+def _beats(job: LayerJob, unit: int, group: int, places: np.ndarray) -> _Beats:
     place = np.ix_(job.rows(group).y, job.segments([unit]))
     counts = job.stored.beats[place].ravel()
     numbers = np.arange(job.stored.words.size).reshape(job.stored.words.shape)[place].ravel()
     beat = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    begins = np.repeat(_places(job)[place].ravel(), counts)
+    begins = np.repeat(places[place].ravel(), counts)
     return _Beats(np.repeat(numbers, counts), beat, (begins + beat * BEAT_WORDS) // LINE_WORDS)
 
 
-def _there(job: LayerJob, beats: _Beats, stream: Stream) -> np.ndarray:
-    """Cycle of the pass from which each line is in the map buffer: all of it that the pass reads, int64."""
-    there = np.zeros(_lines(job), np.int64)
+def _there(job: LayerJob, beats: _Beats, stream: Stream, places: np.ndarray) -> np.ndarray:
+    there = np.zeros(_lines(job, places), np.int64)
     np.maximum.at(there, beats.line, stream.arrivals(beats.segment, beats.beat))
     return there
 
 
 def _known(job: LayerJob, unit: int, group: int, delay: int) -> _Known:
     """A pass all of whose lines come in cycle ``delay``."""
+    places = line_places(job)
     words = job.stored.words[np.ix_(job.rows(group).y, job.segments([unit]))]
     served = np.empty((int(words.sum()) + words.size, len(SERVED_FIELDS)), np.int64)
-    there = np.full(_lines(job), delay) if delay else None
-    timing = _time(job, unit, group, there, served=served)
+    there = np.full(_lines(job, places), delay) if delay else None
+    timing = time_placed(job, unit, group, there, places, served=served)
     slot, _, line = served[: timing.words // LINE_WORDS].T
-    due = np.full(_lines(job), -1)
+    due = np.full(_lines(job, places), -1)
     due[line[::-1]] = slot[::-1]  # of several slots the first
     return _Known(delay, timing, due)
