@@ -9,18 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.checker
+import onnx.inliner
+from onnx import external_data_helper, helper, numpy_helper
 
 from hwsim.errors import CaptureError, HwsimError, one_line
-
-try:
-    import onnx
-    import onnx.checker
-    import onnx.inliner
-    from onnx import external_data_helper, helper, numpy_helper
-except ModuleNotFoundError as missing:
-    raise HwsimError(
-        f"capture from ONNX needs {missing.name}, which is not installed: pip install 'hwsim[onnx]'"
-    ) from missing
 
 MICROSOFT = "com.microsoft"
 BLOCKED = ("com.microsoft.nchwc", "com.ms.internal.nhwc")  # layouts that onnxruntime makes for one CPU

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 
 from hwsim.capture.graph import Graph, Operator, unique
 from hwsim.capture.onnx_input import Input, Layout, batch_of_one
@@ -18,15 +20,7 @@ from hwsim.capture.onnx_operators import NO_PRODUCTS, describe
 from hwsim.capture.onnx_shapes import inferred_kinds, part_that_makes
 from hwsim.capture.order import in_order
 from hwsim.capture.preprocessing import Preprocessing
-from hwsim.errors import CaptureError, HwsimError, one_line
-
-try:
-    import onnx
-    import onnxruntime
-except ModuleNotFoundError as missing:
-    raise HwsimError(
-        f"capture from ONNX needs {missing.name}, which is not installed: pip install 'hwsim[onnx]'"
-    ) from missing
+from hwsim.errors import CaptureError, one_line
 
 SHAPES = {"Shape", "Size"}  # constants, since all pictures have one shape
 ORDERS = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Cast"}  # scales of weights pass them

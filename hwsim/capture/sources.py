@@ -46,8 +46,12 @@ def open_network(
         HwsimError: an extra is not installed.
     """
     if source.lower().endswith(".onnx"):
-        from hwsim.capture.onnx_network import OnnxNetwork
-
+        try:
+            from hwsim.capture.onnx_network import OnnxNetwork
+        except ModuleNotFoundError as missing:
+            raise HwsimError(
+                f"capture from ONNX needs {missing.name}, which is not installed: pip install 'hwsim[onnx]'"
+            ) from missing
         if weights is not None:
             raise CaptureError("an ONNX model has its weights with it: leave --weights out")
         if layout not in (None, "nchw", "nhwc"):

@@ -132,7 +132,11 @@ def test_what_is_no_source_gives_one_line(source, words):
 
 @pytest.mark.parametrize(
     ("missing", "source", "extra"),
-    [("onnxruntime", "model.onnx", "onnx"), ("torchvision", "torchvision:resnet18", "train")],
+    [
+        ("onnx", "model.onnx", "onnx"),
+        ("onnxruntime", "model.onnx", "onnx"),
+        ("torchvision", "torchvision:resnet18", "train"),
+    ],
 )
 def test_a_missing_extra_is_named(monkeypatch, missing, source, extra):
     for name in [name for name in sys.modules if name.startswith(("hwsim.capture.onnx", "torchvision"))]:
