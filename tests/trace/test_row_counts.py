@@ -6,7 +6,7 @@ import pytest
 from hwsim.errors import TraceError
 from hwsim.synthetic import synthesize, synthetic_trace
 from hwsim.trace import open_trace
-from hwsim.trace.shipped import shipped_trace
+from hwsim.trace.shipped import shipped_trace, shipped_traces
 from traces import Tiny
 
 PICTURES = 7
@@ -42,8 +42,22 @@ def test_row_counts_come_back(tmp_path, name):
             trace.row_counts("nowhere")
 
 
-def test_a_trace_without_row_counts_says_none():
-    with open_trace(shipped_trace("lenet5_mnist/baseline")) as trace:
+@pytest.mark.parametrize("name", shipped_traces())
+def test_a_shipped_trace_has_the_row_counts_of_its_calibration_pictures(name):
+    with open_trace(shipped_trace(name)) as trace:
+        photographs = name in ("inception_v3/baseline", "mobilenet_v1_imagenet/baseline")
+        assert trace.calibration_pictures == (1 if photographs else 32)
+        for map_, info in trace.maps.items():
+            found = trace.row_counts(map_)
+            assert found.shape == info.shape[:2]
+            # As many as the pictures of the trace have, within a factor of two: they are others.
+            own = np.mean([np.count_nonzero(trace.map(map_, n), axis=2) for n in range(trace.images)], axis=0)
+            mean = found / trace.calibration_pictures
+            assert own.sum() / 2 <= mean.sum() <= own.sum() * 2
+
+
+def test_a_trace_without_row_counts_says_none(tmp_path):
+    with open_trace(Tiny().write(tmp_path / "t")) as trace:
         assert trace.calibration_pictures == 0
         assert {trace.row_counts(name) for name in trace.maps} == {None}
 

@@ -154,6 +154,7 @@ def write(
                 writer.write_weights(name, layer.weights, layer.scales)
             writer.write_requantize(name, layer.requantize)
         for name, codes in maps.items():
+            writer.write_row_counts(name, calibration.row_counts[name], 1)
             writer.write_map(name, 0, codes)
 
 
