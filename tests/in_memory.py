@@ -17,6 +17,7 @@ class InMemory:
     variant = "test"
     synthetic = True
     weight_bits = 8
+    calibration_pictures = 0
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -25,6 +26,9 @@ class InMemory:
     @property
     def metrics(self) -> dict[str, Any]:
         return {}
+
+    def row_counts(self, name: str) -> np.ndarray | None:
+        return None
 
     def weights(self, layer: Layer) -> np.ndarray:
         raise NoWeightsError("memory has no weights")

@@ -31,6 +31,7 @@ SHARE = 0.95  # of the mutants that a test must notice
 # What each module is tested by; a folder stands for all tests in it. Those likely to notice come first.
 MEANT_FOR = {
     "hwsim/machine/area.py": ("tests/machine/test_area.py",),
+    "hwsim/machine/compiled.py": ("tests/machine/test_compiled.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/descriptors.py": ("tests/machine/test_descriptors.py",),
     "hwsim/machine/dram.py": ("tests/machine/test_dram.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/energy.py": ("tests/machine/test_energy.py",),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 from hypothesis import strategies as st
-from random_networks import MemoryTrace, chains
+from random_networks import MemoryTrace, calibrated, chains
 
 from hwsim.layer import Layer
 
@@ -36,4 +36,4 @@ def branched(draw) -> MemoryTrace:
         if output is not None:
             latest = min(i for i, other in enumerate(layers) if other.input == output)
         layers.insert(draw(st.integers(min(position + 1, latest), latest)), reader)
-    return MemoryTrace(tuple(layers), values, trace.order, trace.bits)
+    return draw(calibrated(replace(trace, layers=tuple(layers), values=values)))

@@ -1,6 +1,6 @@
 """Random chains of layers with their maps, and random machines, as hypothesis draws them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -23,6 +23,11 @@ class MemoryTrace(InMemory):
     values: dict[str, np.ndarray]  # (images, C, H, W)
     order: int
     bits: int
+    counts: dict[str, np.ndarray] | None = None  # of the calibration pictures, (C, H)
+    calibration_pictures: int = 0
+
+    def row_counts(self, name: str) -> np.ndarray | None:
+        return None if self.counts is None else self.counts[name]
 
     @property
     def images(self) -> int:
@@ -58,7 +63,18 @@ def chains(draw, images: int = 1) -> MemoryTrace:
         values[f"m{i}"] = np.where(rng.random(map_.shape) < draw(st.sampled_from([0.0, 0.3, 1.0])), map_, 0)
         values[f"m{i}"] = values[f"m{i}"].astype(np.uint16)
         shape = layers[-1].out_shape
-    return MemoryTrace(tuple(layers), values, order, bits)
+    return draw(calibrated(MemoryTrace(tuple(layers), values, order, bits)))
+
+
+@st.composite
+def calibrated(draw, trace: MemoryTrace) -> MemoryTrace:
+    """The trace with the row counts of a few pictures, which are not its own, or without any."""
+    pictures = draw(st.integers(0, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    counts = {}
+    for name, (_, channels, height, width) in ((name, map_.shape) for name, map_ in trace.values.items()):
+        counts[name] = rng.integers(0, width * pictures + 1, (channels, height)) * rng.integers(0, 2, height)
+    return replace(trace, counts=counts if pictures else None, calibration_pictures=pictures)
 
 
 def field_choices(name: str) -> list[Any]:

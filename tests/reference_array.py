@@ -1,7 +1,7 @@
 """A whole array on a network of layers, pass by pass, every pass clocked: the reference of the schedule.
 
-Written from docs/architecture.md (*Memory*, *Weights*, *Programs*, *DRAM*, *Where the cycles go*). It takes
-the mapper's choice as given, times every single pass with ``reference_core`` and reuses nothing.
+Written from docs/architecture.md (*Memory*, *Weights*, *Programs*, *DRAM*, *Where the cycles go*). Who makes
+what is said by ``reference_mapping``; every single pass is timed with ``reference_core``, and nothing reused.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from reference_core import channels_read, order_of_reading, rows_awaited, run_pass, segments_of
 from reference_lane_array import first_slot, run_lane_pass
+from reference_mapping import Shared
 
 from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
-from hwsim.machine.mapping import Mapping as LayerMapping
 
 KINDS = ("weights", "scales", "programs", "index", "maps_in", "maps_out", "pooled", "residuals")
 
@@ -134,7 +134,7 @@ def run_network(
     layers: Sequence[Layer],
     maps: Mapping[str, np.ndarray],
     blocks: Mapping[str, int],
-    mappings: Sequence[LayerMapping],
+    mappings: Sequence[Shared],
     arch: Arch,
     order: int,
     bits: int,
@@ -174,7 +174,7 @@ def run_network(
         raise AssertionError("a pass larger than the memory")
 
     def load(
-        layer: Layer, mapping: LayerMapping, number: int, program: int
+        layer: Layer, mapping: Shared, number: int, program: int
     ) -> tuple[dict[int, int], Counter, dict[int, int]]:
         """(unit -> weights there, bytes by kind, unit -> words) of a round."""
         there: dict[int, int] = {}
@@ -182,12 +182,12 @@ def run_network(
         sizes: dict[int, int] = {}
         work = mapping.rounds[number]
         for unit in dict.fromkeys(unit for _, unit, _ in work):
-            channels, taps = len(mapping.parts[unit].makes), layer.kernel[0] * layer.kernel[1]
+            channels, taps = len(mapping.makes[unit]), layer.kernel[0] * layer.kernel[1]
             if layer.kind == "depthwise":
                 sizes[unit] = channels * -(-taps // arch.columns)
                 lanes = arch.columns
             else:
-                sizes[unit] = len(channels_read(layer, mapping.parts[unit].makes)) * taps
+                sizes[unit] = len(channels_read(layer, mapping.makes[unit])) * taps
                 lanes = channels
             size = beats(-(-sizes[unit] * lanes * arch.weight_bits // 8))
             scales = beats(6 * channels)
@@ -226,8 +226,8 @@ def run_network(
             blocks_read = sorted(
                 {
                     channel // block
-                    for unit in (units if by_rounds else range(mapping.units))
-                    for channel in channels_read(layer, mapping.parts[unit].makes)
+                    for unit in (units if by_rounds else range(len(mapping.makes)))
+                    for channel in channels_read(layer, mapping.makes[unit])
                 }
             )
             rows = order_of_rows(layer, mapping)
@@ -251,14 +251,14 @@ def run_network(
                     able = now + len(labels[core])
                     labels[core] += ["decode"] * (first_slot(core, able, arch.cores) - able)
                 begin = now + len(labels[core])
-                owned = [int(r) for r in mapping.groups[group]]
-                channels = channels_read(layer, mapping.parts[unit].makes)
+                owned = mapping.groups[group]
+                channels = channels_read(layer, mapping.makes[unit])
                 arrivals = arrivals_of(layer, owned, channels, blocks[layer.input], read, arriving, arch)
                 waits = [cycle - begin for cycle in arrivals]
                 shared: dict[str, Any] = {
                     "channels": channels,
                     "block": blocks[layer.input],
-                    "out_channels": len(mapping.parts[unit].makes),
+                    "out_channels": len(mapping.makes[unit]),
                     "order": coded_order,
                     "bits": bits,
                 }
@@ -291,9 +291,9 @@ def run_network(
                 events["map_word"] += outcome.words
                 events["weight_word"] += outcome.causes["compute"]
                 if layer.kind != "depthwise":
-                    events["mac"] += outcome.causes["compute"] * len(mapping.parts[unit].makes)
+                    events["mac"] += outcome.causes["compute"] * len(mapping.makes[unit])
                 events["weight_load"] += sizes[unit]
-                made = len(owned) * layer.out_shape[2] * len(mapping.parts[unit].makes)
+                made = len(owned) * layer.out_shape[2] * len(mapping.makes[unit])
                 events["drain"] += made * (arch.columns if layer.kind == "depthwise" else 1)
                 events["requantize"] += made
                 events["encoded"] += made
@@ -348,7 +348,7 @@ def run_network(
     return spans
 
 
-def program_size(layer: Layer, mapping: LayerMapping) -> int:
+def program_size(layer: Layer, mapping: Shared) -> int:
     """A descriptor of 64 bytes, a bit for each output row a group, 8 bytes a pass."""
     passes = sum(len(work) for work in mapping.rounds)
     return beats(64 + len(mapping.groups) * -(-layer.out_shape[1] // 8) + 8 * passes)
@@ -378,7 +378,7 @@ def rows_of(layer: Layer) -> set[int]:
     return {y for rows in rows_awaited(layer).values() for y in rows}
 
 
-def order_of_rows(layer: Layer, mapping: LayerMapping) -> list[int]:
+def order_of_rows(layer: Layer, mapping: Shared) -> list[int]:
     """Input rows in the order of a stream: as the first group comes to each, the upper one first."""
     first_use: dict[int, int] = {}
     for owned in mapping.groups:

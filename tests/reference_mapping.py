@@ -1,6 +1,6 @@
 """The mapper by brute force, for small layers: the reference of hwsim.machine.mapping.
 
-Written from docs/architecture.md, *Sharing a layer*: in fractions of cycles, cuts are tried one by one.
+Written from docs/architecture.md, *Sharing a layer*: in fractions of cycles, without bisection.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import combinations, pairwise
+from math import floor
 
 import numpy as np
 from reference_core import (
@@ -25,6 +27,46 @@ from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
 
 Groups = list[list[int]]
+
+
+def known_values(
+    layer: Layer, arch: Arch, block: int, calibrated: np.ndarray | None, pictures: int
+) -> np.ndarray:
+    """n(y) of every segment, (H, channel blocks): what is known of its values before a picture is seen.
+
+    Args:
+        layer: that reads them.
+        arch: the machine.
+        block: channels of a segment.
+        calibrated: non-zeros of each row of all calibration pictures together, (C, H), if there are any.
+        pictures: how many those are.
+    """
+    channels, height, width = layer.in_shape
+    counts = np.zeros((height, -(-channels // block)), np.int64)
+    for y in range(height):
+        for b in range(counts.shape[1]):
+            own = range(b * block, min((b + 1) * block, channels))
+            if arch.skip_zeros and calibrated is not None:
+                mean = Fraction(sum(int(calibrated[c, y]) for c in own), pictures)
+                counts[y, b] = floor(mean + Fraction(1, 2))
+            else:
+                counts[y, b] = len(own) * width
+    return counts
+
+
+@dataclass(frozen=True)
+class Shared:
+    """How an array shares a layer.
+
+    Attributes:
+        makes: output channels of every unit.
+        groups: output rows of every row group, in the order of draining.
+        rounds: (core, unit, group) of every pass of every round, unit by unit.
+    """
+
+    makes: list[range]
+    groups: Groups
+    rounds: list[list[tuple[int, int, int]]]
 
 
 @dataclass(frozen=True)
@@ -118,12 +160,24 @@ class Problem:
 
     def contiguous(self, groups: int) -> Groups:
         """The cut whose largest range is least; each range, from the top, as long as that allows."""
-        least = min(max(map(self.range_cycles, cut)) for cut in self.cuts(groups))
-        found: Groups = [[]]
-        for row in order_of_draining(self.layer):
-            if self.range_cycles([*found[-1], row]) > least:
-                found.append([])
-            found[-1].append(row)
+        rows = order_of_draining(self.layer)
+        cost = cache(lambda begin, end: self.range_cycles(rows[begin:end]))
+
+        @cache
+        def largest(begin: int, count: int) -> Fraction:
+            """Of the best cut of the rows from one on into at most so many ranges."""
+            whole = cost(begin, len(rows))
+            if count == 1:
+                return whole
+            ends = range(begin + 1, len(rows))
+            return min([whole, *(max(cost(begin, end), largest(end, count - 1)) for end in ends)])
+
+        least, found = largest(0, groups), list[list[int]]()
+        begin = 0
+        for end in range(1, len(rows) + 1):
+            if end == len(rows) or cost(begin, end + 1) > least:
+                found.append(rows[begin:end])
+                begin = end
         return found
 
     def balanced(self, groups: int) -> Groups:
@@ -152,18 +206,25 @@ class Problem:
             passes = [(unit, g) for unit in now for g in range(len(groups))]
             passes.sort(key=lambda each: (-cost[each], place[each[0]], each[1]))
             cores = sorted(range(self.arch.cores), key=lambda core: (load[core], core))
-            rounds.append(dict(zip(passes, cores, strict=False)))
-            for each, core in rounds[-1].items():
+            made_by = dict(zip(passes, cores, strict=False))
+            for each, core in made_by.items():
                 load[core] += cost[each]
+            rounds.append({(unit, g): made_by[unit, g] for unit in now for g in range(len(groups))})
         return max(load), rounds
 
-    def candidates(self) -> Iterator[Groups]:
-        """All that the mapper tries, in its order."""
+    def candidates(self) -> Iterator[tuple[Fraction, Groups]]:
+        """All that the mapper tries, in its order, and by how much the work of each is multiplied."""
         for count in range(1, min(self.arch.cores, self.layer.out_shape[1]) + 1):
             if self.arch.row_split != "balanced":
-                yield self.contiguous(count)
+                yield Fraction(33, 32), self.contiguous(count)
             if self.arch.row_split != "contiguous":
-                yield self.balanced(count)
+                yield Fraction(1), self.balanced(count)
+
+    def shared(self) -> Shared:
+        """What the mapper keeps."""
+        dealt = [(weight, *self.deal(groups), groups) for weight, groups in self.candidates()]
+        _, _, rounds, groups = min(dealt, key=lambda each: each[0] * each[1])
+        return Shared(self.made, groups, [[(core, *each) for each, core in work.items()] for work in rounds])
 
 
 def _split(items: list[int], count: int) -> tuple[list[int], list[int]]:

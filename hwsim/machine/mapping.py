@@ -14,7 +14,7 @@ from hwsim.errors import ArchError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import check_layer, weight_loads
 from hwsim.machine.rows import row_order
-from hwsim.machine.sharing import LATENCIES, best_share
+from hwsim.machine.sharing import DOUBT, LATENCIES, best_share
 from hwsim.machine.units import Unit, block_limits, units_of
 
 
@@ -139,8 +139,8 @@ def map_layer(layer: Layer, arch: Arch, counts: np.ndarray, block: int) -> Mappi
     Args:
         layer: geometry.
         arch: the machine.
-        counts: int64 (H, channel blocks), values of each segment that cost cycles: the non-zeros that its
-            index says, or all if dense.
+        counts: int64 (H, channel blocks), values of each segment that cost cycles, as far as they are known
+            beforehand (:mod:`hwsim.machine.compiled`).
         block: channels of a segment of the input map; a depthwise pass covers one segment a row.
     """
     parts = units_of(layer, arch.columns, block)
@@ -160,6 +160,7 @@ def map_layer(layer: Layer, arch: Arch, counts: np.ndarray, block: int) -> Mappi
         arch.row_split != "balanced",
         arch.row_split != "contiguous",
         LATENCIES,
+        DOUBT,
     )
     groups = tuple(rows.makes[owner == group] for group in range(core.shape[1]))
     return replace(mapping, groups=groups, order=order, core=core)

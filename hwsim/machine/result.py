@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["CAUSES", "LayerResult", "LayerRun", "Mode", "Result"]
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,6 +32,7 @@ class Result:
     Attributes:
         title: path or URL of the trace.
         network, variant, synthetic, provenance: of the trace.
+        calibration_pictures: by whose non-zeros rows are dealt out to the cores; 0: as if no value were zero.
         images: numbers of the images that ran.
         arch: the machine.
         layers: exact counts of every layer of every image, skipping and dense.
@@ -42,6 +43,7 @@ class Result:
     variant: str
     synthetic: bool
     provenance: dict[str, Any]
+    calibration_pictures: int
     images: tuple[int, ...]
     arch: Arch
     layers: tuple[LayerResult, ...]
@@ -145,6 +147,7 @@ class Result:
             "synthetic": self.synthetic,
             "left_out": [asdict(entry) for entry in self.left_out],
             "provenance": self.provenance,
+            "calibration_pictures": self.calibration_pictures,
             "images": list(self.images),
             "arch": self.arch.model_dump(),
             "sums": {"skipping": asdict(self.account.skipping), "dense": asdict(self.account.dense)},

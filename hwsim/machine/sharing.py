@@ -14,10 +14,13 @@ from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY
 # Arguments of the loops: numba's cache would not notice that a constant of another file has changed.
 FIRST_ITEM = 2 + DECODE_LATENCY  # cycle in which the first item of a pass can be taken
 LATENCIES = (FIRST_ITEM, MAC_LATENCY, DRAIN_LATENCY)
+# Rows that are dealt out one by one load the cores evenly with another picture, too; ranges cut for those of
+# the calibration do not. So a contiguous split has to be better by a part of its work, one in so many.
+DOUBT = 32
 
 
 @njit(cache=True, nogil=True)
-def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced, latencies):
+def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced, latencies, doubt):
     """The number of row groups, and the split, whose slowest core is done first.
 
     Args:
@@ -32,6 +35,7 @@ def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced,
         cores: of the array.
         contiguous, balanced: which splits to try.
         latencies: :data:`LATENCIES`.
+        doubt: :data:`DOUBT`; the work of a contiguous split counts 1 / doubt more.
 
     Returns:
         owner: int64 (rows,), group of every output row, in the order of draining.
@@ -62,11 +66,12 @@ def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced,
                 continue
             groups = owner.max() + 1
             costs = pass_costs(owner, groups, counts, drains, busy, window, latencies)
-            if fewest >= 0 and least_possible(costs, kinds, cores) >= fewest:
+            weight = doubt + 1 if split == 0 else doubt
+            if fewest >= 0 and least_possible(costs, kinds, cores) * weight >= fewest:
                 continue
             slowest, order, core = deal(costs, kinds, cores)
-            if fewest < 0 or slowest < fewest:
-                fewest, best_owner, best_order, best_core = slowest, owner, order, core
+            if fewest < 0 or slowest * weight < fewest:
+                fewest, best_owner, best_order, best_core = slowest * weight, owner, order, core
     return best_owner, best_order, best_core
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from hwsim.arch import WORD_BITS, Arch
 from hwsim.errors import ArchError, TraceError
+from hwsim.machine.compiled import CompiledNetwork
 from hwsim.machine.descriptors import check_arch
 from hwsim.machine.energy import energy_pj, event_table
 from hwsim.machine.result import Result
@@ -66,9 +67,9 @@ def simulate_machines(
     for arch in machines:
         check_widths(trace, arch)
     layers: list[list[LayerResult]] = [[] for _ in machines]
-    pairs = [Pair(arch) for arch in machines]
+    pairs, network = [Pair(arch) for arch in machines], CompiledNetwork(trace)
     for done, number in enumerate(numbers, 1):
-        workload = Workload(trace, number)
+        workload = Workload(trace, number, network)
         for found, pair in zip(layers, pairs, strict=True):
             found += pair.run(workload)
         if progress is not None:
@@ -80,6 +81,7 @@ def simulate_machines(
             variant=trace.variant,
             synthetic=trace.synthetic,
             provenance=dict(trace.provenance),
+            calibration_pictures=trace.calibration_pictures,
             images=numbers,
             arch=arch,
             layers=tuple(found),

@@ -58,6 +58,8 @@ def _check(result: Result, totals: Any) -> None:
     Raises:
         ValueError: says what does not fit.
     """
+    if result.calibration_pictures < 0:
+        raise ValueError("the calibration pictures are fewer than none")
     if not result.images or not result.layers:
         raise ValueError("there is no image or no layer")
     for layer in result.layers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -21,9 +21,10 @@ from hwsim.arch import (
 from hwsim.codec.seg_lengths import code_lengths
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
+from hwsim.machine.compiled import CompiledNetwork, geometry
 from hwsim.machine.descriptors import weight_loads
 from hwsim.machine.lane_passes import lane_events, segment_blocks, time_lanes
-from hwsim.machine.mapping import Mapping, map_blocks, map_layer, weight_words
+from hwsim.machine.mapping import Mapping, weight_words
 from hwsim.machine.passes import (
     EVENT_FIELDS,
     Layout,
@@ -45,17 +46,23 @@ T = TypeVar("T")
 class Workload:
     """An image's activation maps, and what machines have asked of them so far.
 
-    Segment lengths, mappings and the times of passes whose map is on chip are kept: they are not computed
-    again when a parameter changes on which they do not depend. A sweep keeps one workload an image.
+    Segment lengths and the times of passes whose map is on chip are kept: they are not computed again when a
+    parameter changes on which they do not depend. A sweep keeps one workload an image.
+
+    Args:
+        trace: what has the image.
+        image: its number.
+        network: the trace compiled, which its images share; made anew if not given.
 
     Raises:
         TraceError: the trace has no such image.
     """
 
-    def __init__(self, trace: Trace, image: int) -> None:
+    def __init__(self, trace: Trace, image: int, network: CompiledNetwork | None = None) -> None:
         if not 0 <= image < trace.images:
             raise TraceError(f"{trace.title} has no image {image}; it has 0 .. {trace.images - 1}")
         self.image = image
+        self.network = network or CompiledNetwork(trace)
         self.layers: Sequence[Layer] = trace.layers
         self._trace = trace
         self._known: dict[tuple[Hashable, ...], object] = {}
@@ -68,7 +75,8 @@ class Workload:
 
     def forget(self) -> None:
         """Drop what depends on a mapping, so that a long sweep does not keep all that it ever computed."""
-        lasting = ("values", "macs", "stored", "coded", "raw", "blocks")
+        self.network.forget()
+        lasting = ("values", "macs", "stored", "coded", "raw")
         self._known = {key: known for key, known in self._known.items() if key[0] in lasting}
 
     def info(self, name: str) -> MapInfo:
@@ -113,45 +121,20 @@ class Workload:
         Raises:
             ArchError: a layer does not fit the machine.
         """
-        skip, shape = arch.skip_zeros, (arch.columns, arch.accumulators, arch.weight_words)
-        blocks = self.once(("blocks", *shape), lambda: map_blocks(self.layers, arch))
+        blocks = self.network.blocks(arch)
         of_segments = segment_blocks(self.layers, blocks) if arch.lanes == 2 else blocks
         names = {layer.input for layer in self.layers}
         stored = {name: self.stored(name, of_segments[name], arch.compress) for name in names}
         plan = plan_traffic(self.layers, stored, arch, {name: self.info(name).shape for name in names})
         jobs = []
         for layer, traffic in zip(self.layers, plan, strict=True):
-            map_, block = stored[layer.input], blocks[layer.input]
-            indexed = skip and arch.compress  # only the index of a coded map says where zeros are
-            counts = _of_blocks(map_, block) if indexed else _all_values(layer, block)
-            # In a dense machine values do not matter: layers of one geometry take the same time.
-            geometry = (
-                self.info(layer.input).bits,
-                replace(layer, name="", input="", output=None, relu=False),
-            )
-            kin = layer.name if skip or arch.compress else geometry
-            mapping = self.once(
-                ("mapping", kin, block, arch.columns, arch.cores, arch.row_split, indexed),
-                lambda: map_layer(layer, arch, counts, block),  # noqa: B023
-            )
-            own = of_segments[layer.input]
-            jobs.append(LayerJob(self, layer, arch, map_, mapping, traffic, own, kin))
+            name = layer.input
+            kin: Hashable = layer.name
+            if not (arch.skip_zeros or arch.compress):  # values do not matter, but for their width
+                kin = (self.info(name).bits, geometry(layer))
+            mapping = self.network.mapping(layer, arch)
+            jobs.append(LayerJob(self, layer, arch, stored[name], mapping, traffic, of_segments[name], kin))
         return jobs
-
-
-def _of_blocks(map_: StoredMap, block: int) -> np.ndarray:
-    """Non-zeros of a map by blocks of channels, int64 (H, blocks): its segments, or several of them."""
-    own = int(map_.ends[0])
-    together = max(1, block // own)
-    starts = np.arange(0, map_.nonzeros.shape[1], together)
-    return np.add.reduceat(map_.nonzeros, starts, axis=1)
-
-
-def _all_values(layer: Layer, block: int) -> np.ndarray:
-    """Values of every segment of a layer's input map, int64 (H, channel blocks)."""
-    channels, height, width = layer.in_shape
-    values = np.minimum(block, channels - np.arange(0, channels, block)) * width
-    return np.broadcast_to(values, (height, len(values)))
 
 
 class Weights(NamedTuple):

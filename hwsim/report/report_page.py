@@ -37,6 +37,7 @@ from hwsim.report.tables import (
     STALL_SHARE,
     Column,
     machine_words,
+    mapping_words,
     title,
 )
 from hwsim.report.traffic import LAYER_TRAFFIC_COLUMNS, less, saving_words
@@ -199,6 +200,7 @@ def source_facts(result: Result, metrics: Mapping[str, Any]) -> list[tuple[str, 
         ("trace", result.title),
         ("values", "synthetic: generated, not measured" if result.synthetic else "captured from the network"),
         ("images run", f"{len(result.images)}: {text.value(result.images)}"),
+        ("rows go to the cores", mapping_words(result)),
         *metrics.items(),
         *result.provenance.items(),
     ]

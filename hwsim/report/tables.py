@@ -142,6 +142,14 @@ def to_markdown(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str
     return "".join(f"| {' | '.join(cells)} |\n" for cells in escaped)
 
 
+def mapping_words(result: Result) -> str:
+    """By what rows are dealt out to the cores before a picture is seen; the baseline knows all its values."""
+    pictures = result.calibration_pictures
+    if not pictures:
+        return "as if no value were zero: the trace has no row counts of calibration pictures"
+    return f"by the non-zeros of {pictures} calibration picture{'s' * (pictures > 1)}"
+
+
 def title(result: Result) -> str:
     """Network and variant."""
     return f"{result.network}, {result.variant}" if result.variant else result.network

@@ -40,6 +40,7 @@ class NarrowTrace:
         self.title, self.network, self.variant = trace.title, trace.network, trace.variant
         self.synthetic, self.provenance, self.metrics = trace.synthetic, trace.provenance, trace.metrics
         self.images, self.weight_bits, self.layers = trace.images, trace.weight_bits, trace.layers
+        self.calibration_pictures = trace.calibration_pictures
 
     @cached_property
     def maps(self) -> Mapping[str, MapInfo]:
@@ -51,6 +52,10 @@ class NarrowTrace:
         info = self._trace.maps[name]
         codes = self._trace.map(name, image)
         return narrowed(codes, info, self._bits) if info.bits > self._bits else codes
+
+    def row_counts(self, name: str, /) -> np.ndarray | None:
+        """Of the maps as they were: a value that is rounded to zero is among them."""
+        return self._trace.row_counts(name)
 
     def weights(self, layer: Layer, /) -> np.ndarray:
         """See :class:`Trace`."""

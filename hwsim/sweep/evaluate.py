@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 from hwsim.arch import Arch
 from hwsim.errors import ArchError, SweepError
 from hwsim.machine.area import area
+from hwsim.machine.compiled import CompiledNetwork
 from hwsim.machine.energy import accumulator_bytes
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, LayerResult
 from hwsim.machine.simulation import Pair, check_widths
@@ -99,7 +100,8 @@ def run_task(task: Task) -> tuple[list[Row], list[Row]]:
 @lru_cache(maxsize=16)
 def _workloads(path: str, images: tuple[int, ...] | None) -> tuple[Trace, list[Workload]]:
     trace = open_trace(path)
-    return trace, [Workload(trace, image) for image in (range(trace.images) if images is None else images)]
+    network, numbers = CompiledNetwork(trace), range(trace.images) if images is None else images
+    return trace, [Workload(trace, image, network) for image in numbers]
 
 
 def machine_row(arch: Arch) -> Row:

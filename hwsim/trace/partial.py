@@ -75,6 +75,13 @@ class PartialTrace:
     def map(self, name: str, image: int, /) -> np.ndarray:
         return self.whole.map(name, image)
 
+    @property
+    def calibration_pictures(self) -> int:
+        return self.whole.calibration_pictures
+
+    def row_counts(self, name: str, /) -> np.ndarray | None:
+        return self.whole.row_counts(name)
+
     def weights(self, layer: Layer, /) -> np.ndarray:
         return self.whole.weights(layer)
 

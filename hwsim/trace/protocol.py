@@ -61,6 +61,22 @@ class Trace(Protocol):
         """
         ...
 
+    @property
+    def calibration_pictures(self) -> int:
+        """How many pictures the row counts are of; 0 if it has none."""
+        ...
+
+    def row_counts(self, name: str, /) -> np.ndarray | None:
+        """How many values of each row of a map are not zero on the calibration pictures, int64 (C, H).
+
+        They are counted over :attr:`calibration_pictures` together, for who must not look at the picture that
+        is run. None if the trace has none: it is of schema 1.
+
+        Raises:
+            TraceError: no such map, or its counts are missing or damaged.
+        """
+        ...
+
     def weights(self, layer: Layer, /) -> np.ndarray:
         """Weights of a layer, int16 of shape ``layer.weight_shape``.
 

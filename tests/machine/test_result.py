@@ -151,13 +151,14 @@ RUN = ("layers", 0, "skipping")
 @pytest.mark.parametrize(
     ("path", "to", "words"),
     [
-        (("schema",), 1, "schema 1, this version reads 3"),
+        (("schema",), 1, "schema 1, this version reads 4"),
         (("schema",), None, "schema None"),
         (("layers",), [], "no image or no layer"),
         (("images",), [], "no image or no layer"),
         (("images",), [0, 1, 2], "not those of the images"),
         (("images",), [0, 0], "not those of the images"),
         (("network",), 7, "network"),
+        (("calibration_pictures",), -1, "fewer than none"),
         (("arch", "cores"), 0, "cores"),
         (("arch", "cores"), 3, "not its cycles x 3 cores"),
         (("arch", "flux"), 3, "flux"),
@@ -190,7 +191,9 @@ def test_a_changed_report_is_refused_in_one_line(file, tmp_path, path, to, words
     assert str(place) in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["schema", "arch", "layers", "totals", "images", "network", "provenance"])
+@pytest.mark.parametrize(
+    "key", ["schema", "arch", "layers", "totals", "images", "network", "provenance", "calibration_pictures"]
+)
 def test_a_report_that_lacks_something_is_refused(file, tmp_path, key):
     document = json.loads(file.read_text())
     del document[key]

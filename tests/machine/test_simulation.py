@@ -11,11 +11,12 @@ from random_networks import MemoryTrace, chains, machines
 from reference_array import run_network
 from reference_core import reached
 from reference_lane_array import halved
+from reference_mapping import Problem, known_values
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError, TraceError
 from hwsim.layer import Layer
-from hwsim.machine.mapping import map_blocks, map_layer
+from hwsim.machine.mapping import map_blocks
 from hwsim.machine.runs import CAUSES, Mode
 from hwsim.machine.simulation import halves, simulate, simulate_machines
 from hwsim.trace import open_trace
@@ -49,12 +50,9 @@ def assert_as_clocked(trace: MemoryTrace, arch: Arch) -> None:
         maps = {layer.input: trace.map(layer.input, 0) for layer in trace.layers}
         mappings = []
         for layer in trace.layers:
-            values = maps[layer.input]
-            indexed = machine.skip_zeros and machine.compress
-            counted = values != 0 if indexed else np.ones_like(values)
-            block = blocks[layer.input]
-            parts = [counted[c : c + block].sum(axis=(0, 2)) for c in range(0, len(counted), block)]
-            mappings.append(map_layer(layer, machine, np.array(parts).T, block))
+            block, calibrated = blocks[layer.input], trace.row_counts(layer.input)
+            counts = known_values(layer, machine, block, calibrated, trace.calibration_pictures)
+            mappings.append(Problem(layer, machine, counts, block).shared())
         if machine.lanes == 2:
             blocks = halved(trace.layers, blocks)
         spans = run_network(trace.layers, maps, blocks, mappings, machine, trace.order, trace.bits)
@@ -232,7 +230,10 @@ def test_progress_counts_the_images():
 
 
 def beyond_of(layer: Layer, values: np.ndarray, arch: Arch, bits: int = 8):
-    account = simulate(MemoryTrace((layer,), {"m0": values[None].astype(np.uint16)}, 0, bits), arch).account
+    """Of one layer, calibrated on the very picture."""
+    trace = MemoryTrace((layer,), {"m0": values[None].astype(np.uint16)}, 0, bits)
+    trace.counts, trace.calibration_pictures = {"m0": np.count_nonzero(values, axis=2)}, 1
+    account = simulate(trace, arch).account
     assert account.skipping.least_cycles <= account.skipping.cycles
     return account
 

@@ -60,6 +60,7 @@ def result() -> Result:
         variant="sparse",
         synthetic=False,
         provenance={"seed": 7, "images": "drawn by hand"},
+        calibration_pictures=5,
         images=(0, 3),
         arch=Arch(cores=CORES, columns=8),
         layers=(
