@@ -96,6 +96,11 @@ def placed_clocks(lanes: int = 1) -> dict[str, float]:
     return {component: placed[part] for component, part in parts.items() if part in placed}
 
 
+def core_mhz(arch: Arch) -> float:
+    """The clock of a core's slowest part, placed alone: what the core reaches at best, whatever its size."""
+    return min(placed_clocks(arch.lanes).values())
+
+
 def _core_parts(arch: Arch) -> dict[str, list[float]]:
     """Of every component of a core, what it takes of each of FITTED."""
     fitted = _coefficients()

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError, SweepError
-from hwsim.machine.area import area
+from hwsim.machine.area import area, core_mhz
 from hwsim.machine.compiled import CompiledNetwork
 from hwsim.machine.energy import accumulator_bytes
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, LayerResult
@@ -35,7 +35,8 @@ LAYER_KEYS = (
 class Point(Numbers):
     """A network on a machine: its account, and what it is of.
 
-    ``left_out_macs`` are the MACs of an image that are in no layer of the trace, None if they are not known.
+    ``left_out_macs`` are the MACs of an image that are in no layer of the trace, None if they are not known;
+    ``ecp5_seconds`` what an image takes at ``ecp5_mhz``, whatever ``clock_mhz`` is.
     """
 
     network: str
@@ -44,6 +45,7 @@ class Point(Numbers):
     left_out: int
     left_out_macs: float | None
     images: int
+    ecp5_seconds: float
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ def machine_row(arch: Arch) -> Row:
     """What is known of a machine without running it.
 
     ``sram_bytes``: accumulators, weight memory, map buffer; ``bandwidth_gb_s``: 1e9 bytes/s;
-    ``luts``, ``ffs``, ``dsps``, ``brams``: estimated cells of an ECP5 (:mod:`hwsim.machine.area`).
+    ``luts``, ``ffs``, ``dsps``, ``brams``: estimated cells of an ECP5 (:mod:`hwsim.machine.area`);
+    ``ecp5_mhz``: of the slowest part of its core there, placed alone.
     """
     weights = arch.peak_macs * arch.weight_words * arch.weight_bits // 8
     return {
@@ -117,6 +120,7 @@ def machine_row(arch: Arch) -> Row:
         "sram_bytes": accumulator_bytes(arch) + weights + arch.map_buffer,
         "bandwidth_gb_s": arch.bytes_per_cycle * arch.clock_mhz / 1000,
         **asdict(area(arch)),
+        "ecp5_mhz": core_mhz(arch),
     }
 
 
@@ -147,6 +151,7 @@ def trace_row(trace: Trace, images: Sequence[Sequence[LayerResult]], arch: Arch)
         "left_out": len(lacking),
         "left_out_macs": added(entry.macs for entry in lacking),
         "images": account.images,
+        "ecp5_seconds": account.numbers["cycles"] / (core_mhz(arch) * 1e6),
         **account.numbers,
     }
 
