@@ -30,7 +30,6 @@ SPACE, DATA, PAGE = DOCS / "howto_machine.toml", DOCS / "howto_machine.json", DO
 PICTURES = {"pareto_area.png": "howto_machine_area.png", "heatmap.png": "howto_machine_heatmap.png"}
 BEGIN, END = "<!-- docs/pictures/howto_machine.py -->", "<!-- end -->"
 NEAR = 1.02  # times the least time of a shape: the smallest machine within it is taken
-BLOCK_BYTES = 2048  # of a map buffer in a block RAM of an ECP5, parity bits unused
 KEPT = (
     "point", "cores", "columns", "accumulators", "weight_words", "map_buffer", "bytes_per_cycle", "peak_macs",
     "bandwidth_gb_s", "luts", "dsps", "brams", "cycles", "seconds", "speedup", "mac_ratio", "dram_bytes",
@@ -78,10 +77,7 @@ def answers(feasible: Iterable[Row]) -> dict[str, Any]:
 
 
 def _kept(row: Row) -> Row:
-    return {
-        **{name: row[name] for name in KEPT},
-        "blocks": row["brams"] + -(-row["map_buffer"] // BLOCK_BYTES),
-    }
+    return {name: row[name] for name in KEPT}
 
 
 def _smallest(rows: list[Row]) -> Row:
@@ -89,7 +85,7 @@ def _smallest(rows: list[Row]) -> Row:
     enough = NEAR * min(row["seconds"] for row in rows)
     return min(
         (row for row in rows if row["seconds"] <= enough),
-        key=lambda row: (row["blocks"], row["bytes_per_cycle"], row["luts"]),
+        key=lambda row: (row["brams"], row["bytes_per_cycle"], row["luts"]),
     )
 
 
@@ -113,9 +109,7 @@ def slowest_component() -> dict[str, Any]:
 
 def fits(row: Row) -> bool:
     """Whether the machine's cells are there on an LFE5U-85F."""
-    return all(
-        row[name] <= DEVICE[cell] for name, cell in (("luts", "luts"), ("dsps", "dsps"), ("blocks", "brams"))
-    )
+    return all(row[name] <= DEVICE[name] for name in ("luts", "dsps", "brams"))
 
 
 def render(document: dict[str, Any]) -> str:
@@ -138,7 +132,7 @@ def render(document: dict[str, Any]) -> str:
                     "MACs / cycle": lambda row: row["peak_macs"],
                     "LUTs": lambda row: text.whole(row["luts"]),
                     "DSPs": lambda row: row["dsps"],
-                    "block RAMs": lambda row: text.whole(row["blocks"]),
+                    "block RAMs": lambda row: text.whole(row["brams"]),
                     "GB/s": _bandwidth,
                     "an image": lambda row: text.seconds(row["seconds"]),
                     "speedup": lambda row: text.factor(row["speedup"]),
@@ -196,7 +190,7 @@ def _words(row: Row) -> str:
 
 
 def _device_words(best: Row, on_chip: Row | None) -> str:
-    needs = f"{text.whole(best['blocks'])} block RAMs and {best['dsps']} DSPs"
+    needs = f"{text.whole(best['brams'])} block RAMs and {best['dsps']} DSPs"
     has = f"an LFE5U-85F has {DEVICE['brams']} and {DEVICE['dsps']}"
     if fits(best):
         return f"It takes {needs}; {has}, so it fits."

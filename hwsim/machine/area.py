@@ -7,8 +7,9 @@ RAMs follow from the shapes of the memories, as yosys lays them out.
 Parts of a core of two lanes were counted on one machine: what they take beyond the parts of one lane in whose
 place they stand is taken as the same on every machine.
 
-Left out: what joins the cores of an array, the map buffer and the DRAM channel (the RTL has neither), and
-the multiplexers of accumulator banks of more than 4096 words.
+The map buffer is counted by its block RAMs. Left out: what joins the cores of an array, what reads and
+writes the map buffer, the DRAM channel (the RTL has none of them), and the multiplexers of accumulator banks
+of more than 4096 words.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.arch import LANE_ITEMS, SUB_BANKS, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
+from hwsim.arch import BURST_BYTES, LANE_ITEMS, SUB_BANKS, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim.machine.descriptors import MAX_KERNEL, sub_bank_depth
 from hwsim.machine.energy import ACCUMULATOR_BITS, MARK_BITS, READERS
 
@@ -74,10 +75,31 @@ LANE_PARTS = {
 
 
 def area(arch: Arch) -> Area:
-    """Estimated area of all cores of a machine; :func:`fit_error` says how far the fit is from its data."""
+    """Estimated area of a machine: its cores, and the block RAMs of its map buffer.
+
+    :func:`fit_error` says how far the fit of a core is from its data.
+    """
     parts = _core_parts(arch).values()
     luts, ffs, dsps = (arch.cores * round(sum(counts)) for counts in zip(*parts, strict=True))
-    return Area(luts, ffs, dsps, arch.cores * core_brams(arch))
+    return Area(luts, ffs, dsps, arch.cores * core_brams(arch) + buffer_brams(arch))
+
+
+def fpga_machine() -> Arch:
+    """The machine of two cores that an LFE5U-85F holds (docs/synthesis.md, *A machine for an LFE5U-85F*).
+
+    Its clock is that of the slowest component that was placed, its channel a DDR3 of 16 bits at about 60 % of
+    1.6 GB/s, with 200 ns to the first data.
+    """
+    return Arch(
+        cores=2,
+        columns=8,
+        accumulators=512,
+        weight_words=9216,
+        map_buffer=128 * 1024,
+        clock_mhz=60.0,
+        bytes_per_cycle=16,
+        dram_latency=12,
+    )
 
 
 def core_luts(arch: Arch) -> dict[str, float]:
@@ -130,6 +152,11 @@ def core_brams(arch: Arch) -> int:
         + (block_rams(arch.fifo_depth, item_bits(arch)) if arch.lanes == 1 else 0)
         + _table_rams(arch)
     )
+
+
+def buffer_brams(arch: Arch) -> int:
+    """Block RAMs of the map buffer, which gives and takes a line in a cycle."""
+    return block_rams(-(-arch.map_buffer // BURST_BYTES), 8 * BURST_BYTES)
 
 
 def item_bits(arch: Arch) -> int:

@@ -17,6 +17,7 @@ from hwsim import Arch, Result
 from hwsim.cli import application
 from hwsim.errors import TraceError
 from hwsim.machine import simulation
+from hwsim.machine.area import fpga_machine
 from hwsim.trace import shipped
 from traces import Tiny
 
@@ -180,6 +181,14 @@ def test_arch_prints_what_it_reads_back(hwsim, tmp_path):
     (tmp_path / "machine.toml").write_text(out.replace("cores = 16", "cores = 3"))
     assert Arch.from_toml(tmp_path / "machine.toml") == Arch(cores=3)
     assert hwsim("arch", "--arch", tmp_path / "machine.toml")[1] == out.replace("cores = 16", "cores = 3")
+
+
+def test_arch_prints_the_machine_of_an_fpga(hwsim, tmp_path):
+    (tmp_path / "fpga.toml").write_text(hwsim("arch", "--fpga")[1])
+    assert Arch.from_toml(tmp_path / "fpga.toml") == fpga_machine()
+    code, out, error = hwsim("arch", "--fpga", "--arch", tmp_path / "fpga.toml")
+    assert (code, out) == (2, "")
+    assert "leave one out" in error
 
 
 def test_synth_writes_a_trace_that_is_labelled_everywhere(hwsim, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 
 import pytest
 from amaranth.hdl import Shape
@@ -22,6 +23,7 @@ from hwsim.machine.area import (
     core_brams,
     core_luts,
     fit_error,
+    fpga_machine,
     item_bits,
     placed_clocks,
 )
@@ -40,12 +42,13 @@ machines = st.builds(
     weight_bits=st.integers(4, 16),
     fifo_depth=st.sampled_from([8, 16, 32, 64]),
     weight_words=st.integers(256, 10000).map(lambda loads: 2 * loads),
+    map_buffer=st.integers(0, 1 << 20),
 )
 
 
 @pytest.mark.parametrize("run", CORES, ids=lambda run: str(run["machine"]["columns"]))
 def test_a_core_is_near_its_synthesis(run):
-    estimate = area(Arch(cores=1, **run["machine"]))
+    estimate = area(Arch(cores=1, map_buffer=0, **run["machine"]))
     assert estimate.luts == pytest.approx(run["cells"]["luts"], rel=0.015)
     assert estimate.ffs == pytest.approx(run["cells"]["ffs"], rel=0.035)
     assert estimate.dsps == run["cells"]["dsps"]
@@ -86,13 +89,20 @@ def test_the_fit_is_within_the_error_that_the_docs_state():
 
 @given(machines, st.integers(2, 5))
 def test_cores_add_up(arch, factor):
+    arch = arch.replace(map_buffer=0)
     one, many = area(arch), area(arch.replace(cores=arch.cores * factor))
     assert many == Area(*(factor * getattr(one, name) for name in ("luts", "ffs", "dsps", "brams")))
 
 
-@given(machines, st.sampled_from(["columns", "activation_bits", "weight_bits", "fifo_depth", "weight_words"]))
+@given(
+    machines,
+    st.sampled_from(
+        ["columns", "activation_bits", "weight_bits", "fifo_depth", "weight_words", "map_buffer"]
+    ),
+)
 def test_a_larger_machine_takes_no_less(arch, field):
     most = {"columns": 64, "activation_bits": 16, "weight_bits": 16, "fifo_depth": 64, "weight_words": 20000}
+    most["map_buffer"] = 1 << 20
     larger = arch.replace(**{field: most[field]})
     small, large = area(arch), area(larger)
     assert large.luts >= small.luts
@@ -116,6 +126,21 @@ def test_memories_count_exactly():
     assert core_brams(Arch()) == 16 * (2 * 2 + 2 * 1) + 4 * 15 + 8 + 2
     # An item of 59 bits in a FIFO of 64.
     assert core_brams(Arch(fifo_depth=64)) == core_brams(Arch()) + 2
+
+
+def test_the_map_buffer_takes_block_rams_for_lines():
+    # A line has 64 bytes, in lanes of nine bits 57. 1024 lines: a RAM of 1024 x 18 has two lanes, 28.5; 512:
+    # one of 512 x 36 has four, 14.25; 1025 lines take the lanes of 1536 rows, 42.75.
+    arch = Arch(cores=1, columns=4)
+    none = area(arch.replace(map_buffer=0))
+    for size, blocks in ((64 << 10, 29), (32 << 10, 15), ((64 << 10) + 1, 43)):
+        assert area(arch.replace(map_buffer=size)) == replace(none, brams=none.brams + blocks)
+
+
+def test_the_machine_for_the_device_fits_it():
+    found = asdict(area(fpga_machine()))
+    assert all(found[name] <= DEVICE[name] for name in DEVICE)
+    assert found["brams"] > 0.9 * DEVICE["brams"]  # and uses it
 
 
 @pytest.mark.parametrize(

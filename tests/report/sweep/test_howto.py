@@ -84,7 +84,7 @@ def row(cores: int, columns: int, seconds: float, **more) -> dict:
 def test_of_a_shape_the_smallest_of_the_fast_ones_is_taken(howto, monkeypatch):
     monkeypatch.setattr(howto, "KEPT", tuple(row(1, 1, 1)))
     rows = [
-        row(2, 8, 1.0, brams=20), row(2, 8, 1.009, map_buffer=4097), row(2, 8, 1.009),
+        row(2, 8, 1.0, brams=20), row(2, 8, 1.009, brams=11), row(2, 8, 1.009),
         row(2, 8, 1.03, brams=1), row(2, 8, 1.009, bytes_per_cycle=16), row(1, 8, 1.5),
         row(4, 4, 1.2, luts=9000), row(1, 4, 9.0),
     ]  # fmt: skip
@@ -95,13 +95,13 @@ def test_of_a_shape_the_smallest_of_the_fast_ones_is_taken(howto, monkeypatch):
         (1, 8, 1.5),
         (1, 4, 9.0),
     ]
-    assert found["front"][0]["blocks"] == 12
+    assert found["front"][0]["brams"] == 10
     assert [r["bytes_per_cycle"] for r in found["bandwidths"]] == [8, 8, 8, 16]
 
 
 def test_a_machine_that_the_device_cannot_hold_is_said_to_be_too_large(howto):
-    small = row(1, 8, 2.0, blocks=208, bandwidth_gb_s=1.0, speedup=1.5)
-    large = row(2, 8, 1.0, blocks=209, bandwidth_gb_s=1.0, speedup=1.5)
+    small = row(1, 8, 2.0, brams=208, bandwidth_gb_s=1.0, speedup=1.5)
+    large = row(2, 8, 1.0, brams=209, bandwidth_gb_s=1.0, speedup=1.5)
     assert (howto.fits(small), howto.fits(large)) == (True, False)
     assert "so it fits" in howto._device_words(small, small)
     assert "There the answer is **1 core x 8 columns**" in howto._device_words(large, small)
