@@ -10,6 +10,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 def load(name: str) -> ModuleType:
     """A script of docs/pictures, which is no module of a package."""
     spec = util.spec_from_file_location(name, DOCS / "pictures" / f"{name}.py")
+    assert spec
+    assert spec.loader
     module = util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
