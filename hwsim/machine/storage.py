@@ -14,7 +14,7 @@ from hwsim.codec.segment_lengths import segment_bits
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """A map of which only the sizes matter; equal only to itself.
+    """A map as it lies in memory: only sizes matter; equal only to itself.
 
     Attributes:
         words: int32 (H, channel blocks), length of every segment in 64-bit words.
@@ -79,17 +79,6 @@ class Segments:
         return np.diff(np.arange(height + 1) * kept // height) > 0
 
 
-@dataclass(frozen=True, eq=False)
-class StoredMap(Segments):
-    """An activation map as it lies in memory.
-
-    Attributes:
-        nonzeros: int64 (H, channel blocks), non-zeros of every segment.
-    """
-
-    nonzeros: np.ndarray
-
-
 def whole_beats(size: int) -> int:
     """Bytes of the beats that hold ``size`` bytes."""
     return -(-size // BEAT_BYTES) * BEAT_BYTES
@@ -100,7 +89,7 @@ def whole_lines(size: int) -> int:
     return -(-size // BURST_BYTES) * BURST_BYTES
 
 
-def store_map(values: np.ndarray, block: int, order: int, bits: int, compressed: bool) -> StoredMap:
+def store_map(values: np.ndarray, block: int, order: int, bits: int, compressed: bool) -> Segments:
     """Lay out a map: SEG_``order`` segments with an index, or raw words of ``bits`` bits.
 
     Args:
@@ -111,13 +100,12 @@ def store_map(values: np.ndarray, block: int, order: int, bits: int, compressed:
         compressed: False for the dense baseline.
     """
     sizes = raw_segments(values.shape, block, bits)
-    nonzeros = np.add.reduceat(np.count_nonzero(values, axis=2), np.arange(0, len(values), block)).T
     words, longest = sizes.words, sizes.longest
     if compressed:
         words = np.ascontiguousarray(-(-segment_bits(values, block, order).T // WORD_BITS), dtype=np.int32)
         longest_code = int(code_lengths(order)[: 1 << bits].max())
         longest = _places(values.shape, block, longest_code)
-    return StoredMap(words, sizes.ends, sizes.raw, longest, compressed, nonzeros.astype(np.int64))
+    return Segments(words, sizes.ends, sizes.raw, longest, compressed)
 
 
 def raw_segments(shape: tuple[int, ...], block: int, bits: int) -> Segments:

@@ -33,7 +33,7 @@ from hwsim.machine.passes import (
     time_pass,
 )
 from hwsim.machine.rows import Rows, input_rows
-from hwsim.machine.storage import StoredMap, store_map, whole_beats
+from hwsim.machine.storage import Segments, store_map, whole_beats
 from hwsim.machine.symbols import Symbols, coded_symbols, raw_skipping_symbols, raw_symbols
 from hwsim.machine.traffic import Traffic, plan_traffic
 
@@ -107,7 +107,7 @@ class Workload:
             lambda: coded_symbols(self.values(name), block, code_lengths(info.order), run_max),
         )
 
-    def stored(self, name: str, block: int, compressed: bool) -> StoredMap:
+    def stored(self, name: str, block: int, compressed: bool) -> Segments:
         """A map as it lies in memory."""
         info = self.info(name)
         return self.once(
@@ -167,7 +167,7 @@ class LayerJob:
     workload: Workload
     layer: Layer
     arch: Arch
-    stored: StoredMap
+    stored: Segments
     mapping: Mapping
     traffic: Traffic
     block: int
