@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -146,6 +147,8 @@ def _tell(error: Exception) -> int:
     if isinstance(error, HwsimError):
         _complain(str(error))
     elif isinstance(error, OSError):
+        if error.filename is None:
+            _drop_output()
         _complain(
             f"{error.filename or 'cannot write the output'}: {error.strerror or error}; "
             "make room or choose another"
@@ -159,6 +162,12 @@ def _tell(error: Exception) -> int:
             f"with the command and what it prints with {DEBUG}"
         )
     return FAILED
+
+
+def _drop_output() -> None:
+    """Send nowhere what an output did not take: at its end Python would try again, and fail."""
+    with suppress(OSError, ValueError):  # an output without a file, as in a notebook
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str, who: str = "hwsim") -> None:

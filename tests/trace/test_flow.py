@@ -76,16 +76,19 @@ def test_a_flow_of_another_network_is_refused(tmp_path):
         write(case, tmp_path / "t")
 
 
-def test_the_schema_is_2_and_a_trace_of_schema_1_keeps_its_digest(tmp_path):
+def test_the_schema_is_2_and_a_trace_of_schema_1_opens_with_its_digest(tmp_path):
     where = Tiny().write(tmp_path / "t")
-    assert json.loads((where / "zarr.json").read_text())["attributes"]["hwsim"]["schema"] == 2
+    root = json.loads((where / "zarr.json").read_text())
+    ours = root["attributes"]["hwsim"]
+    assert ours["schema"] == 2
+    assert not {"flow", "row_counts"} & set(ours["trace"])  # so all of it is as schema 1 has it
+    ours["schema"] = 1
+    (where / "zarr.json").write_text(json.dumps(root))
     with open_trace(where) as trace:
-        assert trace.flow is None
-    with open_trace(shipped_trace("lenet5_mnist/baseline")) as trace:
-        root = header.dump(trace.header)
-        assert trace.flow is None
-        stored = trace.digest
-    assert json.loads(root)["attributes"]["hwsim"]["sha256"] == stored
+        trace.check()
+        Tiny().assert_equal(trace)
+        assert (trace.flow, trace.calibration_pictures) == (None, 0)
+        assert trace.digest == ours["sha256"]
 
 
 @pytest.mark.parametrize("name", shipped_traces())
@@ -94,4 +97,4 @@ def test_shipped_traces_have_the_digest_that_is_written_in_them(name):
         ours = json.loads(archive.read("zarr.json"))["attributes"]["hwsim"]
     with open_trace(shipped_trace(name)) as trace:
         assert trace.digest == ours["sha256"]
-        assert (trace.flow is None) == (ours["schema"] == 1)
+        assert (trace.flow is None and not trace.calibration_pictures) == (ours["schema"] == 1)
