@@ -21,6 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from copied import copy_trace
 from sklearn.datasets import load_sample_image
 
 from hwsim.capture.preprocessing import Preprocessing
@@ -31,7 +32,7 @@ from hwsim.reproduce.entry import Entry, Simulated, to_json
 from hwsim.reproduce.from_trace import measure_trace
 from hwsim.reproduce.sources import DATA
 from hwsim.reproduce.write import made_with
-from hwsim.trace import TraceWriter, open_trace
+from hwsim.trace import open_trace
 from hwsim.trace.archive import pack
 
 MEASURED, CALIBRATION = "flower.jpg", "china.jpg"
@@ -158,29 +159,9 @@ def captured(model: Path, known: Known, bits: int, place: Path) -> None:
 
 def without_weights(source: Path, target: Path) -> None:
     """The same trace with maps and drains, and no weights: these are most of it."""
-    with (
-        open_trace(source) as trace,
-        TraceWriter(
-            target,
-            network=trace.network,
-            variant=trace.variant,
-            synthetic=False,
-            provenance=trace.provenance,
-            layers=trace.layers,
-            maps=trace.maps,
-            images=trace.images,
-            weight_bits=trace.weight_bits,
-            flow=trace.flow,
-        ) as writer,
-    ):
-        for layer in trace.layers:
-            writer.write_requantize(layer, trace.requantize(layer.name))
-        for name in trace.maps:
-            counts = trace.row_counts(name)
-            if counts is not None:
-                writer.write_row_counts(name, counts, trace.calibration_pictures)
-            for number in range(trace.images):
-                writer.write_map(name, number, trace.map(name, number))
+    with open_trace(source) as trace:
+        counts = {name: trace.row_counts(name) for name in trace.maps}
+        copy_trace(trace, target, False, counts, trace.calibration_pictures)
 
 
 def rows(simulated: Simulated, known: Known, bits: int) -> list[Entry]:

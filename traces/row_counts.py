@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from copied import copy_trace
 from sparsified import BITS, CALIBRATION, prepared
 
 from hwsim.capture.calibration import calibrate_network
@@ -27,7 +28,7 @@ from hwsim.capture.sources import open_network
 from hwsim.capture.torch_network import TorchNetwork
 from hwsim.errors import HwsimError
 from hwsim.sparsify.folder import open_run
-from hwsim.trace import StoredTrace, TraceWriter, open_trace
+from hwsim.trace import open_trace
 from hwsim.trace.archive import pack, zip_folder
 
 PHOTOGRAPH, PHOTOGRAPH_BITS = "china.jpg", 8  # of mobilenet_v1_imagenet/make.py
@@ -88,35 +89,10 @@ def count(
                 raise HwsimError(f"{place}: map {name} is calibrated otherwise than in the trace")
         counts = {name: calibrated.row_counts[again] for name, again in names.items()}
         target = Path(work) / "trace.zarr"
-        write(trace, target, counts, len(pictures))
+        copy_trace(trace, target, True, counts, len(pictures))
         trace.close()
         (pack if smallest else zip_folder)(target, place)
     print(f"{place}: {place.stat().st_size / 1e6:.2f} MB, rows counted on {len(pictures)} pictures")
-
-
-def write(trace: StoredTrace, target: Path, counts: dict[str, np.ndarray], pictures: int) -> None:
-    """All that the trace has, and the counts."""
-    with TraceWriter(
-        target,
-        network=trace.network,
-        variant=trace.variant,
-        synthetic=trace.synthetic,
-        provenance=trace.provenance,
-        layers=trace.layers,
-        maps=trace.maps,
-        images=trace.images,
-        weight_bits=trace.weight_bits,
-        metrics=trace.metrics,
-        flow=trace.flow,
-    ) as writer:
-        for layer in trace.layers:
-            if layer.name in trace.header.weights:
-                writer.write_weights(layer, trace.weights(layer), trace.weight_scale(layer))
-            writer.write_requantize(layer, trace.requantize(layer))
-        for name in trace.maps:
-            writer.write_row_counts(name, counts[name], pictures)
-            for number in range(trace.images):
-                writer.write_map(name, number, trace.map(name, number))
 
 
 if __name__ == "__main__":
