@@ -21,6 +21,7 @@ __all__ = [
     "NoWeightsError",
     "OutputError",
     "PeerError",
+    "ProgramError",
     "ReproduceError",
     "ResultError",
     "SweepError",
@@ -75,6 +76,10 @@ class OutputError(HwsimError):
 
 class PeerError(HwsimError):
     """A published machine that is not known, or that cannot have so many multipliers."""
+
+
+class ProgramError(HwsimError):
+    """A network that no program can hold, or a memory image that cannot be read, or trusted."""
 
 
 class ReproduceError(HwsimError):

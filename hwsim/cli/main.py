@@ -42,6 +42,7 @@ COMMANDS = {
     "widths": "widths",
     "reproduce": "reproduce",
     "export": "export",
+    "compile": "compile",
     "verify": "verify",
     "arch": "arch",
     "doctor": "doctor",

@@ -7,14 +7,14 @@
 
 A request is one burst of 64 bytes, two beats of our channel; beats that follow each other in one burst make
 one request. It is made when the first of them takes its turn on the channel of our model. Weights, programs,
-maps and indices have regions of their own, of whole pages; in them everything lies where the machine keeps it
-(docs/architecture.md, *Memory*).
+maps and indices have regions of their own, of whole pages (:mod:`hwsim.machine.memory_map`); in them
+everything lies where the machine keeps it (docs/architecture.md, *Memory*).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,13 +23,21 @@ import numpy as np
 from hwsim.arch import BEAT_BYTES, BURST_BYTES, Arch
 from hwsim.export.files import schedule_of, write_lines
 from hwsim.machine.dram import FreeTime, equal_parts, occupancy
+from hwsim.machine.memory_map import (
+    PROGRAMS,
+    Region,
+    index_of,
+    map_of,
+    memory_map,
+    program_places,
+    weights_of,
+    weights_stride,
+)
 from hwsim.machine.schedule import LayerSpan, Schedule, Transfer, drained_rows
 from hwsim.machine.workload import LayerJob
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace
-
-PAGE_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -40,13 +48,13 @@ class Requests:
         cycles: int64, since the image began.
         addresses: int64, bytes, of whole bursts.
         writes: bool.
-        regions: by what lies there, first address and bytes.
+        regions: by what lies there.
     """
 
     cycles: np.ndarray
     addresses: np.ndarray
     writes: np.ndarray
-    regions: dict[str, tuple[int, int]]
+    regions: dict[str, Region]
 
 
 def write_ramulator2(trace: Trace, arch: Arch, path: str | os.PathLike[str], image: int = 0) -> Requests:
@@ -86,10 +94,10 @@ def requests(plan: Schedule, arch: Arch) -> Requests:
     turns = [_read_turns(transfer, jobs[transfer.layer], arch) for transfer in reads]
     turns += _write_turns(plan, arch)
     placed = [place(transfer, jobs) for transfer in (*reads, *writes)]
-    regions = _regions(placed)
+    regions = memory_map(list(jobs.values()))
     cycles, addresses = [], []
     for turn, (region, offsets) in zip(turns, placed, strict=True):
-        bursts = (regions[region][0] + offsets) // BURST_BYTES * BURST_BYTES
+        bursts = (regions[region].first + offsets) // BURST_BYTES * BURST_BYTES
         first = np.flatnonzero(np.diff(bursts, prepend=-1))
         cycles.append(turn[first])
         addresses.append(bursts[first])
@@ -142,33 +150,19 @@ def _work_ready(span: LayerSpan, write: Transfer, arch: Arch) -> np.ndarray:
 
 def place(transfer: Transfer, jobs: Mapping[str, LayerJob]) -> tuple[str, np.ndarray]:
     """The region of a transfer, and where in it each of its beats lies: bytes, int64 (beats,)."""
-    job, part = jobs[transfer.layer], transfer.part
+    layer, job, part = transfer.layer, jobs[transfer.layer], transfer.part
     beats = np.arange(0, transfer.size, BEAT_BYTES)
-    name = transfer.map or f"{transfer.layer} (output)"
     if isinstance(part, np.ndarray):
         made = (made.map for made in job.traffic.made if made.name == transfer.map)
         map_ = next(made) if transfer.write else job.stored
         counts = map_.beats.ravel()[part]
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        return f"map {name}", np.repeat(map_.addresses.ravel()[part], counts) + within * BEAT_BYTES
+        addresses = np.repeat(map_.addresses.ravel()[part], counts) + within * BEAT_BYTES
+        return map_of(transfer.map, layer), addresses
     if transfer.kind == "index":
-        return f"index of {name}", part + beats
+        return index_of(transfer.map, layer), part + beats
     if transfer.kind == "programs":
-        return f"program of {transfer.layer}", beats
+        return PROGRAMS, program_places(list(jobs.values()))[layer] + beats
     # Of every unit, its scales, then its weights.
-    at = part * max(size + scales for _, size, scales in job.weights)
-    return f"weights of {transfer.layer}", at + beats + (transfer.kind == "weights") * job.weights[
-        part
-    ].scales
-
-
-def _regions(placed: Sequence[tuple[str, np.ndarray]]) -> dict[str, tuple[int, int]]:
-    """First address and size of every region, in whole pages."""
-    sizes: dict[str, int] = {}
-    for region, offsets in placed:
-        sizes[region] = max(sizes.get(region, 0), int(offsets.max()) + BEAT_BYTES)
-    regions, address = {}, 0
-    for region, size in sizes.items():
-        regions[region] = (address, size)
-        address += -(-size // PAGE_BYTES) * PAGE_BYTES
-    return regions
+    behind = job.weights[part].scales if transfer.kind == "weights" else 0
+    return weights_of(layer), part * weights_stride(job) + beats + behind

@@ -139,6 +139,7 @@ class PassGeometry:
         source, target: how those maps are coded.
         shift, relu: of the drain, as in ``hwsim.quantize.Requantize``.
         skip_zeros, compress: of the machine, see ``hwsim.arch.Arch``.
+        result: no layer reads what it makes, which goes out raw, in values of ``activation_bits``.
 
     Raises:
         ArchError: by :meth:`config` and :meth:`row_descriptors`, when the pass does not fit the machine.
@@ -156,6 +157,7 @@ class PassGeometry:
     relu: bool
     skip_zeros: bool = True
     compress: bool = True
+    result: bool = False
 
     @property
     def depthwise(self) -> bool:
@@ -222,8 +224,8 @@ class PassGeometry:
             },
             "encoder": {
                 "order": self.target.order,
-                "compressed": int(self.compress),
-                "raw_bits": self.target.bits,
+                "compressed": int(self.compress and not self.result),
+                "raw_bits": arch.activation_bits if self.result else self.target.bits,
             },
             "requantize": {
                 "shift": self.shift,
@@ -259,7 +261,7 @@ class PassGeometry:
             place_words: from the place of a segment to that of the next one in its row.
             index_line: line of the map buffer with the first entries of the index.
         """
-        core, whole = self.config(arch), min(segment, self.channels)
+        core, whole = self.config(arch), min(segment, self.layer.in_shape[0])
         segments = -(-self.channels // whole)
         core["decoder"] |= {
             "segments": segments,

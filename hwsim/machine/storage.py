@@ -49,6 +49,11 @@ class Segments:
         in_row = np.cumsum(self.longest) - self.longest
         return np.arange(height)[:, None] * int(self.longest.sum()) + in_row
 
+    @property
+    def place_size(self) -> int:
+        """Bytes of all places in DRAM."""
+        return len(self.words) * int(self.longest.sum())
+
     def line_places(self, together: bool = True) -> np.ndarray:
         """Place of every segment in lines of the map buffer, int64 (H, channel blocks): words from line 0.
 

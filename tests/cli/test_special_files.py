@@ -27,6 +27,7 @@ GIVEN = {
     "widths": {"trace": TRACE},
     "reproduce": {"places": RUN, "output": "out"},
     "export": {"trace": TRACE, "format": "scalesim", "output": "out"},
+    "compile": {"trace": TRACE, "output": "out.bin"},
     "verify": {"trace": TRACE},
     "arch": {},
     "rtl emit": {"output": "out"},

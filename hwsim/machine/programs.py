@@ -1,0 +1,280 @@
+"""A layer's program, word by word: what the sequencer of a machine of two lanes reads (docs/image.md).
+
+A program is a descriptor of ``LAYER_BYTES``, an entry of ``PASS_BYTES`` for each pass in the order of the
+rounds, and a mask of the output rows of each row group. What is not in it, the sequencer makes by stepping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hwsim.arch import BEAT_BYTES, LAYER_BYTES, PASS_BYTES, WORD_BYTES
+from hwsim.errors import ArchError
+from hwsim.layer import Layer
+from hwsim.machine.descriptors import Code, PassGeometry
+from hwsim.machine.memory_map import weights_stride
+from hwsim.machine.storage import whole_lines
+from hwsim.machine.workload import LayerJob
+
+BEAT_WORDS = BEAT_BYTES // WORD_BYTES
+
+LAYER_FIELDS = {
+    # What a pass computes.
+    "depthwise": 1,
+    "transposed": 1,
+    "signed_input": 1,
+    "signed_output": 1,
+    "relu": 1,
+    "skip_zeros": 1,
+    "last": 1,
+    "flatten": 1,
+    "kernel_rows": 5,
+    "kernel_columns": 5,
+    "vertical_stride": 5,
+    "horizontal_stride": 5,
+    "vertical_dilation": 11,
+    "horizontal_dilation": 11,
+    "padding_top": 12,
+    "padding_left": 12,
+    "height": 16,
+    "width": 16,
+    "out_height": 16,
+    "out_width": 16,
+    "reciprocal": 17,
+    "reciprocal_shift": 5,
+    "shift": 6,
+    "in_bits": 5,
+    "in_order": 4,
+    "out_bits": 5,
+    "out_order": 4,
+    "out_block": 7,
+    "ring": 4,
+    "row_sub_banks": 3,
+    # The input map in the map buffer, and how units read it.
+    "map_segments": 16,
+    "place_beats": 14,
+    "row_beats": 18,
+    "index_line": 17,
+    "full_values": 16,
+    "segment_pixels": 16,
+    "channel_words": 9,
+    "segment_words": 17,
+    "segments": 16,
+    "tail_values": 16,
+    "pass_loads": 16,
+    "odd_segments": 16,
+    "odd_tail_values": 16,
+    "odd_pass_loads": 16,
+    # Passes, and where the weights of units lie.
+    "row_groups": 10,
+    "units": 16,
+    "weights_at": 28,
+    "weights_stride": 18,
+    # The pool behind the layer; rows of its window are 0 where there is none.
+    "pool_rows": 3,
+    "pool_columns": 3,
+    "pool_vertical_stride": 3,
+    "pool_horizontal_stride": 3,
+    "pool_top": 2,
+    "pool_left": 2,
+}
+"""Of a layer's descriptor, the bits of every field, the lowest first; docs/image.md says what they mean."""
+
+PASS_FIELDS = {"core": 10, "row_group": 10, "unit": 16, "first_segment": 16, "channels": 7, "odd": 1}
+"""Of a pass: where, which rows, which unit; the first segment that it reads of a row, the channels that it
+makes, and whether its segments are those of the layer's fields that begin with ``odd_``."""
+
+
+def pack(fields: Mapping[str, int], values: Mapping[str, int], size: int) -> bytes:
+    """Fields as so many bytes, the lowest bit first.
+
+    Raises:
+        ValueError: a value does not fit; its text is ``NAME: at most MOST, not VALUE``.
+    """
+    word, at = 0, 0
+    for name, bits in fields.items():
+        if not 0 <= values[name] < 1 << bits:
+            raise ValueError(f"{name}: at most {(1 << bits) - 1}, not {values[name]}")
+        word |= int(values[name]) << at
+        at += bits
+    return word.to_bytes(size, "little")
+
+
+def unpack(fields: Mapping[str, int], data: bytes) -> dict[str, int]:
+    """The fields of bytes that :func:`pack` made, and ``unused``: what is left above them."""
+    word, values = int.from_bytes(data, "little"), {}
+    for name, bits in fields.items():
+        values[name] = word & (1 << bits) - 1
+        word >>= bits
+    return {**values, "unused": word}
+
+
+def masks_at(row_groups: int, units: int) -> int:
+    """Bytes of a program before its masks."""
+    return LAYER_BYTES + row_groups * units * PASS_BYTES
+
+
+def layer_program(
+    job: LayerJob,
+    geometries: Sequence[PassGeometry],
+    weights_at: int,
+    *,
+    last: bool,
+    flatten: bool,
+    pool: Mapping[str, int],
+) -> bytes:
+    """The program of a layer, ``job.program_size`` bytes.
+
+    Args:
+        job: the layer on its machine.
+        geometries: of a pass of every unit, of any row group.
+        weights_at: address of its weights.
+        last: no layer reads what it makes.
+        flatten: its map becomes one of a channel a value.
+        pool: the fields ``pool_...``, without that beginning; none of them if there is no pool.
+
+    Raises:
+        ArchError: names the layer, and what a program does not hold.
+    """
+    layer, groups = job.layer, job.mapping.groups
+    fields = _descriptor(job, geometries) | {
+        "last": int(last),
+        "flatten": int(flatten),
+        "weights_at": weights_at // BEAT_BYTES,
+        **{name: pool.get(name.removeprefix("pool_"), 0) for name in LAYER_FIELDS if "pool_" in name},
+    }
+    blocks = [int(job.segments([unit])[0]) for unit in range(job.mapping.units)]
+    passes = [
+        {
+            "core": core,
+            "row_group": group,
+            "unit": unit,
+            "first_segment": blocks[unit],
+            "channels": len(job.mapping.parts[unit].makes),
+            "odd": int(_reads(job, unit) != _reads(job, 0)),
+        }
+        for work in job.mapping.rounds
+        for core, unit, group in work
+    ]
+    try:
+        data = pack(LAYER_FIELDS, fields, LAYER_BYTES)
+        data += b"".join(pack(PASS_FIELDS, one, PASS_BYTES) for one in passes)
+    except ValueError as error:
+        raise ArchError(f"layer {layer.name}: a program holds of {error}") from None
+    owns = np.zeros((len(groups), layer.out_shape[1]), np.uint8)
+    for group, rows in enumerate(groups):
+        owns[group, rows] = 1
+    data += np.packbits(owns, axis=1, bitorder="little").tobytes()
+    return data.ljust(job.program_size, b"\0")
+
+
+def _reads(job: LayerJob, unit: int) -> int:
+    return len(job.mapping.parts[unit].reads)
+
+
+def _descriptor(job: LayerJob, geometries: Sequence[PassGeometry]) -> dict[str, int]:
+    """All fields that follow from geometry, codes and mapping."""
+    layer, arch, stored = job.layer, job.arch, job.stored
+    first, odd = geometries[0], geometries[-1]
+    row = int(stored.raw.sum())
+    index_line = whole_lines(row * layer.in_shape[1]) // (2 * BEAT_BYTES)
+    place_words = int(stored.raw[0]) // WORD_BYTES
+    config, other = (one.lane_config(arch, job.block, place_words, index_line) for one in (first, odd))
+    core, decoder = config["core"], config["core"]["decoder"]
+    return {
+        **_geometry(layer),
+        "depthwise": core["depthwise"],
+        "signed_input": core["signed_input"],
+        "signed_output": core["requantize"]["signed"],
+        "relu": core["requantize"]["relu"],
+        "skip_zeros": decoder["skip_zeros"],
+        "reciprocal": core["reciprocal"],
+        "reciprocal_shift": core["reciprocal_shift"],
+        "shift": core["requantize"]["shift"],
+        "in_bits": decoder["raw_bits"],
+        "in_order": decoder["order"],
+        "out_bits": core["requantize"]["bits"],
+        "out_order": core["encoder"]["order"],
+        "out_block": core["out_block"],
+        "ring": core["ring"],
+        "row_sub_banks": core["row_sub_banks"],
+        "map_segments": stored.words.shape[1],
+        "place_beats": int(stored.raw[0]) // BEAT_BYTES,
+        "row_beats": row // BEAT_BYTES,
+        "index_line": index_line,
+        "full_values": decoder["full_values"],
+        "segment_pixels": config["segment_pixels"],
+        "channel_words": core["channel_words"],
+        "segment_words": core["segment_words"],
+        "segments": decoder["segments"],
+        "tail_values": decoder["tail_values"],
+        "pass_loads": core["pass_loads"],
+        "odd_segments": other["core"]["decoder"]["segments"],
+        "odd_tail_values": other["core"]["decoder"]["tail_values"],
+        "odd_pass_loads": other["core"]["pass_loads"],
+        "row_groups": len(job.mapping.groups),
+        "units": job.mapping.units,
+        "weights_stride": weights_stride(job) // BEAT_BYTES,
+    }
+
+
+def _geometry(layer: Layer) -> dict[str, int]:
+    return {
+        "transposed": int(layer.transposed),
+        "kernel_rows": layer.kernel[0],
+        "kernel_columns": layer.kernel[1],
+        "vertical_stride": layer.stride[0],
+        "horizontal_stride": layer.stride[1],
+        "vertical_dilation": layer.dilation[0],
+        "horizontal_dilation": layer.dilation[1],
+        "padding_top": layer.padding[0],
+        "padding_left": layer.padding[1],
+        "height": layer.in_shape[1],
+        "width": layer.in_shape[2],
+        "out_height": layer.out_shape[1],
+        "out_width": layer.out_shape[2],
+    }
+
+
+def unit_geometries(
+    job: LayerJob,
+    block: int,
+    out_block: int,
+    source: Code,
+    target: Code,
+    *,
+    shift: int,
+    relu: bool,
+    result: bool,
+) -> list[PassGeometry]:
+    """Of every unit, a pass over the first row group.
+
+    Args:
+        job: the layer on its machine.
+        block: channels of a depthwise pass, or of a segment of the input map.
+        out_block: channels of a segment of the output map.
+        source, target: how those maps are coded.
+        shift, relu: of the drain.
+        result: no layer reads the output map.
+    """
+    owned = [int(row) for row in job.mapping.groups[0]]
+    return [
+        PassGeometry(
+            layer=job.layer,
+            channels=len(unit.reads),
+            owned=owned,
+            out_channels=len(unit.makes),
+            block=block,
+            out_block=out_block,
+            source=source,
+            target=target,
+            shift=shift,
+            relu=relu,
+            skip_zeros=job.arch.skip_zeros,
+            compress=job.arch.compress,
+            result=result,
+        )
+        for unit in job.mapping.parts
+    ]
