@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -118,9 +118,20 @@ def placed_clocks(lanes: int = 1) -> dict[str, float]:
     return {component: placed[part] for component, part in parts.items() if part in placed}
 
 
+def slowest_part(lanes: int, without: Collection[str] = ()) -> tuple[str, float]:
+    """A core's slowest part, placed alone, and its MHz: what a core reaches at best, whatever its size.
+
+    Args:
+        lanes: of the core.
+        without: parts that are left out.
+    """
+    clocks = {part: mhz for part, mhz in placed_clocks(lanes).items() if part not in without}
+    return min(clocks.items(), key=lambda found: found[1])
+
+
 def core_mhz(arch: Arch) -> float:
-    """The clock of a core's slowest part, placed alone: what the core reaches at best, whatever its size."""
-    return min(placed_clocks(arch.lanes).values())
+    """The clock of a core's slowest part."""
+    return slowest_part(arch.lanes)[1]
 
 
 def _core_parts(arch: Arch) -> dict[str, list[float]]:

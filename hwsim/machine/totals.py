@@ -37,6 +37,11 @@ def saved(bytes_: float, dense_bytes: float) -> float | None:
     return None if left is None else 1 - left
 
 
+def seconds_at(mhz: float, cycles: float) -> float:
+    """Seconds that cycles take at a clock."""
+    return cycles / (mhz * 1e6)
+
+
 def added(values: Iterable[float | None]) -> float | None:
     """The sum, None if one of the values is not known."""
     known = list(values)
@@ -342,7 +347,7 @@ class Account:
             "density": self.density,
             "dense_cycles": mean(dense.cycles),
             "cycles": mean(skipping.cycles),
-            "seconds": mean(skipping.cycles) / (self.arch.clock_mhz * 1e6),
+            "seconds": seconds_at(self.arch.clock_mhz, mean(skipping.cycles)),
             "speedup": self.speed.speedup,
             "mac_ratio": self.speed.mac_ratio,
             "efficiency": self.speed.efficiency,

@@ -62,11 +62,16 @@ SHAPES: dict[str, Callable[[Arch], dict[str, Any]]] = {
 }
 
 
+LANES = {1: "one lane of decoding", 2: "two lanes of decoding"}
+
+
 def doublings(arch: Arch) -> dict[str, dict[str, Any]]:
     """The fields of every doubling, halving or turn of the shape, by its name, preferred ones first."""
     single = [(p.change, {p.field: p.changed(arch, 2)}) for p in PARAMETERS]
     shapes = [(name, shape(arch)) for name, shape in SHAPES.items()]
-    return dict([*single[:-1], *shapes, single[-1]])  # more cores, which cost most, come last
+    other = 3 - arch.lanes
+    lanes = (LANES[other], {"lanes": other})
+    return dict([*single[:-1], *shapes, lanes, single[-1]])  # more cores, which cost most, come last
 
 
 @dataclass(frozen=True)

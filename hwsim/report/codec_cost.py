@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hwsim.machine.area import core_luts, placed_clocks
+from hwsim.machine.area import core_luts, placed_clocks, slowest_part
 from hwsim.machine.result import Result
 from hwsim.machine.simulation import simulate_machines
-from hwsim.machine.totals import ratio
+from hwsim.machine.totals import ratio, seconds_at
 from hwsim.report import text
 from hwsim.report.tables import Column
 
@@ -38,10 +38,31 @@ class CodecCost:
         return cls(*((result, found) if result.arch.compress else (found, result)))
 
     @property
+    def luts(self) -> tuple[float, float]:
+        """Estimated LUTs of a core, and those of a core of one lane without decoder and encoder."""
+        arch = self.coded.arch
+        without = (n for part, n in core_luts(arch.replace(lanes=1)).items() if part not in PARTS)
+        return sum(core_luts(arch).values()), sum(without)
+
+    @property
     def luts_share(self) -> float | None:
-        """Part of a core's estimated LUTs that decoder and encoder take."""
-        luts = core_luts(self.coded.arch)
-        return ratio(sum(luts[part] for part in PARTS), sum(luts.values()))
+        """Part of a core's estimated LUTs that the code takes: decoder, encoder, and a second lane."""
+        whole, without = self.luts
+        return ratio(whole - without, whole)
+
+    @property
+    def clocks(self) -> tuple[tuple[str, float], tuple[str, float]]:
+        """A core's slowest part and its MHz on an ECP5, and the same without decoder and encoder."""
+        return slowest_part(self.coded.arch.lanes), slowest_part(1, PARTS)
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """What an image takes at these clocks, with the code and with raw maps."""
+        (_, mhz), (_, raw_mhz) = self.clocks
+        return (
+            seconds_at(mhz, self.coded.overall()["cycles"]),
+            seconds_at(raw_mhz, self.raw.overall()["cycles"]),
+        )
 
     @property
     def energy_share(self) -> float | None:
@@ -68,34 +89,67 @@ class CodecCost:
                 ("energy of encoding", "energy_uj_encode", text.energy),
             )
         ]
-        luts, cores = core_luts(self.coded.arch), self.coded.arch.cores
-        both, whole = cores * sum(luts[part] for part in PARTS), cores * sum(luts.values())
-        rows.append(
+        luts, raw_luts = (self.coded.arch.cores * count for count in self.luts)
+        (part, mhz), (raw_part, raw_mhz) = self.clocks
+        seconds, raw_seconds = self.seconds
+        rows += [
             {
                 "what": "LUTs of all cores, estimated",
-                "coded": text.whole(whole),
-                "raw": text.whole(whole - both),
-                "change": _change(whole, whole - both),
-            }
-        )
+                "coded": text.whole(luts),
+                "raw": text.whole(raw_luts),
+                "change": _change(luts, raw_luts),
+            },
+            {
+                "what": "clock of a core's slowest part",
+                "coded": f"{mhz:.1f} MHz, {part}",
+                "raw": f"{raw_mhz:.1f} MHz, {raw_part}",
+                "change": _change(mhz, raw_mhz),
+            },
+            {
+                "what": "time at that clock",
+                "coded": text.seconds(seconds),
+                "raw": text.seconds(raw_seconds),
+                "change": _change(seconds, raw_seconds),
+            },
+        ]
         return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``report.json`` has it."""
+        sides = ("coded", "raw")
+        return {
+            "luts_share": self.luts_share,
+            "energy_share": self.energy_share,
+            "core_luts": dict(zip(sides, self.luts, strict=True)),
+            "ecp5_mhz": {side: mhz for side, (_, mhz) in zip(sides, self.clocks, strict=True)},
+            "ecp5_seconds": dict(zip(sides, self.seconds, strict=True)),
+            "coded": self.coded.overall(),
+            "raw": self.raw.overall(),
+        }
 
     def words(self) -> str:
         """The answer in a few sentences."""
         coded, raw = self.coded.overall(), self.raw.overall()
-        luts, clocks = core_luts(self.coded.arch), placed_clocks(self.coded.arch.lanes)
-        others = {name: mhz for name, mhz in clocks.items() if name not in PARTS}
-        slowest = min(others, key=lambda name: others[name])
+        lanes = self.coded.arch.lanes
+        luts, clocks = core_luts(self.coded.arch), placed_clocks(lanes)
+        whole, without = self.luts
         parts = ", ".join(f"the {part} {luts[part]:,.0f}" for part in PARTS)
+        second = whole - without - sum(luts[part] for part in PARTS)
+        beside = f", the rest of a second lane {second:,.0f}" if lanes == 2 else ""
+        (slowest, mhz), (other, raw_mhz) = self.clocks
+        seconds, raw_seconds = self.seconds
         return (
-            f"What the code costs: decoder and encoder take {text.percent(self.luts_share)} of a core's LUTs "
-            f"({parts}; estimated from shipped synthesis results for an ECP5) and "
-            f"{text.percent(self.energy_share)} of the energy. Placed alone the decoder reaches "
-            f"{clocks['decoder']:.0f} MHz and the encoder {clocks['encoder']:.0f}; the slowest other part, "
-            f"{slowest}, {others[slowest]:.0f}. What it saves against the same machine with raw maps: "
+            f"What the code costs: it takes {text.percent(self.luts_share)} of a core's LUTs "
+            f"({parts}{beside}; estimated from shipped synthesis results for an ECP5) and "
+            f"{text.percent(self.energy_share)} of the energy. Placed alone there the decoder reaches "
+            f"{clocks['decoder']:.1f} MHz and the encoder {clocks['encoder']:.1f}; a core's slowest part "
+            f"is {slowest} ({mhz:.1f}), without them {other} ({raw_mhz:.1f}). "
+            "What it saves against the same machine with raw maps: "
             f"{_change(coded['dram_bytes'], raw['dram_bytes'])} DRAM bytes, "
             f"{_change(coded['energy_uj'], raw['energy_uj'])} energy, "
-            f"{_change(coded['cycles'], raw['cycles'])} cycles."
+            f"{_change(coded['cycles'], raw['cycles'])} cycles; in time at the clock of the slowest part, "
+            f"{text.seconds(seconds)} in place of {text.seconds(raw_seconds)}, "
+            f"{_change(seconds, raw_seconds)}."
         )
 
 
@@ -106,8 +160,9 @@ COST_COLUMNS = (
     Column("change", "with the code", "more or less than with raw maps", str, 8),
 )
 NOTE = (
-    "A machine with raw maps still reads them through its decoder, one value a cycle; its LUTs are given "
-    "without decoder and encoder, which is the most that leaving out the code could save."
+    "A machine with raw maps still reads them through its decoder, one value a cycle; its LUTs and its clock "
+    "are given without decoder and encoder, and with one lane, which is the most that leaving out the code "
+    "could save. DRAM is counted in cycles at either clock."
 )
 
 

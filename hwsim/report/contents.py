@@ -13,6 +13,7 @@ import hwsim
 from hwsim.codec import labels
 from hwsim.machine.result import Result
 from hwsim.report import codecs
+from hwsim.report.in_time import InTime
 from hwsim.report.integers import difference_rows
 from hwsim.report.measured import measured_document, measured_rows, measured_total
 from hwsim.report.waterfall import waterfall_rows
@@ -37,6 +38,7 @@ class Report:
         timeline: of one layer, for a plot of its own.
         differences: of the network in integers from its captured maps; empty if it was not computed.
         answers: what limits the machine and what its code costs, if that was asked for.
+        in_time: the result at the clock of its core, beside one lane if it has two.
     """
 
     result: Result
@@ -46,6 +48,7 @@ class Report:
     timeline: Timeline | None = None
     differences: tuple[Difference, ...] = ()
     answers: Diagnosis | None = None
+    in_time: InTime | None = None
 
     @classmethod
     def of(
@@ -57,10 +60,19 @@ class Report:
         timeline: Timeline | None = None,
         differences: Sequence[Difference] = (),
         answers: Diagnosis | None = None,
+        in_time: InTime | None = None,
     ) -> Report:
         """Measure what the result does not hold; see :func:`hwsim.report.codecs.measure`."""
-        maps = codecs.measure(trace, result, progress)
-        return cls(result, maps, dict(trace.metrics), tuple(measured), timeline, tuple(differences), answers)
+        return cls(
+            result,
+            codecs.measure(trace, result, progress),
+            dict(trace.metrics),
+            tuple(measured),
+            timeline,
+            tuple(differences),
+            answers,
+            in_time or InTime.of(trace, result),
+        )
 
     @cached_property
     def measured_rows(self) -> list[dict[str, Any]]:
@@ -80,6 +92,7 @@ class Report:
             "compression": _compression(self.maps, len(self.result.images)),
             "measured": jsonable(self._measured()),
             "differences": jsonable(difference_rows(self.differences)),
+            "in_time": jsonable(self.in_time.to_dict()) if self.in_time else None,
             "answers": jsonable(self.answers.to_dict()) if self.answers else None,
         }
 

@@ -32,10 +32,5 @@ class Diagnosis:
         """As ``report.json`` has it."""
         return {
             "limits": {"per_layer": self.limits.rows(), "machines": self.limits.machine_rows()},
-            "codec": {
-                "luts_share": self.codec.luts_share,
-                "energy_share": self.codec.energy_share,
-                "coded": self.codec.coded.overall(),
-                "raw": self.codec.raw.overall(),
-            },
+            "codec": self.codec.to_dict(),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,8 @@ from hwsim.machine.area import area
 from hwsim.machine.result import Result
 from hwsim.machine.totals import ratio
 from hwsim.report import text
-from hwsim.report.changes import Changed, Ran, doublings
+from hwsim.report.changes import LANES, Changed, Ran, doublings
+from hwsim.report.in_time import core_seconds
 from hwsim.report.least import TIMES, Least, least_changes
 from hwsim.report.tables import CAUSE_MEANINGS, Column
 
@@ -54,13 +55,17 @@ class Limits:
         return cls(result, {name: ran.result for name, ran in found if ran is not None}, least)
 
     def machine_rows(self) -> list[dict[str, Any]]:
-        """One row a step, the fastest first: cycles of an image, speedup over the machine as it is, LUTs."""
+        """One row a step, the fastest first: cycles of an image, speedup over the machine as it is, LUTs.
+
+        ``in_time`` is the speedup at the clock of each machine's slowest part.
+        """
         before, luts = self.result.overall()["cycles"], area(self.result.arch).luts
         rows = [
             {
                 "change": name,
                 "cycles": result.overall()["cycles"],
                 "speedup": ratio(before, result.overall()["cycles"]),
+                "in_time": ratio(core_seconds(self.result), core_seconds(result)),
                 "more_luts": ratio(area(result.arch).luts, luts),
                 "energy_ratio": ratio(result.overall()["energy_uj"], self.result.overall()["energy_uj"]),
             }
@@ -115,7 +120,7 @@ class Limits:
             if best and (best["speedup"] or 0) >= HELPS
             else " In all, no single doubling helps."
         )
-        return f"{limited}{': ' if named else ''}{named}.{whole}"
+        return f"{limited}{': ' if named else ''}{named}.{whole}{_in_time_words(machines)}"
 
 
 def _limited(result: Result) -> list[dict[str, Any]]:
@@ -141,6 +146,18 @@ def _words(row: dict[str, Any]) -> str:
     helps = f"{row['change']}: {text.factor(row['gain'])}" if row["gain"] else f"{NOTHING_HELPS} helps"
     stays = "" if row["lifts"] or not row["gain"] else ", which does not lift it"
     return f"{text.label(row['layer'], 24)}: {text.percent(row['share'])} {row['stall']}; {helps}{stays}"
+
+
+def _in_time_words(machines: Sequence[dict[str, Any]]) -> str:
+    """What another number of lanes does, which alone changes the clock, if that helps."""
+    other = next((row for row in machines if row["change"] in LANES.values()), None)
+    if other is None or (other["in_time"] or 0) < HELPS:
+        return ""
+    return (
+        f" In time at the clock of a core's slowest part on an ECP5, {other['change']}: "
+        f"{text.factor(other['in_time'])} ({text.factor(other['speedup'])} in cycles), at "
+        f"{text.factor(other['more_luts'])} the LUTs."
+    )
 
 
 def _yes_or_no(lifts: bool) -> str:
@@ -183,6 +200,13 @@ MACHINE_COLUMNS = (
     Column("change", "change", "of the machine, one at a time", text.label, 9),
     Column("cycles", "cycles", "of an image", text.whole, 6),
     Column("speedup", "all layers", "cycles of the machine as it is / cycles", text.factor, 8),
+    Column(
+        "in_time",
+        "in time",
+        "the same in time, each at the clock of its core's slowest part, placed alone on an ECP5",
+        text.factor,
+        7,
+    ),
     Column("more_luts", "LUTs", "estimated LUTs / those of the machine as it is, on an ECP5", text.factor, 5),
     Column("energy_ratio", "energy", "energy of an image / that of the machine as it is", text.factor, 4),
 )

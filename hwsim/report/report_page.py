@@ -20,6 +20,7 @@ from hwsim.report.bounds import (
 )
 from hwsim.report.codec_cost import COST_COLUMNS, NOTE
 from hwsim.report.contents import Report
+from hwsim.report.in_time import IN_TIME_COLUMNS
 from hwsim.report.limits import HOW, LIMIT_COLUMNS, MACHINE_COLUMNS
 from hwsim.report.measured import (
     DEVICES,
@@ -99,6 +100,7 @@ def report_page(report: Report, plots: Sequence[Plot]) -> str:
             html.paragraph(bound_words(total)),
             *map(html.paragraph, filter(None, [beyond_words(rows)])),
             html.table(BOUND_COLUMNS, rows, total, marks),
+            *_in_time(report),
             *_answers(report),
             html.heading("What stalls each layer"),
             html.paragraph(
@@ -168,6 +170,18 @@ def _answers(report: Report) -> list[str]:
         html.paragraph(codec.words()),
         html.paragraph(NOTE),
         html.table(COST_COLUMNS, codec.rows(), marks=marks),
+    ]
+
+
+def _in_time(report: Report) -> list[str]:
+    """The clock that a core can have on an ECP5, and what a second lane brings."""
+    if report.in_time is None:
+        return []
+    rows, marks = report.in_time.rows(), report.result.marks
+    return [
+        html.heading("At the clock of its core"),
+        html.paragraph(report.in_time.words()),
+        html.table(IN_TIME_COLUMNS, rows, marks=marks) if rows else "",
     ]
 
 

@@ -14,7 +14,7 @@ from hwsim.machine.compiled import CompiledNetwork
 from hwsim.machine.energy import accumulator_bytes
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, LayerResult
 from hwsim.machine.simulation import Pair, check_widths
-from hwsim.machine.totals import Account, Numbers, added
+from hwsim.machine.totals import Account, Numbers, added, seconds_at
 from hwsim.machine.workload import Workload
 from hwsim.sweep.space import Space, Value, mapping_key
 from hwsim.trace import Trace, open_trace
@@ -151,7 +151,7 @@ def trace_row(trace: Trace, images: Sequence[Sequence[LayerResult]], arch: Arch)
         "left_out": len(lacking),
         "left_out_macs": added(entry.macs for entry in lacking),
         "images": account.images,
-        "ecp5_seconds": account.numbers["cycles"] / (core_mhz(arch) * 1e6),
+        "ecp5_seconds": seconds_at(core_mhz(arch), account.numbers["cycles"]),
         **account.numbers,
     }
 

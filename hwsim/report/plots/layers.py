@@ -52,6 +52,7 @@ def speedup(result: Result) -> Plot:
     fastest = max(row["speedup"] for row in rows)
     reach = min(_FARTHEST_TICK * fastest, max((ratio for ratio in ratios if ratio is not None), default=1))
     limit = max(reach, fastest, 1) * 1.04
+    beyond = [y for y, ratio in enumerate(ratios) if ratio is not None and ratio > limit]
     with styled():
         figure, axes = bars.row_axes(
             title,
@@ -59,6 +60,7 @@ def speedup(result: Result) -> Plot:
                 "Dense cycles / cycles, same machine. The tick is the MAC ratio:",
                 "valid MACs / MACs with a non-zero activation. It is no bound: where the",
                 "baseline loses more cycles a MAC than the machine, the bar goes beyond.",
+                *(["An arrow at the edge: the tick lies beyond it."] if beyond else []),
             ],
             [row["layer"] for row in rows],
             1.25,
@@ -71,6 +73,7 @@ def speedup(result: Result) -> Plot:
                 axes.vlines(ratio, y - 0.42, y + 0.42, color=INK, linewidth=1.6)
             words = f"{text.factor(row['speedup'])} of {text.factor(ratio)}"
             bars.note(axes, y, limit, words, INK, crowded)
+        axes.plot([limit * 0.985] * len(beyond), beyond, ">", color=INK, markersize=4)
         axes.axvline(1, color=MUTED, linewidth=0.8)
         axes.set_xlim(0, limit)
         return finish(figure, "speedup", title)

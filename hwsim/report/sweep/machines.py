@@ -20,7 +20,7 @@ from hwsim.report import text
 from hwsim.sweep.space import Space, Value
 from hwsim.sweep.store import read_joined, read_table
 
-SUMS = ("cycles", "seconds", "energy_uj", "dram_bytes")  # of the traces of a machine
+SUMS = ("cycles", "seconds", "ecp5_seconds", "energy_uj", "dram_bytes")  # of the traces of a machine
 AREA = ("luts", "dsps", "brams", "sram_bytes")  # of a machine, whatever runs on it
 METRICS = (*SUMS, *AREA, "speedup")
 ALL_TRACES = "all traces"
@@ -98,8 +98,13 @@ class Machines:
 
     @property
     def speed(self) -> str:
-        """The metric that tells how fast a machine is: time where clocks differ, else cycles."""
-        return "seconds" if "clock_mhz" in self.fields else "cycles"
+        """The metric that tells how fast a machine is: time where clocks differ, else cycles.
+
+        Two lanes have another clock than one, whatever the machine file says.
+        """
+        if "clock_mhz" in self.fields:
+            return "seconds"
+        return "ecp5_seconds" if "lanes" in self.fields else "cycles"
 
 
 def read_machines(folder: str | os.PathLike[str]) -> Machines:
@@ -130,7 +135,9 @@ def read_machines(folder: str | os.PathLike[str]) -> Machines:
         ) from None
     except (OSError, pa.ArrowException) as error:
         raise SweepError(f"{place / 'points.parquet'}: {error}: sweep again") from None
-    lacking = [name for name in AREA if rows and name not in rows[0]]
+    known = rows[0] if rows else {}
+    needed = (*(SUMS if "cycles" in known else ()), *AREA)  # without a machine that ran there are no sums
+    lacking = [name for name in needed if rows and name not in known]
     if lacking:
         raise SweepError(f"{folder} is a sweep of another version, without {', '.join(lacking)}: sweep again")
     return gather(place.resolve().name, space, paths, rows)

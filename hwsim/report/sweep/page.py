@@ -15,6 +15,7 @@ from hwsim.sweep.space import Range
 _BEST = {
     "cycles": "Fewest cycles",
     "seconds": "Least time",
+    "ecp5_seconds": "Least time on an ECP5",
     "energy_uj": "Least energy",
     "luts": "Fewest LUTs",
     "sram_bytes": "Least on-chip memory",
@@ -26,8 +27,10 @@ _WORDS = {
     "Pareto front": "the feasible machines that no other one beats in one of two measures without being "
     "worse in the other; of machines equal in both, the first",
     "cycles, time, energy, DRAM bytes": "of one image, averaged over the images; over all traces, their sum",
-    "LUTs, DSPs, block RAMs": "of all cores on a Lattice ECP5, estimated from synthesis of the components; "
-    "without the map buffer and what joins the cores",
+    "time on an ECP5": "of one image at the clock that the slowest part of a core has there, placed alone; "
+    "it tells how fast a machine is where the number of lanes differs",
+    "LUTs, DSPs, block RAMs": "of all cores on a Lattice ECP5, estimated from synthesis of the components, "
+    "with the block RAMs of the map buffer and without what joins the cores",
     "on-chip memory": "accumulators, weight memory and map buffer, bytes",
     "speedup over dense": "cycles of the same machine as dense baseline / cycles",
     "sensitivity": "epsilon squared: the part of the variance of the logarithm, over the feasible machines, "

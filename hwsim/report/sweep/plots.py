@@ -34,6 +34,7 @@ from hwsim.report.sweep.summary import COSTS, TITLES, Summary
 SHOW: dict[str, Callable[[float], str]] = {
     "cycles": text.count,
     "seconds": text.seconds,
+    "ecp5_seconds": text.seconds,
     "energy_uj": text.energy,
     "dram_bytes": text.size,
     "luts": text.count,
@@ -51,7 +52,13 @@ _FILES = {
     "sram_bytes": "pareto_sram",
     "dram_bytes": "pareto_dram",
 }
-_OBJECTIVE_COLOURS = {"cycles": BLUE, "seconds": BLUE, "energy_uj": ORANGE, "dram_bytes": VERMILLION}
+_OBJECTIVE_COLOURS = {
+    "cycles": BLUE,
+    "seconds": BLUE,
+    "ecp5_seconds": BLUE,
+    "energy_uj": ORANGE,
+    "dram_bytes": VERMILLION,
+}
 
 
 def draw_sweep(summary: Summary) -> list[Plot]:

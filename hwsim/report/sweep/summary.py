@@ -17,6 +17,7 @@ SCHEMA = 1
 TITLES = {
     "cycles": "cycles",
     "seconds": "time",
+    "ecp5_seconds": "time on an ECP5",
     "energy_uj": "energy",
     "dram_bytes": "DRAM bytes",
     "luts": "LUTs",
