@@ -46,7 +46,7 @@ MEANT_FOR = {
     "hwsim/machine/result.py": ("tests/machine/test_result.py", "tests/report/test_one_account.py"),
     "hwsim/machine/rows.py": ("tests/machine/test_rows.py",),
     "hwsim/machine/runs.py": ("tests/machine/test_totals.py",),
-    "hwsim/machine/storage.py": ("tests/machine/test_traffic.py", "tests/machine/test_simulation.py"),
+    "hwsim/machine/storage.py": ("tests/machine/test_storage.py", "tests/machine/test_traffic.py"),
     "hwsim/machine/traffic.py": ("tests/machine/test_traffic.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/schedule.py": ("tests/machine/test_schedule.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/sharing.py": ("tests/machine/test_mapping.py",),
@@ -64,6 +64,9 @@ MEANT_FOR = {
     "hwsim/export/scalesim.py": ("tests/export", "tests/networks"),
     "hwsim/export/timeline.py": ("tests/export/test_timeline.py",),
     "hwsim/export/yaml_text.py": ("tests/export",),
+    "hwsim/report/changes.py": ("tests/report/test_diagnosis.py",),
+    "hwsim/report/codec_cost.py": ("tests/report/test_diagnosis.py",),
+    "hwsim/report/least.py": ("tests/report/test_diagnosis.py",),
     "hwsim/report/tables.py": (
         "tests/report/test_tables.py",
         "tests/report/test_marks.py",
@@ -75,7 +78,13 @@ MEANT_FOR = {
         "tests/sweep/test_run.py",
     ),
     "hwsim/quantize.py": ("tests/test_quantize.py",),
-    "hwsim/capture/plan.py": ("tests/capture",),
+    "hwsim/capture/plan.py": (
+        "tests/capture/test_torch_network.py",
+        "tests/capture/test_flow.py",
+        "tests/capture/test_quantized.py",
+        "tests/capture/test_calibration.py",
+        "tests/capture/test_onnx_network.py",
+    ),
 }
 # Removing a decorator changes a loop's speed or turns a property into a method, and identity in the place of
 # equality is the same for names and small numbers: both say little.

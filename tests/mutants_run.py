@@ -1,11 +1,11 @@
 """Runs tests on broken code, for ``mutants.py``: one process a module, a fork of it a mutant.
 
-The process imports a copy of the project, collects the tests that are meant for the module and runs them
-once unchanged, which says what each of them calls and how long it takes. For every mutant of a function a
-fork puts the changed code into the living function and runs the tests that call it, the shortest first, until
-one fails. What survives so, and what is not within a function, is tried once more by all tests on the changed
-file, so that nothing is taken for unnoticed that only a new import shows. Compiled loops of the module run
-uncompiled.
+The process imports a copy of the project, collects a file of tests that are meant for the module and runs
+them once unchanged, which says what each of them calls and how long it takes. For every mutant of a function
+a fork puts the changed code into the living function and runs the tests that call it, the shortest first,
+until one fails; of a property a few examples. What is not within a function is tried by all tests of the file
+on the changed module, since only a new import shows it. What survives goes to the next file of tests, and in
+the end to all tests with all their examples. Compiled loops of the module run uncompiled.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ COPY = ROOT / "build" / "mutants"
 IMPORTED = ("hypothesis", "numba", "numpy", "pydantic", "zarr")  # here once, for all processes
 OPTIONS = ("-x", "-q", "--tb=no", "-m", "not slow", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 FAILS, SURVIVES, NEVER_ENDS, UNKNOWN = 1, 0, 2, 3  # of a process that tried a mutant
+SETTINGS = "_hypothesis_internal_use_settings"  # where hypothesis keeps those that a test asks for
+FEW = 10  # examples of a property that most mutants are noticed by
 LONGEST = 900  # seconds, after which a process that waits for something is ended
 
 
@@ -52,7 +54,7 @@ def make_copy() -> None:
         shutil.copy2(ROOT / name, COPY / name)
 
 
-def verdicts(module: str, tests: Sequence[str], sources: Sequence[str]) -> Iterator[str]:
+def verdicts(module: str, tests: Sequence[str], sources: Sequence[str]) -> list[str]:
     """``noticed``, ``noticed: it never ends`` or ``SURVIVED`` for each changed source of a module, in order.
 
     Raises:
@@ -60,27 +62,42 @@ def verdicts(module: str, tests: Sequence[str], sources: Sequence[str]) -> Itera
     """
     for name in IMPORTED:
         __import__(name)
+    codes = [SURVIVES] * len(sources)
+    for path in tests:  # the later ones, which take longer, see only what those before let pass
+        passed = [i for i, code in enumerate(codes) if code == SURVIVES]
+        for i, code in zip(passed, _tried(module, path, [sources[i] for i in passed]), strict=True):
+            codes[i] = code
+    for i, source in enumerate(sources):
+        if codes[i] == SURVIVES:
+            codes[i] = _tried_anew(module, tests, source, None)
+    return [{FAILS: "noticed", NEVER_ENDS: "noticed: it never ends"}.get(code, "SURVIVED") for code in codes]
+
+
+def _tried(module: str, tests: str, sources: Sequence[str]) -> list[int]:
+    """What a few examples of some tests say of each changed source."""
+    if not sources:
+        return []
     reader, writer = os.pipe()
-    process = _forked(lambda: _run(module, tests, _Trials(module, sources, writer)))
+    process = _forked(lambda: _run(module, [tests], FEW, _Trials(module, sources, writer)))
     os.close(writer)
     with os.fdopen(reader, encoding="utf-8") as answers:
-        for source in sources:
-            answer = answers.readline().strip()
-            if not answer:
-                raise RuntimeError(f"the tests of {module} fail without any change")
-            if int(answer) in (SURVIVES, UNKNOWN):
-                answer = str(_tried_anew(module, tests, source))
-            yield {FAILS: "noticed", NEVER_ENDS: "noticed: it never ends"}.get(int(answer), "SURVIVED")
+        codes = [int(line) for line in answers]
     os.waitpid(process, 0)
+    if len(codes) < len(sources):
+        raise RuntimeError(f"the tests of {module} fail without any change")
+    return [
+        _tried_anew(module, [tests], source, FEW) if code == UNKNOWN else code
+        for code, source in zip(codes, sources, strict=True)
+    ]
 
 
-def _tried_anew(module: str, tests: Sequence[str], source: str) -> int:
+def _tried_anew(module: str, tests: Sequence[str], source: str, examples: int | None) -> int:
     """Try a mutant by all tests, with the changed file in the place of the module."""
     path = COPY / module
     original = path.read_bytes()
     path.write_text(source, encoding="utf-8")
     try:
-        return _ended(_forked(lambda: _run(module, tests)))
+        return _ended(_forked(lambda: _run(module, tests, examples)))
     finally:
         path.write_bytes(original)
 
@@ -115,8 +132,11 @@ def _ended(process: int) -> int:
     return NEVER_ENDS
 
 
-def _run(module: str, tests: Sequence[str], *plugins: Any) -> int:
-    """Run pytest in the copy, with the module's loops uncompiled; 0 if all tests pass."""
+def _run(module: str, tests: Sequence[str], examples: int | None, *plugins: Any) -> int:
+    """Run pytest in the copy, with the module's loops uncompiled; 0 if all tests pass.
+
+    Each property has so many ``examples`` at most; all that it asks for if None.
+    """
     os.chdir(COPY)
     sys.dont_write_bytecode = True
     sys.path[:0] = [str(COPY / part) for part in (".", "rtl", "tests", "tests/rtl")]
@@ -124,11 +144,14 @@ def _run(module: str, tests: Sequence[str], *plugins: Any) -> int:
     from uncompiled import leave_uncompiled
 
     leave_uncompiled(module.removesuffix(".py").replace("/", "."))
-    return int(pytest.main([*OPTIONS, *tests], plugins=[_Quick(), *plugins]))
+    return int(pytest.main([*OPTIONS, *tests], plugins=[_Quick(examples), *plugins]))
 
 
+@dataclass
 class _Quick:
-    """Examples that fail are not made smaller, nor kept."""
+    """Examples that fail are not made smaller, nor kept; there are so many of a property at most."""
+
+    examples: int | None
 
     def pytest_sessionstart(self) -> None:
         from hypothesis import Phase, settings
@@ -136,6 +159,15 @@ class _Quick:
         phases = (Phase.explicit, Phase.generate)
         settings.register_profile("mutants", settings(), phases=phases, database=None)
         settings.load_profile("mutants")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        from hypothesis import is_hypothesis_test, settings
+
+        for item in items:
+            test: Any = getattr(item, "obj", None)
+            if self.examples is not None and is_hypothesis_test(test):
+                own: settings = getattr(test, SETTINGS, None) or settings()
+                setattr(test, SETTINGS, settings(own, max_examples=min(own.max_examples, self.examples)))
 
 
 @dataclass
@@ -155,6 +187,7 @@ class _Trials:
         self.sources = sources
         self.answers = answers
         self.seconds = 0.0  # of processor time, of all tests
+        self.living: list[FunctionType] = []  # of the module
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -167,11 +200,16 @@ class _Trials:
             if isinstance(known, functools._lru_cache_wrapper):
                 known.cache_clear()
         gc.collect()
+        everything = gc.get_objects()  # which tells of none that is frozen
+        self.living = [f for f in everything if isinstance(f, FunctionType) and self._of_module(f)]
         gc.freeze()
         for source in self.sources:
             code = _ended(_forked(lambda: self._try(session, seen, source)))  # noqa: B023
             os.write(self.answers, f"{code}\n".encode())
         return True
+
+    def _of_module(self, function: FunctionType) -> bool:
+        return function.__code__.co_filename == str(self.path)
 
     def _watched(self, item: pytest.Item, after: pytest.Item | None) -> _Seen:
         seen, path = _Seen(item), str(self.path)
@@ -197,8 +235,10 @@ class _Trials:
         if changed is None:
             return UNKNOWN
         old, new = changed
-        living = [f for f in gc.get_objects() if isinstance(f, FunctionType) and f.__code__ == old]
-        for function in living:
+        changing = [function for function in self.living if function.__code__ == old]
+        if not changing:
+            return UNKNOWN
+        for function in changing:
             function.__code__ = new
         # What a fixture calls is seen in the first test of a file that uses it, and matters to all of them.
         files = {each.item.path for each in seen if old.co_qualname in each.calls}
@@ -218,8 +258,9 @@ def _in_turn(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest
 
 def changed_function(path: Path, source: str) -> tuple[CodeType, CodeType] | None:
     """Code of the one outermost function that a change is in, before and after; None if it is in none."""
-    before = compile(path.read_text(encoding="utf-8"), str(path), "exec")
-    return _changed(before, compile(source, str(path), "exec"))
+    texts = path.read_text(encoding="utf-8"), source
+    before, after = (compile(text, str(path), "exec", dont_inherit=True) for text in texts)
+    return _changed(before, after)
 
 
 def _changed(before: CodeType, after: CodeType) -> tuple[CodeType, CodeType] | None:

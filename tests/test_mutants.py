@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import mutants
+import mutants_run
 import pytest
 from mutants_run import changed_function
 
@@ -82,3 +83,19 @@ def test_a_change_is_put_into_the_outermost_function_that_it_is_in(tmp_path, bef
         told = living(5) if function == "double" else living(None)()
         living.__code__ = found[1]
         assert told != (living(5) if function == "double" else living(None)())
+
+
+def test_a_living_function_is_changed_and_the_tests_that_call_it_notice(tmp_path, monkeypatch):
+    code = "def double(x):\n    return 2 * x\n\n\ndef half(x):\n    return x // 2\n"
+    (tmp_path / "module.py").write_text(code)
+    (tmp_path / "test_module.py").write_text(
+        "import module\n\n\ndef test_double():\n    assert module.double(2) == 4\n"
+    )
+    monkeypatch.setattr(mutants_run, "COPY", tmp_path)
+    # Nothing is tried in a new process, which would notice as well, but after ten times as long.
+    monkeypatch.setattr(mutants_run, "_tried_anew", lambda *_: mutants_run.SURVIVES)
+    changes = (("2 * x", "3 * x"), ("2 * x", "2 + x"), ("// 2", "// 3"))
+    found = mutants_run.verdicts(
+        "module.py", ["test_module.py"], [code.replace(*change) for change in changes]
+    )
+    assert found == ["noticed", "SURVIVED", "SURVIVED"]  # 2 + 2 is 4, and nobody calls half

@@ -4,7 +4,9 @@ Sources:
     Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, pages 10 to 14, doi
     10.1109/ISSCC.2014.6757323, figure 1.1.9 (45 nm, 0.9 V): 8-bit integer multiplication 0.2 pJ, 32-bit
     integer addition 0.1 pJ, 64-bit access of an 8 KiB / 32 KiB / 1 MiB SRAM 10 / 20 / 100 pJ, 64-bit DRAM
-    access 1.3 to 2.6 nJ (the lower end is taken).
+    access 1.3 to 2.6 nJ (the lower end is taken). The paper was not at hand: its figures are
+    taken as others quote them, who agree (Frontiers in Neurology 2022, PMC8934428, table 3: 0.1 and 3.1 pJ,
+    and 5 pJ for half of a 64-bit access of 8 KiB; the whole table in several public simulators).
     The energy of a multiplication grows with the product of its widths (his 32-bit one takes 3.1 pJ, 16 times
     the 8-bit one's); that of an SRAM access is interpolated between his sizes on logarithmic axes, goes on so
     beyond them, down to 256 bytes, and grows with its width.

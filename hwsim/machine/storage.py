@@ -80,7 +80,7 @@ class Segments:
             return np.ones(height, bool)
         if arch.lanes == 2:
             row = whole_lines(row)
-        kept = min(max(0, half - half // RING_SHARE - index) // row, height - 1)
+        kept = max(0, half - half // RING_SHARE - index) // row
         return np.diff(np.arange(height + 1) * kept // height) > 0
 
 

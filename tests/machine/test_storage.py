@@ -1,0 +1,99 @@
+"""Sizes and places of a map in memory, worked out by hand."""
+
+import numpy as np
+import pytest
+
+from hwsim.arch import Arch
+from hwsim.machine.storage import Segments, raw_segments, store_map, whole_beats, whole_lines
+
+# Five channels, two by two: of 40 columns of 16 bits, 1280 bits a segment, and 640 the last.
+SHAPE = (5, 2, 40)
+
+
+@pytest.fixture
+def raw() -> Segments:
+    return raw_segments(SHAPE, 2, 16)
+
+
+def test_a_raw_segment_has_whole_words_and_a_place_of_whole_beats(raw):
+    assert raw.words.tolist() == [[20, 20, 10], [20, 20, 10]]  # of 64 bits
+    assert raw.ends.tolist() == [2, 4, 5]
+    assert raw.beats.tolist() == [[5, 5, 3], [5, 5, 3]]  # of 4 words
+    assert raw.raw.tolist() == raw.longest.tolist() == [160, 160, 96]
+    assert raw.bytes == 2 * (20 + 20 + 10) * 8
+    assert not raw.coded
+    # 63 and 65 bits are one word and two, 256 and 257 a beat and two.
+    assert raw_segments((1, 1, 63), 1, 1).words.tolist() == [[1]]
+    assert raw_segments((1, 1, 13), 1, 5).words.tolist() == [[2]]
+    assert [raw_segments((1, 1, width), 1, 1).raw.tolist() for width in (256, 257)] == [[32], [64]]
+
+
+def test_a_coded_segment_has_the_words_of_its_code_and_a_place_for_the_longest():
+    values = np.zeros(SHAPE, np.uint16)
+    values[:2, 1] = 3
+    # SEG_1: a zero is 1 bit, a three 00100; the longest of two bits is that, of three bits 0001000 for 7.
+    map_ = store_map(values, 2, 1, 2, compressed=True)
+    assert map_.words.tolist() == [[2, 2, 1], [7, 2, 1]]  # 80 and 40 bits, 400 bits
+    assert map_.coded
+    assert map_.bytes == 15 * 8 + 6 * 4
+    assert map_.raw.tolist() == [32, 32, 32]  # 160 and 80 bits
+    assert map_.longest.tolist() == [64, 64, 32]  # 400 and 200 bits
+    assert store_map(values, 2, 1, 3, compressed=True).longest.tolist() == [96, 96, 64]  # 560 and 280 bits
+    assert store_map(values, 2, 1, 2, compressed=False).words.tolist() == [[3, 3, 2], [3, 3, 2]]
+
+
+def test_segments_follow_each_other_in_dram_at_places_of_the_longest_code(raw):
+    assert raw.addresses.tolist() == [[0, 160, 320], [416, 576, 736]]
+    apart = Segments(raw.words, raw.ends, raw.raw, np.array([192, 160, 96]), True)
+    assert apart.addresses.tolist() == [[0, 192, 352], [448, 640, 800]]
+
+
+def test_rows_that_pass_by_begin_in_lines_of_their_own(raw):
+    # Words of 8 bytes in the map buffer: a row is 416 bytes, or 7 lines of 64.
+    assert raw.line_places().tolist() == [[0, 20, 40], [52, 72, 92]]
+    assert raw.line_places(together=False).tolist() == [[0, 20, 40], [56, 76, 96]]
+
+
+def test_sizes_are_filled_up_to_beats_and_lines():
+    assert [whole_beats(size) for size in (0, 1, 32, 33, 64, 65)] == [0, 32, 32, 64, 64, 96]
+    assert [whole_lines(size) for size in (0, 1, 64, 65, 128, 129)] == [0, 64, 64, 128, 128, 192]
+
+
+@pytest.mark.parametrize(("entries", "size"), [(0, 0), (1, 32), (8, 32), (9, 64), (16, 64), (17, 96)])
+def test_an_index_has_four_bytes_for_a_segment_in_whole_beats(raw, entries, size):
+    coded = Segments(raw.words, raw.ends, raw.raw, raw.longest, True)
+    assert coded.index_size(entries) == size
+    assert raw.index_size(entries) == 0
+
+
+def rows_of(height: int, size: int, coded: bool) -> Segments:
+    """A map of one block, whose rows have places of so many bytes."""
+    words = np.full((height, 1), size // 8, np.int32)
+    return Segments(words, np.array([1]), np.array([size]), np.array([size]), coded)
+
+
+@pytest.mark.parametrize(
+    ("half", "lanes", "coded", "kept"),
+    [
+        # Eight rows of 96 bytes, and an index of 8 x 4.
+        (768, 1, False, 8),
+        (767, 1, False, 6),  # the ring has 191, and 576 are six rows
+        (766, 1, False, 5),
+        (800, 1, True, 8),
+        (799, 1, True, 5),
+        (554, 1, True, 4),  # the ring has 138, the index 32, and 384 are four rows
+        (553, 1, True, 3),
+        # In two lanes rows that stay have 128 bytes, unless all do.
+        (768, 2, False, 8),
+        (767, 2, False, 4),
+        (683, 2, False, 4),  # 170 for the ring
+        (681, 2, False, 3),
+        (0, 1, True, 0),  # no room for the index
+    ],
+)
+def test_a_half_keeps_as_many_rows_as_have_room_beside_ring_and_index(half, lanes, coded, kept):
+    arch = Arch(map_buffer=2 * half, lanes=lanes)
+    stay = rows_of(8, 96, coded).staying(arch)
+    assert stay.sum() == kept
+    # Row y stays if floor((y + 1) K / H) > floor(y K / H).
+    assert stay.tolist() == [(y + 1) * kept // 8 > y * kept // 8 for y in range(8)]
