@@ -67,7 +67,7 @@ def unit_weights(layer: Layer, weights: np.ndarray, unit: Unit) -> np.ndarray:
     Of a depthwise layer (channels, 1, Kh, Kw).
     """
     made = weights[unit.makes.start : unit.makes.stop]
-    if layer.kind == "depthwise" or layer.groups == 1:
+    if layer.kind == "depthwise":
         return made
     channels = layer.weight_shape[1]
     spread = np.zeros((len(unit.makes), len(unit.reads), *layer.kernel), weights.dtype)

@@ -127,3 +127,20 @@ def test_a_layer_is_mapped_once_for_all_pictures_and_once_for_layers_that_are_al
     result = simulate(MemoryTrace(layers, values, 0, 8, counts, 1))
     assert result.calibration_pictures == 1
     assert mapped == ["l0", "l1", "l0"]  # by their counts, and once for the baseline
+
+
+def test_what_is_forgotten_is_mapped_anew_and_nothing_else(monkeypatch):
+    asked = []
+    search, blocks = compiled.map_layer, compiled.map_blocks
+    monkeypatch.setattr(compiled, "map_layer", lambda *given: asked.append("mapping") or search(*given))
+    monkeypatch.setattr(compiled, "map_blocks", lambda *given: asked.append("blocks") or blocks(*given))
+    trace = trace_of(np.ones(SHAPE), np.full((2, 4), 5), 1)
+    rows = trace.row_counts
+    monkeypatch.setattr(trace, "row_counts", lambda name: asked.append("rows") or rows(name))
+    network = CompiledNetwork(trace)
+    before = network.mapping(LAYER, Arch())
+    assert network.mapping(LAYER, Arch()) is before
+    assert sorted(asked) == ["blocks", "mapping", "rows"]
+    network.forget()
+    assert network.mapping(LAYER, Arch()) is not before
+    assert sorted(asked) == ["blocks", "mapping", "mapping", "rows"]

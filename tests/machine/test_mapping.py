@@ -21,7 +21,7 @@ from hwsim.machine import mapping
 from hwsim.machine.mapping import channel_group, map_blocks, map_layer, value_costs
 from hwsim.machine.rows import row_order
 from hwsim.machine.sharing import LATENCIES, best_share, cut, longest_first, pass_cost, row_costs
-from hwsim.machine.units import unit_weights, units_of
+from hwsim.machine.units import block_limits, unit_weights, units_of
 from hwsim.machine.workload import Workload
 
 
@@ -262,6 +262,21 @@ def test_groups_share_lanes_or_have_units_of_their_own(channels, filters, groups
         assert part.reads == channels_read(layer, part.makes)
         assert part.reads.start % blocks[0] == 0
         assert part.makes.start % blocks[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("groups", "filters", "limits"),
+    [
+        (2, 4, (16, 16)),  # a unit has room for four groups, and both are in one: it cuts nothing
+        (4, 4, (16, 16)),
+        (5, 4, (4, 16)),  # the second unit begins at channel 12 of the map and makes from 16 on
+        (1, 40, (16, 16)),
+        (2, 40, (1, 8)),  # units of a group alone: the second group reads from 3 on, and makes from 40 on
+    ],
+)
+def test_a_segment_is_cut_by_no_unit(groups, filters, limits):
+    layer = Layer("l", "conv", "x", (3 * groups, 5, 5), (filters * groups, 5, 5), groups=groups)
+    assert block_limits(layer, 16) == limits
 
 
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 30), st.sampled_from([1, 2, 4, 16]))
