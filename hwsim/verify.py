@@ -85,7 +85,7 @@ def verify(
 ) -> Iterator[LayerCheck]:
     """Run layers through the RTL, as the schedule of the machine has them, in all of :data:`MODES`.
 
-    What is simulated is a core, pass by pass; of two lanes there is no array in RTL.
+    What is simulated is a core, pass by pass.
 
     Args:
         trace: real or synthetic; one without weights gets random ones, seeded by the layer's name.

@@ -68,17 +68,6 @@ def check_arch(arch: Arch) -> None:
         )
 
 
-def check_array(arch: Arch) -> None:
-    """Refuse a machine of which the RTL has no array.
-
-    Raises:
-        ArchError: with the field and its range.
-    """
-    check_arch(arch)
-    if arch.lanes == 2:
-        raise ArchError("lanes: the array in RTL is of cores of one lane; run, sweep and verify take two")
-
-
 def check_layer(layer: Layer, block: int) -> None:
     """Refuse a layer that no core can run, however large its memories.
 

@@ -1,8 +1,9 @@
-"""Cores side by side: each with its own map and passes, all on the same weight load."""
+"""Cores side by side: each with its own passes, all on the same weight load."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from amaranth import Module, Signal
 from amaranth.hdl import ShapeLike
@@ -72,20 +73,23 @@ class LoadRegister(wiring.Component):
 class CorePorts(wiring.Signature):
     """What a core of an array has of its own.
 
+    Args:
+        passes: what is sent of a pass.
+        map_reads: further streams into the core, by which it reads its map, and their payloads.
+
     Members:
-        passes: In(stream of PassConfig), taken when a pass starts.
-        words, rows: In(streams), as in :class:`Core`.
+        passes: In(stream), taken when a pass starts.
+        rows, and those of ``map_reads``: In(streams), as in :class:`Core` or ``LaneCore``.
         coded, index: Out(streams), as there.
         abort_pass: In(1), as there; drops passes and this core's part of loads too.
         busy, done, error: Out(1), as there.
     """
 
-    def __init__(self, arch: Arch) -> None:
+    def __init__(self, passes: ShapeLike, **map_reads: ShapeLike) -> None:
+        inward = {"passes": passes, **map_reads, "rows": RowDescriptor}
         super().__init__(
             {
-                "passes": In(stream.Signature(PassConfig(arch))),
-                "words": In(stream.Signature(Word)),
-                "rows": In(stream.Signature(RowDescriptor)),
+                **{name: In(stream.Signature(payload)) for name, payload in inward.items()},
                 "coded": Out(stream.Signature(Word)),
                 "index": Out(stream.Signature(IndexEntry)),
                 "abort_pass": In(1),
@@ -96,8 +100,71 @@ class CorePorts(wiring.Signature):
         )
 
 
+class Cores:
+    """The cores of an array, as it puts them together: loads that they share, and a launcher for each.
+
+    Args:
+        m: the array, to which they are added.
+        loads: its ports ``weights`` and ``scales``, streams of Load.
+        arch: the machine.
+    """
+
+    def __init__(self, m: Module, loads: Any, arch: Arch) -> None:
+        self._m, self._count = m, 0
+        m.submodules.weights = self._weights = LoadRegister(weight_load(arch), arch)
+        m.submodules.scales = self._scales = LoadRegister(ChannelScale, arch)
+        connect(m, flipped(loads.weights), self._weights.loads)
+        connect(m, flipped(loads.scales), self._scales.loads)
+
+    def add(self, core: Any, launcher: Launcher, ports: Any) -> None:
+        """Put the next core behind its ports, but for its configuration and the way to its map.
+
+        Args:
+            core: see :class:`Core`.
+            launcher: of its passes.
+            ports: of the array, :class:`CorePorts`.
+        """
+        m, number = self._m, self._count
+        self._count += 1
+        m.submodules[f"core{number}"] = core
+        m.submodules[f"launcher{number}"] = launcher
+        connect(m, flipped(ports.passes), launcher.passes)
+        connect(m, flipped(ports.rows), core.rows)
+        connect(m, core.coded, flipped(ports.coded))
+        connect(m, core.index, flipped(ports.index))
+        m.d.comb += [
+            core.abort_pass.eq(ports.abort_pass),
+            launcher.clear.eq(core.aborting),
+            core.start.eq(launcher.start),
+            launcher.busy.eq(core.busy),
+            launcher.done.eq(core.done),
+            ports.busy.eq(core.busy),
+            ports.done.eq(core.done),
+            ports.error.eq(core.error),
+        ]
+        for loads, mine, last, room in (
+            (self._weights, core.weights, launcher.weights_last, launcher.weights_open),
+            (self._scales, core.scales, launcher.scales_last, launcher.scales_open),
+        ):
+            m.d.comb += [
+                loads.room[number].eq(room),
+                loads.dropped[number].eq(core.aborting),
+                mine.valid.eq(loads.goes & loads.load.cores[number]),
+                mine.payload.eq(loads.load.entry),
+                last.eq(mine.valid & loads.load.last),
+            ]
+
+
+def load_ports(arch: Arch) -> dict[str, wiring.Member]:
+    """The ports of an array by which its cores get weights and scales."""
+    return {
+        "weights": In(stream.Signature(Load(weight_load(arch), arch))),
+        "scales": In(stream.Signature(Load(ChannelScale, arch))),
+    }
+
+
 class CoreArray(wiring.Component):
-    """``arch.cores`` cores. Each starts its next pass by itself, see :class:`Launcher`.
+    """``arch.cores`` cores of one lane. Each starts its next pass by itself, see :class:`Launcher`.
 
     Cores that work on the same block share its loads.
 
@@ -107,53 +174,20 @@ class CoreArray(wiring.Component):
 
     Ports:
         weights: In(stream of Load of :func:`weight_load`). scales: In(stream of Load of ChannelScale).
-        cores: Out(CorePorts), an array.
+        cores: Out(CorePorts), an array; ``passes`` are PassConfig, ``words`` bring the map.
     """
 
     def __init__(self, arch: Arch, core: MakeCore = Core) -> None:
         self._arch, self._make_core = arch, core
-        super().__init__(
-            {
-                "weights": In(stream.Signature(Load(weight_load(arch), arch))),
-                "scales": In(stream.Signature(Load(ChannelScale, arch))),
-                "cores": Out(CorePorts(arch)).array(arch.cores),
-            }
-        )
+        ports = CorePorts(PassConfig(arch), words=Word)
+        super().__init__({**load_ports(arch), "cores": Out(ports).array(arch.cores)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.weights = weights = LoadRegister(weight_load(self._arch), self._arch)
-        m.submodules.scales = scales = LoadRegister(ChannelScale, self._arch)
-        connect(m, flipped(self.weights), weights.loads)
-        connect(m, flipped(self.scales), scales.loads)
-        for number, ports in enumerate(self.cores):
-            m.submodules[f"core{number}"] = core = self._make_core(self._arch)
-            m.submodules[f"launcher{number}"] = launcher = Launcher(self._arch)
-            connect(m, flipped(ports.passes), launcher.passes)
+        cores = Cores(m, self, self._arch)
+        for ports in self.cores:
+            core, launcher = self._make_core(self._arch), Launcher(PassConfig(self._arch))
+            cores.add(core, launcher, ports)
             connect(m, flipped(ports.words), core.words)
-            connect(m, flipped(ports.rows), core.rows)
-            connect(m, core.coded, flipped(ports.coded))
-            connect(m, core.index, flipped(ports.index))
-            m.d.comb += [
-                core.abort_pass.eq(ports.abort_pass),
-                launcher.clear.eq(core.aborting),
-                core.start.eq(launcher.start),
-                core.config.eq(launcher.config),
-                launcher.busy.eq(core.busy),
-                launcher.done.eq(core.done),
-                ports.busy.eq(core.busy),
-                ports.done.eq(core.done),
-                ports.error.eq(core.error),
-            ]
-            for loads, mine, last, room in (
-                (weights, core.weights, launcher.weights_last, launcher.weights_open),
-                (scales, core.scales, launcher.scales_last, launcher.scales_open),
-            ):
-                m.d.comb += [
-                    loads.room[number].eq(room),
-                    loads.dropped[number].eq(core.aborting),
-                    mine.valid.eq(loads.goes & loads.load.cores[number]),
-                    mine.payload.eq(loads.load.entry),
-                    last.eq(mine.valid & loads.load.last),
-                ]
+            m.d.comb += core.config.eq(launcher.started)
         return m

@@ -11,10 +11,8 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
 from hwsim_rtl.array import CoreArray, MakeCore
-from hwsim_rtl.core.core import Core
+from hwsim_rtl.lane_array import LaneArray
 
-SLAVES = ("passes", "words", "rows")  # of each core, into the machine
-MASTERS = ("coded", "index")
 STATE = ("busy", "done", "error")  # of each core, one bit
 
 
@@ -25,26 +23,34 @@ class Top(wiring.Component):
 
     Args:
         arch: the machine.
-        core: makes a core.
+        core: makes a core; if not given, the one of the machine's array.
 
     Ports:
         s_axis_weights, s_axis_scales: loads; ``tuser`` is the mask of the cores that take them.
-        s_axis_<port>_<core>: of a core, ``passes``, ``words`` and ``rows`` of
-            :class:`hwsim_rtl.array.CorePorts`.
+        s_axis_<port>_<core>: of a core, the streams into it of :class:`hwsim_rtl.array.CorePorts`.
         m_axis_<port>_<core>: of a core, ``coded`` and ``index``.
         abort_pass: In(cores). busy, done, error: Out(cores). One bit a core.
+        align, map_asks_0, map_asks_1, map_there, map_read, map_address, map_line, map_spare: of an array of
+            two lanes, ``align`` and the port of its map buffer, see :class:`hwsim_rtl.lane_array.MapPort`;
+            ``map_read`` says that ``map_address``, the payload of ``reads``, is valid.
     """
 
-    def __init__(self, arch: Arch, core: MakeCore = Core) -> None:
-        self._array = CoreArray(arch, core)
+    def __init__(self, arch: Arch, core: MakeCore | None = None) -> None:
+        kind = LaneArray if arch.lanes == 2 else CoreArray
+        self._array = kind(arch) if core is None else kind(arch, core)
         members = {"abort_pass": In(arch.cores)}
         members |= {name: Out(arch.cores) for name in STATE}
+        self._pins = _map_pins(self._array) if arch.lanes == 2 else {}
+        members |= {name: flow(len(value)) for name, (flow, value) in self._pins.items()}
         self._streams = []  # name of the port, stream of the array, whether it goes in
         for name in ("weights", "scales"):
             self._streams.append((f"s_axis_{name}", getattr(self._array, name), True))
-        for number, core in enumerate(self._array.cores):
-            self._streams += [(f"s_axis_{name}_{number}", getattr(core, name), True) for name in SLAVES]
-            self._streams += [(f"m_axis_{name}_{number}", getattr(core, name), False) for name in MASTERS]
+        for number, ports in enumerate(self._array.cores):
+            for name, member in ports.signature.members.items():
+                if member.is_signature:
+                    inwards = member.flow == In
+                    port = f"{'s' if inwards else 'm'}_axis_{name}_{number}"
+                    self._streams.append((port, getattr(ports, name), inwards))
         for name, stream, inwards in self._streams:
             there, back = (In, Out) if inwards else (Out, In)
             data, side = _parts(stream)
@@ -70,7 +76,24 @@ class Top(wiring.Component):
         m.d.comb += Cat(core.abort_pass for core in array.cores).eq(self.abort_pass)
         for port in STATE:
             m.d.comb += getattr(self, port).eq(Cat(getattr(core, port) for core in array.cores))
+        for name, (flow, inner) in self._pins.items():
+            outer = getattr(self, name)
+            m.d.comb += inner.eq(outer) if flow == In else outer.eq(inner)
         return m
+
+
+def _map_pins(array: LaneArray) -> dict[str, tuple[wiring.Flow, Value]]:
+    """Which way each port of the map buffer goes, and what of the array it is."""
+    port = array.map_buffer
+    return {
+        "align": (In, array.align),
+        **{f"map_asks_{lane}": (Out, line) for lane, line in enumerate(port.asks)},
+        "map_there": (In, port.there),
+        "map_read": (Out, port.reads.valid),
+        "map_address": (Out, port.reads.payload),
+        "map_line": (In, port.line),
+        "map_spare": (Out, port.spare),
+    }
 
 
 def _parts(stream: Any) -> tuple[Value, dict[str, Value]]:

@@ -11,7 +11,7 @@ from layers import any_layer
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Kind, Layer
-from hwsim.machine.descriptors import Code, PassGeometry, check_array, lane_weights
+from hwsim.machine.descriptors import Code, PassGeometry, check_arch, lane_weights
 from hwsim.machine.mapping import map_blocks, map_layer
 
 ARCH = Arch(columns=4, accumulators=256, weight_words=640)  # 8 sub-banks of 32 words
@@ -267,7 +267,8 @@ def test_what_no_core_runs_is_refused_by_the_name_of_the_layer(changes, message)
         map_blocks([layer], Arch())
 
 
-def test_an_array_of_two_lanes_is_not_in_rtl():
-    check_array(Arch())
-    with pytest.raises(ArchError, match="lanes: the array in RTL is of cores of one lane"):
-        check_array(Arch(lanes=2))
+def test_a_core_of_two_lanes_reads_eight_mebibytes_of_map_buffer():
+    check_arch(Arch(lanes=2, map_buffer=1 << 23))
+    check_arch(Arch(lanes=1, map_buffer=1 << 24))
+    with pytest.raises(ArchError, match="a core of two lanes reads at most 8388608 bytes"):
+        check_arch(Arch(lanes=2, map_buffer=1 << 24))

@@ -50,6 +50,11 @@ class LanePass:
     counts: np.ndarray
     places: np.ndarray
 
+    @property
+    def lengths(self) -> int:
+        """Those in that line of the index, as the core takes them."""
+        return lengths_of(self.lines, self.first_index)
+
     def recurrence(self, period: int) -> Events:
         """Its events by hwsim/machine/two_lanes.py."""
         case, values = self.case, operands(self.case).values
@@ -125,14 +130,7 @@ def lane_pass(case: Case, late: int = 0) -> LanePass:
     height, blocks = counts.shape
     stride = -(-int(counts.max()) // (LINE // 2)) * (LINE // 2)
     places = np.arange(height * blocks).reshape(height, blocks) * stride
-    lines = -(-height * blocks * stride // LINE)
-    flat = np.zeros((lines + -(-height * blocks // ENTRIES)) * LINE, np.uint64)
-    starts = np.cumsum(counts).reshape(counts.shape) - counts
-    for y, b in np.ndindex(counts.shape):
-        size = counts[y, b]
-        flat[places[y, b] : places[y, b] + size] = data[starts[y, b] : starts[y, b] + size]
-    index = flat.view(np.uint32)[lines * LINE * 2 :]
-    index[: height * blocks] = counts.ravel() | 0xABCD << 16  # what stands beside the lengths does not matter
+    lines, index_line = lines_of(data, counts, places)
 
     segments = range(reads.start // block, -(-reads.stop // block))
     whole, width = min(block, len(reads)), layer.in_shape[2]
@@ -147,22 +145,48 @@ def lane_pass(case: Case, late: int = 0) -> LanePass:
     config = {
         "core": core,
         "place_words": stride,
-        "index_line": lines,
+        "index_line": index_line,
         "segment_pixels": whole * layer.out_shape[2] if case.depthwise else 0,
     }
     rows = input_rows(layer, np.array(case.owned)).y
     first = segments.start
     map_rows = [{"place": int(places[y, first]), "entry": int(y * blocks + first)} for y in rows]
-    there = np.random.default_rng(case.seed).integers(0, late + 1, len(flat) // LINE)
+    there = np.random.default_rng(case.seed).integers(0, late + 1, len(lines))
     return LanePass(
         case=case,
         block=block,
         segments=segments,
         config=config,
         map_rows=map_rows,
-        lines=flat.reshape(-1, LINE),
-        first_index=lines + map_rows[0]["entry"] // ENTRIES,
+        lines=lines,
+        first_index=index_line + map_rows[0]["entry"] // ENTRIES,
         there=there,
         counts=counts,
         places=places,
     )
+
+
+def lines_of(data: np.ndarray, counts: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, int]:
+    """A map in the lines of a map buffer, its index behind it.
+
+    Args:
+        data: uint64, the words of all segments.
+        counts, places: of each segment, (H, blocks): how many words, and the number of the first one's place.
+
+    Returns:
+        uint64 (lines, 8), and the line in which the index begins.
+    """
+    first = -(-int((places + counts).max()) // LINE)
+    flat = np.zeros((first + -(-counts.size // ENTRIES)) * LINE, np.uint64)
+    starts = np.cumsum(counts).reshape(counts.shape) - counts
+    for place, start, size in zip(places.ravel(), starts.ravel(), counts.ravel(), strict=True):
+        flat[place : place + size] = data[start : start + size]
+    index = flat.view(np.uint32)[first * LINE * 2 :]
+    index[: counts.size] = counts.ravel() | 0xABCD << 16  # what stands beside the lengths does not matter
+    return flat.reshape(-1, LINE), first
+
+
+def lengths_of(lines: np.ndarray, first_index: int) -> int:
+    """The lengths in a line of the index, 16 bits each, the first entry's lowest."""
+    entries = lines[first_index].view(np.uint32).tolist()
+    return sum((entry & 0xFFFF) << 16 * i for i, entry in enumerate(entries))

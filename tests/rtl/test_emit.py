@@ -16,41 +16,72 @@ from hwsim_rtl.emit import WAIVERS, emit, verilog
 SMALL = Arch(cores=2, columns=2, accumulators=64, weight_words=64)
 
 
+@pytest.fixture(scope="module", params=[1, 2], ids=["one lane", "two lanes"])
+def machine(request):
+    return SMALL.replace(lanes=request.param)
+
+
 @pytest.fixture(scope="module")
-def emitted(tmp_path_factory):
+def emitted(machine, tmp_path_factory):
     """Text of the files of a small machine, by their names."""
-    return {path.name: path.read_text() for path in emit(SMALL, tmp_path_factory.mktemp("emitted"))}
+    return {path.name: path.read_text() for path in emit(machine, tmp_path_factory.mktemp("emitted"))}
+
+
+def ports(emitted: dict[str, str]) -> dict[str, int]:
+    """The width of every port of the top module."""
+    top = emitted["hwsim_top.v"].split("module hwsim_top(")[1].split("endmodule")[0]
+    found = re.findall(r"^  (?:input|output) (?:\[(\d+):0\] )?(\w+);", top, re.MULTILINE)
+    return {name: int(high or 0) + 1 for high, name in found}
+
+
+def bits_of(emitted: dict[str, str], stream: str) -> int:
+    """The bits that the note's table of a stream of a core has, each in one field."""
+    table = emitted["README.md"].split(f"s_axis_{stream}_N\n")[1].split("##")[0]
+    covered = sorted(
+        (int(low), int(high)) for high, low in re.findall(r"^\| (\d+):(\d+) \|", table, re.MULTILINE)
+    )
+    assert covered[0][0] == 0
+    assert all(after[0] == before[1] + 1 for before, after in pairwise(covered))
+    return covered[-1][1] + 1
 
 
 def modules(text: str) -> list[str]:
     return re.findall(r"^module (.*?)\(", text, re.MULTILINE)
 
 
-def test_every_stream_is_an_axi_stream(emitted):
-    head = re.search(r"module hwsim_top\((.*?)\);", emitted["hwsim_top.v"], re.DOTALL).group(1)
-    ports = {port.strip() for port in head.split(",")}
-    for core in range(SMALL.cores):
-        slaves = {f"s_axis_{name}_{core}" for name in ("passes", "words", "rows")}
-        masters = {f"m_axis_{name}_{core}" for name in ("coded", "index")}
-        for stream in {"s_axis_weights", "s_axis_scales"} | slaves | masters:
-            assert {f"{stream}_t{part}" for part in ("data", "valid", "ready")} <= ports
-        assert {f"s_axis_words_{core}_tlast", f"m_axis_coded_{core}_tlast"} <= ports
-    assert {"clk", "rst", "busy", "done", "error"} <= ports
+def test_every_stream_is_an_axi_stream_and_a_map_buffer_has_one_port(emitted, machine):
+    last = {"s_axis_weights", "s_axis_scales"}
+    streams = set(last)
+    for core in range(machine.cores):
+        of_map = "words" if machine.lanes == 1 else "map_rows"
+        streams |= {f"s_axis_{name}_{core}" for name in ("passes", of_map, "rows")}
+        streams |= {f"m_axis_{name}_{core}" for name in ("coded", "index")}
+        last |= {f"m_axis_coded_{core}"} | ({f"s_axis_words_{core}"} if machine.lanes == 1 else set())
+    expected = {f"{stream}_t{part}" for stream in streams for part in ("data", "valid", "ready")}
+    expected |= {f"{stream}_tlast" for stream in last}
+    expected |= {"s_axis_weights_tuser", "s_axis_scales_tuser"}
+    expected |= {"clk", "rst", "abort_pass", "busy", "done", "error"}
+    if machine.lanes == 2:
+        expected |= {"align", "map_asks_0", "map_asks_1", "map_there", "map_read", "map_address"}
+        expected |= {"map_line", "map_spare"}
+        assert ports(emitted)["map_line"] == 512
+    assert set(ports(emitted)) == expected
 
 
-def test_the_note_has_every_bit_of_a_configuration(emitted):
-    width = int(re.search(r"input \[(\d+):0\] s_axis_passes_0_tdata", emitted["hwsim_top.v"]).group(1)) + 1
-    table = emitted["README.md"].split("s_axis_passes_N\n")[1].split("##")[0]
-    covered = sorted(
-        (int(low), int(high)) for high, low in re.findall(r"^\| (\d+):(\d+) \|", table, re.MULTILINE)
-    )
-    assert covered[0][0] == 0
-    assert all(after[0] == before[1] + 1 for before, after in pairwise(covered))
-    assert width - 8 < covered[-1][1] + 1 <= width
+def test_the_note_has_every_bit_of_what_is_sent_of_a_pass(emitted, machine):
+    streams = ["passes", "rows", *(["map_rows"] if machine.lanes == 2 else [])]
+    for stream in streams:
+        width = ports(emitted)[f"s_axis_{stream}_0_tdata"]
+        assert width - 8 < bits_of(emitted, stream) <= width
 
 
-def test_cores_and_banks_are_written_once(emitted):
-    larger = verilog(SMALL.replace(cores=8, columns=4))
+def test_the_note_names_every_port_of_the_map_buffer(emitted):
+    named = set(re.findall(r"`(map_\w+|align)`", emitted["README.md"]))
+    assert named == {name for name in ports(emitted) if name.startswith(("map_", "align"))}
+
+
+def test_cores_and_banks_are_written_once(emitted, machine):
+    larger = verilog(machine.replace(cores=8, columns=4))
     assert len(modules(larger)) == len(modules(emitted["hwsim_top.v"])) == len(set(modules(larger)))
     assert len(re.findall(r"^  hwsim_core core\d+ \(", larger, re.MULTILINE)) == 8
 

@@ -81,7 +81,7 @@ class Core(wiring.Component):
             m.d.sync += config.eq(self.config)
 
         m.submodules.decoder = decoder = SegDecoder(arch)
-        m.submodules.position = position = PositionCounter(arch)
+        m.submodules.places = position = PositionCounter(arch)
         m.submodules.columns = columns = ValidColumns(arch)
         m.submodules.items = items = CreditFifo(Item(arch), arch.fifo_depth)
         m.submodules.scatter = scatter = Scatter(arch)

@@ -15,6 +15,7 @@ from hwsim_rtl.core.back_end import BackEnd, abort, take_or_drop
 from hwsim_rtl.core.chooser import ItemChooser
 from hwsim_rtl.core.credit_fifo import CreditFifo
 from hwsim_rtl.core.lane_payloads import (
+    INDEX_LENGTHS,
     LANES,
     LINE_BITS,
     LaneItem,
@@ -49,7 +50,7 @@ class LaneCore(wiring.Component):
 
     Ports:
         start: In(1), only while not ``busy`` or with ``done``; goes on to the next weights.
-        config: In(LanePassConfig), read with ``start``.
+        config, lengths: In(of a LanePass), read with ``start``.
         abort_pass, aborting, busy, done, error: as of ``Core``.
         slot: In(1), the core may read a line of the map buffer in this cycle.
         asks, there, reads, line: as of :class:`Reader`.
@@ -67,6 +68,7 @@ class LaneCore(wiring.Component):
             {
                 "start": In(1),
                 "config": In(LanePassConfig(arch)),
+                "lengths": In(INDEX_LENGTHS),
                 "abort_pass": In(1),
                 "aborting": Out(1),
                 "busy": Out(1),
@@ -113,6 +115,7 @@ class LaneCore(wiring.Component):
         source = config.core.decoder
         m.d.comb += [
             reader.start.eq(self.start),
+            reader.lengths.eq(self.lengths),
             reader.slot.eq(self.slot),
             reader.there.eq(self.there),
             reader.line.eq(self.line),

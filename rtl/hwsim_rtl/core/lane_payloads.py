@@ -22,6 +22,7 @@ ENTRY_SHIFT = (LINE_ENTRIES - 1).bit_length()
 LINE_BITS = PLACE_BITS - LINE_SHIFT
 ENTRY_BITS = 20  # of the number of an entry of the index
 ENTRY_LINE_BITS = ENTRY_BITS - ENTRY_SHIFT
+INDEX_LENGTHS = data.ArrayLayout(COUNT_BITS, LINE_ENTRIES)  # what a reader keeps of a line of the index
 # Between the oldest row that is open and that of a segment which a lane takes lie fewer than 32: both lanes
 # together hold 16 items and twelve segments without one, each of a row of its own at worst.
 ROW_BITS = 5
@@ -128,3 +129,11 @@ class LanePassConfig(data.StructLayout):
                 "segment_pixels": bank_address_bits(arch),
             }
         )
+
+
+class LanePass(data.StructLayout):
+    """A pass as it is sent to a core of two lanes: its ``config``; the ``lengths``, in words, in the line of
+    the index that has the entry of the first segment that it reads."""
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__({"config": LanePassConfig(arch), "lengths": INDEX_LENGTHS})

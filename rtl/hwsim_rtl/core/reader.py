@@ -16,6 +16,7 @@ from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.core.lane_payloads import (
     ENTRY_LINE_BITS,
     ENTRY_SHIFT,
+    INDEX_LENGTHS,
     LANES,
     LINE_BITS,
     LINE_SHIFT,
@@ -27,6 +28,7 @@ from hwsim_rtl.core.lane_payloads import (
 from hwsim_rtl.core.segment_order import SegmentOrder
 
 AHEAD = LANES + 1  # segments that are known before a lane takes them
+READ_AFTER = 2  # cycles from a slot to the address at the port
 MEMORY_LATENCY = 1  # cycles from an address at the port to its line
 LINE_BITS_READ = 8 * BURST_BYTES
 END_BITS = COUNT_BITS + 1  # of the end of a segment in words, counted from the begin of its line
@@ -84,8 +86,8 @@ class Reader(wiring.Component):
     valid in A = t + 5. Slots are two cycles apart or more. A segment is valid two cycles before its first
     word at the latest.
 
-    ``start`` comes two cycles before cycle 0, the first slot of the pass, with the line of the index that has
-    the entry of its first segment on ``line``. If ``rows`` are late, so is what they are needed for.
+    ``start`` comes two cycles before cycle 0, the first slot of the pass, with the lengths in the line of the
+    index that has the entry of its first segment. If ``rows`` are late, so is what they are needed for.
 
     Args:
         arch: widths.
@@ -93,6 +95,7 @@ class Reader(wiring.Component):
     Ports:
         start: In(1), only while all segments of the pass before have been taken and all their words.
         config: In(ReaderConfig), constant from ``start`` on.
+        lengths: In(16 lengths in words), of the entries in that line, read with ``start``.
         slot: In(1), a line may be read.
         rows: In(stream of MapRow), one for each input row, in the order of reading.
         asks: Out(line), two, the line that a lane asks for; there: In(2), it is in the map buffer.
@@ -108,6 +111,7 @@ class Reader(wiring.Component):
             {
                 "start": In(1),
                 "config": In(ReaderConfig(arch)),
+                "lengths": In(INDEX_LENGTHS),
                 "slot": In(1),
                 "rows": In(stream.Signature(MapRow)),
                 "asks": Out(LINE_BITS).array(LANES),
@@ -158,12 +162,14 @@ class Reader(wiring.Component):
 
         # The index register, and which line of the index it has. The number changes a cycle after the words,
         # so that these are known when it says so.
-        lengths = Signal(data.ArrayLayout(COUNT_BITS, LINE_ENTRIES))
+        lengths = Signal(INDEX_LENGTHS)
         line, coming_line = Signal(ENTRY_LINE_BITS), Signal(ENTRY_LINE_BITS)
         empty = Signal()  # before the first row of a pass
         coming = [of_index, *(Signal(name=f"index_coming{i}") for i in range(3 + MEMORY_LATENCY - 1))]
         m.d.sync += [after.eq(before) for before, after in pairwise(coming)]
-        with m.If(coming[1 + MEMORY_LATENCY] | self.start):
+        with m.If(self.start):
+            m.d.sync += lengths.eq(self.lengths)
+        with m.Elif(coming[1 + MEMORY_LATENCY]):
             entries = (self.line.word_select(i, 8 * INDEX_BYTES) for i in range(LINE_ENTRIES))
             m.d.sync += lengths.eq(Cat(IndexEntry(entry).words for entry in entries))
         with m.If(of_index):

@@ -46,7 +46,7 @@ struct Pass {
     const uint32_t* lines;     // of the map buffer
     const int64_t* there;      // cycle of the pass from which a line is in the map buffer
     int64_t line_count;
-    int64_t first_index;       // line with the index entry of the first segment
+    const uint32_t* lengths;   // of the line of the index with the entry of the first segment
     int64_t period;            // cycles between two slots
     const uint32_t* map_rows;
     int64_t map_row_count;
@@ -139,7 +139,7 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
             const auto in_buffer = [&](int64_t line) { return line < p.line_count && p.there[line] <= cycle; };
             d.there = in_buffer(d.asks___05F0) | in_buffer(d.asks___05F1) << 1;
             if (read >= 0) put(d.line, p.lines + read * line_chunks);
-            if (starts) put(d.line, p.lines + p.first_index * line_chunks);
+            if (starts) put(d.lengths, p.lengths);
             d.map_rows___05Fvalid = (starts || started) && word < p.map_row_count;
             if (word < p.map_row_count) put(d.map_rows___05Fpayload, p.map_rows + word * map_row_chunks);
 #else

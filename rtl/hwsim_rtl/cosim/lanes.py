@@ -91,7 +91,7 @@ class _Pass(ctypes.Structure):
         ("lines", ctypes.c_void_p),
         ("there", ctypes.c_void_p),
         ("line_count", ctypes.c_int64),
-        ("first_index", ctypes.c_int64),
+        ("lengths", ctypes.c_void_p),
         ("period", ctypes.c_int64),
         ("map_rows", ctypes.c_void_p),
         ("map_row_count", ctypes.c_int64),
@@ -124,6 +124,7 @@ class LaneSimulator:
         inputs: dict[str, np.ndarray] = {
             "config": pack_fields(LanePassConfig(arch), stimulus.config),
             "lines": lines,
+            "lengths": lines[stimulus.first_index].view("<u2")[::2].copy(),
             "there": np.ascontiguousarray(stimulus.there, np.int64),
             "map_rows": np.array([pack_fields(MapRow, row) for row in stimulus.map_rows]),
             "rows": np.array([pack_fields(RowDescriptor, row) for row in stimulus.rows]),
@@ -139,7 +140,6 @@ class LaneSimulator:
         }
         struct = _Pass(
             line_count=len(stimulus.lines),
-            first_index=stimulus.first_index,
             period=stimulus.period,
             map_row_count=len(inputs["map_rows"]),
             row_count=len(inputs["rows"]),

@@ -35,7 +35,7 @@ from hwsim_rtl.core.weights import WeightMemory
 from hwsim_rtl.synth.names import TOP
 
 # The window is a part of the decoder. The others, down to the drain, make up a core; those named after lanes,
-# reader and choice are in that of two lanes, which no array has yet.
+# reader and choice are in that of two lanes.
 COMPONENTS: dict[str, Callable[[Arch], Sequence[Component]]] = {
     "window": lambda arch: [Window(significant_bits(arch.activation_bits))],
     "decoder": lambda arch: [SegDecoder(arch)],

@@ -87,8 +87,8 @@ async def run(
             dut.config.value = bits(LanePassConfig(arch), config)["bits"]
         else:
             dut.config.value = random.getrandbits(len(dut.config))
-        number = lanes.first_index if cycle == -LEAD else reads
-        words = [random.getrandbits(64)] * 8 if number is None else lanes.lines[number].tolist()
+        dut.lengths.value = lanes.lengths if config else random.getrandbits(256)
+        words = [random.getrandbits(64)] * 8 if reads is None else lanes.lines[reads].tolist()
         dut.line.value = sum(word << 64 * i for i, word in enumerate(words))
         slot = cycle % period == 0
         dut.slot.value = int(slot)

@@ -1,4 +1,7 @@
-"""Bench of Launcher: passes of a core of any length, loads that run ahead of them as far as they may."""
+"""Bench of Launcher: passes of a core of any length, loads that run ahead of them as far as they may.
+
+With ``period`` the core has a turn in every so many cycles; 0: it takes none.
+"""
 
 import random
 
@@ -12,8 +15,9 @@ from hwsim.arch import WEIGHT_PASSES
 @cocotb.test()
 async def a_pass_starts_as_soon_as_its_loads_are_in_and_the_core_is_free(dut):
     case = bench_case()
+    period, could_start = case["period"], False  # whether it could have started in the cycle before
     coverage = Coverage()
-    inputs = ("passes__valid", "busy", "done", "weights_last", "scales_last", "clear")
+    inputs = ("passes__valid", "busy", "done", "turn", "weights_last", "scales_last", "clear")
     await start_clock(dut, *inputs)
     started = 0
     loaded = {"weights": 0, "scales": 0}  # passes, with what was loaded in the cycles before
@@ -25,7 +29,7 @@ async def a_pass_starts_as_soon_as_its_loads_are_in_and_the_core_is_free(dut):
         slow = cycle // 300 % 3  # the core, the loads, or neither
         busy, done = left > 0, left == 1
         if not offered and random.random() < 0.7:
-            offered, config = True, random.getrandbits(len(dut.config))
+            offered, config = True, random.getrandbits(len(dut.started))
         room = {name: loaded[name] - started + busy < WEIGHT_PASSES for name in loaded}
         loads = {name: room[name] and random.random() < (0.1 if slow == 1 else 0.8) for name in loaded}
         clear = random.random() < 0.01
@@ -34,17 +38,21 @@ async def a_pass_starts_as_soon_as_its_loads_are_in_and_the_core_is_free(dut):
         dut.passes__payload.value = config
         dut.busy.value, dut.done.value = int(busy), int(done)
         dut.weights_last.value, dut.scales_last.value = int(loads["weights"]), int(loads["scales"])
+        turn = random.random() < 0.5 if period == 0 else cycle % period == 0
+        dut.turn.value = int(turn)
         await Timer(2, "ns")
-        starts = offered and min(loaded.values()) > started and (not busy or done) and not clear
+        able = offered and min(loaded.values()) > started and (not busy or done) and not clear
+        starts = able if period == 0 else could_start and turn and not clear
+        could_start = able and not starts
         assert bool(dut.start.value) == starts, f"cycle {cycle}"
         assert bool(dut.passes__ready.value) == starts or clear
         assert bool(dut.weights_open.value) == room["weights"]
         assert bool(dut.scales_open.value) == room["scales"]
         coverage.hit("open", (room["weights"], room["scales"]))
         if starts:
-            assert int(dut.config.value) == config
+            assert int(dut.started.value) == config
             last_load = max(times[started] for times in loaded_at.values())
-            coverage.hit("in the cycle after the last load", last_load == cycle - 1)
+            coverage.hit("at the earliest after the last load", last_load == cycle - (2 if period else 1))
             coverage.hit("in the cycle in which the one before is done", done)
             offered = False
             started += 1
@@ -59,7 +67,9 @@ async def a_pass_starts_as_soon_as_its_loads_are_in_and_the_core_is_free(dut):
                 loaded[name] = started
                 del loaded_at[name][started:]
         await RisingEdge(dut.clk)
-    for event in ("in the cycle after the last load", "in the cycle in which the one before is done"):
-        coverage.require(event, [True, False], 20)
+    coverage.require("at the earliest after the last load", [True, False], 20)
+    coverage.require(
+        "in the cycle in which the one before is done", [True, False] if period == 0 else [False], 20
+    )
     coverage.require("cleared in the place of a start", [True, False], 5)
     coverage.require("open", [(w, s) for w in (True, False) for s in (True, False)], 20)

@@ -77,6 +77,11 @@ class Map:
         """What lies in a line."""
         return self.lines.get(number + 100_000 * of_index, 0)
 
+    def first_lengths(self) -> int:
+        """The lengths in the line of the index with the first entry, 16 bits each."""
+        line = self.line(self.config["index_line"] + self.places[0].entry // ENTRIES, True)
+        return sum((line >> 32 * i & 0xFFFF) << 16 * i for i in range(ENTRIES))
+
 
 @cocotb.test()
 async def every_slot_segment_and_word_is_that_of_the_page(dut):
@@ -142,10 +147,8 @@ async def one_pass(dut, arch: Arch, one: Map, period: int, coverage: Coverage) -
         dut.slot.value = int(is_slot)
         dut.rows__valid.value = 1
         dut.rows__payload.value = pack(MapRow.as_shape(), rows[0])
-        if cycle == -LEAD:
-            dut.line.value = one.line(one.config["index_line"] + one.places[0].entry // ENTRIES, True)
-        else:
-            dut.line.value = one.line(*reads.pop(cycle)) if cycle in reads else random.getrandbits(512)
+        dut.lengths.value = one.first_lengths() if cycle == -LEAD else random.getrandbits(256)
+        dut.line.value = one.line(*reads.pop(cycle)) if cycle in reads else random.getrandbits(512)
         own = cycle % 2
         ready = [random.random() < rate if lane == own else False for lane in LANES]
         for lane in LANES:

@@ -43,8 +43,8 @@ def network() -> MemoryTrace:
     return MemoryTrace(tuple(layers), values, CODE.order, CODE.bits)
 
 
-def pass_of(trace: MemoryTrace, span: LayerSpan, run: PassRun, blocks: dict[str, int]) -> Pass:
-    """The payloads of a pass of the schedule."""
+def pass_of(trace: MemoryTrace, span: LayerSpan, run: PassRun, block: int, out_block: int) -> Pass:
+    """The payloads of a pass of the schedule, with so many channels of a segment in and out."""
     job, layer = span.job, span.job.layer
     channels = job.mapping.parts[run.unit].makes
     rng = np.random.default_rng(run.unit)
@@ -57,8 +57,8 @@ def pass_of(trace: MemoryTrace, span: LayerSpan, run: PassRun, blocks: dict[str,
         owned=tuple(job.mapping.groups[run.group].tolist()),
         first=channels.start,
         out_channels=len(channels),
-        block=job.block,
-        out_block=blocks.get(layer.output or "", job.arch.columns),
+        block=block,
+        out_block=out_block,
         source=CODE,
         target=CODE,
         shift=20,
@@ -114,7 +114,8 @@ async def every_pass_begins_and_ends_in_the_cycles_of_the_schedule(dut):
     for span in plan.layers:
         ready = {}
         for run in span.passes:
-            one = pass_of(trace, span, run, blocks)
+            out_block = blocks.get(span.job.layer.output or "", arch.columns)
+            one = pass_of(trace, span, run, span.job.block, out_block)
             work[run.core].append((span, run, one))
             if run.unit in ready:
                 continue

@@ -89,8 +89,9 @@ def test_addresses_of_every_lane(columns):
     run_bench(TapAddresses(Arch(**fields)), "addresses", arch=fields, passes=18, taps=80)
 
 
-def test_launcher_starts_every_pass_in_its_cycle():
-    run_bench(Launcher(Arch(**FIELDS)), "launcher", cycles=6000)
+@pytest.mark.parametrize("period", [0, 2, 4])
+def test_launcher_starts_every_pass_in_its_cycle(period):
+    run_bench(Launcher(32, turns=period > 0), "launcher", cycles=6000, period=period)
 
 
 def test_position_and_columns_of_every_symbol():

@@ -1,4 +1,4 @@
-"""An array of two cores behind AXI4-Stream ports, in the Verilog that is emitted of it."""
+"""Arrays behind AXI4-Stream ports, in the Verilog that is emitted of them: cores of one lane, and of two."""
 
 import pytest
 from simulate import run_verilog
@@ -25,3 +25,15 @@ def test_one_core_is_aborted_beside_one_that_works():
 def test_whole_layers_take_the_cycles_of_the_schedule(rate, latency, busy):
     fields = {**FIELDS, "bytes_per_cycle": rate, "dram_latency": latency}
     run_verilog(verilog(Arch(**fields)), NAME, "schedule", arch=fields, busy=busy)
+
+
+@pytest.mark.parametrize(
+    ("cores", "rate", "latency", "map_buffer", "late"),
+    [(1, 64, 20, 1 << 19, [False]), (2, 4, 20, 256, [True]), (3, 16, 60, 0, [True, False])],
+)
+def test_whole_layers_on_cores_of_two_lanes_take_the_cycles_of_the_schedule(
+    cores, rate, latency, map_buffer, late
+):
+    fields = {**FIELDS, "cores": cores, "lanes": 2, "map_buffer": map_buffer}
+    fields |= {"bytes_per_cycle": rate, "dram_latency": latency}
+    run_verilog(verilog(Arch(**fields)), NAME, "lane_schedule", arch=fields, late=late)
