@@ -14,6 +14,7 @@ from benches.schedule import CODE, pass_of
 from cocotb.triggers import RisingEdge, Timer
 from core_cases import map_words
 from lane_cases import ENTRIES, lengths_of, lines_of
+from map_buffer import AtWork, MapBuffer
 from random_networks import MemoryTrace
 from streams import AxiStream, Coverage, bench_case, now, pack, start_clock, until_idle
 
@@ -29,7 +30,6 @@ Shape = tuple[int, int, int]
 Pair = tuple[int, int]
 
 MARGIN = 3  # cycles of the bench before cycle 0 of the schedule
-READ_AFTER = 2  # cycles from a slot to the address of its line
 INPUTS, OUTPUTS = ("passes", "map_rows", "rows"), ("coded", "index")
 LAYERS: tuple[tuple[Kind, Shape, Shape, Pair, Pair], ...] = (
     ("conv", (3, 7, 6), (8, 6, 5), (2, 3), (0, 1)),
@@ -108,43 +108,6 @@ def work_of(trace: MemoryTrace, plan: Schedule, arch: Arch) -> list[list[Work]]:
     return work
 
 
-class MapBuffer:
-    """The other side of the array's port: answers the core whose slot it is, by the pass it is at."""
-
-    def __init__(self, dut, cores: int, base: int) -> None:
-        self.dut, self.period, self.base = dut, cores + 1, base
-        self.work: list[Work | None] = [None] * (cores + 1)  # at work, or last
-        self.reads = [0] * cores  # lines that each core has read
-
-    async def serve(self) -> None:
-        """For ever; one cycle is the DMA's, whose lines are noise."""
-        dut, line = self.dut, None
-        while True:
-            slot = (now() - self.base) % self.period
-            dut.map_line.value = random.getrandbits(512) if line is None else line
-            await Timer(2, "ns")
-            asks = [int(dut.map_asks_0.value), int(dut.map_asks_1.value)]
-            dut.map_there.value = sum(self._there(slot, ask) << lane for lane, ask in enumerate(asks))
-            await Timer(2, "ns")
-            owner = (slot - READ_AFTER) % self.period
-            line = None
-            if now() > self.base + READ_AFTER:
-                assert bool(dut.map_spare.value) == (owner == self.period - 1)
-            if dut.map_read.value:
-                work = self.work[owner]
-                assert work is not None, f"a line is read in the slot of {owner}"
-                words = work.lines[int(dut.map_address.value)].tolist()
-                line = sum(word << 64 * i for i, word in enumerate(words))
-                self.reads[owner] += 1
-            await RisingEdge(dut.clk)
-
-    def _there(self, slot: int, line: int) -> bool:
-        work = self.work[slot]
-        if work is None or line >= len(work.there):
-            return False
-        return bool(work.there[line] <= now() - self.base - work.run.begin)
-
-
 async def load(dut, base: int, plan: Schedule, work: list[list[Work]]) -> None:
     """Send weights and scales in the cycles in which the channel brings their last bytes."""
     transfers = iter([transfer for transfer in plan.transfers if transfer.kind == "weights"])
@@ -188,7 +151,7 @@ async def run_core(dut, core: int, buffer: MapBuffer, work: list[Work], coverage
         span, run = each.span, each.run
         where = f"{span.job.layer.name}, unit {run.unit} on core {core}"
         await commands.put([{"data": each.config}], begins=[buffer.base + span.start - 1])
-        buffer.work[core] = each
+        buffer.at_work[core] = AtWork(each.lines, each.there, buffer.base + run.begin)
         assert now() + 1 == buffer.base + run.begin, where
         coverage.hit("waits for weights", run.loaded > max(run.free, span.start))
         coverage.hit("waits for a slot", run.begin - run.loaded - START_LATENCY)

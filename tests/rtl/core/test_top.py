@@ -37,3 +37,8 @@ def test_whole_layers_on_cores_of_two_lanes_take_the_cycles_of_the_schedule(
     fields = {**FIELDS, "cores": cores, "lanes": 2, "map_buffer": map_buffer}
     fields |= {"bytes_per_cycle": rate, "dram_latency": latency}
     run_verilog(verilog(Arch(**fields)), NAME, "lane_schedule", arch=fields, late=late)
+
+
+def test_aborts_and_resets_at_many_moments_leave_no_trace_in_cores_of_two_lanes():
+    fields = {**FIELDS, "columns": 2, "accumulators": 16, "lanes": 2}
+    run_verilog(verilog(Arch(**fields)), NAME, "lane_abort", arch=fields, step=7)
