@@ -43,12 +43,17 @@ class WholeTrace(MemoryTrace):
 
 
 @st.composite
-def programs(draw) -> tuple[WholeTrace, Arch]:
-    """A network whose segments all have room in their places, and a machine of two lanes for it."""
+def networks(draw) -> WholeTrace:
+    """A network whose segments all have room in their places."""
     chain = draw(chains())
     last = replace(chain.layers[-1], output=None)
     fits = code_lengths(chain.order)[: 1 << chain.bits] <= chain.bits
     values = {name: np.where(fits[map_], map_, 0) for name, map_ in chain.values.items()}
     fields: dict[str, Any] = {**vars(chain), "layers": (*chain.layers[:-1], last), "values": values}
-    arch = draw(machines).replace(lanes=2, compress=True, map_buffer=1 << 20)
-    return WholeTrace(**fields), arch
+    return WholeTrace(**fields)
+
+
+@st.composite
+def programs(draw) -> tuple[WholeTrace, Arch]:
+    """Such a network, and a machine of two lanes for it."""
+    return draw(networks()), draw(machines).replace(lanes=2, compress=True, map_buffer=1 << 20)

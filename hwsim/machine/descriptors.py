@@ -20,6 +20,7 @@ from hwsim.quantize import SHIFT_MAX
 MIN_ACTIVATION_BITS = 4  # of a machine in RTL
 COUNT_BITS = 16  # values, non-zeros or words of a segment, and segments of a row
 PLACE_BITS = 20  # of the number of a word of the map buffer, for two lanes
+PROGRAM_WORDS = 2048  # of a layer's program behind its descriptor, in the sequencer
 MAX_KERNEL = 16
 DEPTHWISE_KERNEL = 8  # each lane chooses among so many rows and columns
 MAX_STRIDE = 16

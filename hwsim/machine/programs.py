@@ -13,7 +13,7 @@ import numpy as np
 from hwsim.arch import BEAT_BYTES, LAYER_BYTES, PASS_BYTES, WORD_BYTES
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
-from hwsim.machine.descriptors import Code, PassGeometry
+from hwsim.machine.descriptors import PROGRAM_WORDS, Code, PassGeometry
 from hwsim.machine.memory_map import weights_stride
 from hwsim.machine.storage import whole_lines
 from hwsim.machine.workload import LayerJob
@@ -166,6 +166,11 @@ def layer_program(
     owns = np.zeros((len(groups), layer.out_shape[1]), np.uint8)
     for group, rows in enumerate(groups):
         owns[group, rows] = 1
+    if job.program_size > LAYER_BYTES + PROGRAM_WORDS * WORD_BYTES:
+        raise ArchError(
+            f"layer {layer.name}: its program takes {job.program_size} bytes, the sequencer has room for "
+            f"{LAYER_BYTES + PROGRAM_WORDS * WORD_BYTES}: raise columns"
+        )
     data += np.packbits(owns, axis=1, bitorder="little").tobytes()
     return data.ljust(job.program_size, b"\0")
 

@@ -19,7 +19,13 @@ from hwsim.arch import (
     Arch,
 )
 from hwsim.codec.segments import INDEX_ENTRY
-from hwsim.machine.descriptors import COUNT_BITS, DEPTHWISE_KERNEL, MAX_KERNEL, MAX_STRIDE
+from hwsim.machine.descriptors import (
+    COUNT_BITS,
+    DEPTHWISE_KERNEL,
+    MAX_KERNEL,
+    MAX_STRIDE,
+    PROGRAM_WORDS,
+)
 from hwsim.machine.programs import LAYER_FIELDS, PASS_FIELDS, masks_at, unpack
 from hwsim.machine.storage import whole_beats
 from hwsim.quantize import SHIFT_MAX
@@ -121,6 +127,8 @@ def _check_passes(layer: Mapping[str, int], arch: Arch, program: bytes) -> int:
     groups, units, rows = layer["row_groups"], layer["units"], layer["out_height"]
     masks, mask = masks_at(groups, units), -(-rows // 8)
     size = whole_beats(masks + groups * mask)
+    if size > LAYER_BYTES + PROGRAM_WORDS * WORD_BYTES:
+        raise ValueError(f"its program takes {size} bytes, which no sequencer has room for")
     data = _part(program, "its program", 0, size)
     seen = set()
     for at in range(LAYER_BYTES, masks, PASS_BYTES):

@@ -1,0 +1,1 @@
+"""What stands around the cores of two lanes: from programs in memory to passes (docs/image.md)."""

@@ -1,0 +1,116 @@
+"""What a core is given: of each of its passes, the configuration and the rows."""
+
+from __future__ import annotations
+
+from amaranth import Module, Signal
+from amaranth.hdl import ShapeLike
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwsim.arch import WEIGHT_PASSES, Arch
+from hwsim.machine.descriptors import COUNT_BITS
+from hwsim_rtl.core.lane_payloads import ROW_BITS, LanePassConfig, MapRow
+from hwsim_rtl.core.payloads import RowDescriptor
+from hwsim_rtl.system.configure import LayerColumns, configure
+from hwsim_rtl.system.payloads import LayerDescriptor, PassEntry, QueuedPass
+from hwsim_rtl.system.row_steps import RowSteps
+
+ROWS_AHEAD = 1 << ROW_BITS  # rows whose segments lanes take before the row is open
+
+
+class CoreSequencer(wiring.Component):
+    """One core's passes, in their order.
+
+    A pass is begun when the one before was taken and all its rows are found. Its configuration is offered in
+    the cycle after it came; rows come as :class:`RowSteps` finds them, and wait in FIFOs, so that a reader
+    may be ahead of the rows that are open.
+
+    Args:
+        arch: the machine.
+        columns: of the layer.
+
+    Ports:
+        queue: In(stream of QueuedPass), of which WEIGHT_PASSES wait. idle: Out(1), none is left, and all rows
+            are found.
+        layer: In(LayerDescriptor), constant unless ``idle``.
+        asks, row, group, answered, owned: as of :class:`RowSteps`; group: Out(10), that of the pass.
+        passes: Out(stream of LanePassConfig). map_rows: Out(stream of MapRow). rows: Out(stream of
+            RowDescriptor).
+    """
+
+    def __init__(self, arch: Arch, columns: LayerColumns) -> None:
+        self._arch, self._columns = arch, columns
+        super().__init__(
+            {
+                "queue": In(stream.Signature(QueuedPass())),
+                "idle": Out(1),
+                "layer": In(LayerDescriptor()),
+                "asks": Out(1),
+                "row": Out(COUNT_BITS),
+                "group": Out(PassEntry()["row_group"].width),
+                "answered": In(1),
+                "owned": In(1),
+                "passes": Out(stream.Signature(LanePassConfig(arch))),
+                "map_rows": Out(stream.Signature(MapRow)),
+                "rows": Out(stream.Signature(RowDescriptor)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.steps = steps = RowSteps()
+        m.submodules.waiting = waiting = _queue(QueuedPass(), WEIGHT_PASSES)
+        m.submodules.places = places = _queue(MapRow, 2)
+        m.submodules.reached = reached = _queue(RowDescriptor, ROWS_AHEAD)
+        head = Signal(QueuedPass())
+        taken, ends = Signal(), Signal()
+        working = Signal()
+        m.d.comb += [
+            waiting.w_data.eq(self.queue.payload),
+            waiting.w_en.eq(self.queue.valid),
+            self.queue.ready.eq(waiting.w_rdy),
+            head.eq(waiting.r_data),
+            self.idle.eq(~waiting.r_rdy),
+        ]
+        # The head of the queue is the pass at work.
+        m.d.comb += [
+            steps.start.eq(waiting.r_rdy & ~working),
+            steps.layer.eq(self.layer),
+            steps.first_segment.eq(head.entry.first_segment),
+            self.asks.eq(steps.asks),
+            self.row.eq(steps.row),
+            self.group.eq(head.entry.row_group),
+            steps.answered.eq(self.answered),
+            steps.owned.eq(self.owned),
+            self.passes.valid.eq(working & ~taken),
+            ends.eq(working & (taken | self.passes.ready) & ~steps.busy),
+            waiting.r_en.eq(ends),
+        ]
+        configure(m, self._arch, self.layer, head.entry, head.counts, self._columns, self.passes.payload)
+        with m.If(steps.start):
+            m.d.sync += [working.eq(1), taken.eq(0)]
+        with m.Elif(ends):
+            m.d.sync += working.eq(0)
+        with m.Elif(self.passes.ready):
+            m.d.sync += taken.eq(1)
+
+        # Both halves of a row leave together, into FIFOs.
+        both = Signal()
+        m.d.comb += [
+            both.eq(places.w_rdy & reached.w_rdy),
+            steps.rows.ready.eq(both),
+            places.w_data.eq(steps.rows.payload.place),
+            reached.w_data.eq(steps.rows.payload.reaches),
+            *(part.w_en.eq(steps.rows.valid & both) for part in (places, reached)),
+        ]
+        for part, out in ((places, self.map_rows), (reached, self.rows)):
+            m.d.comb += [
+                out.valid.eq(part.r_rdy),
+                out.payload.as_value().eq(part.r_data),
+                part.r_en.eq(out.ready),
+            ]
+        return m
+
+
+def _queue(shape: ShapeLike, depth: int) -> fifo.SyncFIFO:
+    return fifo.SyncFIFO(width=data.Layout.cast(shape).size, depth=depth)

@@ -1,0 +1,57 @@
+"""A program's words as structs, and what the parts of the sequencer give each other.
+
+No ``from __future__ import annotations`` here: ``data.Struct`` reads its annotations as values.
+"""
+
+from amaranth.lib import data
+
+from hwsim.arch import LAYER_BYTES, PASS_BYTES
+from hwsim.machine.descriptors import COUNT_BITS
+from hwsim.machine.programs import LAYER_FIELDS, PASS_FIELDS
+from hwsim_rtl.core.lane_payloads import MapRow
+from hwsim_rtl.core.payloads import SUB_BANK_BITS, RowDescriptor
+
+LAYER_BITS, PASS_BITS = 8 * LAYER_BYTES, 8 * PASS_BYTES
+
+
+class LayerDescriptor(data.StructLayout):
+    """The descriptor of a layer, without the bits above its fields, which are 0."""
+
+    def __init__(self) -> None:
+        super().__init__(dict(LAYER_FIELDS))
+
+
+class PassEntry(data.StructLayout):
+    """A pass of a layer's program, without the bits above its fields, which are 0."""
+
+    def __init__(self) -> None:
+        super().__init__(dict(PASS_FIELDS))
+
+
+class InputRow(data.Struct):
+    """An input row that a pass reads: where it lies, and what it reaches."""
+
+    place: MapRow
+    reaches: RowDescriptor
+
+
+class OpenRow(data.Struct):
+    """An output row in reach: whether there is one, whether it is owned, and its first sub-bank."""
+
+    exists: 1
+    owned: 1
+    bank: SUB_BANK_BITS
+
+
+class GroupCounts(data.Struct):
+    """Of a row group: input rows that a pass over it reads, output rows that it owns."""
+
+    read: COUNT_BITS
+    owned: COUNT_BITS
+
+
+class QueuedPass(data.StructLayout):
+    """A pass that waits for its core: its ``entry``, and the ``counts`` of its row group."""
+
+    def __init__(self) -> None:
+        super().__init__({"entry": PassEntry(), "counts": GroupCounts})
