@@ -119,16 +119,25 @@ def progress(words: str, quiet: bool = False) -> Iterator[Progress | None]:
 
 
 def _lines(words: str) -> Progress:
-    """Says how far things are and how long they will take, a line every ten seconds or so."""
-    began = said = time.monotonic()
+    """Says how far things are and how long they will take, a line every ten seconds or so.
+
+    What comes first may take far longer than what follows, since loops are compiled there: the time left is
+    reckoned from the second thing on.
+    """
+    said = time.monotonic()
+    first: tuple[float, int] | None = None
 
     def advance(done: int, total: int) -> None:
-        nonlocal said
+        nonlocal said, first
         now = time.monotonic()
+        if first is None and done:
+            first = (now, done)
         if now - said < LINE_EVERY or done >= total:
             return
         said = now
-        left = f", {(now - began) / done * (total - done):.0f} s left" if done else ""
+        left = ""
+        if first is not None and done > first[1]:
+            left = f", {(now - first[0]) / (done - first[1]) * (total - done):.0f} s left"
         print(f"hwsim: {words}: {done} of {total}{left}", file=sys.stderr, flush=True)
 
     return advance

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwsim.cli import console
-from hwsim.cli.options import ArchFile, Quiet, read_arch
+from hwsim.cli.console import OutputFormat
+from hwsim.cli.options import ArchFile, Formatted, Quiet, read_arch
 from hwsim.errors import HwsimError, SynthesisError
 from hwsim.files import read_text
 
@@ -62,6 +63,7 @@ def synth(
     model: Annotated[
         bool, typer.Option("--model", help="Count what the area model is fitted to, and nothing else.")
     ] = False,
+    format_: Formatted = OutputFormat.table,
     quiet: Quiet = False,
 ) -> None:
     """Synthesise the components of a core, and the core, for a Lattice ECP5 with yosys and nextpnr.
@@ -97,8 +99,8 @@ def synth(
         if json:
             synthesis.add_run(json, run)
         rows.append(_row(run))
-    if rows and not quiet:
-        _show(rows)
+    if format_ is not OutputFormat.table or not quiet:
+        _print(rows, format_)
     if failed:
         raise HwsimError(f"{len(failed)} of {len(wanted)} failed: first {failed[0]}")
 
@@ -109,8 +111,12 @@ def results(
         Path | None,
         typer.Argument(metavar="FILE", help="Of 'hwsim rtl synth --json'. Default: the shipped one."),
     ] = None,
+    format_: Annotated[
+        OutputFormat,
+        typer.Option("--format", help="md: the tables of the docs; table, csv, json: a row a run."),
+    ] = OutputFormat.md,
 ) -> None:
-    """Print results of synthesis as Markdown, as they stand in the docs."""
+    """Print results of synthesis, as they stand in the docs or a row a run."""
     from hwsim.machine.area import RESULTS
 
     markdown = _import("hwsim_rtl.synth.tables").markdown
@@ -118,6 +124,7 @@ def results(
     try:
         runs = json_format.loads(read_text(path))["runs"]
         text = markdown(runs)
+        rows = [_row(run) for run in runs]
     except OSError as error:
         raise HwsimError(
             f"{path}: {error.strerror}; give a file that 'hwsim rtl synth --json' wrote"
@@ -126,7 +133,10 @@ def results(
         raise HwsimError(
             f"{path}: not a file of synthesis results; make one with 'hwsim rtl synth --json'"
         ) from None
-    typer.echo(text, nl=False)
+    if format_ is OutputFormat.md:
+        typer.echo(text, nl=False)
+    else:
+        _print(rows, format_)
 
 
 def _import(name: str) -> ModuleType:
@@ -147,11 +157,21 @@ def _import(name: str) -> ModuleType:
 def _row(run: dict[str, Any]) -> dict[str, Any]:
     words = _import("hwsim_rtl.synth.reports").path_words
     timing = run["timing"]
-    shown = {"fmax_mhz": timing["fmax_mhz"], "path": words(timing["path"])} if timing else {}
-    return {"component": run["component"], **run["machine"], **run["cells"], **shown}
+    return {
+        "component": run["component"],
+        **run["machine"],
+        **run["cells"],
+        "fmax_mhz": timing["fmax_mhz"] if timing else None,
+        "path": words(timing["path"]) if timing else None,
+    }
 
 
-def _show(rows: list[dict[str, Any]]) -> None:
+def _mhz(value: float | None) -> str:
+    return "not placed" if value is None else f"{value:.1f} MHz"
+
+
+def _print(rows: list[dict[str, Any]], format_: OutputFormat) -> None:
+    """Rows of runs; without columns of timing where none was placed."""
     from hwsim.report import text
     from hwsim.report.tables import Column
 
@@ -165,9 +185,14 @@ def _show(rows: list[dict[str, Any]]) -> None:
         Column("brams", "block RAMs", "", text.whole, 6),
         Column("ram_bits", "distributed RAM", "bits", text.whole, 1),
     ]
-    if all("fmax_mhz" in row for row in rows):
+    if any(row["fmax_mhz"] for row in rows):
         columns += [
-            Column("fmax_mhz", "Fmax", "MHz", lambda mhz: f"{mhz:.1f} MHz", 8),
+            Column("fmax_mhz", "Fmax", "MHz", _mhz, 8),
             Column("path", "slowest path", "", text.words, 2),
         ]
-    console.show_table(columns, rows)
+    if format_ is OutputFormat.json:
+        typer.echo(json_format.dumps({"runs": rows}, indent=1))
+    elif format_ is not OutputFormat.table:
+        console.print_rows(format_, columns, rows)
+    elif rows:
+        console.show_table(columns, rows)
