@@ -65,7 +65,7 @@ def widths(
             found = at_widths(opened, machine, numbers, wanted, entry, advance)
     written = None
     if out:
-        from hwsim.reproduce.widths_plot import write_widths
+        from hwsim.reproduce.widths_page import write_widths
 
         written = write_widths(found, out)
     if format_ is OutputFormat.json:
@@ -77,11 +77,10 @@ def widths(
     elif not quiet:
         _show(found)
         if written:
-            console.say(f"The plot: {written[-2]}")
+            console.say(f"The page: {written[-1]}")
 
 
 def _show(found: Widths) -> None:
-    from hwsim.report import text
     from hwsim.report.tables import machine_words, title
     from hwsim.reproduce.widths import MEANING, WIDTH_COLUMNS
 
@@ -89,10 +88,6 @@ def _show(found: Widths) -> None:
     console.say(f"{title(result)} on {machine_words(result.arch)}", "bold")
     console.say_marks(result.marks)
     console.show_table(WIDTH_COLUMNS, found.rows())
-    if found.floats:
-        console.say(f"Accuracy in floats: {text.percent(found.floats.accuracy)}.")
-    elif all(run.answers is None for run in found.runs):
-        console.say(
-            "Accuracy was not measured: 'hwsim accuracy -o FILE' does, --accuracy FILE joins it.", "dim"
-        )
+    if words := found.accuracy_words():
+        console.say(words)
     console.say(MEANING, "dim")

@@ -126,6 +126,14 @@ class Widths:
         """One row a width."""
         return [run.row() for run in self.runs]
 
+    def accuracy_words(self) -> str:
+        """Of the network in floats, or how to measure it, in a sentence; nothing if only widths are known."""
+        if self.floats:
+            return f"Accuracy in floats: {text.percent(self.floats.accuracy)}."
+        if all(run.answers is None for run in self.runs):
+            return "Accuracy was not measured: 'hwsim accuracy -o FILE' does, --accuracy FILE joins it."
+        return ""
+
     def to_dict(self) -> dict[str, Any]:
         """The document of ``widths.json``."""
         first = self.runs[0].result

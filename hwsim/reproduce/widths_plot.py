@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from matplotlib.ticker import FuncFormatter
 
-from hwsim.report.contents import to_json
 from hwsim.report.plots import Plot, bars
 from hwsim.report.plots.style import (
     BLUE,
@@ -21,8 +17,6 @@ from hwsim.report.plots.style import (
     styled,
 )
 from hwsim.report.tables import title as trace_title
-from hwsim.report.tables import to_csv
-from hwsim.report.write import plot_files, write_files
 from hwsim.reproduce.widths import Widths
 
 _LINES = {
@@ -75,19 +69,3 @@ def widths_plot(widths: Widths) -> Plot:
         axes.set_xlabel("bits of the maps", size=9)
         bars.place_legend(axes, drawn, 3, below_ticks=True, below_label=True)
         return finish(figure, "widths", title)
-
-
-def write_widths(widths: Widths, folder: str | os.PathLike[str]) -> list[Path]:
-    """Write ``widths.csv``, the plot as PNG and SVG, and ``widths.json``.
-
-    Raises:
-        OutputError: the folder cannot be made or written.
-    """
-    return write_files(
-        folder,
-        {
-            "widths.csv": to_csv(widths.rows()),
-            **plot_files([widths_plot(widths)]),
-            "widths.json": to_json(widths.to_dict()),
-        },
-    )

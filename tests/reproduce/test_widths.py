@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -93,9 +94,18 @@ def test_the_command_joins_accuracy_bytes_and_cycles(hwsim, place, tmp_path):
     assert (code, err) == (0, "")
     assert all(words in out for words in ("70.0 %", "not measured", "Accuracy in floats: 90.0 %"))
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {"widths.csv", "widths.json", "widths.png", "widths.svg"}
+    assert written == {"widths.csv", "widths.html", "widths.json", "widths.png", "widths.svg"}
+    page = (tmp_path / "out" / "widths.html").read_text(encoding="utf-8")
+    assert all(
+        words in page for words in ("Accuracy in floats: 90.0 %", "70.0 %", "The order of each map", "<svg")
+    )
     document = json.loads(hwsim(*asked, "--json")[1])
-    assert document == json.loads((tmp_path / "out" / "widths.json").read_text())
+    table = page.split("The order of each map")[1].split("</table>")[0]
+    rows = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in table.split("<tr")]
+    assert [row for row in rows if row] == [
+        [name, *(str(document["orders"][bits][name]) for bits in ("16", "8", "4"))]
+        for name in document["orders"]["16"]
+    ]
     rows = list(csv.DictReader(io.StringIO(hwsim(*asked, "--format", "csv")[1])))
     assert [float(row["cycles"]) for row in rows] == [row["cycles"] for row in document["widths"]]
     assert [row["accuracy"] for row in rows] == ["", "0.7", ""]
