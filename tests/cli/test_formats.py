@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -57,7 +58,8 @@ WRITERS = {"capture", "synth", "export", "compile", "rtl emit"}
 def commands() -> dict[str, set[str]]:
     """By command of the program, its options."""
     found = {}
-    for name, command in get_command(application()).commands.items():
+    program: Any = get_command(application())
+    for name, command in program.commands.items():
         parts = {f"{name} {sub}": part for sub, part in getattr(command, "commands", {}).items()}
         for whole, part in (parts or {name: command}).items():
             found[whole] = {option for known in part.params for option in known.opts}
