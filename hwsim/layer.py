@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -36,6 +37,9 @@ class Layer:
         relu: whether the layer's own output passes a ReLU.
         output: name of the map that this layer produces (after any pooling or addition), if a layer of the
             network reads it.
+        adds: maps that are added to its result before a map is made of it.
+        adds_results: layers of whose results, or of what was made by adding to them, the same is true. These
+            are no maps: no layer reads them.
         also: further maps that come of its result, through a pool, a sum or as a part of a concatenation.
         groups: filters of one of these see one of as many equal parts of the channels. A depthwise layer has
             a group for each channel, without being told; a depth multiplier is a ``conv`` of C groups.
@@ -60,6 +64,8 @@ class Layer:
     dilation: Pair = (1, 1)
     transposed: bool = False
     also: tuple[str, ...] = ()
+    adds: tuple[str, ...] = ()
+    adds_results: tuple[str, ...] = ()
 
     @property
     def makes(self) -> tuple[str, ...]:
@@ -192,3 +198,22 @@ class Layer:
         """MACs whose activation is not zero; ``values`` is the input map, (C, H, W)."""
         per_pixel = np.count_nonzero(values, axis=0)
         return int(self.taps(0) @ per_pixel @ self.taps(1)) * self.filters
+
+
+def check_added(layers: Sequence[Layer]) -> None:
+    """Whether the results that layers add are those of layers before them, none twice.
+
+    Args:
+        layers: in the order of execution.
+
+    Raises:
+        ValueError: names the layer that adds another one.
+    """
+    before: set[str] = set()
+    for layer in layers:
+        for added in layer.adds_results:
+            if added not in before:
+                raise ValueError(f"layer {layer.name} adds the result of {added}, no layer before it")
+        if len({*layer.adds}) < len(layer.adds) or len({*layer.adds_results}) < len(layer.adds_results):
+            raise ValueError(f"layer {layer.name} adds the same twice")
+        before.add(layer.name)

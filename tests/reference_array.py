@@ -15,6 +15,7 @@ from math import ceil, prod
 from typing import Any
 
 import numpy as np
+from reference_additions import RESULT, Additions, Stored, beats
 from reference_core import channels_read, order_of_reading, rows_awaited, run_pass, segments_of
 from reference_lane_array import first_slot, run_lane_pass
 from reference_mapping import Shared
@@ -23,11 +24,6 @@ from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
 
 KINDS = ("weights", "scales", "programs", "index", "maps_in", "maps_out", "pooled", "residuals")
-
-
-def beats(size: int) -> int:
-    """Bytes of whole beats of 32 bytes."""
-    return (size + 31) // 32 * 32
 
 
 def occupancy(size: int, arch: Arch) -> int:
@@ -66,35 +62,6 @@ class Channel:
                 cycles -= cycle not in self.reading
                 cycle += 1
         return cycle
-
-
-@dataclass
-class Stored:
-    """A map in memory: its segments' lengths, and what it takes."""
-
-    words: list[list[int]]  # [row][channel block]
-    row_place: int  # bytes of the map buffer that a row takes
-    coded: bool
-
-    @property
-    def segments(self) -> int:
-        """How many there are."""
-        return len(self.words) * len(self.words[0])
-
-    def moved(self, segments: Iterable[tuple[int, int]]) -> int:
-        """Bytes of some segments over the channel."""
-        return sum(beats(8 * self.words[y][b]) for y, b in segments)
-
-    def rows_that_stay(self, arch: Arch) -> set[int]:
-        """Those for which a half of the map buffer has room: spread evenly, beside a ring, if not all."""
-        height, half = len(self.words), arch.map_buffer // 2
-        index = beats(4 * self.segments) if self.coded else 0
-        if index + height * self.row_place <= half:
-            return set(range(height))
-        room = half - half // 4 - index
-        place = (self.row_place + 63) // 64 * 64 if arch.lanes == 2 else self.row_place
-        kept = min(max(room, 0) // place, height - 1)
-        return {y for y in range(height) if (y + 1) * kept // height > y * kept // height}
 
 
 def store(values: np.ndarray, block: int, order: int | None, bits: int) -> Stored:
@@ -147,6 +114,12 @@ def run_network(
     fits = {name for name, map_ in stored.items() if len(stay[name]) == len(map_.words)}
     makers = {name: [layer for layer in layers if name in layer.makes] for name in maps}
 
+    def index_of(name: str) -> int:
+        """Bytes of the index of a map: of each part in beats of its own."""
+        if not stored[name].coded:
+            return 0
+        return sum(beats(4 * len(stored[name].words) * len(part)) for part in parts_of(name).values())
+
     def parts_of(name: str) -> dict[str, list[int]]:
         """Channel blocks of a map by the layer that makes their last channels; all if none makes it."""
         channels, block = len(maps[name]), blocks[name]
@@ -156,6 +129,8 @@ def run_network(
             last = min((b + 1) * block, channels) - 1
             found[owner[min(last, len(owner) - 1)]].append(b)
         return found
+
+    additions = Additions(layers, maps, blocks, stored, makers, arch)
 
     on_chip: dict[str, set[int]] = {}  # rows of maps that the layer just before made alone, or read
     now = 0
@@ -211,7 +186,14 @@ def run_network(
         events: Counter = Counter()
         labels: list[list[str]] = [[] for _ in range(arch.cores)]  # of every core and cycle of the layer
         drained = []
-        height, segments_a_row = len(read.words), len(read.words[0])
+        segments_a_row = len(read.words[0])
+        found = on_chip | {
+            layer.input: on_chip.get(layer.input, set()) | (rows_of(layer) & stay[layer.input])
+        }
+        to_add = additions.of(i, found)
+        events += additions.events(i)
+        asked_for: set[tuple[str, int]] = set()  # channel blocks of what is added
+        complete_with = 0  # when all of it is there
         # Segments in the map buffer. Rows that do not stay pass by and are not kept.
         there = on_chip.get(layer.input, set())
         held = {(y, b) for y in there for b in range(segments_a_row)}
@@ -235,9 +217,8 @@ def run_network(
             if missing:
                 whole = max(now, channel.written(complete.get(layer.input, 0)))
                 if not arriving and read.coded:
-                    index = sum(beats(4 * height * len(part)) for part in parts_of(layer.input).values())
-                    channel.read(index, whole)
-                    moved["index"] += index
+                    channel.read(index_of(layer.input), whole)
+                    moved["index"] += index_of(layer.input)
                 size, before = read.moved(missing), 0
                 request, _ = channel.read(size, whole)
                 for y, b in missing:
@@ -245,6 +226,26 @@ def run_network(
                     before += beats(8 * read.words[y][b]) // 32
                 moved["maps_in"] += size
                 held |= {(y, b) for y, b in missing if y in stay[layer.input]}
+            there_to_add = 0  # when all that is added to what this round makes is there
+            made_now = {channel for unit in units for channel in mapping.makes[unit]}
+            for added in to_add:
+                now_added = added.blocks_for(made_now, layer.out_shape[0])
+                come = [
+                    (y, b)
+                    for y in range(len(added.stored.words))
+                    for b in sorted(now_added)
+                    if y not in added.on_chip and (added.name, b) not in asked_for
+                ]
+                if come:
+                    whole = max(now, channel.written(complete.get(added.name, 0)))
+                    if added.stored.coded and not any(of == added.name for of, _ in asked_for):
+                        channel.read(index_of(added.name), whole)
+                        moved["index"] += index_of(added.name)
+                    size = added.stored.moved(come)
+                    there_to_add = max(there_to_add, channel.read(size, whole)[1])
+                    moved["residuals"] += size
+                asked_for |= {(added.name, b) for b in now_added}
+            complete_with = max(complete_with, there_to_add)
             for core, unit, group in work:
                 labels[core] += ["weights"] * (weights[unit] - now - len(labels[core]))
                 if arch.lanes == 2:
@@ -299,12 +300,14 @@ def run_network(
                 events["encoded"] += made
                 labels[core] += outcome.labels
                 history[core].append((sizes[unit], begin + outcome.cycles))
-                drained += [begin + cycle for cycle in outcome.drained]
+                drained += [max(begin + cycle, there_to_add) for cycle in outcome.drained]
         longest = max(labels, key=len)  # of the last core, the one with the lowest number if there are more
         for causes in labels:
             theirs = longest[len(causes) :]
             causes += ["weights" if label == "weights" else "imbalance" for label in theirs]
-        end = now + len(longest)
+        end = max(now + len(longest), complete_with)
+        for causes in labels:
+            causes += ["dram"] * (end - now - len(causes))
         on_chip = {layer.input: {y for y in rows_of(layer) if y in stay[layer.input]} | there}
         made_words = 0
         drained = sorted(drained)
@@ -318,7 +321,9 @@ def run_network(
             made_words += -(-len(rows) * len(own) // 2) if map_.coded else 0
             if len(makers[name]) == 1:
                 on_chip[name] = stay[name]
-                if kept(name, layers[i + 1 :]):
+                if kept(name, layers[i + 1 :]) and all(
+                    additions.finds(j, name) for j, other in enumerate(layers) if name in other.adds
+                ):
                     rows = [y for y in rows if y not in stay[name]]
             size = map_.moved((y, b) for y in rows for b in own)
             if size:
@@ -329,13 +334,14 @@ def run_network(
                     channel.write(index, drained[-1:])
                     moved["index"] += index
                 complete[name] = len(channel.parts)
-        if not any(name in maps for name in layer.makes):
-            filters, tall, wide = layer.out_shape
-            widths = [wide * min(arch.columns, filters - c) for c in range(0, filters, arch.columns)]
-            size = tall * sum(beats(-(-n * arch.activation_bits // 8)) for n in widths)
+        added_later = any(layer.name in other.adds_results for other in layers)
+        if added_later or not any(name in maps for name in layer.makes):
+            output = additions.output_of(layer)
+            size = output.moved((y, b) for y, row in enumerate(output.words) for b in range(len(row)))
             channel.write(size, drained)
             moved["maps_out"] += size
-            made_words += tall * sum(-(-n * arch.activation_bits // 64) for n in widths)
+            made_words += sum(map(sum, output.words))
+            complete[RESULT + layer.name] = len(channel.parts)
         if i + 1 == len(layers):
             end = max(end, channel.written(len(channel.parts)))
             for causes in labels:

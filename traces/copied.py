@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from hwsim.layer import Layer
 from hwsim.trace import StoredTrace, TraceWriter
 
 
 def copy_trace(
-    trace: StoredTrace, target: Path, weights: bool, counts: Mapping[str, np.ndarray | None], pictures: int
+    trace: StoredTrace,
+    target: Path,
+    weights: bool,
+    counts: Mapping[str, np.ndarray | None],
+    pictures: int,
+    layers: Sequence[Layer] | None = None,
 ) -> None:
     """Write a trace anew.
 
@@ -21,6 +27,7 @@ def copy_trace(
         weights: whether its weights are kept, too: they are most of it.
         counts: by map, the rows of its calibration pictures, int64 (C, H); None: it has none.
         pictures: how many these are.
+        layers: of the same names and shapes; its own, if not given.
     """
     with TraceWriter(
         target,
@@ -28,7 +35,7 @@ def copy_trace(
         variant=trace.variant,
         synthetic=trace.synthetic,
         provenance=trace.provenance,
-        layers=trace.layers,
+        layers=trace.layers if layers is None else layers,
         maps=trace.maps,
         images=trace.images,
         weight_bits=trace.weight_bits,

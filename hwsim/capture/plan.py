@@ -8,6 +8,7 @@ from math import inf
 
 import numpy as np
 
+from hwsim.capture.addends import Addends, addends
 from hwsim.capture.flow import FlowPlan, FlowResult, ReadMap
 from hwsim.capture.flow import between as plan_between
 from hwsim.capture.fold import Follower
@@ -167,11 +168,21 @@ class _Planner:
         of_places = {place: made.get(place.view.root, {}) for place in places}
         outputs = _outputs(of_places)
         names = self._names(places, outputs, drafts)
+        added = addends(
+            self.graph, numbers, made, {place.view.root: names[place] for place in reversed(places)}
+        )
         layers = []
         for number, draft in enumerate(drafts):
-            mine = outputs.get(number, [])
+            mine, others = outputs.get(number, []), added.get(number, Addends[str]())
             output, *also = (names[place] for place in mine) if mine else (None,)
-            layer = replace(draft.known.layer, input=names[draft.place], output=output, also=tuple(also))
+            layer = replace(
+                draft.known.layer,
+                input=names[draft.place],
+                output=output,
+                also=tuple(also),
+                adds=tuple(others.maps),
+                adds_results=tuple(drafts[other].known.layer.name for other in others.results),
+            )
             direct = bool(mine) and of_places[mine[0]][number]
             layers.append(replace(draft.known, layer=layer, direct=direct))
         reads = {draft.place: draft.operator.reads for draft in drafts}

@@ -153,8 +153,11 @@ def place(transfer: Transfer, jobs: Mapping[str, LayerJob]) -> tuple[str, np.nda
     layer, job, part = transfer.layer, jobs[transfer.layer], transfer.part
     beats = np.arange(0, transfer.size, BEAT_BYTES)
     if isinstance(part, np.ndarray):
-        made = (made.map for made in job.traffic.made if made.name == transfer.map)
-        map_ = next(made) if transfer.write else job.stored
+        map_ = job.stored
+        if transfer.write:
+            map_ = next(made.map for made in job.traffic.made if made.name == transfer.map)
+        elif transfer.kind == "residuals":
+            map_ = next(added.map for added in job.traffic.adds if added.name == transfer.map)
         counts = map_.beats.ravel()[part]
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         addresses = np.repeat(map_.addresses.ravel()[part], counts) + within * BEAT_BYTES

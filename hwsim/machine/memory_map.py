@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from hwsim.machine.additions import output_name
 from hwsim.machine.rows import rows_read
 from hwsim.machine.workload import LayerJob
 
@@ -30,13 +31,13 @@ def weights_of(layer: str) -> str:
 
 
 def map_of(name: str | None, layer: str) -> str:
-    """Name of the region with the segments of a map, or with the result of a layer, which no layer reads."""
-    return f"map {name or f'{layer} (output)'}"
+    """Name of the region with the segments of a map, or with the result of a layer that is none."""
+    return f"map {name or output_name(layer)}"
 
 
 def index_of(name: str | None, layer: str) -> str:
     """Name of the region with the index of a map."""
-    return f"index of {name or f'{layer} (output)'}"
+    return f"index of {name or output_name(layer)}"
 
 
 def weights_stride(job: LayerJob) -> int:
@@ -75,6 +76,10 @@ def memory_map(jobs: Sequence[LayerJob]) -> dict[str, Region]:
                 sizes[map_of(made.name, layer)] = made.map.place_size
                 index = index_of(made.name, layer)
                 sizes[index] = max(sizes.get(index, 0), made.index_at + made.index_size)
+        for added in job.traffic.adds:
+            if added.fetched.any():
+                sizes.setdefault(map_of(added.name, layer), added.map.place_size)
+                sizes.setdefault(index_of(added.name, layer), added.index_size)
     regions, address = {}, 0
     for name, size in sizes.items():
         if size:

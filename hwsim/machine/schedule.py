@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -12,11 +12,12 @@ import numpy as np
 
 from hwsim.arch import BEAT_BYTES, LOAD_LATENCY, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim.machine import dram
+from hwsim.machine.additions import Added, output_name
 from hwsim.machine.descriptors import weight_loads
 from hwsim.machine.lane_passes import first_slot
 from hwsim.machine.passes import CAUSES as PASS_CAUSES
 from hwsim.machine.passes import NO_STREAM, Layout, PassTiming, Stream
-from hwsim.machine.runs import CAUSES, DRAM_KINDS, MAP_KINDS, DramKind
+from hwsim.machine.runs import CAUSES, DRAM_KINDS, DramKind
 from hwsim.machine.traffic import Made
 from hwsim.machine.workload import LayerJob
 
@@ -31,6 +32,7 @@ class PassRun(NamedTuple):
         begin: first cycle of the pass; it ends at ``begin + timing.cycles``.
         stream: the words of the map on their way; None if it was on chip when the pass began.
         timing: what it took.
+        added: cycle from which all that is added to its rows is there; they leave no earlier.
     """
 
     core: int
@@ -42,6 +44,7 @@ class PassRun(NamedTuple):
     begin: int
     stream: Stream | None
     timing: PassTiming
+    added: int = 0
 
 
 class Transfer(NamedTuple):
@@ -50,8 +53,9 @@ class Transfer(NamedTuple):
     Attributes:
         kind: what they are; those of an index may go either way.
         layer: whose weights, scales, program, input map or output map.
-        map: name of the map, or of the one that an index is of; None for weights, scales and programs, and
-            for an output that no layer reads.
+        map: name of the map, or of the one that an index is of, or, where a result that is no map is
+            fetched, its ``output_name``; None for weights, scales and programs, and where such a result is
+            written.
         write: they go to DRAM.
         size: bytes, in whole beats.
         begin, end: first cycle on the channel, and first cycle after; a write may be interrupted by reads.
@@ -71,8 +75,9 @@ class Transfer(NamedTuple):
 
 
 def drained_rows(passes: Sequence[PassRun]) -> np.ndarray:
-    """Cycles in which output rows left the accumulators of any core, ascending int64."""
-    return np.sort(np.concatenate([run.begin + run.timing.drained for run in passes]))
+    """Cycles in which output rows were complete: out of the accumulators of any core, and all that is added
+    to them there; ascending int64."""
+    return np.sort(np.concatenate([np.maximum(run.begin + run.timing.drained, run.added) for run in passes]))
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ class _Machine:
         """Of every core, the last passes: loads of weights, and when their places are free again."""
         self.free_loads = [arch.weight_words // WEIGHT_PORT_WORDS] * arch.cores
         self.programs: dict[str, int] = {}  # layer -> cycle in which its program is there
-        self.map_writes: dict[str, int] = {}  # map -> the write that completes it
+        self.map_writes: dict[str, int] = {}  # map, or output -> the write that completes it
         self.reads: list[Transfer] = []
         self.writes: list[Transfer] = []  # in their order; when they cross is not known before the end
 
@@ -163,12 +168,13 @@ class _Machine:
             self.read_program(following)
         passes: list[PassRun] = []
         done = [start] * arch.cores
-        fetches = _Fetches(job)
+        fetches, additions = _Fetches(job), _Additions(job)
         on_chip: dict[tuple[int, ...], PassTiming] = {}
         alike = job.alike
         for number, (work, users) in enumerate(zip(mapping.rounds, mapping.users, strict=True)):
             ready = self._load_weights(job, users)
             self._fetch(job, fetches, sorted(users))
+            added = self._fetch_added(job, additions, users)
             streamed: dict[tuple[int, ...], PassTiming] = {}  # cores that begin together see the same
             for core, unit, group in work:
                 free = done[core]
@@ -189,7 +195,7 @@ class _Machine:
                 causes["decode"] += begin - loaded
                 done[core] = begin + timing.cycles
                 self.held[core].append((weight_loads(job.weights[unit].words), done[core]))
-                passes.append(PassRun(core, number, unit, group, free, loaded, begin, stream, timing))
+                passes.append(PassRun(core, number, unit, group, free, loaded, begin, stream, timing, added))
         for timing, times in Counter(run.timing for run in passes).items():
             for cause in PASS_CAUSES:
                 causes[cause] += times * timing.causes[cause]
@@ -200,6 +206,9 @@ class _Machine:
             with_last = sum(max(0, loaded - max(free, through)) for free, loaded in waits)
             causes["weights"] += with_last
             causes["imbalance"] += end - through - with_last
+        complete = max(end, *(run.added for run in passes))
+        causes["dram"] += (complete - end) * arch.cores
+        end = complete
         drained = drained_rows(passes)
         for made in job.traffic.made:
             self._write(job, drained, made)
@@ -230,16 +239,23 @@ class _Machine:
         size: int,
         ready: int = 0,
         part: int | np.ndarray = 0,
+        name: str | None = None,
     ) -> tuple[int, int]:
         busy = dram.occupancy(size, self.arch)
         request, there = self.channel.read(busy, ready)
-        self._note_read(kind, job, size, request, request + busy, part)
+        self._note_read(kind, job, size, request, request + busy, part, name)
         return request, there
 
     def _note_read(
-        self, kind: DramKind, job: LayerJob, size: int, begin: int, end: int, part: int | np.ndarray
+        self,
+        kind: DramKind,
+        job: LayerJob,
+        size: int,
+        begin: int,
+        end: int,
+        part: int | np.ndarray,
+        name: str | None = None,
     ) -> None:
-        name = job.layer.input if kind in MAP_KINDS else None
         self.reads.append(Transfer(kind, job.layer.name, name, False, size, begin, end, part))
 
     def _write(self, job: LayerJob, drained: np.ndarray, made: Made) -> None:
@@ -255,20 +271,61 @@ class _Machine:
             if size:
                 number = self.channel.write(ready, size)
                 self.writes.append(Transfer(kind, job.layer.name, made.name, True, size, 0, 0, part))
-                if made.name is not None:
-                    self.map_writes[made.name] = number
+                self.map_writes[made.name or output_name(job.layer.name)] = number
+
+    def _written(self, name: str) -> int:
+        """Cycle from which a map, or an output, can be fetched: it is written, and the layer has begun."""
+        write = self.map_writes.get(name)
+        return max(self.now, 0 if write is None else self.channel.written(write))
 
     def _fetch(self, job: LayerJob, fetches: _Fetches, users: Sequence[int]) -> None:
         """Request what a round reads of its map and does not find on chip, once the map is written."""
         layout = fetches.layout(users)
         if not layout.beats:
             return
-        write = self.map_writes.get(job.layer.input)
-        ready = max(self.now, 0 if write is None else self.channel.written(write))
+        name = job.layer.input
+        ready = self._written(name)
         if fetches.there == NO_STREAM and job.traffic.index_size:
-            self._read("index", job, job.traffic.index_size, ready, 0)
+            self._read("index", job, job.traffic.index_size, ready, 0, name)
         size = layout.beats * BEAT_BYTES
-        fetches.add(layout, *self._read("maps_in", job, size, ready, layout.segments))
+        fetches.add(layout, *self._read("maps_in", job, size, ready, layout.segments, name))
+
+    def _fetch_added(self, job: LayerJob, additions: _Additions, users: Iterable[int]) -> int:
+        """Request what is added to the results of a round, as far as no round before has.
+
+        Returns:
+            the cycle in which the last of it is there.
+        """
+        there = 0
+        for added, segments, first in additions.of_round(users):
+            ready = self._written(added.name)
+            if first and added.index_size:
+                self._read("index", job, added.index_size, ready, 0, added.name)
+            size = int(added.map.beats.ravel()[segments].sum()) * BEAT_BYTES
+            there = max(there, self._read("residuals", job, size, ready, segments, added.name)[1])
+        return there
+
+
+class _Additions:
+    """What a layer adds to its results, and what of it was asked for."""
+
+    def __init__(self, job: LayerJob) -> None:
+        self._job = job
+        self._left = [np.ones(len(added.map.ends), bool) for added in job.traffic.adds]
+
+    def of_round(self, units: Iterable[int]) -> Iterator[tuple[Added, np.ndarray, bool]]:
+        """What is added in a round, its segments that come from DRAM, and whether they are the first.
+
+        A segment that two rounds share comes with the first of them.
+        """
+        job = self._job
+        made = [job.mapping.parts[unit].makes for unit in units]
+        for added, left in zip(job.traffic.adds, self._left, strict=True):
+            blocks = left & added.blocks(made, job.layer.out_shape[0])
+            segments, first = added.segments(blocks), bool(left.all())
+            left &= ~blocks
+            if len(segments):
+                yield added, segments, first
 
 
 class _Fetches:

@@ -175,16 +175,19 @@ def _account(workload: Workload, arch: Arch, table: dict[str, float], span: Laye
     units = Counter(run.unit for run in span.passes)
     # Fetched words are written into the buffer, made ones too, and those that leave are read from it.
     moved = [span.dram[kind] for kind in MAP_KINDS] + [made.bytes for made in job.traffic.made]
+    added = job.traffic.adds  # read from the buffer, decoded, scaled
     events = {
         "mac": performed,
         "accumulator": performed,
         "drain": outputs * (arch.columns if layer.kind == "depthwise" else 1),  # the banks of a pixel
-        "requantize": outputs,
+        "requantize": outputs * (1 + len(added)),
         "weight_word": sum(n * timing.tap_cycles for timing, n in timings.items()),
         "weight_load": sum(n * job.weights[unit].words for unit, n in units.items()),
         "map_word": sum(n * timing.words for timing, n in timings.items())
-        + sum(-(-size * 8 // WORD_BITS) for size in moved),
-        "symbol": sum(n * timing.symbols for timing, n in timings.items()),
+        + sum(-(-size * 8 // WORD_BITS) for size in moved)
+        + sum(int(each.map.words.sum()) for each in added),
+        "symbol": sum(n * timing.symbols for timing, n in timings.items())
+        + sum(map(job.symbols_added, added)),
         "encoded": outputs,
         "dram_byte": sum(span.dram.values()),
     }

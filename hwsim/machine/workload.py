@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -21,6 +23,7 @@ from hwsim.arch import (
 from hwsim.codec.seg_lengths import code_lengths
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
+from hwsim.machine.additions import Added
 from hwsim.machine.compiled import CompiledNetwork, geometry
 from hwsim.machine.descriptors import weight_loads
 from hwsim.machine.lane_passes import lane_events, segment_blocks, time_lanes
@@ -133,7 +136,7 @@ class Workload:
             if not (arch.skip_zeros or arch.compress):  # values do not matter, but for their width
                 kin = (self.info(name).bits, geometry(layer))
             mapping = self.network.mapping(layer, arch)
-            jobs.append(LayerJob(self, layer, arch, stored[name], mapping, traffic, of_segments[name], kin))
+            jobs.append(LayerJob(self, layer, arch, stored[name], mapping, traffic, of_segments, kin))
         return jobs
 
 
@@ -160,7 +163,7 @@ class LayerJob:
         stored: the input map in memory.
         mapping: which core does what.
         traffic: which of its maps cross the DRAM channel.
-        block: channels of a segment of the input map.
+        blocks: channels of a segment, by map.
         kin: equal for layers of the workload that take the same time on the same machine.
     """
 
@@ -170,8 +173,13 @@ class LayerJob:
     stored: Segments
     mapping: Mapping
     traffic: Traffic
-    block: int
+    blocks: MappingOf[str, int]
     kin: Hashable
+
+    @property
+    def block(self) -> int:
+        """Channels of a segment of the input map."""
+        return self.blocks[self.layer.input]
 
     @cached_property
     def _key(self) -> tuple[Hashable, ...]:
@@ -221,6 +229,16 @@ class LayerJob:
     def alike(self) -> list[int]:
         """Of every unit, the same number as of those whose passes take the same time."""
         return self.mapping.kinds
+
+    def symbols_added(self, added: Added) -> int:
+        """Symbols of what is added to the layer's result, each decoded once.
+
+        A result that is no map is raw, and has one a value.
+        """
+        if added.of_layer is None:
+            found = self.workload.symbols(added.name, self.blocks[added.name], self.arch)
+            return int((found.end - found.first).sum())
+        return next(prod(layer.out_shape) for layer in self.workload.layers if layer.name == added.of_layer)
 
     def layout(self, units: Sequence[int], kept: frozenset[int]) -> Layout:
         """What a round over ``units`` fetches: row by row, as the first core comes to each.

@@ -8,7 +8,7 @@ from math import prod
 from typing import Literal
 
 from hwsim.errors import NetworkError
-from hwsim.layer import Layer
+from hwsim.layer import Layer, check_added
 
 Shape = tuple[int, int, int]
 
@@ -43,6 +43,16 @@ class Network:
             if shapes.setdefault(layer.input, layer.in_shape) != layer.in_shape:
                 raise NetworkError(f"layer {layer.name} reads map {layer.input} in another shape than before")
             seen.add(layer.name)
+        try:
+            check_added(self.layers)
+        except ValueError as error:
+            raise NetworkError(f"network {self.name}: {error}") from None
+        for layer in self.layers:
+            for added in layer.adds:
+                if added not in shapes:
+                    raise NetworkError(
+                        f"network {self.name}: {layer.name} adds {added}, which no layer reads"
+                    )
 
     @property
     def maps(self) -> dict[str, Shape]:
@@ -92,6 +102,8 @@ class Builder:
         depthwise: bool = False,
         relu: bool = True,
         output: str | None = None,
+        adds: Sequence[Tensor] = (),
+        adds_results: Sequence[str] = (),
     ) -> Tensor:
         """A convolution.
 
@@ -106,6 +118,7 @@ class Builder:
             depthwise: one filter a channel.
             relu: whether a ReLU follows directly.
             output: name of the map that this layer makes or has a part in; ``name`` if not given.
+            adds, adds_results: maps, and layers whose results, that are added to this layer's own.
         """
         tall, wide = _pair(kernel)
         vertical, horizontal = (None, None) if padding == "same" else _pair(padding)
@@ -124,6 +137,8 @@ class Builder:
                 (top, left),
                 relu,
                 made.name,
+                adds=tuple(each.name for each in adds),
+                adds_results=tuple(adds_results),
             )
         )
         return made

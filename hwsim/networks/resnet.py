@@ -33,7 +33,19 @@ def _basic_block(net: Builder, name: str, x: Tensor, filters: int, stride: int) 
     The shortcut's convolution goes first, so that the sum is complete when ``conv2`` drains: it makes the
     map of the block. No MAC layer reads what the shortcut's own convolution makes.
     """
+    shortcut = f"{name}.downsample"
     if stride > 1:
-        net.conv(f"{name}.downsample", x, filters, 1, stride, relu=False)
+        net.conv(shortcut, x, filters, 1, stride, relu=False)
     inner = net.conv(f"{name}.conv1", x, filters, 3, stride, 1)
-    return net.conv(f"{name}.conv2", inner, filters, 3, 1, 1, relu=False, output=name)
+    return net.conv(
+        f"{name}.conv2",
+        inner,
+        filters,
+        3,
+        1,
+        1,
+        relu=False,
+        output=name,
+        adds=() if stride > 1 else (x,),
+        adds_results=(shortcut,) if stride > 1 else (),
+    )

@@ -17,7 +17,7 @@ KINDS = {
     "maps_in": "maps fetched",
     "maps_out": "maps written that lie behind no pool",
     "pooled": "maps written that lie behind a pool",
-    "residuals": "maps fetched once more, to be added",
+    "residuals": "maps, and results that are no maps, fetched to be added",
     "bytes": "all of it",
 }
 TITLES = {kind: kind.replace("_", " ") for kind in KINDS} | {"bytes": "all"}

@@ -25,7 +25,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from hwsim.between import Flow, Value
 from hwsim.errors import TraceError, first_problem, one_line, shown
-from hwsim.layer import Layer
+from hwsim.layer import Layer, check_added
 
 SCHEMA = 2
 MAX_VALUES = 1 << 31  # of a map or a weight tensor; more is damage, not a network
@@ -35,6 +35,15 @@ HEADER_BYTES = 24 << 20
 MAX_SIGNS = {b"[": 1 << 15, b"{": 1 << 15, b'"': MAX_CHECKSUMS, b",": 2 * MAX_CHECKSUMS}
 MAX_FREE = 4 << 20  # letters of JSON that provenance and metrics have together
 MAX_NAME = 1000  # letters
+# Fields of a layer that are not written where they say this.
+_USUAL = {
+    "groups": 1,
+    "dilation": (1, 1),
+    "transposed": False,
+    "also": (),
+    "adds": (),
+    "adds_results": (),
+}
 
 
 @dataclass(frozen=True)
@@ -165,8 +174,12 @@ class Header:
             for made in layer.makes:
                 if made not in shapes:
                     raise ValueError(f"layer {layer.name} makes map {made}, which is not among the maps")
+            for added in layer.adds:
+                if added not in shapes:
+                    raise ValueError(f"layer {layer.name} adds map {added}, which is not among the maps")
             if max(math.prod(layer.weight_shape), math.prod(layer.out_shape)) > MAX_VALUES:
                 raise ValueError(f"layer {layer.name} has more than 2^31 weights or outputs")
+        check_added(self.layers)
         unread = set(shapes) - {layer.input for layer in self.layers}
         if unread:
             raise ValueError(f"no layer reads map {min(unread)}")
@@ -331,7 +344,7 @@ def _shortened(layer: dict[str, Any]) -> dict[str, Any]:
     kept = dict(layer)
     if kept["stride"][0] == kept["stride"][1]:
         kept["stride"] = kept["stride"][0]
-    for name, usual in (("groups", 1), ("dilation", (1, 1)), ("transposed", False), ("also", ())):
+    for name, usual in _USUAL.items():
         if kept[name] == usual or (name == "groups" and kept["kind"] == "depthwise"):
             del kept[name]
     return kept

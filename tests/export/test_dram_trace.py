@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_additions import residual
 from random_networks import MemoryTrace, chains, machines
 
 from hwsim.arch import Arch
@@ -17,7 +18,7 @@ from hwsim.errors import ExportError, TraceError
 from hwsim.export import write_dramsim3, write_ramulator2
 from hwsim.export.dram_trace import place, requests
 from hwsim.layer import Layer
-from hwsim.machine.schedule import schedule
+from hwsim.machine.schedule import Schedule, schedule
 from hwsim.machine.simulation import simulate
 from hwsim.machine.workload import Workload
 
@@ -162,15 +163,53 @@ def test_what_is_read_was_written_before_and_what_fits_is_read_once(trace, arch,
     assert_sound(trace, arch.replace(cores=cores))
 
 
+@settings(max_examples=60)
+@given(residual(), machines)
+def test_what_is_added_was_written_before_and_is_read_once_if_it_is_not_on_chip(trace, arch):
+    plan = schedule(Workload(trace, 0).jobs(arch), arch)
+    assert_written_first(trace, plan, arch)
+    for span in plan.layers:
+        sizes = [32 * (-(-added.map.words // 4)).sum(axis=1) for added in span.job.traffic.adds]
+        fetched = [added.fetched for added in span.job.traffic.adds]
+        assert span.dram["residuals"] == sum(
+            int(size @ rows) for size, rows in zip(sizes, fetched, strict=True)
+        )
+
+
 def assert_sound(trace: MemoryTrace, arch: Arch) -> None:
     """No beat is read before it is written, none that is on chip, nothing lies in two places."""
     plan = schedule(Workload(trace, 0).jobs(arch), arch)
+    reads = assert_written_first(trace, plan, arch)
+    for span in plan.layers:
+        job, rounds = span.job, len(span.job.mapping.rounds)
+        times = [n for (region, _), n in reads.items() if region == f"map {job.layer.input}"]
+        rows = sorted({y for group in range(len(job.mapping.groups)) for y in job.rows(group).y.tolist()})
+        stay, held = job.traffic.stay, job.traffic.held
+        row_bytes = 32 * (-(-job.stored.words // 4)).sum(axis=1)
+        once = sum(row_bytes[y] for y in rows if not held[y])
+        passing = sum(row_bytes[y] for y in rows if not held[y] and not stay[y])
+        if job.layer.kind == "depthwise" or not passing:
+            assert span.dram["maps_in"] == once
+            assert set(times) <= {1}
+        elif job.layer.groups > 1:  # a round reads the groups of its units alone, and all of them are read
+            assert once <= span.dram["maps_in"] <= once + (rounds - 1) * passing
+        else:
+            assert span.dram["maps_in"] == once + (rounds - 1) * passing
+            assert set(times) <= {1, rounds}
+
+
+def assert_written_first(trace: MemoryTrace, plan: Schedule, arch: Arch) -> Counter:
+    """No beat is read before it is written, and nothing lies in two places; how often each beat is read, by
+    region and byte."""
     found = requests(plan, arch)
     spans = sorted((first, first + size) for first, size in found.regions.values())
     assert all(end <= first for (_, end), (first, _) in pairwise(spans))
     burst_reads: Counter[int] = Counter()
     written: dict[int, int] = {}  # burst -> cycle of the last write to it
-    made = {f"{what} {layer.output}" for layer in trace.layers for what in ("map", "index of")}
+    made = {
+        f"{what} {name}" for layer in trace.layers for what in ("map", "index of") for name in layer.makes
+    }
+    made |= {f"map {layer.name} (output)" for layer in trace.layers}
     for cycle, address, write in zip(found.cycles, found.addresses, found.writes, strict=True):
         if write:
             written[address] = cycle
@@ -185,22 +224,7 @@ def assert_sound(trace: MemoryTrace, arch: Arch) -> None:
         beats[transfer.write].update((region, int(offset)) for offset in offsets)
     assert set(beats[True].values()) <= {1}
     assert all(beat in beats[True] for beat in beats[False] if beat[0] in made)
-    for span in plan.layers:
-        job, rounds = span.job, len(span.job.mapping.rounds)
-        times = [n for (region, _), n in beats[False].items() if region == f"map {job.layer.input}"]
-        rows = sorted({y for group in range(len(job.mapping.groups)) for y in job.rows(group).y.tolist()})
-        stay, held = job.traffic.stay, job.traffic.held
-        row_bytes = 32 * (-(-job.stored.words // 4)).sum(axis=1)
-        once = sum(row_bytes[y] for y in rows if not held[y])
-        passing = sum(row_bytes[y] for y in rows if not held[y] and not stay[y])
-        if job.layer.kind == "depthwise" or not passing:
-            assert span.dram["maps_in"] == once
-            assert set(times) <= {1}
-        elif job.layer.groups > 1:  # a round reads the groups of its units alone, and all of them are read
-            assert once <= span.dram["maps_in"] <= once + (rounds - 1) * passing
-        else:
-            assert span.dram["maps_in"] == once + (rounds - 1) * passing
-            assert set(times) <= {1, rounds}
+    return beats[False]
 
 
 @pytest.mark.parametrize("cores", range(1, 21))

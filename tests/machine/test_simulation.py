@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_additions import residual
 from random_branches import branched
 from random_networks import MemoryTrace, chains, machines
 from reference_array import run_network
@@ -36,8 +37,16 @@ def test_every_layer_takes_the_cycles_of_the_clocked_array_for_its_causes_and_do
     assert_as_clocked(trace, arch)
 
 
+@settings(max_examples=80)
+@given(residual(), machines)
+def test_what_is_added_to_results_crosses_the_channel_and_holds_layers_up_as_in_the_clocked_array(
+    trace, arch
+):
+    assert_as_clocked(trace, arch)
+
+
 @settings(max_examples=150)
-@given(st.one_of(chains(), branched()), machines)
+@given(st.one_of(chains(), branched(), residual()), machines)
 def test_an_array_of_two_lanes_does_what_the_clocked_one_does(trace, arch):
     assert_as_clocked(trace, arch.replace(lanes=2))
 

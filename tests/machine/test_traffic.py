@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hwsim.arch import Arch
 from hwsim.layer import Layer
+from hwsim.machine.additions import Added
 from hwsim.machine.storage import Segments, store_map
 from hwsim.machine.traffic import plan_traffic
 
@@ -167,3 +168,76 @@ def test_a_map_behind_a_pool_is_told_from_one_of_another_shape():
     shapes = {"image": (4, 4, 4), "a": (4, 4, 4), "b": (4, 2, 2), "c": (64, 1, 1)}
     first = plan_traffic([layer, *readers], maps, Arch(), shapes)[0]
     assert [made.kind for made in first.made] == ["maps_out", "pooled", "maps_out"]
+
+
+def residual_chain(*between: Layer, **added) -> list[Layer]:
+    """l0 makes a, l1 reads it and makes b, and so on; l2 adds something to what becomes the map ``sum``."""
+    layers = chain("a", "b", "sum", None)
+    layers[2] = replace(layers[2], **added)
+    layers[2:2] = between
+    return layers
+
+
+ROW = 4 * 32  # bytes of a map of four rows of a beat each
+
+
+def test_a_map_is_added_where_it_lies_if_the_layer_before_read_it_and_the_sum_takes_its_places():
+    sizes = {"image": 32, "a": 32, "b": 32, "sum": 32}
+    first, _, third, _ = plan(residual_chain(adds=("a",)), sizes)
+    (added,) = third.adds
+    assert written(first) == 0
+    assert (added.name, added.of_layer, added.index_size) == ("a", None, 0)
+    assert not added.fetched.any()
+
+
+@pytest.mark.parametrize("other", [64, 16])
+def test_a_map_is_fetched_to_be_added_if_the_sum_has_other_places(other):
+    sizes = {"image": 32, "a": 32, "b": 32, "sum": other}
+    first, _, third, _ = plan(residual_chain(adds=("a",)), sizes)
+    assert written(first) == ROW
+    assert third.adds[0].fetched.all()
+
+
+def test_a_map_is_fetched_to_be_added_if_the_layer_before_read_another():
+    bottleneck = Layer("more", "conv", "b", (4, 4, 4), (4, 4, 4), output="c")
+    layers = residual_chain(bottleneck, adds=("a",))
+    layers[3] = replace(layers[3], input="c")
+    first, _, _, fourth, _ = plan(layers, dict.fromkeys(("image", "a", "b", "c", "sum"), 32))
+    assert written(first) == ROW
+    assert fourth.adds[0].fetched.all()
+
+
+def test_of_a_map_that_is_added_the_rows_that_do_not_stay_are_fetched():
+    # Rows of 256 bytes in halves of 1,023: three of the four stay beside the ring.
+    first, _, third, _ = plan(
+        residual_chain(adds=("a",)), dict.fromkeys(("image", "a", "b", "sum"), 256), 1023
+    )
+    (added,) = third.adds
+    assert added.fetched.sum() == 1
+    assert written(first) == 256
+    assert added.segments(np.array([True])).tolist() == np.flatnonzero(added.fetched).tolist()
+
+
+def test_a_layer_finds_the_map_that_it_reads_and_adds_on_chip():
+    layers = [Layer("l", "conv", "image", (4, 4, 4), (4, 4, 4), adds=("image",))]
+    (only,) = plan(layers, {"image": 32})
+    assert not only.held.any()  # it fetches it, once
+    assert not only.adds[0].fetched.any()
+
+
+def test_a_result_that_is_no_map_waits_in_dram_beside_the_map_that_the_layer_makes():
+    sizes = {"image": 32, "a": 32, "b": 32, "sum": 32}
+    _, second, third, _ = plan(residual_chain(adds_results=("l1",)), sizes)
+    assert [made.name for made in second.made] == ["b", None]
+    assert written(second) == 0 + ROW  # raw: a row of 4 x 4 values of 8 bits is half a beat
+    (added,) = third.adds
+    assert (added.name, added.of_layer, added.index_size) == ("l1 (output)", "l1", 0)
+    assert added.fetched.all()
+
+
+def test_what_is_added_comes_with_the_channels_that_are_made_of_it_if_it_has_as_many():
+    added = Added("a", None, raw(2, 32, 32, 32), np.array([True, True]), 0)
+    assert added.blocks([range(1, 2)], 3).tolist() == [False, True, False]
+    assert added.blocks([range(0, 1), range(2, 3)], 3).tolist() == [True, False, True]
+    assert added.blocks([range(0, 1)], 4).all()
+    assert added.segments(np.array([False, True, False])).tolist() == [1, 4]

@@ -1,5 +1,6 @@
 """Geometries hold against published totals: multiply-adds and parameters."""
 
+from dataclasses import replace
 from math import prod
 
 import pytest
@@ -149,3 +150,22 @@ def test_layers_that_do_not_go_together_are_refused():
         Network("n", (a, Layer("b", "conv", "x", (2, 4, 4), (2, 4, 4))), "test")
     with pytest.raises(NetworkError, match="n has no layer"):
         Network("n", (), "test")
+    sums = Layer("b", "conv", "x", (1, 4, 4), (2, 4, 4), adds=("y",))
+    with pytest.raises(NetworkError, match="n: b adds y, which no layer reads"):
+        Network("n", (a, sums), "test")
+    with pytest.raises(NetworkError, match="n: layer a adds the result of b, no layer before it"):
+        Network("n", (replace(a, adds_results=("b",)), replace(sums, adds=())), "test")
+
+
+def test_a_resnet_adds_what_passes_its_blocks_by():
+    """He et al., CVPR 2016, figure 5 and section 3.3: identity, or a projection."""
+    layers = networks.get("resnet18").layers
+    added = {
+        layer.name: (layer.adds, layer.adds_results) for layer in layers if layer.adds or layer.adds_results
+    }
+    assert added == {
+        "layer1.0.conv2": (("conv1",), ()),
+        "layer1.1.conv2": (("layer1.0",), ()),
+        **{f"layer{n}.0.conv2": ((), (f"layer{n}.0.downsample",)) for n in (2, 3, 4)},
+        **{f"layer{n}.1.conv2": ((f"layer{n}.0",), ()) for n in (2, 3, 4)},
+    }

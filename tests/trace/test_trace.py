@@ -12,6 +12,7 @@ import tempfile
 import tracemalloc
 import uuid
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -438,6 +439,11 @@ def test_what_does_not_fit_is_not_written(tmp_path, write, message):
 MAPS, LAYERS = Tiny().maps, Tiny().layers
 
 
+def adding(field: str, *names: str) -> tuple[Layer, ...]:
+    """The layers, of which the first adds something."""
+    return (replace(LAYERS[0], **{field: names}), *LAYERS[1:])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -453,6 +459,10 @@ MAPS, LAYERS = Tiny().maps, Tiny().layers
         ({"layers": (*LAYERS, CONV)}, "two layers are called conv"),
         ({"maps": (*MAPS, MAPS[0])}, "two maps are called image"),
         ({"maps": MAPS[1:]}, "layer conv reads map image, which is not among the maps"),
+        ({"layers": adding("adds", "nothing")}, "adds map nothing, which is not among the maps"),
+        ({"layers": adding("adds", "image", "image")}, "adds the same twice"),
+        ({"layers": adding("adds_results", "fc")}, "conv adds the result of fc, no layer before it"),
+        ({"layers": adding("adds_results", "conv")}, "conv adds the result of conv, no layer before it"),
         ({"maps": (MapInfo("image", (3, 4, 5), 8, 0, False, 1.0), MAPS[1])}, "layer conv reads (3, 5, 4)"),
         ({"metrics": {"accuracy": float("nan")}}, "JSON"),
         ({"provenance": {"seed": np.arange(3)}}, "only plain numbers and text"),
@@ -461,6 +471,17 @@ MAPS, LAYERS = Tiny().maps, Tiny().layers
 def test_parts_that_do_not_fit_each_other_are_refused(tmp_path, changes, message):
     assert message in refusal(lambda: Tiny().writer(tmp_path / "t", **changes))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_layers_add_comes_back_and_a_trace_without_it_is_as_before(tmp_path):
+    layers = (LAYERS[0], replace(LAYERS[1], adds=("image",), adds_results=(LAYERS[0].name,)), *LAYERS[2:])
+    for name, mine in (("plain", LAYERS), ("adding", layers)):
+        case = Tiny()
+        with case.writer(tmp_path / name, layers=mine) as writer:
+            case.fill(writer)
+        with open_trace(tmp_path / name) as trace:
+            assert tuple(trace.layers) == tuple(mine)
+    assert "adds" not in (tmp_path / "plain" / "zarr.json").read_text()
 
 
 @pytest.mark.parametrize(
