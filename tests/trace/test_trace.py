@@ -439,9 +439,9 @@ def test_what_does_not_fit_is_not_written(tmp_path, write, message):
 MAPS, LAYERS = Tiny().maps, Tiny().layers
 
 
-def adding(field: str, *names: str) -> tuple[Layer, ...]:
+def adding(maps: tuple[str, ...] = (), results: tuple[str, ...] = ()) -> tuple[Layer, ...]:
     """The layers, of which the first adds something."""
-    return (replace(LAYERS[0], **{field: names}), *LAYERS[1:])
+    return (replace(LAYERS[0], adds=maps, adds_results=results), *LAYERS[1:])
 
 
 @pytest.mark.parametrize(
@@ -459,10 +459,10 @@ def adding(field: str, *names: str) -> tuple[Layer, ...]:
         ({"layers": (*LAYERS, CONV)}, "two layers are called conv"),
         ({"maps": (*MAPS, MAPS[0])}, "two maps are called image"),
         ({"maps": MAPS[1:]}, "layer conv reads map image, which is not among the maps"),
-        ({"layers": adding("adds", "nothing")}, "adds map nothing, which is not among the maps"),
-        ({"layers": adding("adds", "image", "image")}, "adds the same twice"),
-        ({"layers": adding("adds_results", "fc")}, "conv adds the result of fc, no layer before it"),
-        ({"layers": adding("adds_results", "conv")}, "conv adds the result of conv, no layer before it"),
+        ({"layers": adding(("nothing",))}, "adds map nothing, which is not among the maps"),
+        ({"layers": adding(("image", "image"))}, "adds the same twice"),
+        ({"layers": adding(results=("fc",))}, "conv adds the result of fc, no layer before it"),
+        ({"layers": adding(results=("conv",))}, "conv adds the result of conv, no layer before it"),
         ({"maps": (MapInfo("image", (3, 4, 5), 8, 0, False, 1.0), MAPS[1])}, "layer conv reads (3, 5, 4)"),
         ({"metrics": {"accuracy": float("nan")}}, "JSON"),
         ({"provenance": {"seed": np.arange(3)}}, "only plain numbers and text"),
