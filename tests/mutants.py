@@ -30,6 +30,7 @@ BREAKS = Path(__file__).with_name("breaks.toml")
 SHARE = 0.95  # of the mutants that a test must notice
 # What each module is tested by; a folder stands for all tests in it. Those likely to notice come first.
 MEANT_FOR = {
+    "hwsim/machine/additions.py": ("tests/machine/test_traffic.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/area.py": ("tests/machine/test_area.py",),
     "hwsim/machine/compiled.py": ("tests/machine/test_compiled.py",),
     "hwsim/machine/descriptors.py": ("tests/machine/test_descriptors.py",),
