@@ -77,11 +77,13 @@ class Limits:
         """One row a layer that a stall limits: the stall, its share, a change, whether that lifts it, gains.
 
         The change is the least that lifts the limit or, where none does, the doubling that helps most, which
-        has more cores only where nothing else helps.
+        has more cores only where nothing else helps, and as many lanes.
         """
-        others = {name: _cycles(result) for name, result in self.changed.items()}
+        # Not another number of lanes: it changes the clock, and cycles at two clocks say nothing.
+        same_clock = {name: result for name, result in self.changed.items() if name not in LANES.values()}
+        others = {name: _cycles(result) for name, result in same_clock.items()}
         peak, before = self.result.arch.peak_macs, self.result.overall()["cycles"]
-        alike = [change for change, result in self.changed.items() if result.arch.peak_macs == peak]
+        alike = [change for change, result in same_clock.items() if result.arch.peak_macs == peak]
         rows = []
         result: Result | None
         for row in _limited(self.result):
@@ -114,7 +116,7 @@ class Limits:
         count = len(self.result.accounts)
         limited = f"{len(rows)} of {count} layers lose {_PERCENT} or more of their core-cycles to one stall"
         named = "; ".join(_words(row) for row in rows[:3])
-        best = machines[0] if machines else None
+        best = next((row for row in machines if row["change"] not in LANES.values()), None)
         whole = (
             f" In all, {best['change']} helps most: {text.factor(best['speedup'])}."
             if best and (best["speedup"] or 0) >= HELPS

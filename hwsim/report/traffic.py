@@ -70,7 +70,7 @@ def saving_words(total: Mapping[str, Any]) -> str:
     maps = _against(total["dram_maps"], total["dense_dram_maps"], total["maps_saved"])
     whole = _against(total["dram_bytes"], total["dense_dram_bytes"], total["dram_saved"])
     return (
-        f"What the code saves: of the DRAM bytes of an image, maps {maps}; all, with "
+        f"DRAM bytes of an image, with the code: maps {maps}; all, with "
         f"{text.size(total['dram_weights'])} of weights, {whole}."
     )
 

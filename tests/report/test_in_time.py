@@ -66,6 +66,16 @@ def test_table_page_json_and_comparison_have_the_same_times(hwsim, place, result
     assert f"two lanes of decoding: {gain:.2f}\N{MULTIPLICATION SIGN}" in limits.words()
 
 
+def test_another_number_of_lanes_is_no_answer_to_what_limits_a_layer(place, results):
+    """One lane takes fewer cycles in the linear layer than two, at a clock of which two lanes are rid."""
+    one, two = ({row["layer"]: row["cycles"] for row in result.per_layer()} for result in results)
+    assert two["fc"] > 1.2 * one["fc"]
+    with open_trace(place) as trace:
+        limits = Limits.of(trace, results[1])
+    assert "one lane of decoding" in limits.changed
+    assert {row["layer"]: row["change"] for row in limits.rows()}["fc"] == "no single doubling"
+
+
 def test_one_lane_has_a_time_and_nothing_beside_it(place, results):
     with open_trace(place) as trace:
         document = Report.of(trace, results[0]).to_dict()["in_time"]

@@ -21,6 +21,8 @@ from hwsim.report.sweep.plots import draw_sweep
 from hwsim.report.sweep.summary import Summary
 from hwsim.report.timeline import timeline
 from hwsim.report.write import write_comparison, write_report
+from hwsim.reproduce.widths import at_widths
+from hwsim.reproduce.widths_page import write_widths
 
 # Boxes of letters that are drawn, less their leading, and of what must hold them; in pixels of the page.
 SCRIPT = """
@@ -58,13 +60,13 @@ for (const node of [document.querySelector("h1"), document.querySelector(".scrol
 }
 document.body.dataset.looks = JSON.stringify(found);
 """
-PAGES = ("lenet5", "mobilenet", "inception", "comparison", "peers", "sweep")
+PAGES = ("lenet5", "two lanes", "mobilenet", "inception", "comparison", "peers", "sweep", "widths")
 
 
-def made(place, folder, **more):
+def made(place, folder, arch=None, **more):
     """A report of the first image of a shipped trace."""
     with open_trace(place) as trace:
-        result = simulate(trace, images=[0])
+        result = simulate(trace, arch, images=[0])
         about = {name: make(trace, result) for name, make in more.items()}
         return write_report(Report.of(trace, result, **about), folder)[-1]
 
@@ -80,6 +82,8 @@ def pages(tmp_path_factory):
         folder = tmp_path_factory.mktemp(name)
         if name == "lenet5":
             known[name] = made("lenet5_digits/sparse", folder, answers=Diagnosis.of)
+        elif name == "two lanes":
+            known[name] = made("lenet5_digits/sparse", folder, Arch(lanes=2))
         elif name == "mobilenet":
             drawn = lambda trace, result: timeline(trace, result.arch, 0, "conv5.pw")  # noqa: E731
             known[name] = made("mobilenet_v1_imagenet/baseline", folder, timeline=drawn)
@@ -95,6 +99,9 @@ def pages(tmp_path_factory):
             known[name] = write_comparison(
                 Comparison(a, b, of_a, of_b, maps_a=maps_a, maps_b=maps_b), folder
             )[-1]
+        elif name == "widths":
+            with open_trace("mobilenet_v1_cifar10/l1_fatrelu") as trace:
+                known[name] = write_widths(at_widths(trace, Arch(), [0], (16, 12, 8, 4)), folder)[-1]
         elif name == "sweep":
             found = Summary(widely_spread())
             known[name] = folder / "sweep.html"

@@ -12,7 +12,7 @@ from hwsim.report.traffic import LAYER_TRAFFIC_COLUMNS, TRAFFIC_COLUMNS, less, s
 def test_the_first_line_says_what_the_code_saves(result):
     # Of two images, dense and machine: weights 256 both, maps in 501 and 321, maps out 32 both.
     assert saving_words(result.overall()) == (
-        "What the code saves: of the DRAM bytes of an image, maps 176 B in place of 266 B dense (33.8 % "
+        "DRAM bytes of an image, with the code: maps 176 B in place of 266 B dense (33.8 % "
         "less); all, with 128 B of weights, 304 B in place of 394 B dense (22.8 % less)."
     )
 
