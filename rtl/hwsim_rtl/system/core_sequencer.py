@@ -8,12 +8,11 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import WEIGHT_PASSES, Arch
-from hwsim.machine.descriptors import COUNT_BITS
 from hwsim_rtl.core.lane_payloads import ROW_BITS, LanePassConfig, MapRow
 from hwsim_rtl.core.payloads import RowDescriptor
 from hwsim_rtl.system.configure import LayerColumns, configure
 from hwsim_rtl.system.payloads import LayerDescriptor, PassEntry, QueuedPass
-from hwsim_rtl.system.row_steps import RowSteps
+from hwsim_rtl.system.row_steps import MASK_BYTE_BITS, MASK_ROWS, RowSteps
 
 ROWS_AHEAD = 1 << ROW_BITS  # rows whose segments lanes take before the row is open
 
@@ -33,7 +32,7 @@ class CoreSequencer(wiring.Component):
         queue: In(stream of QueuedPass), of which WEIGHT_PASSES wait. idle: Out(1), none is left, and all rows
             are found.
         layer: In(LayerDescriptor), constant unless ``idle``.
-        asks, row, group, answered, owned: as of :class:`RowSteps`; group: Out(10), that of the pass.
+        asks, byte, answered, owned: as of :class:`RowSteps`; group: Out(10), that of the pass.
         passes: Out(stream of LanePassConfig). map_rows: Out(stream of MapRow). rows: Out(stream of
             RowDescriptor).
     """
@@ -46,10 +45,10 @@ class CoreSequencer(wiring.Component):
                 "idle": Out(1),
                 "layer": In(LayerDescriptor()),
                 "asks": Out(1),
-                "row": Out(COUNT_BITS),
+                "byte": Out(MASK_BYTE_BITS),
                 "group": Out(PassEntry()["row_group"].width),
                 "answered": In(1),
-                "owned": In(1),
+                "owned": In(MASK_ROWS),
                 "passes": Out(stream.Signature(LanePassConfig(arch))),
                 "map_rows": Out(stream.Signature(MapRow)),
                 "rows": Out(stream.Signature(RowDescriptor)),
@@ -78,7 +77,7 @@ class CoreSequencer(wiring.Component):
             steps.layer.eq(self.layer),
             steps.first_segment.eq(head.entry.first_segment),
             self.asks.eq(steps.asks),
-            self.row.eq(steps.row),
+            self.byte.eq(steps.byte),
             self.group.eq(head.entry.row_group),
             steps.answered.eq(self.answered),
             steps.owned.eq(self.owned),

@@ -35,12 +35,12 @@ class InputRow(data.Struct):
     reaches: RowDescriptor
 
 
-class OpenRow(data.Struct):
-    """An output row in reach: whether there is one, whether it is owned, and its first sub-bank."""
+class OpenRow(data.StructLayout):
+    """An output row in reach: whether there is one, which groups have it, and its first sub-bank in the ring
+    of group 0."""
 
-    exists: 1
-    owned: 1
-    bank: SUB_BANK_BITS
+    def __init__(self, groups: int) -> None:
+        super().__init__({"exists": 1, "owned": groups, "bank": SUB_BANK_BITS})
 
 
 class GroupCounts(data.Struct):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import In, Out
@@ -14,22 +14,21 @@ from hwsim_rtl.core.payloads import RowDescriptor
 from hwsim_rtl.system.configure import LayerColumns
 from hwsim_rtl.system.core_sequencer import CoreSequencer
 from hwsim_rtl.system.payloads import GroupCounts, LayerDescriptor, PassEntry
-from hwsim_rtl.system.row_steps import RowSteps
+from hwsim_rtl.system.row_counter import RowCounter
+from hwsim_rtl.system.row_steps import MASK_ROWS
 
 DESCRIPTOR_WORDS = LAYER_BYTES // WORD_BYTES
 BEAT_WORDS = BEAT_BYTES // WORD_BYTES
-WORD_SHIFT = (WORD_BITS - 1).bit_length()
-GROUP_BITS = PassEntry()["row_group"].width
 
 
 class Sequencer(wiring.Component):
     """Read programs, one layer after the other, and give every core its passes (docs/image.md, *Programs*).
 
     A layer's program is taken a word a cycle; what is behind the descriptor goes into a memory of
-    PROGRAM_WORDS words. Then the rows of each row group are counted, with a :class:`RowSteps` whose rows go
-    nowhere, since a pass begins with these counts; meanwhile :class:`LayerColumns` does its part. Then passes
-    go to their cores in the order of the program, one in three cycles, as long as the queue of the core that
-    comes next has room. The next program is taken when the last pass was, and all its rows are found.
+    PROGRAM_WORDS words. Then :class:`RowCounter` counts the rows of all row groups, since a pass begins with
+    these counts; meanwhile :class:`LayerColumns` does its part. Then passes go to their cores in the order of
+    the program, one in three cycles, as long as the queue of the core that comes next has room. The next
+    program is taken when the last pass was, and all its rows are found.
 
     The masks of row groups have one port. While rows are counted it is the counter's; else each core has it
     in turn, a cycle each.
@@ -62,14 +61,12 @@ class Sequencer(wiring.Component):
         layer, descriptor = self.layer, Signal(8 * LAYER_BYTES)
         m.d.comb += layer.eq(descriptor)
         m.submodules.program = program = Memory(shape=WORD_BITS, depth=PROGRAM_WORDS, init=[])
-        m.submodules.counts = counts = Memory(shape=GroupCounts, depth=max(2, self._arch.cores), init=[])
         m.submodules.columns = columns = LayerColumns()
-        m.submodules.counter = counter = RowSteps()
+        m.submodules.counter = counter = RowCounter(self._arch.cores)
         cores = [CoreSequencer(self._arch, columns) for _ in range(self._arch.cores)]
         for number, core in enumerate(cores):
             m.submodules[f"core{number}"] = core
         store, entries, masks = program.write_port(), program.read_port(), program.read_port()
-        store_counts, group_counts = counts.write_port(), counts.read_port()
 
         # Of the layer: words of its passes, bytes of a mask, words of all its program behind the descriptor.
         pass_words, mask_bytes = Signal(range(PROGRAM_WORDS + 1)), Signal(COUNT_BITS)
@@ -86,26 +83,21 @@ class Sequencer(wiring.Component):
             for name in ("passes", "map_rows", "rows"):
                 wiring.connect(m, getattr(core, name), wiring.flipped(getattr(self, name)[number]))
 
-        at, group = Signal(range(PROGRAM_WORDS + 1)), Signal(GROUP_BITS)
-        found = Signal(GroupCounts)
-        self._answer(m, masks, pass_words, mask_bytes, group, counter, cores)
-        entry = Signal(PassEntry())
+        at = Signal(range(PROGRAM_WORDS + 1))
+        self._answer(m, masks, pass_words, mask_bytes, counter, cores)
+        entry, counts = Signal(PassEntry()), Signal(GroupCounts)
         m.d.comb += [
             store.addr.eq(at),
             store.data.eq(self.words.payload),
-            store_counts.addr.eq(group),
-            store_counts.data.eq(found),
             entries.addr.eq(at),
             entry.eq(entries.data),
-            group_counts.addr.eq(entry.row_group),
-            counter.rows.ready.eq(1),
         ]
         m.d.comb += [
             each.eq(value)
             for core in cores
             for each, value in (
                 (core.queue.payload.entry, entry),
-                (core.queue.payload.counts, group_counts.data),
+                (core.queue.payload.counts, counts),
             )
         ]
         ready = Signal()
@@ -132,25 +124,10 @@ class Sequencer(wiring.Component):
                 with m.If(self.words.valid):
                     m.d.sync += at.eq(at + 1)
                     with m.If(at + 1 == behind):
-                        m.d.comb += columns.start.eq(1)
-                        m.next = "GROUP"
-            with m.State("GROUP"):
-                m.d.comb += counter.start.eq(1)
-                m.d.sync += found.eq(0)
-                m.next = "COUNT"
-            with m.State("COUNT"):
-                m.d.sync += [
-                    found.read.eq(found.read + counter.rows.valid),
-                    found.owned.eq(found.owned + (counter.asks & counter.answered & counter.owned)),
-                ]
-                with m.If(~counter.busy):
-                    m.d.comb += store_counts.en.eq(1)
-                    m.d.sync += [group.eq(group + 1), at.eq(0)]
-                    m.next = "GROUP"
-                    with m.If(group + 1 == layer.row_groups):
-                        m.d.sync += group.eq(0)
-                        m.next = "WAIT"
-            with m.State("WAIT"), m.If(~columns.busy):
+                        m.d.comb += [columns.start.eq(1), counter.start.eq(1)]
+                        m.d.sync += at.eq(0)
+                        m.next = "COUNT"
+            with m.State("COUNT"), m.If(~counter.busy & ~columns.busy):
                 m.next = "ENTRY"
             # The address of an entry is there; in the next cycle the entry, then the counts of its group.
             with m.State("ENTRY"):
@@ -160,6 +137,7 @@ class Sequencer(wiring.Component):
                     m.next = "END"
             with m.State("COUNTS"):
                 m.d.comb += self.running.eq(1)
+                m.d.sync += counts.eq(Array(counter.counts)[entry.row_group])
                 m.next = "GIVE"
             with m.State("GIVE"):
                 m.d.comb += self.running.eq(1)
@@ -180,36 +158,35 @@ class Sequencer(wiring.Component):
         masks: ReadPort,
         pass_words: Signal,
         mask_bytes: Signal,
-        group: Signal,
-        counter: RowSteps,
+        counter: RowCounter,
         cores: list[CoreSequencer],
     ) -> None:
         """Give the port of the masks to who asks in turn, and the answer two cycles later.
 
         Who has asked and waits for the answer does not ask again.
         """
-        askers: list[RowSteps | CoreSequencer] = [counter, *cores]
-        groups = [group, *(core.group for core in cores)]
+        askers: list[RowCounter | CoreSequencer] = [counter, *cores]
         turn = Signal(range(max(2, len(cores))))
         waits = Signal(len(askers))
         m.d.sync += turn.eq(Mux(turn == len(cores) - 1, 0, turn + 1))
 
-        asked, asked_byte, asked_bit = Signal(len(askers)), Signal(COUNT_BITS + 8), Signal(3)
-        for number, (asker, of) in enumerate(zip(askers, groups, strict=True)):
+        asked, byte = Signal(len(askers)), Signal(COUNT_BITS + 8)
+        for number, asker in enumerate(askers):
             has_port = counter.busy if number == 0 else ~counter.busy & (turn == number - 1)
             with m.If(has_port):
                 m.d.comb += asked[number].eq(asker.asks & ~waits[number])
-                m.d.sync += [
-                    asked_byte.eq(of * mask_bytes + (asker.row >> 3)),
-                    asked_bit.eq(asker.row[:3]),
-                ]
-        reading, answers, bit = Signal(len(askers)), Signal(len(askers)), Signal(WORD_SHIFT)
-        m.d.comb += masks.addr.eq(pass_words + (asked_byte >> 3))
+                m.d.sync += byte.eq(asker.group * mask_bytes + asker.byte)
+        reading, answers = Signal(len(askers)), Signal(len(askers))
+        in_word = Signal(range(WORD_BYTES))
+        m.d.comb += masks.addr.eq(pass_words + (byte >> WORD_BYTES.bit_length() - 1))
         m.d.sync += [
             reading.eq(asked),
             answers.eq(reading),
-            bit.eq(Cat(asked_bit, asked_byte[:3])),
+            in_word.eq(byte[: len(in_word)]),
             waits.eq((waits | asked) & ~answers),
         ]
         for number, asker in enumerate(askers):
-            m.d.comb += [asker.answered.eq(answers[number]), asker.owned.eq(masks.data.bit_select(bit, 1))]
+            m.d.comb += [
+                asker.answered.eq(answers[number]),
+                asker.owned.eq(masks.data.word_select(in_word, MASK_ROWS)),
+            ]

@@ -19,14 +19,15 @@ def flat(payload: dict) -> dict:
 
 
 async def answer(dut, case: RowCase, late: float) -> None:
-    """Say which rows are owned, a cycle after they were asked for, or later."""
+    """Say which of eight rows are owned, a cycle after they were asked for, or later."""
     asked = False
     while True:
         await Timer(2, "ns")
-        asks, row = bool(dut.asks.value), int(dut.row.value)
+        asks, first = bool(dut.asks.value), 8 * int(dut.byte.value)
         answers = asks and asked and random.random() >= late
         dut.answered.value = int(answers)
-        dut.owned.value = int(row in case.owned) if answers else random.getrandbits(1)
+        mask = sum(1 << row - first for row in case.owned if first <= row < first + 8)
+        dut.owned.value = mask if answers else random.getrandbits(8)
         asked = asks and not answers
         await RisingEdge(dut.clk)
 
