@@ -94,7 +94,8 @@ def run(
         with console.progress("simulating", quiet) as advance:
             result = simulate(opened, machine, numbers, advance)
         rows = measured_rows(result, records)
-        in_time = InTime.of(opened, result)
+        with console.progress("with one lane", quiet or machine.lanes == 1) as advance:
+            in_time = InTime.of(opened, result, advance)
         answers = _answers(opened, result, quiet) if why else None
         if out or format_ is OutputFormat.json:
             from hwsim.report.contents import Report

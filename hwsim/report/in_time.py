@@ -7,7 +7,7 @@ lane, and less time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +42,11 @@ class InTime:
     one_lane: Result | None = None
 
     @classmethod
-    def of(cls, trace: Trace, result: Result) -> InTime:
-        """Run the machine with one lane, if it has two."""
+    def of(cls, trace: Trace, result: Result, progress: Callable[[int, int], None] | None = None) -> InTime:
+        """Run the machine with one lane, if it has two; ``progress`` is called as by ``simulate``."""
         if result.arch.lanes == 1:
             return cls(result)
-        (one_lane,) = simulate_machines(trace, [result.arch.replace(lanes=1)], result.images)
+        (one_lane,) = simulate_machines(trace, [result.arch.replace(lanes=1)], result.images, progress)
         return cls(result, one_lane)
 
     def rows(self) -> list[dict[str, Any]]:
