@@ -1,6 +1,7 @@
 """Reports of the tools are read right, and a component goes through the tools."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -243,6 +244,21 @@ def test_the_command_counts_cells_and_adds_them_to_a_file(tmp_path, monkeypatch)
     assert [run["component"] for run in runs] == ["encoder", "items"]
     assert all(run["cells"]["ffs"] == 2 for run in runs)
     assert "| items | item FIFO | 7 | 2 | 1 | 1 | 64 | 123.5 |" in command("results", str(file)).stdout
+
+
+@pytest.mark.parametrize(("component", "router"), [("items", False), ("core", True), ("lane_core", True)])
+def test_a_whole_core_is_routed_by_the_router_that_ends(component, router, monkeypatch):
+    given = []
+
+    def nextpnr(tool, arguments, folder):
+        given.extend(pairwise(arguments))
+        (folder / "report.json").write_text(json.dumps(REPORT))
+
+    monkeypatch.setattr(flow, "map_cells", lambda folder, netlist: json.dumps({"modules": {"part": MAPPED}}))
+    monkeypatch.setattr(flow, "_run", nextpnr)
+    synthesize(component, Arch(columns=2, accumulators=64, weight_words=64), seeds=[5])
+    assert (("--router", "router2") in given) == router
+    assert ("--seed", "5") in given
 
 
 def test_of_several_seeds_the_median_counts(tmp_path, monkeypatch):

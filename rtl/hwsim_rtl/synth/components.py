@@ -55,6 +55,8 @@ COMPONENTS: dict[str, Callable[[Arch], Sequence[Component]]] = {
     "lane_core": lambda arch: [LaneCore(arch)],
 }
 
+WHOLE = ("core", "lane_core")
+
 
 class Bench(Elaboratable):
     """Components side by side, with a register at every port, so that paths from and to ports are timed too.

@@ -19,5 +19,5 @@ MEANINGS = {
     "lane_position": "of two lanes: position counter, valid kernel columns",
     "choice": "of two lanes: the choice between their items",
     "lane_scatter": "of two lanes: items to taps, taps to addresses",
-    "lane_core": "of two lanes: all of it, in no array yet",
+    "lane_core": "of two lanes: all of it",
 }

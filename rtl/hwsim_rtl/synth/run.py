@@ -16,7 +16,7 @@ from hwsim.errors import SynthesisError
 from hwsim.files import whole_file
 from hwsim.machine.descriptors import CORE_FIELDS, check_arch
 from hwsim_rtl.synth import flow
-from hwsim_rtl.synth.components import COMPONENTS, netlist
+from hwsim_rtl.synth.components import COMPONENTS, WHOLE, netlist
 from hwsim_rtl.synth.reports import read_cells, read_timing
 
 __all__ = ["add_run", "model_points", "synthesize"]
@@ -50,7 +50,8 @@ def synthesize(component: str, arch: Arch, seeds: Sequence[int] = (1,)) -> Run:
     design = netlist(component, arch)
     with tempfile.TemporaryDirectory() as folder:
         cells = read_cells(flow.map_cells(Path(folder), design))
-        placed = {seed: read_timing(flow.place(Path(folder), seed)) for seed in seeds}
+        options = flow.PLACE_CORE if component in WHOLE else ()
+        placed = {seed: read_timing(flow.place(Path(folder), seed, *options)) for seed in seeds}
     timings = sorted(placed.values(), key=lambda timing: timing.fmax_mhz)
     return {
         "component": component,
@@ -87,7 +88,7 @@ def add_run(file: Path, run: Run) -> None:
     order = list(COMPONENTS)
     runs = sorted([*runs, run], key=lambda r: (order.index(r["component"]), list(r["machine"].values())))
     lines = ",\n  ".join(json.dumps(each) for each in runs)
-    options = {"yosys": flow.SYNTH, "nextpnr": " ".join(flow.PLACE)}
+    options = {"yosys": flow.SYNTH, "nextpnr": " ".join(flow.PLACE), "of a core": " ".join(flow.PLACE_CORE)}
     head = f'"device": {json.dumps(flow.DEVICE)},\n "options": {json.dumps(options)}'
     with whole_file(file) as partial:
         partial.write_text(f'{{\n {head},\n "runs": [\n  {lines}\n ]\n}}\n', encoding="utf-8")
