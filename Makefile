@@ -30,10 +30,10 @@ fuzz: $(VENV)/.dev
 mutants: $(VENV)/.dev
 	$(BIN)/python tests/mutants.py $(OPTIONS)
 
-# Loops of the engine run uncompiled, or their lines would not count as covered.
+# Loops of the engine run uncompiled, or their lines would not count as covered; so properties have ten examples.
 COVERED := machine export report sweep quantize
 coverage: $(VENV)/.dev
-	PYTHONPATH=tests $(BIN)/python -m pytest -q -m "not slow" -p uncompiled --cov-report=term \
+	PYTHONPATH=tests $(BIN)/python -m pytest -q -m "not slow" -p uncompiled -p few_examples --cov-report=term \
 	  $(COVERED:%=--cov=hwsim.%) tests/machine tests/export tests/report tests/sweep tests/test_quantize.py
 
 bench: $(VENV)/.dev

@@ -33,7 +33,7 @@ MEANT_FOR = {
     "hwsim/machine/additions.py": ("tests/machine/test_traffic.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/area.py": ("tests/machine/test_area.py",),
     "hwsim/machine/compiled.py": ("tests/machine/test_compiled.py",),
-    "hwsim/machine/descriptors.py": ("tests/machine/test_descriptors.py",),
+    "hwsim/machine/descriptors.py": ("tests/machine/test_descriptors.py", "tests/machine/test_mapping.py"),
     "hwsim/machine/dram.py": ("tests/machine/test_dram.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/energy.py": ("tests/machine/test_energy.py",),
     "hwsim/machine/fit.py": ("tests/machine/test_fit.py", "tests/cli/test_run_fit.py"),
@@ -65,9 +65,6 @@ MEANT_FOR = {
     "hwsim/export/scalesim.py": ("tests/export", "tests/networks"),
     "hwsim/export/timeline.py": ("tests/export/test_timeline.py",),
     "hwsim/export/yaml_text.py": ("tests/export",),
-    "hwsim/report/changes.py": ("tests/report/test_diagnosis.py",),
-    "hwsim/report/codec_cost.py": ("tests/report/test_diagnosis.py",),
-    "hwsim/report/least.py": ("tests/report/test_diagnosis.py",),
     "hwsim/report/tables.py": (
         "tests/report/test_tables.py",
         "tests/report/test_marks.py",

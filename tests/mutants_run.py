@@ -3,9 +3,9 @@
 The process imports a copy of the project, collects a file of tests that are meant for the module and runs
 them once unchanged, which says what each of them calls and how long it takes. For every mutant of a function
 a fork puts the changed code into the living function and runs the tests that call it, the shortest first,
-until one fails; of a property a few examples. What is not within a function is tried by all tests of the file
-on the changed module, since only a new import shows it. What survives goes to the next file of tests, and in
-the end to all tests with all their examples. Compiled loops of the module run uncompiled.
+until one fails: with a few examples of each property, then with all. What is not within a function that they
+call is tried by all tests of the file on the changed module, since only a new import shows it. What survives
+goes to the next file of tests. Compiled loops of the module run uncompiled.
 """
 
 from __future__ import annotations
@@ -26,15 +26,14 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import pytest
+from few_examples import FEW, take_examples
 
 ROOT = Path(__file__).resolve().parents[1]
 COPY = ROOT / "build" / "mutants"
 IMPORTED = ("hypothesis", "numba", "numpy", "pydantic", "zarr")  # here once, for all processes
 OPTIONS = ("-x", "-q", "--tb=no", "-m", "not slow", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 FAILS, SURVIVES, NEVER_ENDS, UNKNOWN = 1, 0, 2, 3  # of a process that tried a mutant
-SETTINGS = "_hypothesis_internal_use_settings"  # where hypothesis keeps those that a test asks for
-FEW = 10  # examples of a property that most mutants are noticed by
-LONGEST = 900  # seconds, after which a process that waits for something is ended
+LONGEST = 1800  # seconds, after which a process that waits for something is ended
 
 
 def make_copy() -> None:
@@ -63,36 +62,34 @@ def verdicts(module: str, tests: Sequence[str], sources: Sequence[str]) -> list[
     for name in IMPORTED:
         __import__(name)
     codes = [SURVIVES] * len(sources)
-    for path in tests:  # the later ones, which take longer, see only what those before let pass
+    for path in tests:  # the later ones see only what those before let pass
         passed = [i for i, code in enumerate(codes) if code == SURVIVES]
         for i, code in zip(passed, _tried(module, path, [sources[i] for i in passed]), strict=True):
             codes[i] = code
-    for i, source in enumerate(sources):
-        if codes[i] == SURVIVES:
-            codes[i] = _tried_anew(module, tests, source, None)
     return [{FAILS: "noticed", NEVER_ENDS: "noticed: it never ends"}.get(code, "SURVIVED") for code in codes]
 
 
 def _tried(module: str, tests: str, sources: Sequence[str]) -> list[int]:
-    """What a few examples of some tests say of each changed source."""
+    """What some tests say of each changed source."""
     if not sources:
         return []
     reader, writer = os.pipe()
-    process = _forked(lambda: _run(module, [tests], FEW, _Trials(module, sources, writer)))
+    process = _forked(lambda: _run(module, tests, FEW, _Trials(module, sources, writer)))
     os.close(writer)
     with os.fdopen(reader, encoding="utf-8") as answers:
         codes = [int(line) for line in answers]
     os.waitpid(process, 0)
     if len(codes) < len(sources):
         raise RuntimeError(f"the tests of {module} fail without any change")
-    return [
-        _tried_anew(module, [tests], source, FEW) if code == UNKNOWN else code
-        for code, source in zip(codes, sources, strict=True)
-    ]
+    for examples in (FEW, None):
+        for i, source in enumerate(sources):
+            if codes[i] == UNKNOWN:
+                codes[i] = _tried_anew(module, tests, source, examples) or UNKNOWN
+    return [SURVIVES if code == UNKNOWN else code for code in codes]
 
 
-def _tried_anew(module: str, tests: Sequence[str], source: str, examples: int | None) -> int:
-    """Try a mutant by all tests, with the changed file in the place of the module."""
+def _tried_anew(module: str, tests: str, source: str, examples: int | None) -> int:
+    """Try a mutant by all tests of a file, with the changed source in the place of the module."""
     path = COPY / module
     original = path.read_bytes()
     path.write_text(source, encoding="utf-8")
@@ -132,7 +129,7 @@ def _ended(process: int) -> int:
     return NEVER_ENDS
 
 
-def _run(module: str, tests: Sequence[str], examples: int | None, *plugins: Any) -> int:
+def _run(module: str, tests: str, examples: int | None, *plugins: Any) -> int:
     """Run pytest in the copy, with the module's loops uncompiled; 0 if all tests pass.
 
     Each property has so many ``examples`` at most; all that it asks for if None.
@@ -144,7 +141,7 @@ def _run(module: str, tests: Sequence[str], examples: int | None, *plugins: Any)
     from uncompiled import leave_uncompiled
 
     leave_uncompiled(module.removesuffix(".py").replace("/", "."))
-    return int(pytest.main([*OPTIONS, *tests], plugins=[_Quick(examples), *plugins]))
+    return int(pytest.main([*OPTIONS, tests], plugins=[_Quick(examples), *plugins]))
 
 
 @dataclass
@@ -161,13 +158,7 @@ class _Quick:
         settings.load_profile("mutants")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        from hypothesis import is_hypothesis_test, settings
-
-        for item in items:
-            test: Any = getattr(item, "obj", None)
-            if self.examples is not None and is_hypothesis_test(test):
-                own: settings = getattr(test, SETTINGS, None) or settings()
-                setattr(test, SETTINGS, settings(own, max_examples=min(own.max_examples, self.examples)))
+        take_examples(items, self.examples)
 
 
 @dataclass
@@ -229,26 +220,33 @@ class _Trials:
 
     def _try(self, session: pytest.Session, seen: Sequence[_Seen], source: str) -> int:
         """Change the living code and run the tests that call what is changed."""
-        limit = int(3 * self.seconds) + 20
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 10))
         changed = changed_function(self.path, source)
         if changed is None:
             return UNKNOWN
         old, new = changed
         changing = [function for function in self.living if function.__code__ == old]
-        if not changing:
+        # What a fixture calls is seen in the first test of a file that uses it, and matters to all of them.
+        calling = [each for each in seen if old.co_qualname in each.calls]
+        if not changing or not calling:
             return UNKNOWN
         for function in changing:
             function.__code__ = new
-        # What a fixture calls is seen in the first test of a file that uses it, and matters to all of them.
-        files = {each.item.path for each in seen if old.co_qualname in each.calls}
-        chosen = [each for each in seen if each.item.path in files]
-        chosen.sort(key=lambda each: (old.co_qualname not in each.calls, each.seconds))
-        for item, after in _in_turn([each.item for each in chosen]):
+        chosen = sorted(seen, key=lambda each: (old.co_qualname not in each.calls, each.seconds))
+        items = [each.item for each in chosen]
+        if self._fails(session, items, int(3 * self.seconds) + 20):
+            return FAILS
+        more = take_examples([each.item for each in calling], FEW)
+        take_examples(more, None)
+        return FAILS if self._fails(session, more, int(100 * self.seconds) + 60) else SURVIVES
+
+    def _fails(self, session: pytest.Session, items: Sequence[pytest.Item], seconds: int) -> bool:
+        """Whether one of the tests fails; the process ends if they take longer."""
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+        for item, after in _in_turn(items):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             if session.testsfailed:
-                return FAILS
-        return SURVIVES
+                return True
+        return False
 
 
 def _in_turn(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:

@@ -141,10 +141,11 @@ def _write_turns(plan: Schedule, arch: Arch) -> list[np.ndarray]:
 
 
 def _work_ready(span: LayerSpan, write: Transfer, arch: Arch) -> np.ndarray:
-    """Cycle from which every cycle of work of a layer's write can be done, as its rows leave the cores."""
+    """Cycle from which every cycle of work of a layer's write can be done, as its rows leave the cores.
+
+    An index follows its map, whose last part waits for the last row, whenever it could be there itself.
+    """
     drained = drained_rows(span.passes)
-    if write.kind == "index":
-        drained = drained[-1:]
     return np.repeat(drained, equal_parts(occupancy(write.size, arch), len(drained)))
 
 

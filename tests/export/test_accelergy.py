@@ -83,6 +83,32 @@ def test_every_component_with_energy_is_in_the_architecture(case, tmp_path):
     assert all(part["class"] for part in root["local"])
 
 
+def test_the_components_of_a_machine_by_hand(one_case, tmp_path):
+    arch = one_case.arch.replace(
+        cores=3,
+        columns=4,
+        activation_bits=12,
+        weight_bits=8,
+        accumulators=2048,
+        weight_words=1024,
+        map_buffer=4096,
+        bytes_per_cycle=16,
+        clock_mhz=250,
+    )
+    (root,) = load(write_accelergy(one_case, arch, tmp_path)[0])["architecture"]["subtree"]
+    assert root["attributes"] == {"technology": "45nm", "clock_mhz": 250}
+    assert {part["name"]: (part["class"], part["attributes"]) for part in root["local"]} == {
+        "mac": ("intmac", {"datawidth": 12, "instances": 12}),
+        # Of each bank two copies, of 32 bits and a mark.
+        "accumulators": ("SRAM", {"width": 33, "depth": 2048, "instances": 24}),
+        "weights": ("SRAM", {"width": 32, "depth": 1024, "instances": 3}),
+        "decode": ("bitwise", {"datawidth": 12, "instances": 3}),
+        "encode": ("bitwise", {"datawidth": 12, "instances": 3}),
+        "map_buffer": ("SRAM", {"width": 64, "depth": 512, "instances": 1}),
+        "dram": ("DRAM", {"width": 128, "instances": 1}),
+    }
+
+
 def test_energies_of_the_machine_file_are_exported(one_case, tmp_path):
     arch = one_case.arch.replace(energy={"symbol": 1e-7})
     table = load(write_accelergy(one_case, arch, tmp_path)[1])["ERT"]["tables"]

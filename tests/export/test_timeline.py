@@ -24,6 +24,8 @@ class Timeline:
             if event["ph"] == "M":
                 assert event["name"] in ("process_name", "thread_name")
                 thread = event["tid"] if event["name"] == "thread_name" else None
+                assert type(event["tid"]) is int
+                assert (event["pid"], thread) not in names
                 names[event["pid"], thread] = event["args"]["name"]
             else:
                 assert event["ph"] == "X"

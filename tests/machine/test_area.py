@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 from amaranth.hdl import Shape
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hwsim.arch import Arch
@@ -178,6 +178,7 @@ def test_block_rams_are_those_that_yosys_takes(depth, width, blocks):
 
 
 @given(machines, st.sampled_from([8, 64, 1000, 1024, 4096]))
+@example(Arch(weight_words=2), 8)  # one bit of an address; with less it is none
 def test_an_item_is_as_wide_as_that_of_the_rtl(arch, accumulators):
     arch = arch.replace(accumulators=8 * -(-accumulators // 8))
     assert item_bits(arch) == Item(arch).size

@@ -144,3 +144,14 @@ def test_what_is_forgotten_is_mapped_anew_and_nothing_else(monkeypatch):
     network.forget()
     assert network.mapping(LAYER, Arch()) is not before
     assert sorted(asked) == ["blocks", "mapping", "mapping", "rows"]
+
+
+def test_without_counts_every_value_of_a_segment_counts_and_the_last_has_fewer(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        compiled, "map_layer", lambda layer, arch, counts, block: seen.append(counts.tolist())
+    )
+    layer = Layer("l", "conv", "m0", (5, 3, 7), (1, 3, 7))
+    trace = MemoryTrace((layer,), {"m0": np.ones((1, 5, 3, 7), np.uint16)}, 0, 8)
+    CompiledNetwork(trace).mapping(layer, Arch(columns=2))
+    assert seen == [[[14, 14, 7]] * 3]

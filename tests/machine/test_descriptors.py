@@ -11,7 +11,7 @@ from layers import any_layer
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Kind, Layer
-from hwsim.machine.descriptors import Code, PassGeometry, check_arch, lane_weights
+from hwsim.machine.descriptors import Code, PassGeometry, check_arch, lane_weights, sub_bank_depth
 from hwsim.machine.mapping import map_blocks, map_layer
 
 ARCH = Arch(columns=4, accumulators=256, weight_words=640)  # 8 sub-banks of 32 words
@@ -258,6 +258,10 @@ def test_whatever_the_model_maps_the_core_runs(layer, columns, accumulators, wei
             "width of the input map and its padding: .*65536",
         ),
         ({"in_shape": (1, 4, 65536)}, "layer wide: width of the input map and its padding: .* at most 65535"),
+        (
+            {"in_shape": (1, 4, 65535), "kernel": (1, 3), "padding": (0, 1)},
+            "width of the input map and its padding: .*65536",
+        ),
     ],
 )
 def test_what_no_core_runs_is_refused_by_the_name_of_the_layer(changes, message):
@@ -272,3 +276,19 @@ def test_a_core_of_two_lanes_reads_eight_mebibytes_of_map_buffer():
     check_arch(Arch(lanes=1, map_buffer=1 << 24))
     with pytest.raises(ArchError, match="a core of two lanes reads at most 8388608 bytes"):
         check_arch(Arch(lanes=2, map_buffer=1 << 24))
+
+
+@pytest.mark.parametrize(("accumulators", "words"), [(8, 2), (16, 2), (24, 4), (1024, 128), (1032, 256)])
+def test_a_sub_bank_has_an_eighth_of_the_accumulators_up_to_a_power_of_two(accumulators, words):
+    assert sub_bank_depth(Arch(accumulators=accumulators)) == words
+
+
+def test_a_segment_of_two_lanes_has_no_more_channels_than_the_map():
+    # Five channels of 33 columns, where a segment could have eight.
+    layer = Layer("l", "conv", "x", (5, 6, 33), (3, 6, 33), (1, 1))
+    known = replace(PASS, layer=layer, owned=(0,)).lane_config(ARCH, 8, 64, 3)
+    assert [known["core"]["decoder"][name] for name in ("segments", "full_values", "tail_values")] == [
+        1,
+        165,
+        165,
+    ]

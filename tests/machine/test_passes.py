@@ -217,3 +217,19 @@ def test_a_1x1_layer_costs_one_cycle_a_nonzero_value(density):
     long_runs = model.symbols - model.causes["compute"]  # symbols without a value
     fill = 1 + 2 + DECODE_LATENCY  # first words, first item
     assert model.cycles - model.causes["compute"] - model.causes["drain"] <= long_runs + fill
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        # Two cycles a beat, which is asked for at 100, has 10 more to come, and is seen from cycle 110.
+        ((16, 1), {(0, 0): 2, (0, 1): 4, (1, 0): 0, (2, 0): 0, (2, 2): 2, (3, 0): 16, (3, 1): 18}),
+        # Three bytes in two cycles: 21 1/3 a beat, each filled up to whole cycles.
+        ((3, 2), {(0, 0): 22, (0, 1): 43, (1, 0): 0, (2, 0): 76, (3, 0): 171}),
+    ],
+)
+def test_a_beat_is_there_when_the_channel_has_brought_it_and_all_before_it(rate, expected):
+    requests = np.array([[100, NO_STREAM], [90, 100]])
+    stream = Stream(requests, np.array([[0, 5], [3, 7]]), 110, 10, rate)
+    segments, beats = np.array(list(expected)).T
+    assert stream.arrivals(segments, beats).tolist() == list(expected.values())
