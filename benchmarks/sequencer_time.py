@@ -39,7 +39,7 @@ def main(name: str = "lenet5_digits/sparse") -> None:
             rows = sum(len(job.rows(group).y) for work in job.mapping.rounds for _, _, group in work)
             cycle, first, read, seen = 0, None, None, 0
             sent = 0
-            while seen < rows:
+            while seen < rows or first is None:
                 yield dut.words.valid.eq(sent < words)
                 if sent < words:
                     word = image.memory[at + 8 * sent : at + 8 * sent + 8]

@@ -17,8 +17,8 @@ from hwsim.machine.programs import unit_geometries
 from hwsim.machine.workload import Workload
 from hwsim.program import compile_network
 from hwsim.trace import open_trace
-from hwsim_rtl.core.lane_payloads import LanePassConfig
 from hwsim_rtl.core.payloads import RowDescriptor
+from hwsim_rtl.system.payloads import SequencedPass
 
 
 @dataclass
@@ -47,6 +47,12 @@ class NetworkCase:
 
 def network_cases(arch: Arch, number: int, count: int) -> list[NetworkCase]:
     """LeNet-5, and so many random networks of those that the machine runs, from a seed."""
+    with open_trace("lenet5_digits/sparse") as lenet:
+        return [*_runnable([lenet, *drawn_networks(number, count)], arch)]
+
+
+def drawn_networks(number: int, count: int) -> list[Any]:
+    """So many random networks, from a seed."""
     drawn: list[Any] = []
 
     @seed(number)
@@ -59,8 +65,7 @@ def network_cases(arch: Arch, number: int, count: int) -> list[NetworkCase]:
         drawn.append(trace)
 
     draw()
-    with open_trace("lenet5_digits/sparse") as lenet:
-        return [*_runnable([lenet, *drawn], arch)]
+    return drawn
 
 
 def _runnable(traces: list[Any], arch: Arch) -> Iterator[NetworkCase]:
@@ -80,7 +85,7 @@ def _fill(case: NetworkCase, trace: Any, arch: Arch) -> None:
     """What the model gives every core of every pass."""
     workload = Workload(trace, 0)
     jobs = workload.jobs(arch)
-    configuration = data.Layout.cast(LanePassConfig(arch))
+    configuration = data.Layout.cast(SequencedPass(arch))
     row_layout = data.Layout.cast(RowDescriptor)
     for job, following in zip(jobs, [*jobs[1:], None], strict=True):
         layer, drain, source = job.layer, trace.requantize(job.layer), trace.maps[job.layer.input]
@@ -104,7 +109,9 @@ def _fill(case: NetworkCase, trace: Any, arch: Arch) -> None:
             config = geometry.lane_config(arch, job.block, int(job.stored.raw[0]) // 8, index_line)
             first = job.mapping.parts[unit].reads.start // job.block
             mine = case.cores[core]
-            mine.passes.append(configuration.const(config).as_value().value)
+            y = job.rows(group).y[0]
+            sent = {"config": config, "entry": int(y * places.shape[1] + first)}
+            mine.passes.append(configuration.const(sent).as_value().value)
             mine.rows += [row_layout.const(row).as_value().value for row in geometry.row_descriptors(arch)]
             mine.map_rows += [
                 {"place": int(places[y, first]), "entry": int(y * places.shape[1] + first)}

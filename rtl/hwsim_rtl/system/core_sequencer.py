@@ -8,10 +8,10 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import WEIGHT_PASSES, Arch
-from hwsim_rtl.core.lane_payloads import ROW_BITS, LanePassConfig, MapRow
+from hwsim_rtl.core.lane_payloads import ROW_BITS, MapRow
 from hwsim_rtl.core.payloads import RowDescriptor
 from hwsim_rtl.system.configure import LayerColumns, configure
-from hwsim_rtl.system.payloads import LayerDescriptor, PassEntry, QueuedPass
+from hwsim_rtl.system.payloads import LayerDescriptor, PassEntry, QueuedPass, SequencedPass
 from hwsim_rtl.system.row_steps import MASK_BYTE_BITS, MASK_ROWS, RowSteps
 
 ROWS_AHEAD = 1 << ROW_BITS  # rows whose segments lanes take before the row is open
@@ -20,9 +20,9 @@ ROWS_AHEAD = 1 << ROW_BITS  # rows whose segments lanes take before the row is o
 class CoreSequencer(wiring.Component):
     """One core's passes, in their order.
 
-    A pass is begun when the one before was taken and all its rows are found. Its configuration is offered in
-    the cycle after it came; rows come as :class:`RowSteps` finds them, and wait in FIFOs, so that a reader
-    may be ahead of the rows that are open.
+    A pass is begun when the one before was taken and all its rows are found. Rows wait in FIFOs of ROWS_AHEAD
+    as :class:`RowSteps` finds them. The pass is offered when all of them are found, or when there is room for
+    no more, so that its core does not wait for rows if :class:`RowSteps` is no slower from then on.
 
     Args:
         arch: the machine.
@@ -33,7 +33,7 @@ class CoreSequencer(wiring.Component):
             are found.
         layer: In(LayerDescriptor), constant unless ``idle``.
         asks, byte, answered, owned: as of :class:`RowSteps`; group: Out(10), that of the pass.
-        passes: Out(stream of LanePassConfig). map_rows: Out(stream of MapRow). rows: Out(stream of
+        passes: Out(stream of SequencedPass). map_rows: Out(stream of MapRow). rows: Out(stream of
             RowDescriptor).
     """
 
@@ -49,7 +49,7 @@ class CoreSequencer(wiring.Component):
                 "group": Out(PassEntry()["row_group"].width),
                 "answered": In(1),
                 "owned": In(MASK_ROWS),
-                "passes": Out(stream.Signature(LanePassConfig(arch))),
+                "passes": Out(stream.Signature(SequencedPass(arch))),
                 "map_rows": Out(stream.Signature(MapRow)),
                 "rows": Out(stream.Signature(RowDescriptor)),
             }
@@ -59,10 +59,11 @@ class CoreSequencer(wiring.Component):
         m = Module()
         m.submodules.steps = steps = RowSteps()
         m.submodules.waiting = waiting = _queue(QueuedPass(), WEIGHT_PASSES)
-        m.submodules.places = places = _queue(MapRow, 2)
+        m.submodules.places = places = _queue(MapRow, ROWS_AHEAD)
         m.submodules.reached = reached = _queue(RowDescriptor, ROWS_AHEAD)
         head = Signal(QueuedPass())
-        taken, ends = Signal(), Signal()
+        taken, gives, ends = Signal(), Signal(), Signal()
+        first, enough = Signal(), Signal()  # the first row is still to come; enough of them have come
         working = Signal()
         m.d.comb += [
             waiting.w_data.eq(self.queue.payload),
@@ -81,16 +82,19 @@ class CoreSequencer(wiring.Component):
             self.group.eq(head.entry.row_group),
             steps.answered.eq(self.answered),
             steps.owned.eq(self.owned),
-            self.passes.valid.eq(working & ~taken),
-            ends.eq(working & (taken | self.passes.ready) & ~steps.busy),
+            self.passes.valid.eq(working & ~taken & enough),
+            ends.eq(working & (taken | gives) & ~steps.busy),
+            gives.eq(self.passes.valid & self.passes.ready),
             waiting.r_en.eq(ends),
         ]
-        configure(m, self._arch, self.layer, head.entry, head.counts, self._columns, self.passes.payload)
+        configure(
+            m, self._arch, self.layer, head.entry, head.counts, self._columns, self.passes.payload.config
+        )
         with m.If(steps.start):
             m.d.sync += [working.eq(1), taken.eq(0)]
         with m.Elif(ends):
             m.d.sync += working.eq(0)
-        with m.Elif(self.passes.ready):
+        with m.Elif(gives):
             m.d.sync += taken.eq(1)
 
         # Both halves of a row leave together, into FIFOs.
@@ -102,6 +106,12 @@ class CoreSequencer(wiring.Component):
             reached.w_data.eq(steps.rows.payload.reaches),
             *(part.w_en.eq(steps.rows.valid & both) for part in (places, reached)),
         ]
+        with m.If(steps.start):
+            m.d.sync += [first.eq(1), enough.eq(0)]
+        with m.Elif(steps.rows.valid & first):
+            m.d.sync += [first.eq(0), self.passes.payload.entry.eq(steps.rows.payload.place.entry)]
+        with m.Elif(working & (~steps.busy | (steps.rows.valid & ~both))):
+            m.d.sync += enough.eq(1)
         for part, out in ((places, self.map_rows), (reached, self.rows)):
             m.d.comb += [
                 out.valid.eq(part.r_rdy),

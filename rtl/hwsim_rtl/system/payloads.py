@@ -5,10 +5,10 @@ No ``from __future__ import annotations`` here: ``data.Struct`` reads its annota
 
 from amaranth.lib import data
 
-from hwsim.arch import LAYER_BYTES, PASS_BYTES
+from hwsim.arch import BURST_BYTES, LAYER_BYTES, PASS_BYTES, Arch
 from hwsim.machine.descriptors import COUNT_BITS
 from hwsim.machine.programs import LAYER_FIELDS, PASS_FIELDS
-from hwsim_rtl.core.lane_payloads import MapRow
+from hwsim_rtl.core.lane_payloads import ENTRY_BITS, LINE_BITS, LanePassConfig, MapRow
 from hwsim_rtl.core.payloads import SUB_BANK_BITS, RowDescriptor
 
 LAYER_BITS, PASS_BITS = 8 * LAYER_BYTES, 8 * PASS_BYTES
@@ -55,3 +55,18 @@ class QueuedPass(data.StructLayout):
 
     def __init__(self) -> None:
         super().__init__({"entry": PassEntry(), "counts": GroupCounts})
+
+
+class SequencedPass(data.StructLayout):
+    """A pass as the sequencer gives it: its ``config``, and the number of the ``entry`` in the index of the
+    first segment that it reads."""
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__({"config": LanePassConfig(arch), "entry": ENTRY_BITS})
+
+
+class MapLine(data.Struct):
+    """A line for the map buffer, and where it is to lie."""
+
+    number: LINE_BITS
+    words: 8 * BURST_BYTES

@@ -9,11 +9,11 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import BEAT_BYTES, LAYER_BYTES, WORD_BITS, WORD_BYTES, Arch
 from hwsim.machine.descriptors import COUNT_BITS, PROGRAM_WORDS
-from hwsim_rtl.core.lane_payloads import LanePassConfig, MapRow
+from hwsim_rtl.core.lane_payloads import MapRow
 from hwsim_rtl.core.payloads import RowDescriptor
 from hwsim_rtl.system.configure import LayerColumns
 from hwsim_rtl.system.core_sequencer import CoreSequencer
-from hwsim_rtl.system.payloads import GroupCounts, LayerDescriptor, PassEntry
+from hwsim_rtl.system.payloads import GroupCounts, LayerDescriptor, PassEntry, SequencedPass
 from hwsim_rtl.system.row_counter import RowCounter
 from hwsim_rtl.system.row_steps import MASK_ROWS
 
@@ -39,7 +39,7 @@ class Sequencer(wiring.Component):
     Ports:
         words: In(stream of 64 bits), a program's bytes from the first one on, the lowest 8 bits first.
         layer: Out(LayerDescriptor), that of the layer whose passes are given; running: Out(1), they are.
-        passes: of every core, Out(stream of LanePassConfig), in its order.
+        passes: of every core, Out(stream of SequencedPass), in its order.
         map_rows, rows: of every core, Out(streams of MapRow and RowDescriptor), those of its passes.
     """
 
@@ -50,7 +50,7 @@ class Sequencer(wiring.Component):
                 "words": In(stream.Signature(WORD_BITS)),
                 "layer": Out(LayerDescriptor()),
                 "running": Out(1),
-                "passes": Out(stream.Signature(LanePassConfig(arch))).array(arch.cores),
+                "passes": Out(stream.Signature(SequencedPass(arch))).array(arch.cores),
                 "map_rows": Out(stream.Signature(MapRow)).array(arch.cores),
                 "rows": Out(stream.Signature(RowDescriptor)).array(arch.cores),
             }

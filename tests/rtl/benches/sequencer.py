@@ -10,8 +10,9 @@ from program_cases import network_cases
 from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_clock
 
 from hwsim.arch import Arch
-from hwsim_rtl.core.lane_payloads import LanePassConfig, MapRow
+from hwsim_rtl.core.lane_payloads import MapRow
 from hwsim_rtl.core.payloads import RowDescriptor
+from hwsim_rtl.system.payloads import SequencedPass
 
 
 def differences(found: int, expected: int, layout) -> dict:
@@ -33,7 +34,7 @@ def _leaves(layout, bits: int, path: str = ""):
 async def every_core_is_given_what_the_model_gives_it(dut):
     case = bench_case()
     arch = Arch(**case["arch"])
-    names = {"passes": Raw(LanePassConfig(arch)), "map_rows": MapRow, "rows": Raw(RowDescriptor)}
+    names = {"passes": Raw(SequencedPass(arch)), "map_rows": MapRow, "rows": Raw(RowDescriptor)}
     outputs = [f"{name}__{core}__ready" for name in names for core in range(arch.cores)]
     await start_clock(dut, "words__valid", *outputs)
     words = StreamPort(dut, "words", Raw(data.ArrayLayout(64, 1)))
@@ -57,7 +58,7 @@ async def every_core_is_given_what_the_model_gives_it(dut):
                 taken = [payload["bits"] for payload in taken]
             if name == "passes":
                 for found, wanted in zip(taken, expected, strict=True):
-                    layout = LanePassConfig(arch)
+                    layout = SequencedPass(arch)
                     assert not differences(found, wanted, layout), (number, network.kinds)
             assert taken == expected, (name, number, network.kinds)
         for _ in range(200):  # and nothing more
