@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
+import torch
 
 from hwsim.capture.aten import Seen
-from hwsim.capture.meanings import How, Meaning, Pooling, Reduced, Resized, Summed, places_of, windows_of
+from hwsim.capture.meanings import (
+    Bounded,
+    How,
+    Meaning,
+    Pooling,
+    Reduced,
+    Resized,
+    Summed,
+    places_of,
+    windows_of,
+)
+
+BOUNDED = ("hardtanh", "clamp", "clip", "clamp_min", "clamp_max", "maximum", "minimum")
 
 
 def meaning_of(seen: Seen) -> Meaning | None:
@@ -30,7 +45,21 @@ def meaning_of(seen: Seen) -> Meaning | None:
     if name in ("add", "sub") and not seen.alone:
         alpha = float(given.get("alpha", 1))
         return Summed((1.0, alpha if name == "add" else -alpha))
+    if name in BOUNDED and seen.alone:
+        return _bounded(seen)
     return None
+
+
+def _bounded(seen: Seen) -> Bounded | None:
+    """A clamp, or a maximum or minimum with a number; None if a bound is no number for all."""
+    name, given = seen.name, seen.given
+    low, high = given.get("min", given.get("min_val")), given.get("max", given.get("max_val"))
+    if name in ("maximum", "minimum"):
+        bound = given["other"] if seen.varies(given["self"]) else given["self"]
+        low, high = (bound, None) if name == "maximum" else (None, bound)
+    if any(isinstance(bound, torch.Tensor) and bound.numel() != 1 for bound in (low, high)):
+        return None
+    return Bounded(-inf if low is None else float(low), inf if high is None else float(high))
 
 
 def _resized(seen: Seen) -> Resized:

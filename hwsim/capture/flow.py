@@ -13,7 +13,7 @@ from math import inf, prod
 import numpy as np
 
 from hwsim.capture.graph import Graph, Operator
-from hwsim.capture.meanings import Meaning, Pooling, Reduced, Resized, Summed
+from hwsim.capture.meanings import Bounded, Meaning, Pooling, Reduced, Resized, Summed
 from hwsim.capture.views import View
 from hwsim.layer import Layer
 
@@ -204,6 +204,7 @@ class _Between:
             "relu": self._relu,
             "scale": self._scale,
             "concat": self._concat,
+            "pad": self._pad,
         }
         if operator.kind in how:
             return how[operator.kind](operator, known)
@@ -214,6 +215,8 @@ class _Between:
             return self._on_grid(operator, known[0], "resize", meaning)
         if isinstance(meaning, Reduced):
             return self._reduce(operator, known[0], meaning)
+        if isinstance(meaning, Bounded):
+            return self._clamp(operator, known[0], meaning.low, meaning.high)
         if isinstance(meaning, Summed) and len(known) == 2:
             return self._sum(operator, known, meaning)
         return operator.what or operator.kind
@@ -243,7 +246,11 @@ class _Between:
         return _Seen(seen, None if _in_order(order, node) else order)
 
     def _relu(self, operator: Operator, known: list[_Seen]) -> _Seen | str:
-        source = self._whole(known[0])
+        return self._clamp(operator, known[0], 0, operator.ceiling)
+
+    def _clamp(self, operator: Operator, known: _Seen, low: float, high: float) -> _Seen:
+        """Bounds of what makes a value, if that rounds and nothing else reads it; else a clip."""
+        source = self._whole(known)
         maker = next((step for step in self.steps if step.output is source.node), None)
         fused = (
             maker is not None
@@ -254,12 +261,23 @@ class _Between:
             and (maker.low, maker.high) == (-inf, inf)
         )
         if fused and maker is not None:
-            maker.low, maker.high = 0, operator.ceiling
+            maker.low, maker.high = low, high
             source.node.root = operator.output
             return source
         node = FlowNode(source.node.shape, root=operator.output)
-        self.steps.append(FlowStep("clip", [source.node], node, low=0, high=operator.ceiling))
+        self.steps.append(FlowStep("clip", [source.node], node, low=low, high=high))
         return _Seen(node, source.order)
+
+    def _pad(self, operator: Operator, known: list[_Seen]) -> _Seen | str:
+        """Zeros around (1, C, H, W)."""
+        read, shape = operator.inputs[0], self.graph.shapes[operator.output]
+        if len(shape) != 4 or shape[0] != 1:
+            return operator.what
+        source = self._moved(known[0].node, self._places(known[0], read).reshape(self.graph.shapes[read][1:]))
+        before = [pads[0] for pads in operator.pads[1:]]
+        node = FlowNode((shape[1], shape[2], shape[3]), root=operator.output)
+        self.steps.append(FlowStep("move", [source], node, order=np.array(before)))
+        return _Seen(node)
 
     def _scale(self, operator: Operator, known: list[_Seen]) -> _Seen | str:
         source, shape = self._whole(known[0]), self.graph.shapes[operator.output]

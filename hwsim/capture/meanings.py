@@ -43,6 +43,14 @@ class Summed:
 
 
 @dataclass(frozen=True)
+class Bounded:
+    """Values below and above bounds set to these, infinite where there is none; from 0 on it is a ReLU."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Resized:
     """Another height and width: where each row and column lies, in 256ths of a pixel of the map read."""
 
@@ -50,7 +58,7 @@ class Resized:
     columns: tuple[int, ...]
 
 
-Meaning = Pooling | Reduced | Summed | Resized
+Meaning = Pooling | Reduced | Summed | Bounded | Resized
 
 
 def places_of(pixels: np.ndarray, size: int) -> tuple[int, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 
 import numpy as np
 
-from hwsim.capture.meanings import How, Meaning, Pooling, Reduced, Resized, Summed, places_of
+from hwsim.capture.meanings import Bounded, How, Meaning, Pooling, Reduced, Resized, Summed, places_of
 from hwsim.capture.onnx_node import Node
 
 
@@ -24,7 +25,22 @@ def meaning_of(node: Node) -> Meaning | None:
         return _resized(node)
     if node.kind in ("Add", "Sub") and len(node.read) == 2:
         return Summed((1.0, 1.0 if node.kind == "Add" else -1.0))
+    if node.kind in ("Clip", "Max", "Min") and len(node.read) == 1 and node.made().dtype.kind == "f":
+        return _bounded(node)
     return None
+
+
+def _bounded(node: Node) -> Bounded | None:
+    """A clip, or a maximum or minimum with numbers; None if a bound varies, or is no number for all."""
+    if node.kind == "Clip":
+        lows, highs = [node.given(1, "min", -inf)], [node.given(2, "max", inf)]
+    else:
+        bounds = [node.constant(n) for n, name in enumerate(node.inputs) if name not in node.read]
+        lows, highs = (bounds, [inf]) if node.kind == "Max" else ([-inf], bounds)
+    if any(bound is None or np.size(bound) != 1 for bound in (*lows, *highs)):
+        return None
+    low = max(float(np.asarray(bound).item()) for bound in lows)
+    return Bounded(low, min(float(np.asarray(bound).item()) for bound in highs))
 
 
 def _window(node: Node, how: How) -> Pooling | None:

@@ -58,13 +58,42 @@ class Gated(nn.Module):
         return self.three(functional.relu(self.two(x) + x))
 
 
+class Clamped(nn.Module):
+    """Clamps that begin elsewhere than at 0, behind a layer, a sum and a pool, and a floor and a ceiling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.three = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
+        self.four, self.five = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.hardtanh(self.one(x), -0.75, 1.25)
+        x = torch.clamp(self.two(x) + x, -0.5, 0.75)
+        x = torch.clamp(functional.avg_pool2d(self.three(x), 2), min=0.125)
+        return self.five(torch.minimum(self.four(x), torch.tensor(0.2)))
+
+
+class Padded(nn.Module):
+    """Zeros before pools, on one side alone, and channels of zeros, as the shortcuts of CIFAR's ResNets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.three = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 6, 3, 2, 1), nn.Conv2d(6, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.max_pool2d(functional.pad(self.one(x), (0, 1, 2, 1)), 3, 1)
+        shortcut = functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 1))
+        x = functional.avg_pool2d(functional.pad(self.two(x) + shortcut, (1, 0, 1, 0)), 2, 1)
+        return self.three(x)
+
+
 def taken(module: nn.Module, place, bits: int = 8):
     torch.manual_seed(0)
     capture(TorchNetwork(module, "n"), pictures(2, 1), pictures(6, 2), place, bits=bits)
     return open_trace(place)
 
 
-@pytest.mark.parametrize("make", [Everything, Shuffled, Normalized, Gated])
+@pytest.mark.parametrize("make", [Everything, Shuffled, Normalized, Gated, Clamped, Padded])
 def test_integers_make_the_maps_of_the_network(make, tmp_path):
     torch.manual_seed(3)
     with taken(make(), tmp_path / "t") as trace:
@@ -98,6 +127,30 @@ def test_what_integers_do_not_make_is_named_and_the_rest_goes_on_from_it(tmp_pat
         assert [operator.kind for operator in trace.flow.operators] == ["add"]
 
 
+def test_clamps_and_zeros_are_operators_and_nothing_is_captured(tmp_path):
+    torch.manual_seed(3)
+    with taken(Clamped(), tmp_path / "c") as trace:
+        assert trace.flow.captured == {}
+        made = {each.output: each for each in trace.flow.operators}
+        steps = {name: info.scale for name, info in trace.maps.items()}
+        assert made["one"].low * steps["one"] == pytest.approx(-0.75, abs=steps["one"])
+        assert made["one"].high * steps["one"] == pytest.approx(1.25, abs=steps["one"])
+        assert made["two"].low * steps["two"] == pytest.approx(-0.5, abs=steps["two"])
+        assert made["two"].high * steps["two"] == pytest.approx(0.75, abs=steps["two"])
+        assert made["three"].low * steps["three"] == pytest.approx(0.125, abs=steps["three"])
+        assert made["four"].high * steps["four"] == pytest.approx(0.2, abs=steps["four"])
+        assert [made[name].kind for name in steps if name in made] == [
+            "rescale",
+            "add",
+            "average_pool",
+            "clip",
+        ]
+    with taken(Padded(), tmp_path / "p") as trace:
+        assert trace.flow.captured == {}
+        pads = [each for each in trace.flow.operators if each.kind == "pad"]
+        assert [each.before for each in pads] == [(0, 2, 0), (1, 0, 0), (0, 1, 1)]
+
+
 def test_row_counts_are_those_of_the_calibration_pictures(tmp_path):
     with taken(Shuffled(), tmp_path / "t") as trace:
         info = trace.maps["image"]
@@ -111,7 +164,7 @@ def test_onnx_and_torch_make_the_same_flow(tmp_path):
     from hwsim.capture.onnx_network import OnnxNetwork
 
     torch.manual_seed(3)
-    for module in (Everything(), Normalized()):
+    for module in (Everything(), Normalized(), Clamped(), Padded()):
         place = tmp_path / "m.onnx"
         torch.onnx.export(module.eval(), torch.zeros(1, 3, 12, 10), place, dynamo=False)
         capture(OnnxNetwork(place), pictures(1, 1), pictures(6, 2), tmp_path / "o", bits=8, overwrite=True)
