@@ -35,7 +35,7 @@ class InputRow(data.Struct):
     reaches: RowDescriptor
 
 
-class OpenRow(data.StructLayout):
+class WindowRow(data.StructLayout):
     """An output row in reach: whether there is one, which groups have it, and its first sub-bank in the ring
     of group 0."""
 

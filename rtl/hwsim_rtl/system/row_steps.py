@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hwsim.arch import BEAT_BYTES, SUB_BANKS, WORD_BYTES
 from hwsim.machine.descriptors import COUNT_BITS, MAX_KERNEL, MAX_STRIDE
 from hwsim_rtl.core.payloads import DONE_BITS, SUB_BANK_BITS, RowDescriptor
-from hwsim_rtl.system.payloads import InputRow, LayerDescriptor, OpenRow
+from hwsim_rtl.system.payloads import InputRow, LayerDescriptor, WindowRow
 
 BEAT_WORDS = BEAT_BYTES // WORD_BYTES
 SIGNED_BITS = COUNT_BITS + 2  # of a row that may lie above or below its map
@@ -267,11 +267,11 @@ class RowSteps(wiring.Component):
         Returns:
             The window; to move it on without a new row; to move it on with the next one.
         """
-        window = Array(Signal(OpenRow(self._groups), name=f"open{i}") for i in range(MAX_KERNEL))
+        window = Array(Signal(WindowRow(self._groups), name=f"open{i}") for i in range(MAX_KERNEL))
         moves, comes = Signal(), Signal()
-        new = Signal(OpenRow(self._groups))
+        new = Signal(WindowRow(self._groups))
         m.d.comb += [new.exists.eq(exists & comes), new.owned.eq(owned), new.bank.eq(bank)]
-        nothing = Signal(OpenRow(self._groups))
+        nothing = Signal(WindowRow(self._groups))
         with m.If(comes & self.layer.transposed):
             for kernel_row, (each, after) in enumerate(zip(window, [*window[1:], nothing], strict=True)):
                 m.d.sync += each.eq(Mux(self.layer.kernel_rows == kernel_row + 1, new, after))
