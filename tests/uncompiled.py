@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+import pytest
 
 
 def leave_uncompiled(package: str) -> None:
@@ -25,6 +26,7 @@ def leave_uncompiled(package: str) -> None:
     numba.njit = njit
 
 
-def pytest_configure() -> None:
-    """Before any test imports the engine."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests() -> None:
+    """Before any test, or the conftest of one, imports the engine."""
     leave_uncompiled("hwsim.machine")
