@@ -73,7 +73,8 @@ class FlowPlan:
     """What lies between the maps of a plan.
 
     Attributes:
-        steps: each behind those that make what it reads; only what leads to a map.
+        steps: each behind those that make what it reads; only what leads to a map, or to what the network
+            ends in.
         maps: by name, those that integers make.
         results: by layer.
         inputs, captured: maps that are given, the latter with the reason.
@@ -179,7 +180,7 @@ class _Between:
                 self.why[root] = made
             if root == self.views[root].root:
                 self._give(root)
-        steps = self._needed()
+        steps = self._needed([*self.maps.values(), *self._ends()])
         self._want(steps)
         return FlowPlan(tuple(steps), self.maps, self.results, tuple(self.inputs), self.captured)
 
@@ -440,8 +441,19 @@ class _Between:
         order = order.reshape(self.graph.shapes[root])
         self.seen[root] = _Seen(node, None if _in_order(order, node) else order)
 
-    def _needed(self) -> list[FlowStep]:
-        needed = {id(node) for node in self.maps.values()}
+    def _ends(self) -> list[FlowNode]:
+        """What the network ends in, as far as integers go: nothing that is read or made of it leads to a
+        layer, or goes on in integers."""
+        onward: set[str] = set()  # values that lead to a layer
+        for operator in reversed(self.graph.operators):
+            if operator.kind in ("mac", "unsupported") or operator.output in onward:
+                onward.update(operator.inputs)
+        read = {value for each in self.graph.operators if each.output in self.seen for value in each.inputs}
+        ends = [value for value in self.seen if value not in onward | read and self.behind_layer[value]]
+        return [self.seen[value].node for value in ends]
+
+    def _needed(self, wanted: Sequence[FlowNode]) -> list[FlowStep]:
+        needed = {id(node) for node in wanted}
         steps = []
         for step in reversed(self.steps):
             if id(step.output) in needed:

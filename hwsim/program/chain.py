@@ -26,7 +26,7 @@ class Link:
 
 
 def links(network: IntegerNetwork) -> list[Link]:
-    """Of every layer, what follows it; the last one's result goes out as it is.
+    """Of every layer, what follows it; the last one's result goes out as it is, whatever is made of it.
 
     Raises:
         ProgramError: the network is no such chain; says where.
@@ -51,13 +51,19 @@ def links(network: IntegerNetwork) -> list[Link]:
     found = []
     for layer, following in zip(layers, [*layers[1:], None], strict=True):
         name, steps = flow.results[layer.name], []
+        if following is None:
+            last = next((each for each in readers.get(name, ()) if isinstance(each, Layer)), None)
+            if last is not None:
+                raise _no_program(layer, f"layer {last.name} reads it, which does not follow")
+            found.append(Link())
+            break
         while len(readers.get(name, ())) == 1 and readers[name][0] is not following:
             (step,) = readers[name]
             if isinstance(step, Layer):
                 raise _no_program(layer, f"layer {step.name} reads it, which does not follow")
             steps.append(step)
             name = step.output
-        if len(readers.get(name, ())) != (following is not None):
+        if len(readers.get(name, ())) != 1:
             raise _no_program(layer, "other layers or operators read it than the layer that follows")
         found.append(_link(layer, steps, shapes))
     return found

@@ -105,6 +105,10 @@ class IntegerLoop:
         return np.stack([self.logits(picture) for picture in pictures])
 
     def _ends(self) -> list[Layer]:
-        """The layers whose results nothing reads."""
-        read = self.flow.readers(self.layers)
-        return [layer for layer in self.layers if not read[self.flow.results[layer.name]]]
+        """The layers whose results no layer reads, nor what is made of them."""
+        made_of = {operator.output: operator.inputs for operator in self.flow.operators}
+        onward, new = set(), {layer.input for layer in self.layers}
+        while new:
+            onward |= new
+            new = {name for output in new for name in made_of.get(output, ())} - onward
+        return [layer for layer in self.layers if self.flow.results[layer.name] not in onward]

@@ -10,7 +10,8 @@ from torch.nn import functional
 from hwsim.capture.record import capture
 from hwsim.capture.torch_network import TorchNetwork
 from hwsim.differences import differences
-from hwsim.quantize import quantize_map
+from hwsim.quantize import integers, quantize_map
+from hwsim.reference import run_network
 from hwsim.trace import open_trace
 
 MEAN, LARGEST = 0.02, 0.08  # of a map's range, at 8 bits: a few steps, which add up along a network
@@ -73,6 +74,21 @@ class Clamped(nn.Module):
         return self.five(torch.minimum(self.four(x), torch.tensor(0.2)))
 
 
+class Ended(nn.Module):
+    """Class scores from a pool behind the last layer, as SqueezeNet has them, and a softmax of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 5, 1)
+
+    def scores(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.max_pool2d(functional.relu(self.one(x)), 2)
+        return functional.adaptive_avg_pool2d(functional.relu(self.two(x)), 1).flatten(1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.softmax(self.scores(x), 1)
+
+
 class Padded(nn.Module):
     """Zeros before pools, on one side alone, and channels of zeros, as the shortcuts of CIFAR's ResNets."""
 
@@ -125,6 +141,20 @@ def test_what_integers_do_not_make_is_named_and_the_rest_goes_on_from_it(tmp_pat
     with taken(Gated(), tmp_path / "t") as trace:
         assert list(trace.flow.captured.values()) == ["silu"]
         assert [operator.kind for operator in trace.flow.operators] == ["add"]
+
+
+def test_integers_go_on_to_the_scores_behind_the_last_layer_and_no_further(tmp_path):
+    torch.manual_seed(3)
+    module = Ended()
+    with taken(module, tmp_path / "t") as trace:
+        assert [operator.kind for operator in trace.flow.operators] == ["max_pool", "average_pool"]
+        (end,) = [value for value in trace.flow.values if value.name == trace.flow.operators[-1].output]
+        assert end.shape == (5, 1, 1)
+        for number, picture in enumerate(pictures(2, 1)):
+            made = run_network(trace, number)[end.name]
+            scores = module.scores(torch.from_numpy(picture)[None])[0].detach().numpy()
+            np.testing.assert_allclose(integers(made, end.signed).ravel() * end.scale, scores, atol=0.03)
+            assert scores.max() > 0.15
 
 
 def test_clamps_and_zeros_are_operators_and_nothing_is_captured(tmp_path):

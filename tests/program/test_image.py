@@ -18,6 +18,7 @@ from hwsim.export.dram_trace import requests
 from hwsim.machine.schedule import schedule
 from hwsim.machine.workload import Workload
 from hwsim.program import compile_network, load
+from hwsim.program.chain import links
 from hwsim.program.image import HEADER_BYTES
 from hwsim.trace import open_trace
 
@@ -309,6 +310,14 @@ def test_a_network_that_is_no_chain_is_refused_by_the_name_of_the_layer(lenet):
     ):
         with pytest.raises(ProgramError, match=message):
             compile_network(Changed(lenet, **others), TWO_LANES)
+
+
+def test_what_is_made_of_the_last_result_is_no_part_of_a_program(lenet):
+    flow: Flow = lenet.flow
+    end = replace(average(flow.operators[0]), inputs=(flow.results["fc3"],), output="scores")
+    longer = Changed(lenet, flow=replace(flow, operators=(*flow.operators, end)))
+    assert links(longer) == links(lenet)
+    assert len(links(lenet)) == len(lenet.layers)
 
 
 def test_what_no_machine_runs_is_one_line(lenet):
