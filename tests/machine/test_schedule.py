@@ -92,3 +92,28 @@ def test_rows_that_stay_are_neither_written_nor_fetched_and_the_others_come_ever
         assert one.dram["maps_out"] == two.dram["maps_in"] == written
         fetches = [read for read in plan.transfers if read.kind == "maps_in"]
         assert [fetch.part.tolist() for fetch in fetches] == parts
+
+
+def test_rows_leave_when_what_is_added_to_them_is_there_and_the_layer_ends_no_earlier():
+    shape = (4, 6, 6)
+    layers = (
+        Layer("skip", "conv", "image", shape, shape),
+        Layer("inner", "conv", "image", shape, shape, output="a"),
+        Layer("sum", "conv", "a", shape, shape, output="b", adds_results=("skip",)),
+        Layer("last", "conv", "b", shape, shape),
+    )
+    values = {name: np.ones((1, *shape), np.uint16) for name in ("image", "a", "b")}
+    # A slow channel, and no room for a map on chip: what is added is the last to come.
+    arch = Arch(cores=1, columns=4, bytes_per_cycle=1, map_buffer=0)
+    plan = schedule(Workload(MemoryTrace(layers, values, 0, 8), 0).jobs(arch), arch)
+    (added,) = [moved for moved in plan.transfers if moved.kind == "residuals"]
+    writes = [moved for moved in plan.transfers if moved.write and moved.layer == "sum"]
+    span = plan.layers[2]
+    assert (added.layer, added.map, added.size) == (
+        "sum",
+        "skip (output)",
+        6 * 64,
+    )  # 24 values of 16 bits a row
+    there = added.end + arch.dram_latency
+    assert max(run.begin + run.timing.cycles for run in span.passes) < there == span.end
+    assert min(moved.begin for moved in writes) >= there
