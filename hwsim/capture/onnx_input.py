@@ -90,9 +90,10 @@ class Input:
         if self.dtype.kind != "f":
             limits = np.iinfo(self.dtype)
             if not np.array_equal(np.rint(pictures).clip(limits.min, limits.max), pictures):
+                advice = "8-bit pictures" if self.takes_bytes else "arrays of such (.npy)"
                 raise CaptureError(
-                    f"the network takes {self.dtype}, whole numbers: "
-                    "give 8-bit pictures, without --mean and --std"
+                    f"the network takes {self.dtype}, whole numbers from {limits.min} to {limits.max}: "
+                    f"give {advice}, without --mean and --std"
                 )
         pictures = pictures.transpose(0, 2, 3, 1) if self.layout == "nhwc" else pictures
         pictures = np.ascontiguousarray(pictures, self.dtype)

@@ -125,8 +125,8 @@ class Plan:
     between: FlowPlan
 
     @property
-    def share(self) -> float:
-        """Of the network's MACs, as published and as far as they are known, that are captured."""
+    def share(self) -> float | None:
+        """Of the network's MACs, as published, that are captured; None if those left out are not known."""
         return _share([known.layer for known in self.layers], self.left_out)
 
 
@@ -278,15 +278,21 @@ def _check(layers: Sequence[Layer], left_out: Sequence[LeftOut], skip: bool) -> 
     if left_out and not skip:
         entry = left_out[0]
         more = f", and {len(left_out) - 1} more such" if len(left_out) > 1 else ""
+        captured = _share(layers, left_out)
+        share = "an unknown share" if captured is None else f"{1 - captured:.1%}"
         raise CaptureError(
-            f"layer {entry.layer}: {entry.why}{more}, {1 - _share(layers, left_out):.1%} of the MACs: "
+            f"layer {entry.layer}: {entry.why}{more}, {share} of the MACs: "
             "leave it out with --skip-unsupported"
         )
 
 
-def _share(layers: Sequence[Layer], left_out: Sequence[LeftOut]) -> float:
-    captured = sum(layer.published_macs for layer in layers)
-    return captured / (captured + sum(entry.macs or 0 for entry in left_out))
+def _share(layers: Sequence[Layer], left_out: Sequence[LeftOut]) -> float | None:
+    captured, lost = sum(layer.published_macs for layer in layers), 0
+    for entry in left_out:
+        if entry.macs is None:
+            return None
+        lost += entry.macs
+    return captured / (captured + lost)
 
 
 def _views(graph: Graph) -> dict[str, View]:

@@ -111,7 +111,8 @@ def capture(
     for entry in plan.left_out:
         typer.echo(f"hwsim: left out: {entry.layer}: {entry.why}", err=True)
     if plan.left_out:
-        typer.echo(f"hwsim: the trace has {plan.share:.1%} of the network's MACs", err=True)
+        share = "an unknown share" if plan.share is None else f"{plan.share:.1%}"
+        typer.echo(f"hwsim: the trace has {share} of the network's MACs", err=True)
     for words in cautions({CLAMPED: as_json(done.clamped)}):
         advice = "calibrate on more pictures, or give --headroom"
         typer.echo(f"hwsim: {words.rstrip('.')}: {advice}", err=True)

@@ -85,8 +85,18 @@ def test_bytes_are_a_map_of_8_bits(tmp_path):
     own = found.maps[0].own
     assert (own.bits, own.signed, own.scale) == (8, False, 1)
     np.testing.assert_array_equal(maps["image"], picture)
-    with pytest.raises(CaptureError, match="takes uint8, whole numbers: give 8-bit pictures"):
+    with pytest.raises(CaptureError, match="takes uint8, whole numbers from 0 to 255: give 8-bit pic"):
         network.graph(IMAGE)
+
+
+def test_a_network_of_signed_bytes_is_not_said_to_take_8_bit_pictures(tmp_path):
+    nodes = (
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Conv", ["f", "w"], ["y"], name="one"),
+    )
+    network = OnnxNetwork(saved(tmp_path / "m.onnx", nodes, WEIGHTS, kind=TensorProto.INT8))
+    with pytest.raises(CaptureError, match=r"int8, whole numbers from -128 to 127: give arrays of such"):
+        network.graph(np.full_like(IMAGE, 200))
 
 
 def test_a_fixed_batch_is_made_one(tmp_path, plain):

@@ -432,8 +432,10 @@ def test_a_network_quantized_by_pytorch_says_what_to_hand_over():
 
 
 def test_an_operator_that_is_not_known_is_refused_by_name():
-    with pytest.raises(CaptureError, match="_cdist_forward is an operator that may hold MACs"):
+    """Its MACs are not known, and said to be neither few nor many."""
+    with pytest.raises(CaptureError, match="_cdist_forward is an operator that may hold MACs") as error:
         planned(lambda net, x: torch.cdist(x, net.a(x)), a=nn.Conv2d(3, 3, 1))
+    assert "an unknown share of the MACs: leave it out with --skip-unsupported" in str(error.value)
 
 
 def test_a_convolution_of_one_dimension_lies_along_x():
