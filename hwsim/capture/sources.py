@@ -242,7 +242,9 @@ def _made(source: str) -> tuple[torch.nn.Module, str]:
     except (ImportError, AttributeError, ValueError) as error:
         raise CaptureError(f"{source} cannot be imported ({error}): give package.module:factory") from error
     try:
-        return make(), factory
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"torch\b")  # torch about torch: no news of this capture
+            return make(), factory
     except HwsimError:
         raise
     except Exception as error:  # whatever the user's code raises

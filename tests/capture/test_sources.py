@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -90,6 +91,22 @@ def test_a_factory_is_imported_and_called(checkpoints):
     assert len(network.provenance["weights_sha256"]) == 64
     weight = network.module.state_dict()["last.weight"]
     assert torch.equal(weight, Everything(1).last.weight)
+
+
+def test_a_factory_may_warn_and_torch_is_silent_about_its_own_parts(tmp_path, monkeypatch):
+    (tmp_path / "warns_for_hwsim.py").write_text(
+        "import warnings\n"
+        "from torch import nn\n"
+        "def net():\n"
+        "    for module in ('torch.ao.nn.utils', 'torchlike'):\n"
+        "        warnings.warn_explicit(f'of {module}', UserWarning, 'some.py', 1, module)\n"
+        "    return nn.Conv2d(3, 3, 1)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings(record=True) as met:
+        warnings.simplefilter("always")
+        open_network("warns_for_hwsim:net")
+    assert [str(each.message) for each in met] == ["of torchlike"]
 
 
 def test_a_module_in_the_working_folder_is_found_and_may_say_its_preprocessing(tmp_path, monkeypatch):
