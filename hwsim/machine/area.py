@@ -129,6 +129,13 @@ def slowest_part(lanes: int, without: Collection[str] = ()) -> tuple[str, float]
     return min(clocks.items(), key=lambda found: found[1])
 
 
+def whole_core_mhz(lanes: int) -> float | None:
+    """The clock of a whole core, placed and routed; None if none was."""
+    name = "lane_core" if lanes == 2 else "core"
+    timed = [run["timing"]["fmax_mhz"] for run in _runs() if run["component"] == name and run["timing"]]
+    return timed[-1] if timed else None
+
+
 def core_mhz(arch: Arch) -> float:
     """The clock of a core's slowest part."""
     return slowest_part(arch.lanes)[1]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hwsim.machine.area import core_luts, core_mhz, slowest_part
+from hwsim.machine.area import core_luts, core_mhz, slowest_part, whole_core_mhz
 from hwsim.machine.result import Result
 from hwsim.machine.simulation import simulate_machines
 from hwsim.machine.totals import ratio, seconds_at
@@ -62,6 +62,9 @@ class InTime:
             f"On an ECP5 the slowest part of a core, {part}, reaches {mhz:.1f} MHz when placed alone: "
             f"an image takes {text.seconds(core_seconds(self.result))} at that clock"
         )
+        whole = whole_core_mhz(self.result.arch.lanes)
+        if whole is not None and whole < mhz:
+            words += f" (a whole core, placed and routed, reaches {whole:.1f} MHz so far)"
         if self.one_lane is None:
             return f"{words}."
         return f"{words}. {gain_words(self.one_lane, self.result, LANE_NAMES)}"

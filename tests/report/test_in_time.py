@@ -46,6 +46,12 @@ def test_two_lanes_stand_beside_one_in_cycles_and_in_time(place, results):
     assert (first["core_luts"], second["core_luts"]) == (area(ONE).luts / 2, area(TWO).luts / 2)
 
 
+def test_the_clock_of_a_whole_core_is_told_where_it_is_less_than_that_of_its_parts(results):
+    """docs/synthesis.md: a core of two lanes was placed and routed at 59.8 MHz, one of one lane was not."""
+    assert "a whole core, placed and routed, reaches 59.8 MHz so far" in InTime(results[1]).words()
+    assert "whole core" not in InTime(results[0]).words()
+
+
 def test_table_page_json_and_comparison_have_the_same_times(hwsim, place, results, tmp_path):
     machine = tmp_path / "two.toml"
     machine.write_text(TWO.to_toml())
