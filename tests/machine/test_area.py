@@ -221,3 +221,14 @@ def test_a_sweep_may_bound_the_area():
     rows = [machine_row(space.arch(point)) for point in space.points()]
     assert [row["luts"] for row in rows] == [area(space.arch(point)).luts for point in space.points()]
     assert [space.admits(row) for row in rows] == [True, False]
+
+
+def test_a_bit_of_an_activation_costs_every_column_the_same():
+    def grown(columns: int) -> float:
+        """LUTs that eight bits more take."""
+        wide, narrow = (core_luts(Arch(columns=columns, activation_bits=bits))["columns"] for bits in (16, 8))
+        return wide - narrow
+
+    assert grown(4) > 0
+    assert grown(8) == pytest.approx(2 * grown(4))
+    assert grown(32) == pytest.approx(8 * grown(4))

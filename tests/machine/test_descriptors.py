@@ -292,3 +292,22 @@ def test_a_segment_of_two_lanes_has_no_more_channels_than_the_map():
         165,
         165,
     ]
+
+
+def test_a_core_of_two_lanes_is_told_of_its_segments_by_hand():
+    # Five channels of 33 values in segments of four: a second one has one channel. A channel has 3 x 2 words.
+    told = PASS.lane_config(ARCH, 4, 24, 7)
+    assert (told["place_words"], told["index_line"], told["segment_pixels"]) == (24, 7, 0)
+    assert told["core"]["segment_words"] == 24
+    decoder = {name: told["core"]["decoder"][name] for name in ("segments", "full_values", "tail_values")}
+    assert decoder == {"segments": 2, "full_values": 132, "tail_values": 33}
+
+
+def test_a_depthwise_pass_of_two_lanes_reads_a_row_in_two_halves_by_hand():
+    layer = Layer("l", "depthwise", "x", (8, 6, 9), (8, 4, 7), (3, 3))
+    told = replace(PASS, layer=layer, channels=4, owned=(0,), block=4).lane_config(ARCH, 2, 24, 7)
+    # Nine taps take three words of four lanes; a row of a channel has 7 sums.
+    assert (told["core"]["channel_words"], told["core"]["segment_words"]) == (3, 6)
+    assert told["segment_pixels"] == 14
+    decoder = {name: told["core"]["decoder"][name] for name in ("segments", "full_values", "tail_values")}
+    assert decoder == {"segments": 2, "full_values": 18, "tail_values": 18}

@@ -244,3 +244,11 @@ def test_what_else_a_run_says_of_its_layer_by_hand():
             assert (run.rounds, run.row_groups, run.block) == (2, 1, 2)  # two output blocks after each other
             assert (run.map_bytes, run.least_cycles, run.start) == (stored, least, 0)
             assert run.end == run.cycles
+
+
+def test_marks_of_large_banks_by_hand():
+    # 16,384 marks: 2 KiB, 5 pJ for 64 bits. As many sums of 33 bits: 66 KiB, 20 pJ x 2.0625^(ln 5 / ln 32).
+    table = event_table(Arch(accumulators=16384))
+    sum_, mark = 20 * 2.0625 ** (np.log(5) / np.log(32)) * 33 / 64, 5 / 64
+    assert table["drain"] == pytest.approx(0.1 + sum_ + 3 * mark)
+    assert table["accumulator"] == pytest.approx(0.1 + 3 * sum_ + mark)

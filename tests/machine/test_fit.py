@@ -11,7 +11,7 @@ from random_networks import MemoryTrace, chains
 from hwsim.arch import SUB_BANKS, Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
-from hwsim.machine.fit import fit, misfits
+from hwsim.machine.fit import fit, misfits, said
 from hwsim.machine.simulation import simulate
 from hwsim.trace import PartialTrace
 from hwsim.trace.provenance import LeftOut
@@ -98,3 +98,11 @@ def test_what_a_trace_left_out_before_stays_named_first():
     partial = PartialTrace(trace, (LeftOut("a", "too large", 1),))
     assert [entry["layer"] for entry in partial.provenance["left_out"]] == ["attention", "a"]
     assert partial.layers == []
+
+
+@pytest.mark.parametrize(
+    ("others", "told"), [(0, ""), (1, " (1 more do not run)"), (4, " (4 more do not run)")]
+)
+def test_the_first_layer_that_does_not_run_is_told_and_how_many_others_do_not(others, told):
+    lost = [LeftOut(f"l{number}", "too wide", 1) for number in range(1 + others)]
+    assert said(lost) == f"layer l0: too wide{told}"
