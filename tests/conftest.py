@@ -22,9 +22,11 @@ settings.load_profile("hwsim")
 def hwsim(capsys, monkeypatch):
     """Run the program in this process: (exit code, stdout, stderr).
 
-    However slow the machine is, it says nothing of its progress.
+    However slow the machine is, it says nothing of its progress, and however wide the terminal that the tests
+    were started from, tables are as wide as where the output is piped.
     """
     monkeypatch.setattr(console, "LINE_EVERY", math.inf)
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as end:

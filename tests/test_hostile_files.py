@@ -269,7 +269,12 @@ def commands_with(option: str, command=None, words=()) -> list[list[str]]:
     return [list(words)] if any(option in parameter.opts for parameter in command.params) else []
 
 
-REST = {"export": ["t", "ramulator2", "-o", "x"], "emit": ["-o", "x"], "synth": []}
+REST = {
+    "export": ["t", "ramulator2", "-o", "x"],
+    "compile": ["t", "-o", "x"],
+    "emit": ["-o", "x"],
+    "synth": [],
+}
 HEAVY = ("numba", "numpy", "scipy", "zarr", "torch", "pyarrow", "matplotlib", "amaranth", "pandas")
 LOADED = f"""
 import sys

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from hwsim.machine.area import DEVICE, RESULTS
+from hwsim.machine.area import DEVICE, slowest_part
 from hwsim.report import text
 from hwsim.report.sweep.analysis import explained, levels
 from hwsim.report.sweep.write import write_sweep_report
@@ -100,11 +100,9 @@ def _product_matters(rows: Sequence[Row]) -> float | None:
 
 
 def slowest_component() -> dict[str, Any]:
-    """Of the components that were placed and routed, the one with the least clock frequency."""
-    runs = json.loads(RESULTS.read_text(encoding="utf-8"))["runs"]
-    placed = [run for run in runs if run.get("timing")]
-    slowest = min(placed, key=lambda run: run["timing"]["fmax_mhz"])
-    return {"component": slowest["component"], "fmax_mhz": slowest["timing"]["fmax_mhz"]}
+    """Of the components of a core of one lane, each placed alone, the one with the least clock frequency."""
+    component, mhz = slowest_part(lanes=1)
+    return {"component": component, "fmax_mhz": mhz}
 
 
 def fits(row: Row) -> bool:
