@@ -16,7 +16,10 @@ import argparse
 import ast
 import random
 import re
+import resource
+import signal
 import sys
+import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -210,10 +213,8 @@ def try_breaks(modules: list[str]) -> int:
     unnoticed, judged = 0, 0
     for module in modules or dict.fromkeys(each.module for each in known):
         mine = [each for each in known if each.module == module]
-        for each, verdict in zip(
-            mine, verdicts(module, tests[module], [b.source() for b in mine]), strict=True
-        ):
-            print(f"{verdict}: {module}: {each.what}", flush=True)
+        for number, verdict in verdicts(module, tests[module], [each.source() for each in mine]):
+            print(f"{verdict}: {module}: {mine[number].what}", flush=True)
             judged += 1
             unnoticed += verdict == "SURVIVED"
     print(f"{judged - unnoticed} of {judged} noticed")
@@ -229,6 +230,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")
     parser.add_argument("--breaks", action="store_true", help=f"the changes in {BREAKS.name} instead")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a run that is ended says what it found
     if args.breaks:
         make_copy()
         sys.exit(try_breaks(args.modules))
@@ -237,20 +239,37 @@ def main() -> None:
     chosen = everything if args.all else sample(everything, args.sample, args.seed)
     make_copy()
     known, counts, survivors = equivalents(), Counter[str](), []
-    for module, verdict, mutant, change in _judged(chosen, known):
-        counts[verdict.split(":")[0]] += 1
-        print(f"{sum(counts.values())}/{len(chosen)} {verdict} {module}:{mutant.place[0]} {mutant.operator}")
-        if verdict == "SURVIVED":
-            before, after = change
-            survivors.append(f"[[mutant]]\nmodule = {module!r}\nbefore = {before!r}\nafter = {after!r}")
-            print(f"    - {before}\n    + {after}")
-        sys.stdout.flush()
+    try:
+        for module, verdict, mutant, change in _judged(chosen, known):
+            counts[verdict.split(":")[0]] += 1
+            place = f"{module}:{mutant.place[0]}"
+            print(f"{counts.total()}/{len(chosen)} {verdict} {place} {mutant.operator}")
+            if verdict == "SURVIVED":
+                before, after = change
+                survivors.append(f"[[mutant]]\nmodule = {module!r}\nbefore = {before!r}\nafter = {after!r}")
+                print(f"    - {before}\n    + {after}")
+            sys.stdout.flush()
+    finally:  # a run that is stopped says what it found so far
+        print("\n".join(["", *survivors, ""]))
+        print(summary(counts))
+    sys.exit(share_noticed(counts) < SHARE)
+
+
+def share_noticed(counts: Counter[str]) -> float:
+    """Noticed of those that could be; all if there is none."""
     judged = counts["noticed"] + counts["SURVIVED"]
-    share = counts["noticed"] / judged if judged else 1.0
-    print("\n".join(["", *survivors, ""]))
-    known_ones = f"{counts['equivalent']} are known to change nothing"
-    print(f"{counts['noticed']} of {judged} noticed, {share:.1%}; {known_ones}")
-    sys.exit(share < SHARE)
+    return counts["noticed"] / judged if judged else 1.0
+
+
+def summary(counts: Counter[str]) -> str:
+    """What a run found, and what it took."""
+    judged = counts["noticed"] + counts["SURVIVED"]
+    use = resource.getrusage(resource.RUSAGE_CHILDREN)
+    minutes = (time.process_time() + use.ru_utime + use.ru_stime) / 60
+    return (
+        f"{counts['noticed']} of {judged} noticed, {share_noticed(counts):.1%}; "
+        f"{counts['equivalent']} are known to change nothing; {minutes:.0f} minutes of processor time"
+    )
 
 
 def _judged(
@@ -268,8 +287,8 @@ def _judged(
                 yield module, "equivalent", mutant, change
             else:
                 tried.append((mutant, change, source))
-        found = verdicts(module, MEANT_FOR[module], [source for _, _, source in tried])
-        for verdict, (mutant, change, _) in zip(found, tried, strict=True):
+        for number, verdict in verdicts(module, MEANT_FOR[module], [source for _, _, source in tried]):
+            mutant, change, _ = tried[number]
             yield module, verdict, mutant, change
 
 

@@ -3,13 +3,14 @@
 The process imports a copy of the project, collects a file of tests that are meant for the module and runs
 them once unchanged, which says what each of them calls and how long it takes. For every mutant of a function
 a fork puts the changed code into the living function and runs the tests that call it, the shortest first,
-until one fails: with a few examples of each property, then with all. What is not within a function that they
-call is tried by all tests of the file on the changed module, since only a new import shows it. What survives
-goes to the next file of tests. Compiled loops of the module run uncompiled.
+until one fails: with a few examples of each property, then with all, or as many as take ten seconds. What is
+not within a function that they call is tried by all tests of the file on the changed module, since only a new
+import shows it. What survives goes to the next file of tests. Compiled loops of the module run uncompiled.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
 import os
@@ -33,6 +34,8 @@ COPY = ROOT / "build" / "mutants"
 IMPORTED = ("hypothesis", "numba", "numpy", "pydantic", "zarr")  # here once, for all processes
 OPTIONS = ("-x", "-q", "--tb=no", "-m", "not slow", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 FAILS, SURVIVES, NEVER_ENDS, UNKNOWN = 1, 0, 2, 3  # of a process that tried a mutant
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
+MOST = 10  # seconds that the examples of a property take, which has fewer else
 LONGEST = 1800  # seconds, after which a process that waits for something is ended
 
 
@@ -53,39 +56,48 @@ def make_copy() -> None:
         shutil.copy2(ROOT / name, COPY / name)
 
 
-def verdicts(module: str, tests: Sequence[str], sources: Sequence[str]) -> list[str]:
-    """``noticed``, ``noticed: it never ends`` or ``SURVIVED`` for each changed source of a module, in order.
+def verdicts(module: str, tests: Sequence[str], sources: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """(number, ``noticed``, ``noticed: it never ends`` or ``SURVIVED``) of each changed source of a module.
+
+    Each as soon as it is known, so not in their order.
 
     Raises:
         RuntimeError: the tests fail without any change.
     """
     for name in IMPORTED:
         __import__(name)
-    codes = [SURVIVES] * len(sources)
+    passed = list(range(len(sources)))
     for path in tests:  # the later ones see only what those before let pass
-        passed = [i for i, code in enumerate(codes) if code == SURVIVES]
-        for i, code in zip(passed, _tried(module, path, [sources[i] for i in passed]), strict=True):
-            codes[i] = code
-    return [{FAILS: "noticed", NEVER_ENDS: "noticed: it never ends"}.get(code, "SURVIVED") for code in codes]
+        left, passed = passed, []
+        for place, code in _tried(module, path, [sources[i] for i in left]):
+            if code == SURVIVES:
+                passed.append(left[place])
+            else:
+                yield left[place], "noticed: it never ends" if code == NEVER_ENDS else "noticed"
+    yield from ((i, "SURVIVED") for i in passed)
 
 
-def _tried(module: str, tests: str, sources: Sequence[str]) -> list[int]:
-    """What some tests say of each changed source."""
+def _tried(module: str, tests: str, sources: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """(number, what some tests say) of each changed source, as soon as they say it."""
     if not sources:
-        return []
+        return
     reader, writer = os.pipe()
     process = _forked(lambda: _run(module, tests, FEW, _Trials(module, sources, writer)))
     os.close(writer)
+    unknown, answered = [], 0
     with os.fdopen(reader, encoding="utf-8") as answers:
-        codes = [int(line) for line in answers]
+        for number, line in enumerate(answers):
+            answered += 1
+            if int(line) == UNKNOWN:
+                unknown.append(number)
+            else:
+                yield number, int(line)
     os.waitpid(process, 0)
-    if len(codes) < len(sources):
-        raise RuntimeError(f"the tests of {module} fail without any change")
-    for examples in (FEW, None):
-        for i, source in enumerate(sources):
-            if codes[i] == UNKNOWN:
-                codes[i] = _tried_anew(module, tests, source, examples) or UNKNOWN
-    return [SURVIVES if code == UNKNOWN else code for code in codes]
+    if answered < len(sources):
+        raise RuntimeError(f"the tests of {module} in {tests} fail without any change")
+    for number in unknown:
+        few = _tried_anew(module, tests, sources[number], FEW)
+        yield number, few or _tried_anew(module, tests, sources[number], None)
 
 
 def _tried_anew(module: str, tests: str, source: str, examples: int | None) -> int:
@@ -105,7 +117,8 @@ def _forked(work: Callable[[], int]) -> int:
     if process == 0:
         code = UNKNOWN
         try:
-            os.setsid()
+            os.setpgid(0, 0)  # so that what it starts ends with it; no session, which the CPU serves apart
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # it ends with the run
             silence = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silence, 1)
             os.dup2(silence, 2)
@@ -168,6 +181,11 @@ class _Seen:
     item: pytest.Item
     calls: set[str] = field(default_factory=set)
     seconds: float = 0.0
+
+    @property
+    def examples(self) -> int:
+        """As many of a property as take MOST seconds."""
+        return max(FEW, int(FEW * MOST / max(self.seconds, 0.001)))
 
 
 class _Trials:
@@ -236,8 +254,9 @@ class _Trials:
         if self._fails(session, items, int(3 * self.seconds) + 20):
             return FAILS
         more = take_examples([each.item for each in calling], FEW)
-        take_examples(more, None)
-        return FAILS if self._fails(session, more, int(100 * self.seconds) + 60) else SURVIVES
+        for each in calling:
+            take_examples([each.item], each.examples)
+        return FAILS if self._fails(session, more, 10 * MOST * len(more) + 60) else SURVIVES
 
     def _fails(self, session: pytest.Session, items: Sequence[pytest.Item], seconds: int) -> bool:
         """Whether one of the tests fails; the process ends if they take longer."""

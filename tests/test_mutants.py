@@ -1,5 +1,6 @@
 """Mutation testing knows every module that it is for, and tells one change from another."""
 
+from collections import Counter
 from pathlib import Path
 
 import mutants
@@ -30,6 +31,13 @@ def test_a_sample_takes_one_change_at_a_place_and_some_of_every_module():
     assert len(places) == len(set(places))
     assert {mutant.module for mutant in chosen} == {"a.py", "b.py"}
     assert chosen == mutants.sample(everything, 20, seed=1) != mutants.sample(everything, 20, seed=2)
+
+
+def test_what_changes_nothing_is_neither_noticed_nor_missed():
+    counts = Counter({"noticed": 3, "SURVIVED": 1, "equivalent": 2, "no Python": 5})
+    assert mutants.share_noticed(counts) == 0.75
+    assert mutants.summary(counts).startswith("3 of 4 noticed, 75.0%; 2 are known to change nothing;")
+    assert mutants.share_noticed(Counter()) == 1
 
 
 def test_annotations_and_decorators_are_left_alone():
@@ -98,4 +106,4 @@ def test_a_living_function_is_changed_and_the_tests_that_call_it_notice(tmp_path
     found = mutants_run.verdicts(
         "module.py", ["test_module.py"], [code.replace(*change) for change in changes]
     )
-    assert found == ["noticed", "SURVIVED", "SURVIVED"]  # 2 + 2 is 4, and nobody calls half
+    assert dict(found) == {0: "noticed", 1: "SURVIVED", 2: "SURVIVED"}  # 2 + 2 is 4, and nobody calls half

@@ -43,6 +43,7 @@ def test_units_follow_the_value():
     assert text.energy(0.145) == "145 nJ"
     assert text.energy(13.24) == "13.2 µJ"
     assert text.seconds(4.32e-6) == "4.32 µs"
+    assert text.duration(4.32) == "4.32 µs"
 
 
 @given(st.floats(1e-3, 1e15))
