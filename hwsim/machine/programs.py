@@ -7,10 +7,19 @@ rounds, and a mask of the output rows of each row group. What is not in it, the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from hwsim.arch import BEAT_BYTES, LAYER_BYTES, PASS_BYTES, WORD_BYTES
+from hwsim.arch import (
+    BEAT_BYTES,
+    LAYER_BYTES,
+    LINE_ENTRIES,
+    LINE_WORDS,
+    PASS_BYTES,
+    WORD_BITS,
+    WORD_BYTES,
+)
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import PROGRAM_WORDS, Code, PassGeometry
@@ -43,7 +52,6 @@ LAYER_FIELDS = {
     "out_height": 16,
     "out_width": 16,
     "reciprocal": 17,
-    "reciprocal_shift": 5,
     "shift": 6,
     "in_bits": 5,
     "in_order": 4,
@@ -59,19 +67,20 @@ LAYER_FIELDS = {
     "index_line": 17,
     "full_values": 16,
     "segment_pixels": 16,
-    "channel_words": 9,
     "segment_words": 17,
     "segments": 16,
     "tail_values": 16,
-    "pass_loads": 16,
+    "pass_words": 17,
     "odd_segments": 16,
     "odd_tail_values": 16,
-    "odd_pass_loads": 16,
+    "odd_pass_words": 17,
     # Passes, and where the weights of units lie.
     "row_groups": 10,
     "units": 16,
+    "unit_segments": 7,
     "weights_at": 28,
     "weights_stride": 18,
+    "next_beats": 10,
     # The pool behind the layer; rows of its window are 0 where there is none.
     "pool_rows": 3,
     "pool_columns": 3,
@@ -111,6 +120,53 @@ def unpack(fields: Mapping[str, int], data: bytes) -> dict[str, int]:
     return {**values, "unused": word}
 
 
+def is_remade(layer: Mapping[str, int]) -> bool:
+    """Whether the map that a layer makes is pooled or laid out anew, and leaves its cores raw."""
+    return bool(layer["pool_rows"] or layer["flatten"])
+
+
+def pooled_shape(layer: Mapping[str, int]) -> tuple[int, int]:
+    """Rows and columns of the map that a layer makes, behind its pool: as many as there are windows that end
+    no further behind the layer's map than they may begin before it."""
+    shape = layer["out_height"], layer["out_width"]
+    if not layer["pool_rows"]:
+        return shape
+    rows, columns = (
+        (size + 2 * layer[f"pool_{before}"] - layer[f"pool_{window}"]) // layer[f"pool_{stride}"] + 1
+        for size, before, window, stride in (
+            (shape[0], "top", "rows", "vertical_stride"),
+            (shape[1], "left", "columns", "horizontal_stride"),
+        )
+    )
+    return rows, columns
+
+
+@dataclass(frozen=True)
+class RawPlaces:
+    """Where a raw map lies in its half of the map buffer before it is pooled or laid out anew: behind the map
+    that is made of it, and its index.
+
+    Attributes:
+        first: word in which it begins.
+        place: words from a segment to the next one in its row. row: from a row to the next one.
+        end: the word behind it.
+    """
+
+    first: int
+    place: int
+    row: int
+    end: int
+
+
+def raw_places(layer: Mapping[str, int], following: Mapping[str, int], activation_bits: int) -> RawPlaces:
+    """Of a layer whose map is remade, and the one that reads what is made of it."""
+    entries = following["height"] * following["map_segments"]
+    first = (following["index_line"] + -(-entries // LINE_ENTRIES)) * LINE_WORDS
+    place = -(-layer["out_block"] * layer["out_width"] * activation_bits // WORD_BITS)
+    row = layer["units"] * layer["unit_segments"] * place
+    return RawPlaces(first, place, row, first + layer["out_height"] * row)
+
+
 def masks_at(row_groups: int, units: int) -> int:
     """Bytes of a program before its masks."""
     return LAYER_BYTES + row_groups * units * PASS_BYTES
@@ -124,6 +180,7 @@ def layer_program(
     last: bool,
     flatten: bool,
     pool: Mapping[str, int],
+    next_bytes: int,
 ) -> bytes:
     """The program of a layer, ``job.program_size`` bytes.
 
@@ -134,6 +191,7 @@ def layer_program(
         last: no layer reads what it makes.
         flatten: its map becomes one of a channel a value.
         pool: the fields ``pool_...``, without that beginning; none of them if there is no pool.
+        next_bytes: of the program that follows; 0 if none does.
 
     Raises:
         ArchError: names the layer, and what a program does not hold.
@@ -143,6 +201,8 @@ def layer_program(
         "last": int(last),
         "flatten": int(flatten),
         "weights_at": weights_at // BEAT_BYTES,
+        "next_beats": next_bytes // BEAT_BYTES,
+        "unit_segments": _unit_segments(job, geometries[0].out_block),
         **{name: pool.get(name.removeprefix("pool_"), 0) for name in LAYER_FIELDS if "pool_" in name},
     }
     blocks = [int(job.segments([unit])[0]) for unit in range(job.mapping.units)]
@@ -175,6 +235,22 @@ def layer_program(
     return data.ljust(job.program_size, b"\0")
 
 
+def _unit_segments(job: LayerJob, out_block: int) -> int:
+    """Segments of the map that is made from a unit to the next one.
+
+    Raises:
+        ArchError: it is not the same for all units.
+    """
+    made = [unit.makes for unit in job.mapping.parts]
+    segments = -(-len(made[0]) // out_block)
+    if any(makes.start != number * segments * out_block for number, makes in enumerate(made)):
+        raise ArchError(
+            f"layer {job.layer.name}: its units make different numbers of channels, and a program holds of "
+            "units that are alike but for the last: choose other columns"
+        )
+    return segments
+
+
 def _reads(job: LayerJob, unit: int) -> int:
     return len(job.mapping.parts[unit].reads)
 
@@ -196,7 +272,6 @@ def _descriptor(job: LayerJob, geometries: Sequence[PassGeometry]) -> dict[str, 
         "relu": core["requantize"]["relu"],
         "skip_zeros": decoder["skip_zeros"],
         "reciprocal": core["reciprocal"],
-        "reciprocal_shift": core["reciprocal_shift"],
         "shift": core["requantize"]["shift"],
         "in_bits": decoder["raw_bits"],
         "in_order": decoder["order"],
@@ -211,14 +286,13 @@ def _descriptor(job: LayerJob, geometries: Sequence[PassGeometry]) -> dict[str, 
         "index_line": index_line,
         "full_values": decoder["full_values"],
         "segment_pixels": config["segment_pixels"],
-        "channel_words": core["channel_words"],
         "segment_words": core["segment_words"],
         "segments": decoder["segments"],
         "tail_values": decoder["tail_values"],
-        "pass_loads": core["pass_loads"],
+        "pass_words": first.channels * core["channel_words"],
         "odd_segments": other["core"]["decoder"]["segments"],
         "odd_tail_values": other["core"]["decoder"]["tail_values"],
-        "odd_pass_loads": other["core"]["pass_loads"],
+        "odd_pass_words": odd.channels * core["channel_words"],
         "row_groups": len(job.mapping.groups),
         "units": job.mapping.units,
         "weights_stride": weights_stride(job) // BEAT_BYTES,

@@ -24,6 +24,11 @@ class Link:
     pool: Mapping[str, int] = field(default_factory=dict)
     flatten: bool = False
 
+    @property
+    def remade(self) -> bool:
+        """Whether the layer's map leaves its cores raw, since another one is made of it."""
+        return bool(self.pool) or self.flatten
+
 
 def links(network: IntegerNetwork) -> list[Link]:
     """Of every layer, what follows it; the last one's result goes out as it is, whatever is made of it.
@@ -93,6 +98,12 @@ def _link(layer: Layer, steps: Sequence[Operator], shapes: Mapping[str, tuple[in
             "top": window.padding[0],
             "left": window.padding[1],
         }
+        values, made = shapes[window.inputs[0]], shapes[window.output]
+        if made[1:] != tuple(
+            (values[axis + 1] + 2 * window.padding[axis] - window.kernel[axis]) // window.stride[axis] + 1
+            for axis in (0, 1)
+        ):
+            raise _no_program(layer, "windows of its max pool go further beyond one edge than the other")
     return Link(pool, any(shapes[step.inputs[0]] != shapes[step.output] for step in reshapes))
 
 

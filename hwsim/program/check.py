@@ -14,7 +14,6 @@ from hwsim.arch import (
     LINE_WORDS,
     PASS_BYTES,
     SUB_BANKS,
-    WEIGHT_PORT_WORDS,
     WORD_BYTES,
     Arch,
 )
@@ -26,11 +25,21 @@ from hwsim.machine.descriptors import (
     MAX_STRIDE,
     PROGRAM_WORDS,
 )
-from hwsim.machine.programs import LAYER_FIELDS, PASS_FIELDS, masks_at, unpack
+from hwsim.machine.programs import (
+    LAYER_FIELDS,
+    PASS_FIELDS,
+    is_remade,
+    masks_at,
+    pooled_shape,
+    raw_places,
+    unpack,
+)
 from hwsim.machine.storage import whole_beats
 from hwsim.quantize import SHIFT_MAX
 
 MOST_LAYERS = 1 << 16
+REMADE_BITS = (4, 8, 16)  # of a value that is pooled or laid out anew: as many as fill a word
+PROGRAM_BEATS = (LAYER_BYTES + PROGRAM_WORDS * WORD_BYTES) // BEAT_BYTES  # of a layer's program, at most
 
 
 def check_memory(arch: Arch, header: Mapping[str, Any], memory: bytes) -> None:
@@ -47,13 +56,16 @@ def check_memory(arch: Arch, header: Mapping[str, Any], memory: bytes) -> None:
     program = _part(memory, "the program", header["program_at"], header["program_bytes"])
     if not 0 < header["layers"] <= MOST_LAYERS:
         raise ValueError(f"it has {header['layers']} layers: 1 .. {MOST_LAYERS} can be")
-    at, before = 0, None
+    at, before, expected = 0, None, header["first_program_bytes"]
     for number in range(header["layers"]):
         layer = unpack(LAYER_FIELDS, _part(program, f"the program of layer {number}", at, LAYER_BYTES))
         try:
             _check_descriptor(layer, arch, number + 1 == header["layers"])
-            _check_chain(before, layer)
-            at += _check_passes(layer, arch, program[at:])
+            _check_chain(before, layer, arch)
+            size = _check_passes(layer, arch, program[at:])
+            if size != expected:
+                raise ValueError(f"its program takes {size} bytes, it is said to have {expected}")
+            at += size
             units, stride = layer["units"], layer["weights_stride"] * BEAT_BYTES
             needed = (units - 1) * stride + 1
             _part(memory, "the weights", layer["weights_at"] * BEAT_BYTES, needed)
@@ -61,7 +73,7 @@ def check_memory(arch: Arch, header: Mapping[str, Any], memory: bytes) -> None:
             raise ValueError(f"layer {number}: {error}") from None
         if before is None:
             _check_map(layer, header, memory)
-        before = layer
+        before, expected = layer, layer["next_beats"] * BEAT_BYTES
     if at != len(program):
         raise ValueError(f"the programs of its layers take {at} bytes, not {len(program)}")
     _check_result(layer, arch, header)
@@ -76,7 +88,6 @@ def _part(data: bytes, what: str, at: int, size: int) -> bytes:
 def _check_descriptor(layer: Mapping[str, int], arch: Arch, last: bool) -> None:
     kernel = DEPTHWISE_KERNEL if layer["depthwise"] else MAX_KERNEL
     half_lines = arch.map_buffer // 2 // (LINE_WORDS * WORD_BYTES)
-    loads = arch.weight_words // WEIGHT_PORT_WORDS
     any_count = (1, (1 << COUNT_BITS) - 1)
     ranges = {
         "unused": (0, 0),
@@ -98,10 +109,16 @@ def _check_descriptor(layer: Mapping[str, int], arch: Arch, last: bool) -> None:
         "row_sub_banks": (1, SUB_BANKS // layer["ring"] if layer["ring"] else 0),
         "index_line": (1, half_lines),
         "place_beats": (1, layer["row_beats"]),
-        "pass_loads": (1, loads),
-        "odd_pass_loads": (1, loads),
+        "pass_words": (1, arch.weight_words),
+        "odd_pass_words": (1, arch.weight_words),
+        "unit_segments": (1, arch.columns),
+        "next_beats": (0, 0) if last else (LAYER_BYTES // BEAT_BYTES, PROGRAM_BEATS),
         "row_groups": (1, min(arch.cores, layer["out_height"])),
     }
+    if layer["pool_rows"]:
+        pool = ("pool_columns", "pool_vertical_stride", "pool_horizontal_stride")
+        ranges |= dict.fromkeys(pool, (1, 7))
+        ranges |= {"pool_top": (0, layer["pool_rows"] - 1), "pool_left": (0, layer["pool_columns"] - 1)}
     for name, (low, high) in ranges.items():
         if not low <= layer[name] <= high:
             raise ValueError(f"{name} is {layer[name]}, which must be {low} .. {high}")
@@ -113,13 +130,36 @@ def _check_descriptor(layer: Mapping[str, int], arch: Arch, last: bool) -> None:
         raise ValueError("its map and index do not fit their half of the map buffer")
 
 
-def _check_chain(before: Mapping[str, int] | None, layer: Mapping[str, int]) -> None:
+def _check_chain(before: Mapping[str, int] | None, layer: Mapping[str, int], arch: Arch) -> None:
     """Whether a layer reads what the one before makes."""
     if before is None:
         return
     for made, read in (("out_bits", "in_bits"), ("out_order", "in_order"), ("signed_output", "signed_input")):
         if before[made] != layer[read]:
             raise ValueError(f"{read} is {layer[read]}, the layer before makes {before[made]}")
+    rows, columns = (1, 1) if before["flatten"] else pooled_shape(before)
+    for name, size in (("height", rows), ("width", columns)):
+        if layer[name] != size:
+            raise ValueError(f"{name} is {layer[name]}, the layer before makes {size}")
+    needed, half = room_needed(before, layer, arch), arch.map_buffer // 2
+    if needed > half:
+        raise ValueError(f"what it is made of takes {needed} bytes, half of the map buffer has {half}")
+
+
+def room_needed(layer: Mapping[str, int], following: Mapping[str, int], arch: Arch) -> int:
+    """Bytes of half of the map buffer that a map takes before it is pooled or flattened, with what is made of
+    it; 0 if it is neither.
+
+    Raises:
+        ValueError: its values are none that the machine reads one by one.
+    """
+    if not is_remade(layer):
+        return 0
+    if arch.activation_bits not in REMADE_BITS:
+        raise ValueError(
+            f"maps are pooled and flattened with activation_bits of {REMADE_BITS}, not {arch.activation_bits}"
+        )
+    return WORD_BYTES * raw_places(layer, following, arch.activation_bits).end
 
 
 def _check_passes(layer: Mapping[str, int], arch: Arch, program: bytes) -> int:
@@ -203,5 +243,7 @@ def _check_result(layer: Mapping[str, int], arch: Arch, header: Mapping[str, Any
     row = (blocks - 1) * sizes[0] + sizes[1]
     if channels < 1 or header["result_place"] != sizes[0] or header["result_row"] != row:
         raise ValueError(f"places of its result take {sizes[0]} bytes, of a row {row}")
+    if layer["out_height"] * row > arch.map_buffer // 2:
+        raise ValueError("its result does not fit half of the map buffer")
     if header["result_at"] + layer["out_height"] * row > header["memory_bytes"]:
         raise ValueError("its result ends behind its memory")

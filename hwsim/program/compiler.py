@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.arch import BURST_BYTES, WORD_BYTES, Arch
+from hwsim.arch import BURST_BYTES, LAYER_BYTES, WORD_BYTES, Arch
 from hwsim.codec.segments import encode_segments
 from hwsim.errors import ArchError, ProgramError
 from hwsim.layer import Layer
@@ -20,12 +20,13 @@ from hwsim.machine.memory_map import (
     weights_of,
     weights_stride,
 )
-from hwsim.machine.programs import layer_program, unit_geometries
+from hwsim.machine.programs import LAYER_FIELDS, layer_program, unit_geometries, unpack
 from hwsim.machine.simulation import check_widths
 from hwsim.machine.storage import whole_lines
 from hwsim.machine.units import unit_weights
 from hwsim.machine.workload import LayerJob, Workload
 from hwsim.program.chain import links
+from hwsim.program.check import room_needed
 from hwsim.program.image import LANES, MemoryImage
 
 if TYPE_CHECKING:
@@ -57,10 +58,11 @@ def compile_network(trace: StoredTrace, arch: Arch, image: int = 0) -> MemoryIma
     workload = Workload(trace, image)
     jobs = workload.jobs(arch)
     _check_stays(jobs)
+    _check_result(jobs[-1])
     blocks = {job.layer.input: job.block for job in jobs}
     regions = memory_map(jobs)
     parts: list[tuple[Region, bytes]] = []
-    programs = b""
+    programs, before = b"", None
     for number, (job, link) in enumerate(zip(jobs, between, strict=True)):
         layer, last = job.layer, number + 1 == len(jobs)
         following = None if last else jobs[number + 1].layer.input
@@ -75,11 +77,21 @@ def compile_network(trace: StoredTrace, arch: Arch, image: int = 0) -> MemoryIma
             target,
             shift=drain.shift,
             relu=drain.relu,
-            result=last,
+            result=last or link.remade,
         )
-        programs += layer_program(
-            job, geometries, weights.first, last=last, flatten=link.flatten, pool=link.pool
+        program = layer_program(
+            job,
+            geometries,
+            weights.first,
+            last=last,
+            flatten=link.flatten,
+            pool=link.pool,
+            next_bytes=0 if last else jobs[number + 1].program_size,
         )
+        descriptor = unpack(LAYER_FIELDS, program[:LAYER_BYTES])
+        if before is not None:
+            _check_room(jobs[number - 1].layer, before, descriptor, arch)
+        programs, before = programs + program, descriptor
         parts.append((weights, _weights(trace, job, arch)))
     parts.append((regions[PROGRAMS], programs))
     parts += _input_map(workload, jobs[0], regions)
@@ -100,6 +112,30 @@ def _check_stays(jobs: list[LayerJob]) -> None:
                 f"layer {job.layer.name}: its map and index take {needed} bytes, half of the map buffer has "
                 f"{half}, and no program streams a map yet: raise map_buffer to {2 * needed}"
             )
+
+
+def _check_result(job: LayerJob) -> None:
+    """Refuse a result that the map buffer does not hold, from which it goes to DRAM."""
+    (result,) = job.traffic.made
+    if result.map.place_size > job.arch.map_buffer // 2:
+        raise ProgramError(
+            f"layer {job.layer.name}: its result takes {result.map.place_size} bytes, half of the map buffer "
+            f"has {job.arch.map_buffer // 2}: raise map_buffer to {2 * result.map.place_size}"
+        )
+
+
+def _check_room(layer: Layer, made: dict[str, int], read: dict[str, int], arch: Arch) -> None:
+    """Refuse a map that has no room before it is pooled or flattened."""
+    try:
+        needed = room_needed(made, read, arch)
+    except ValueError as error:
+        raise ProgramError(f"layer {layer.name}: {error}") from None
+    if needed > arch.map_buffer // 2:
+        raise ProgramError(
+            f"layer {layer.name}: its map before it is pooled or flattened, and what is made of it, take "
+            f"{needed} bytes, half of the map buffer has {arch.map_buffer // 2}: "
+            f"raise map_buffer to {2 * needed}"
+        )
 
 
 def _codes(trace: StoredTrace, layer: Layer, following: str | None) -> tuple[Code, Code]:
@@ -189,5 +225,6 @@ def _header(
         "result_row": int(result.map.longest.sum()),
         "result_bits": drain.bits,
         "result_signed": int(drain.signed),
-        "unused": bytes(9),
+        "first_program_bytes": first.program_size,
+        "unused": bytes(5),
     }

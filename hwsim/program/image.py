@@ -14,7 +14,7 @@ from hwsim.machine.descriptors import check_arch
 from hwsim.program.check import check_memory
 
 MAGIC = b"HWSIMIMG"
-VERSION = 1
+VERSION = 2
 LANES = 2
 MOST_BYTES = 1 << 32  # of a file; more is damage, not a network
 CHECKED_FROM = 16  # the checksum is of all bytes from here on
@@ -53,7 +53,8 @@ HEADER = {
     "result_bits": "B",
     "result_signed": "B",
     "map_signed": "B",
-    "unused": "9s",
+    "first_program_bytes": "I",
+    "unused": "5s",
 }
 """Of the header, in order and without gaps, little-endian: the letters are those of Python's ``struct``."""
 _LAYOUT = struct.Struct("<" + "".join(HEADER.values()))

@@ -72,7 +72,10 @@ def assert_holds(parsed: Parsed, trace, arch: Arch, image: int = 0) -> None:
             odd = "odd_" if one["odd"] else ""
             segments, tail = layer[f"{odd}segments"], layer[f"{odd}tail_values"]
             assert (segments - 1) * layer["full_values"] + tail == len(reads) * geometry.in_shape[2]
-            assert layer[f"{odd}pass_loads"] == job.weights[one["unit"]].words // 2
+            taps = prod(geometry.kernel)
+            words = -(-taps // arch.columns) if geometry.kind == "depthwise" else taps
+            assert layer[f"{odd}pass_words"] == len(reads) * words
+            assert makes.start == one["unit"] * layer["unit_segments"] * layer["out_block"]
         assert_weights(parsed, number, job, trace)
         row = np.arange(geometry.in_shape[1])[:, None] * layer["row_beats"]
         places = row + np.arange(layer["map_segments"]) * layer["place_beats"]
@@ -194,7 +197,7 @@ DAMAGE = {
     "no image": (lambda d: b"PK" + d[2:], "no memory image"),
     "empty": (lambda d: b"", "no memory image"),
     "header cut off": (lambda d: d[:100], "ends in its header"),
-    "version": (lambda d: field(d, "version", 2), "version 2, this hwsim reads 1"),
+    "version": (lambda d: field(d, "version", 1), "version 1, this hwsim reads 2"),
     "cut off": (lambda d: d[:-1], "its header says"),
     "a bit": (lambda d: d[:5000] + bytes([d[5000] ^ 1]) + d[5001:], "checksum differs"),
     "unused": (lambda d: field(d, "unused", 1), "unused"),
@@ -229,7 +232,7 @@ DAMAGE = {
     "tall": (layer("height", 60000), "half of the map buffer"),
     "ring": (layer("ring", 0), "ring is 0"),
     "sub-banks": (layer("row_sub_banks", 2), "row_sub_banks is 2, which must be 1 .. 1"),
-    "loads": (layer("pass_loads", 65535), "pass_loads"),
+    "weight words": (layer("pass_words", 65535), "pass_words"),
     "row groups": (layer("row_groups", 17), "row_groups is 17"),
     "units": (layer("units", 100), "its program ends"),
     "too many units": (layer("units", 65535), "no sequencer has room for"),
@@ -333,15 +336,18 @@ def test_what_no_machine_runs_is_one_line(lenet):
         compile_network(lenet, TWO_LANES, 99)
 
 
-@pytest.mark.parametrize(("size", "layer", "least"), [(3000, "conv1", 3840), (3840, "conv2", 5504)])
+@pytest.mark.parametrize(
+    ("size", "layer", "least"), [(3000, "conv1", 3840), (3840, "conv2", 5504), (5504, "conv1", 55680)]
+)
 def test_a_map_buffer_of_the_least_size_that_is_named_is_enough(lenet, size, layer, least, tmp_path):
     # 28 rows of 28 values of 16 bits take 2 beats each, 14 rows of 6 channels of 14 values 6 beats; the index
-    # of 28 entries takes 2 lines, that of 14 one.
+    # of 28 entries takes 2 lines, that of 14 one. Before the pool, 28 rows of 16 x 28 values lie behind the
+    # 2,752 bytes of the latter, 896 bytes each.
     with pytest.raises(ProgramError, match=rf"layer {layer}: .* raise map_buffer to {least}$"):
         compile_network(lenet, TWO_LANES.replace(map_buffer=size))
     with pytest.raises(ProgramError, match=rf"layer {layer}: "):
         compile_network(lenet, TWO_LANES.replace(map_buffer=least - 1))
-    if layer == "conv2":
+    if least == 55680:
         compile_network(lenet, TWO_LANES.replace(map_buffer=least)).write(tmp_path / "image.bin")
         assert load(tmp_path / "image.bin").number("map_buffer") == least
 

@@ -16,6 +16,7 @@ from hwsim.machine.descriptors import Code
 from hwsim.machine.programs import unit_geometries
 from hwsim.machine.workload import Workload
 from hwsim.program import compile_network
+from hwsim.program.chain import links
 from hwsim.trace import open_trace
 from hwsim_rtl.core.payloads import RowDescriptor
 from hwsim_rtl.system.payloads import SequencedPass
@@ -23,11 +24,12 @@ from hwsim_rtl.system.payloads import SequencedPass
 
 @dataclass
 class ForCore:
-    """Payloads of a core, in their order, as bits; of a map row its fields."""
+    """Payloads of a core, in their order, as bits; of a map row, and of one that is made, its fields."""
 
     passes: list[int] = field(default_factory=list)
     map_rows: list[dict[str, int]] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
+    out_rows: list[dict[str, int]] = field(default_factory=list)
 
 
 @dataclass
@@ -87,7 +89,7 @@ def _fill(case: NetworkCase, trace: Any, arch: Arch) -> None:
     jobs = workload.jobs(arch)
     configuration = data.Layout.cast(SequencedPass(arch))
     row_layout = data.Layout.cast(RowDescriptor)
-    for job, following in zip(jobs, [*jobs[1:], None], strict=True):
+    for job, following, link in zip(jobs, [*jobs[1:], None], links(trace), strict=True):
         layer, drain, source = job.layer, trace.requantize(job.layer), trace.maps[job.layer.input]
         order = drain.order if following is None else trace.maps[following.layer.input].order
         depthwise = layer.kind == "depthwise"
@@ -99,7 +101,7 @@ def _fill(case: NetworkCase, trace: Any, arch: Arch) -> None:
             Code(drain.bits, order, drain.signed),
             shift=drain.shift,
             relu=drain.relu,
-            result=following is None,
+            result=following is None or bool(link.pool) or link.flatten,
         )
         places = job.stored.line_places()
         row_words = int(job.stored.raw.sum()) // 8
@@ -113,6 +115,12 @@ def _fill(case: NetworkCase, trace: Any, arch: Arch) -> None:
             sent = {"config": config, "entry": int(y * places.shape[1] + first)}
             mine.passes.append(configuration.const(sent).as_value().value)
             mine.rows += [row_layout.const(row).as_value().value for row in geometry.row_descriptors(arch)]
+            makes, out_block = job.mapping.parts[unit].makes, geometry.out_block
+            blocks = sorted({channel // out_block for channel in makes})
+            mine.out_rows += [
+                {"row": int(row), "first": blocks[0], "segments": len(blocks)}
+                for row in job.mapping.groups[group]
+            ]
             mine.map_rows += [
                 {"place": int(places[y, first]), "entry": int(y * places.shape[1] + first)}
                 for y in job.rows(group).y

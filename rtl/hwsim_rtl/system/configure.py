@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.arch import Arch
+from hwsim.arch import WEIGHT_PORT_WORDS, Arch
 from hwsim.machine.descriptors import COUNT_BITS, MAX_KERNEL, MAX_STRIDE, SCALED_BITS, TRANSPOSED_SHIFT
 from hwsim_rtl.core.lane_payloads import LanePassConfig
-from hwsim_rtl.core.payloads import RECIPROCAL_BITS, ColumnConfig, KernelColumn
+from hwsim_rtl.core.payloads import CHANNEL_WORDS_BITS, RECIPROCAL_BITS, ColumnConfig, KernelColumn
 from hwsim_rtl.system.payloads import GroupCounts, LayerDescriptor, PassEntry
 
 BEAT_SHIFT = 2  # words of a beat, as a power of two
@@ -17,7 +17,7 @@ SHIFT_BITS = ColumnConfig.as_shape()["shift"].width
 
 
 class LayerColumns(wiring.Component):
-    """What a core must know of columns that the descriptor does not say, made when a layer begins.
+    """What a core must know of columns and kernels that no descriptor says, made when a layer begins.
 
     Kernel columns come one after the other: each lies a dilation further than the one before, in which are so
     many strides, and what is left is the remainder. Of a transposed layer they come nearer, a column each.
@@ -29,9 +29,14 @@ class LayerColumns(wiring.Component):
         layer: In(LayerDescriptor), constant from ``start`` on.
         kernel_columns: Out(KernelColumn) of each.
         factor, shift, channel, begin: Out, see :class:`hwsim_rtl.core.payloads.ColumnConfig`.
+        channel_words, reciprocal_shift: Out, see :class:`hwsim_rtl.core.payloads.PassConfig`.
+
+    Args:
+        arch: the machine.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, arch: Arch) -> None:
+        self._arch = arch
         super().__init__(
             {
                 "start": In(1),
@@ -42,6 +47,8 @@ class LayerColumns(wiring.Component):
                 "shift": Out(SHIFT_BITS),
                 "channel": Out(SCALED_BITS),
                 "begin": Out(SCALED_BITS),
+                "channel_words": Out(CHANNEL_WORDS_BITS),
+                "reciprocal_shift": Out(range(COUNT_BITS + 1)),
             }
         )
 
@@ -55,6 +62,13 @@ class LayerColumns(wiring.Component):
         shift = Array(Const(COUNT_BITS - TRANSPOSED_SHIFT + n, SHIFT_BITS) for n in shifts)[stride]
         reach = layer.kernel_columns - 1  # of a transposed layer, which is not dilated
         made = Array(self.kernel_columns)
+
+        taps = Signal(CHANNEL_WORDS_BITS)
+        m.d.comb += taps.eq(layer.kernel_rows * layer.kernel_columns)
+        m.d.sync += [
+            self.channel_words.eq(Mux(layer.depthwise, _ceil_div(taps, self._arch.columns), taps)),
+            self.reciprocal_shift.eq(_bit_length((layer.width - 1)[:COUNT_BITS])),
+        ]
 
         column = Signal(range(MAX_KERNEL + 1))
         distance, offset = Signal(range(1 << 12)), Signal.like(layer.padding_left)
@@ -88,6 +102,24 @@ class LayerColumns(wiring.Component):
                 with m.Else():
                     m.d.sync += distance.eq(distance + layer.horizontal_dilation)
         return m
+
+
+def _ceil_div(value: Value, divisor: int) -> Value:
+    """The value divided by a power of two, rounded up."""
+    return (value + divisor - 1) >> divisor.bit_length() - 1
+
+
+def _bit_length(value: Value) -> Value:
+    """Bits of a value from its first one on."""
+    length: Value = Const(0)
+    for bit in range(len(value)):
+        length = Mux(value[bit], bit + 1, length)
+    return length
+
+
+def leaves_raw(layer: data.View[LayerDescriptor]) -> Value:
+    """Whether the cores write a layer's map raw: it is the result, or another map is made of it."""
+    return layer.last | layer.flatten | layer.pool_rows.any()
 
 
 def configure(
@@ -129,8 +161,8 @@ def configure(
         decoder.full_values.eq(layer.full_values),
         decoder.tail_values.eq(of_pass("tail_values")),
         encoder.order.eq(layer.out_order),
-        encoder.compressed.eq(~layer.last),
-        encoder.raw_bits.eq(Mux(layer.last, arch.activation_bits, layer.out_bits)),
+        encoder.compressed.eq(~leaves_raw(layer)),
+        encoder.raw_bits.eq(Mux(leaves_raw(layer), arch.activation_bits, layer.out_bits)),
         requantize.shift.eq(layer["shift"]),
         requantize.relu.eq(layer.relu),
         requantize.bits.eq(layer.out_bits),
@@ -139,7 +171,7 @@ def configure(
         core.signed_input.eq(layer.signed_input),
         core.width.eq(layer.width),
         core.reciprocal.eq(layer.reciprocal),
-        core.reciprocal_shift.eq(layer.reciprocal_shift),
+        core.reciprocal_shift.eq(columns.reciprocal_shift),
         column.factor.eq(columns.factor),
         column["shift"].eq(columns.shift),
         column.channel.eq(columns.channel),
@@ -148,9 +180,9 @@ def configure(
         column.stride.eq(Mux(layer.transposed, 0, layer.horizontal_stride)),
         core.kernel_width.eq(layer.kernel_columns),
         core.kernel_columns.as_value().eq(Cat(each.as_value() for each in columns.kernel_columns)),
-        core.channel_words.eq(layer.channel_words),
+        core.channel_words.eq(columns.channel_words),
         core.segment_words.eq(layer.segment_words),
-        core.pass_loads.eq(of_pass("pass_loads")),
+        core.pass_loads.eq(_ceil_div(of_pass("pass_words"), WEIGHT_PORT_WORDS)),
         core.out_width.eq(layer.out_width),
         core.ring.eq(layer.ring),
         core.row_sub_banks.eq(layer.row_sub_banks),

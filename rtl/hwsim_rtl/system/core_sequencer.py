@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Signal
+from functools import reduce
+from operator import or_
+
+from amaranth import Module, Mux, Signal, Value
 from amaranth.hdl import ShapeLike
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -11,10 +14,13 @@ from hwsim.arch import WEIGHT_PASSES, Arch
 from hwsim_rtl.core.lane_payloads import ROW_BITS, MapRow
 from hwsim_rtl.core.payloads import RowDescriptor
 from hwsim_rtl.system.configure import LayerColumns, configure
-from hwsim_rtl.system.payloads import LayerDescriptor, PassEntry, QueuedPass, SequencedPass
+from hwsim_rtl.system.payloads import LayerDescriptor, OutRow, PassEntry, QueuedPass, SequencedPass
 from hwsim_rtl.system.row_steps import MASK_BYTE_BITS, MASK_ROWS, RowSteps
 
 ROWS_AHEAD = 1 << ROW_BITS  # rows whose segments lanes take before the row is open
+# Output rows that are found before they are written: more than a transposed layer comes to before the first
+# input row is known, and than wait for one that is held back, so that the search never waits for itself.
+OUT_ROWS = 64
 
 
 class CoreSequencer(wiring.Component):
@@ -34,7 +40,7 @@ class CoreSequencer(wiring.Component):
         layer: In(LayerDescriptor), constant unless ``idle``.
         asks, byte, answered, owned: as of :class:`RowSteps`; group: Out(10), that of the pass.
         passes: Out(stream of SequencedPass). map_rows: Out(stream of MapRow). rows: Out(stream of
-            RowDescriptor).
+            RowDescriptor). out_rows: Out(stream of OutRow), rows that the passes make, in their order.
     """
 
     def __init__(self, arch: Arch, columns: LayerColumns) -> None:
@@ -52,6 +58,7 @@ class CoreSequencer(wiring.Component):
                 "passes": Out(stream.Signature(SequencedPass(arch))),
                 "map_rows": Out(stream.Signature(MapRow)),
                 "rows": Out(stream.Signature(RowDescriptor)),
+                "out_rows": Out(stream.Signature(OutRow)),
             }
         )
 
@@ -97,6 +104,20 @@ class CoreSequencer(wiring.Component):
         with m.Elif(gives):
             m.d.sync += taken.eq(1)
 
+        # What the pass makes of each of its rows is known before its first row is found.
+        m.submodules.made = made = _queue(OutRow, OUT_ROWS)
+        row, layer = Signal(OutRow), self.layer
+        m.d.sync += [
+            row.first.eq(head.entry.unit * layer.unit_segments),
+            row.segments.eq(_divide(head.entry.channels + layer.out_block - 1, layer.out_block)),
+        ]
+        m.d.comb += [
+            row.row.eq(steps.pushed_row),
+            steps.may_push.eq(made.w_rdy),
+            made.w_data.eq(row),
+            made.w_en.eq(steps.pushed[0]),
+        ]
+
         # Both halves of a row leave together, into FIFOs.
         both = Signal()
         m.d.comb += [
@@ -110,15 +131,20 @@ class CoreSequencer(wiring.Component):
             m.d.sync += [first.eq(1), enough.eq(0)]
         with m.Elif(steps.rows.valid & first):
             m.d.sync += [first.eq(0), self.passes.payload.entry.eq(steps.rows.payload.place.entry)]
-        with m.Elif(working & (~steps.busy | (steps.rows.valid & ~both))):
+        with m.Elif(working & ~first & (~steps.busy | (steps.rows.valid & ~both) | ~made.w_rdy)):
             m.d.sync += enough.eq(1)
-        for part, out in ((places, self.map_rows), (reached, self.rows)):
+        for part, out in ((places, self.map_rows), (reached, self.rows), (made, self.out_rows)):
             m.d.comb += [
                 out.valid.eq(part.r_rdy),
                 out.payload.as_value().eq(part.r_data),
                 part.r_en.eq(out.ready),
             ]
         return m
+
+
+def _divide(value: Value, power: Value) -> Value:
+    """The value divided by one that is a power of two."""
+    return reduce(or_, [Mux(power[bit], value >> bit, 0) for bit in range(len(power))])
 
 
 def _queue(shape: ShapeLike, depth: int) -> fifo.SyncFIFO:

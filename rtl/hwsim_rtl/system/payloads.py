@@ -65,6 +65,15 @@ class SequencedPass(data.StructLayout):
         super().__init__({"config": LanePassConfig(arch), "entry": ENTRY_BITS})
 
 
+class OutRow(data.Struct):
+    """A row of a map that is made, in the order in which its segments are: its number; the ``first`` segment
+    that is made of it, and how many ``segments`` are."""
+
+    row: COUNT_BITS
+    first: COUNT_BITS
+    segments: COUNT_BITS
+
+
 class MapLine(data.Struct):
     """A line for the map buffer, and where it is to lie."""
 

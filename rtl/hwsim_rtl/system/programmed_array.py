@@ -81,6 +81,7 @@ class ProgrammedArray(wiring.Component):
             connect(m, fetch.passes[number], core.passes)
             connect(m, sequencer.map_rows[number], core.map_rows)
             connect(m, sequencer.rows[number], core.rows)
+            m.d.comb += sequencer.out_rows[number].ready.eq(1)  # who writes what is made is not here
             connect(m, core.coded, flipped(self.coded[number]))
             connect(m, core.index, flipped(self.index[number]))
         m.d.comb += [

@@ -50,6 +50,7 @@ class RowCounter(wiring.Component):
             steps.start.eq(self.start),
             steps.layer.eq(self.layer),
             steps.rows.ready.eq(1),
+            steps.may_push.eq(1),
             self.busy.eq(steps.busy),
             self.asks.eq(steps.asks & ~all_there),
             self.byte.eq(steps.byte),

@@ -44,7 +44,8 @@ class RowSteps(wiring.Component):
         layer: In(LayerDescriptor), first_segment: In(16), constant while ``busy``.
         asks: Out(1), byte: Out(13): which of the output rows from 8 ``byte`` on are owned? answered: In(1),
             in any cycle of asking but the first; owned: In(groups) of each of the eight, valid with it.
-        pushed: Out(groups), which groups own the output row that comes into the window in this cycle.
+        pushed: Out(groups), which groups own the output row that comes into the window in this cycle;
+            pushed_row: Out(16), its number. may_push: In(1), one may come.
         rows: Out(stream of InputRow); wanted: Out(groups), which groups read it, valid with it.
     """
 
@@ -61,6 +62,8 @@ class RowSteps(wiring.Component):
                 "answered": In(1),
                 "owned": In(data.ArrayLayout(groups, MASK_ROWS)),
                 "pushed": Out(groups),
+                "pushed_row": Out(COUNT_BITS),
+                "may_push": In(1),
                 "rows": Out(stream.Signature(InputRow)),
                 "wanted": Out(groups),
             }
@@ -94,6 +97,7 @@ class RowSteps(wiring.Component):
         exists, owned, without = Signal(), Signal(self._groups), Signal()
         last_input = Signal()
         m.d.comb += [
+            self.pushed_row.eq(row),
             exists.eq((row >= 0) & (row < layer.out_height)),
             without.eq(Mux(transposed, below | (pushes > layer.kernel_rows), empty | (y >= layer.height))),
             last_input.eq(y + dilation >= layer.height),
@@ -171,7 +175,7 @@ class RowSteps(wiring.Component):
                         y.eq(y + layer.vertical_stride),
                     ]
 
-            with m.State("PUSH"), m.If(known):
+            with m.State("PUSH"), m.If(known & self.may_push):
                 m.d.comb += [comes.eq(1), self.pushed.eq(owned)]
                 with m.If(owned[0]):
                     wraps = place_in_ring + 1 == layer.ring

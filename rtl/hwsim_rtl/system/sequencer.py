@@ -13,7 +13,7 @@ from hwsim_rtl.core.lane_payloads import MapRow
 from hwsim_rtl.core.payloads import RowDescriptor
 from hwsim_rtl.system.configure import LayerColumns
 from hwsim_rtl.system.core_sequencer import CoreSequencer
-from hwsim_rtl.system.payloads import GroupCounts, LayerDescriptor, PassEntry, SequencedPass
+from hwsim_rtl.system.payloads import GroupCounts, LayerDescriptor, OutRow, PassEntry, SequencedPass
 from hwsim_rtl.system.row_counter import RowCounter
 from hwsim_rtl.system.row_steps import MASK_ROWS
 
@@ -40,7 +40,8 @@ class Sequencer(wiring.Component):
         words: In(stream of 64 bits), a program's bytes from the first one on, the lowest 8 bits first.
         layer: Out(LayerDescriptor), that of the layer whose passes are given; running: Out(1), they are.
         passes: of every core, Out(stream of SequencedPass), in its order.
-        map_rows, rows: of every core, Out(streams of MapRow and RowDescriptor), those of its passes.
+        map_rows, rows, out_rows: of every core, Out(streams of MapRow, RowDescriptor, OutRow), those of its
+            passes.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -53,6 +54,7 @@ class Sequencer(wiring.Component):
                 "passes": Out(stream.Signature(SequencedPass(arch))).array(arch.cores),
                 "map_rows": Out(stream.Signature(MapRow)).array(arch.cores),
                 "rows": Out(stream.Signature(RowDescriptor)).array(arch.cores),
+                "out_rows": Out(stream.Signature(OutRow)).array(arch.cores),
             }
         )
 
@@ -61,7 +63,7 @@ class Sequencer(wiring.Component):
         layer, descriptor = self.layer, Signal(8 * LAYER_BYTES)
         m.d.comb += layer.eq(descriptor)
         m.submodules.program = program = Memory(shape=WORD_BITS, depth=PROGRAM_WORDS, init=[])
-        m.submodules.columns = columns = LayerColumns()
+        m.submodules.columns = columns = LayerColumns(self._arch)
         m.submodules.counter = counter = RowCounter(self._arch.cores)
         cores = [CoreSequencer(self._arch, columns) for _ in range(self._arch.cores)]
         for number, core in enumerate(cores):
@@ -80,7 +82,7 @@ class Sequencer(wiring.Component):
         ]
         m.d.comb += [columns.layer.eq(layer), counter.layer.eq(layer), *(c.layer.eq(layer) for c in cores)]
         for number, core in enumerate(cores):
-            for name in ("passes", "map_rows", "rows"):
+            for name in ("passes", "map_rows", "rows", "out_rows"):
                 wiring.connect(m, getattr(core, name), wiring.flipped(getattr(self, name)[number]))
 
         at = Signal(range(PROGRAM_WORDS + 1))

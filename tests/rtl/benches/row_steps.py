@@ -36,6 +36,7 @@ async def answer(dut, case: RowCase, late: float) -> None:
 async def input_rows_are_those_of_the_model(dut):
     case = bench_case()
     coverage = Coverage()
+    dut.may_push.value = 1
     await start_clock(dut, "start", "answered", "owned", "rows__ready", "layer", "first_segment")
     rows = StreamPort(dut, "rows", InputRow)
     for one in row_cases(random.getrandbits(32), case["passes"]):

@@ -12,7 +12,7 @@ from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_
 from hwsim.arch import Arch
 from hwsim_rtl.core.lane_payloads import MapRow
 from hwsim_rtl.core.payloads import RowDescriptor
-from hwsim_rtl.system.payloads import SequencedPass
+from hwsim_rtl.system.payloads import OutRow, SequencedPass
 
 
 def differences(found: int, expected: int, layout) -> dict:
@@ -35,6 +35,7 @@ async def every_core_is_given_what_the_model_gives_it(dut):
     case = bench_case()
     arch = Arch(**case["arch"])
     names = {"passes": Raw(SequencedPass(arch)), "map_rows": MapRow, "rows": Raw(RowDescriptor)}
+    names["out_rows"] = OutRow
     outputs = [f"{name}__{core}__ready" for name in names for core in range(arch.cores)]
     await start_clock(dut, "words__valid", *outputs)
     words = StreamPort(dut, "words", Raw(data.ArrayLayout(64, 1)))
@@ -54,7 +55,7 @@ async def every_core_is_given_what_the_model_gives_it(dut):
                 tasks.append((name, number, cocotb.start_soon(port.get(len(getattr(core, name)), stalls))))
         for name, number, task in tasks:
             taken, expected = [payload for _, payload in await task], getattr(network.cores[number], name)
-            if name != "map_rows":
+            if name not in ("map_rows", "out_rows"):
                 taken = [payload["bits"] for payload in taken]
             if name == "passes":
                 for found, wanted in zip(taken, expected, strict=True):
