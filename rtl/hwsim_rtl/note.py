@@ -6,6 +6,7 @@ from amaranth.hdl import ShapeLike
 from amaranth.lib import data
 
 from hwsim.arch import LINE_ENTRIES, LINE_WORDS, START_LATENCY, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
+from hwsim_rtl.core.abort import ABORT_CYCLES
 from hwsim_rtl.core.lane_payloads import LanePass, MapRow
 from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, bank_address_bits
 from hwsim_rtl.core.reader import READ_AFTER
@@ -34,9 +35,10 @@ ignored (in) or zero (out).
 After `rst` a core clears its accumulators, {clear_cycles} cycles in which `busy[N]` is high; a pass that is
 sent then starts after that. `rst` may come at any time. `abort_pass[N]` does the same for core N alone, and
 keeps the rules of AXI4-Stream: an output that waits to be taken is taken first. While `abort_pass[N]` is
-high, and as long as that takes, the core takes and drops its {dropped}, and its part
-of loads; so it is held until all that was under way for the core has been sent. The core then starts anew
-with a load.
+high, as long as that takes, and for {abort_cycles} cycles more, the core takes and drops its
+{dropped}, and its part of loads, and shows no output; so it is held until all that was
+under way for the core has been sent, and nothing is sent in those cycles. The core then starts anew with a
+load, which it takes while `busy[N]` is still high.
 A pass to which {missing} are missing never ends; an abort ends it.
 
 A weight word is {columns} weights, lane 0 in the lowest bits; a load has its first word in the lowest bits.
@@ -102,6 +104,7 @@ def integration_note(arch: Arch, name: str, core_name: str) -> str:
         weight_loads=arch.weight_words // WEIGHT_PORT_WORDS,
         passes_ahead=WEIGHT_PASSES,
         clear_cycles=1 << bank_address_bits(arch),
+        abort_cycles=ABORT_CYCLES,
         map_in=_LINES_IN.format(start_latency=START_LATENCY) if two else _WORDS_IN,
         dropped="rows, row descriptors and passes" if two else "words, row descriptors and passes",
         missing="lines" if two else "words",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from amaranth import Cat, Module, Signal, Value
+from amaranth import Cat, Module, ResetInserter, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import connect, flipped
 
@@ -13,6 +13,7 @@ from hwsim.arch import Arch
 from hwsim.machine.descriptors import COUNT_BITS
 from hwsim_rtl.codec.encoder import SegEncoder
 from hwsim_rtl.codec.symbol import OutputValue
+from hwsim_rtl.core.abort import FLUSH_CYCLES, Abort, give_or_hide
 from hwsim_rtl.core.adder_tree import AdderTree
 from hwsim_rtl.core.addresses import TapAddresses
 from hwsim_rtl.core.bank import AccumulatorBank
@@ -34,20 +35,29 @@ class BackEnd:
     Args:
         m: the core, to which the parts are added.
         arch: all widths and depths.
+        abort: of the core; those of the parts that are no pipelines are reset with its last stage.
     """
 
-    def __init__(self, m: Module, arch: Arch) -> None:
-        self._arch = arch
-        m.submodules.addresses = self.addresses = TapAddresses(arch)
-        m.submodules.weights = self._weights = WeightMemory(arch)
-        m.submodules.multipliers = self._multipliers = Multipliers(arch)
+    def __init__(self, m: Module, arch: Arch, abort: Abort) -> None:
+        self._arch, self._abort = arch, abort
+        self.addresses, self._weights = TapAddresses(arch), WeightMemory(arch)
+        self._multipliers = Multipliers(arch)
         self._banks = [AccumulatorBank(arch) for _ in range(arch.columns)]
+        self.drain, self._tree = DrainControl(arch), AdderTree(arch.columns)
+        self._requantizer = Requantizer(arch)
+        self._values = CreditFifo(OutputValue(arch), DRAIN_DEPTH)
+        self._encoder = SegEncoder(arch)
+
+        stage = abort.stages[-1]
+        m.submodules.addresses = self.addresses
+        m.submodules.weights = ResetInserter(stage)(self._weights)
+        m.submodules.multipliers = self._multipliers
         m.submodules += self._banks
-        m.submodules.drain = self.drain = DrainControl(arch)
-        m.submodules.tree = self._tree = AdderTree(arch.columns)
-        m.submodules.requantizer = self._requantizer = Requantizer(arch)
-        m.submodules.values = self._values = CreditFifo(OutputValue(arch), DRAIN_DEPTH)
-        m.submodules.encoder = self._encoder = SegEncoder(arch)
+        m.submodules.drain = ResetInserter(stage)(self.drain)
+        m.submodules.tree = self._tree
+        m.submodules.requantizer = self._requantizer
+        m.submodules.values = ResetInserter(stage)(self._values)
+        m.submodules.encoder = ResetInserter(stage)(self._encoder)
 
     def connect(
         self, m: Module, core: Any, config: data.View, scatter: Any, reading: Value, row_limit: Value
@@ -98,6 +108,7 @@ class BackEnd:
 
         # Sums to words. What was read goes along with its sum.
         delay = 1 + AccumulatorBank.LATENCY + AdderTree.LATENCY
+        assert delay + Requantizer.LATENCY < FLUSH_CYCLES, "an abort ends before the drain is empty"
         read_valid = [drain.reads.valid, *(Signal(name=f"read_valid{i}") for i in range(1, delay + 1))]
         read = [drain.reads.payload, *(Signal(DrainRead(arch), name=f"read{i}") for i in range(1, delay + 1))]
         for wire in (read_valid, read):
@@ -116,8 +127,8 @@ class BackEnd:
         ]
         connect(m, requantizer.values, values.entries)
         connect(m, values.head, encoder.values)
-        connect(m, encoder.words, flipped(core.coded))
-        connect(m, encoder.index, flipped(core.index))
+        give_or_hide(m, encoder.words, core.coded, self._abort.flushing)
+        give_or_hide(m, encoder.index, core.index, self._abort.flushing)
 
         # The pass is over when all that was read has left, and all its words, if they were dropped, are in.
         words_due = Signal(COUNT_BITS)  # last words of segments
@@ -131,34 +142,9 @@ class BackEnd:
         at_work = Signal()
         over = at_work & drain.finished & (words_due == 0) & (entries_due == 0) & ~reading
         m.d.sync += [
-            core.done.eq(over & ~core.done),
+            core.done.eq(over & ~core.done & ~core.aborting),
             at_work.eq(core.start | (at_work & ~core.done)),
         ]
+        with m.If(self._abort.stages[-1]):
+            m.d.sync += [words_due.eq(0), entries_due.eq(0), at_work.eq(0)]
         m.d.comb += core.busy.eq(at_work | drain.clears | core.aborting)
-
-
-def abort(m: Module, core: Any) -> Signal:
-    """End what is under way when a core's ``abort_pass`` says so: a reset that waits for output that waits.
-
-    Args:
-        m: the core.
-        core: its ports: ``abort_pass``, ``aborting``, ``coded`` and ``index``.
-
-    Returns:
-        When to reset the core.
-    """
-    waits = Cat(out.valid & ~out.ready for out in (core.coded, core.index)).any()
-    aborted = Signal()  # before, and it is still waiting
-    flush = Signal()
-    m.d.comb += [core.aborting.eq(core.abort_pass | aborted), flush.eq(core.aborting & ~waits)]
-    m.d.sync += aborted.eq(core.aborting)
-    return flush
-
-
-def take_or_drop(m: Module, inward: Any, inner: Any, dropping: Value) -> None:
-    """A stream into a core, of which everything is taken and dropped while ``dropping``."""
-    m.d.comb += [
-        inner.payload.eq(inward.payload),
-        inner.valid.eq(inward.valid & ~dropping),
-        inward.ready.eq(inner.ready | dropping),
-    ]

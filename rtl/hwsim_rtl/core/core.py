@@ -1,14 +1,14 @@
 """One core: words in, words out."""
 
 from amaranth import Module, Mux, ResetInserter, Signal
-from amaranth.hdl import Elaboratable
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.codec.decoder import SegDecoder
-from hwsim_rtl.core.back_end import BackEnd, abort, take_or_drop
+from hwsim_rtl.core.abort import add_abort, take_or_drop
+from hwsim_rtl.core.back_end import BackEnd
 from hwsim_rtl.core.columns import ValidColumns
 from hwsim_rtl.core.credit_fifo import CreditFifo
 from hwsim_rtl.core.payloads import ChannelScale, Item, PassConfig, RowDescriptor, weight_load
@@ -31,9 +31,10 @@ class Core(wiring.Component):
     in the cycle of ``done``. Words of the next pass wait for its start.
 
     ``abort_pass`` ends whatever is under way, as a reset does, but keeps the rules of streams: an output word
-    or entry that waits is first taken. As long as it lasts, and as long as that takes, words, rows and loads
-    are taken and dropped. After an abort or a reset the core is busy until its accumulators are cleared, a
-    cycle for each word of a bank; it has neither passes nor weights then.
+    or entry that waits is first taken. As long as it lasts, as long as that takes, and for ABORT_CYCLES more,
+    words, rows and loads are taken and dropped; in those, nothing leaves. After an abort or a reset the core
+    is busy until its accumulators are cleared, a cycle for each word of a bank; it has neither passes nor
+    weights then.
 
     Args:
         arch: all widths and depths.
@@ -73,25 +74,29 @@ class Core(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Elaboratable:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         arch = self._arch
         config = Signal(PassConfig(arch))
+        abort = add_abort(m, self)
         with m.If(self.start):
             m.d.sync += config.eq(self.config)
+        with m.If(abort.stages[-1]):
+            m.d.sync += config.pass_loads.eq(0)  # the weights of no pass are gone
 
-        m.submodules.decoder = decoder = SegDecoder(arch)
-        m.submodules.places = position = PositionCounter(arch)
-        m.submodules.columns = columns = ValidColumns(arch)
-        m.submodules.items = items = CreditFifo(Item(arch), arch.fifo_depth)
-        m.submodules.scatter = scatter = Scatter(arch)
-        back = BackEnd(m, arch)
+        decoder, position, columns = SegDecoder(arch), PositionCounter(arch), ValidColumns(arch)
+        items, scatter = CreditFifo(Item(arch), arch.fifo_depth), Scatter(arch)
+        m.submodules.decoder = ResetInserter(abort.stages[0])(decoder)
+        m.submodules.places = ResetInserter(abort.stages[1])(position)
+        m.submodules.columns = columns
+        m.submodules.items = ResetInserter(abort.stages[1])(items)
+        m.submodules.scatter = ResetInserter(abort.stages[2])(scatter)
+        back = BackEnd(m, arch, abort)
         for part in (position, columns, scatter, back.addresses, back.drain):
             m.d.comb += part.config.eq(config)
         for part in (decoder, back.drain):
             m.d.comb += part.start.eq(self.start)
 
-        flush = abort(m, self)
         take_or_drop(m, self.words, decoder.words, self.aborting)
         take_or_drop(m, self.rows, scatter.rows, self.aborting)
 
@@ -114,4 +119,4 @@ class Core(wiring.Component):
             self.events.symbol.eq(decoder.symbols.valid),
             self.events.tap.eq(scatter.taps.valid),
         ]
-        return ResetInserter(flush)(m)
+        return m

@@ -4,14 +4,14 @@ No ``from __future__ import annotations`` here: ``data.Struct`` reads its annota
 """
 
 from amaranth import Cat, Module, Mux, ResetInserter, Signal
-from amaranth.hdl import Elaboratable
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import BURST_BYTES, LANE_ITEMS, Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.codec.lane_decoder import LaneDecoder
-from hwsim_rtl.core.back_end import BackEnd, abort, take_or_drop
+from hwsim_rtl.core.abort import add_abort, take_or_drop
+from hwsim_rtl.core.back_end import BackEnd
 from hwsim_rtl.core.chooser import ItemChooser
 from hwsim_rtl.core.credit_fifo import CreditFifo
 from hwsim_rtl.core.lane_payloads import (
@@ -89,24 +89,28 @@ class LaneCore(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Elaboratable:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         arch = self._arch
         config = Signal(LanePassConfig(arch))
         begins = Signal()  # a cycle after the start
+        m.d.sync += begins.eq(self.start)
+        abort = add_abort(m, self)
         with m.If(self.start):
             m.d.sync += config.eq(self.config)
-        m.d.sync += begins.eq(self.start)
+        with m.If(abort.stages[-1]):
+            m.d.sync += config.core.pass_loads.eq(0)  # the weights of no pass are gone
 
-        m.submodules.reader = reader = Reader(arch)
-        m.submodules.decoder = decoder = LaneDecoder(arch)
-        m.submodules.positions = positions = LanePositions(arch)
+        reader, decoder, positions = Reader(arch), LaneDecoder(arch), LanePositions(arch)
         queues = [CreditFifo(LaneItem(arch), LANE_ITEMS) for _ in range(LANES)]
-        m.submodules += queues
-        m.submodules.chooser = chooser = ItemChooser(arch)
-        m.submodules.scatter = scatter = LaneScatter(arch)
-        back = BackEnd(m, arch)
-        flush = abort(m, self)
+        chooser, scatter = ItemChooser(arch), LaneScatter(arch)
+        m.submodules.reader = ResetInserter(abort.stages[0])(reader)
+        m.submodules.decoder = ResetInserter(abort.stages[1])(decoder)
+        m.submodules.positions = ResetInserter(abort.stages[1])(positions)
+        m.submodules += [ResetInserter(abort.stages[1])(queue) for queue in queues]
+        m.submodules.chooser = ResetInserter(abort.stages[2])(chooser)
+        m.submodules.scatter = ResetInserter(abort.stages[2])(scatter)
+        back = BackEnd(m, arch, abort)
         take_or_drop(m, self.map_rows, reader.rows, self.aborting)
         take_or_drop(m, self.rows, chooser.rows, self.aborting)
 
@@ -177,4 +181,4 @@ class LaneCore(wiring.Component):
             self.events.chosen.eq(Cat(head.valid & head.ready for head in chooser.heads)),
             self.events.served.eq(reader.served),
         ]
-        return ResetInserter(flush)(m)
+        return m

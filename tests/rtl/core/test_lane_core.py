@@ -14,6 +14,7 @@ def test_every_event_is_that_of_the_page_and_every_word_that_of_the_reference(st
     run_bench(LaneCore(Arch(**FIELDS)), "lane_core", arch=FIELDS, stalls=stalls)
 
 
-def test_a_pass_that_is_cut_off_leaves_no_trace():
+@pytest.mark.parametrize("way", ["reset", "pulse", "held"])
+def test_a_pass_that_is_cut_off_in_any_cycle_leaves_no_trace(way):
     fields = {**FIELDS, "columns": 2, "accumulators": 16}
-    run_bench(LaneCore(Arch(**fields)), "lane_moments", arch=fields, step=5)
+    run_bench(LaneCore(Arch(**fields)), "lane_moments", arch=fields, way=way, step=1)
