@@ -12,8 +12,8 @@ from hwsim_rtl.core.payloads import SUM_BITS
 class AdderTree(wiring.Component):
     """Add numbers up, wrapping to 32 bits.
 
-    Latency LATENCY = 3 cycles, whatever the width: each level adds up to four numbers, enough for 64. One
-    sum a cycle.
+    Latency LATENCY = 3 cycles, whatever the width: each level adds up to four numbers, enough for 64. Of up
+    to 16, two levels are enough, and the first cycle is for the way from the banks alone. One sum a cycle.
 
     Args:
         inputs: how many numbers, 1 .. 64.
@@ -36,7 +36,9 @@ class AdderTree(wiring.Component):
         m = Module()
         level = list(self.numbers)
         for depth in range(self.LATENCY):
-            groups = [level[i : i + self.RADIX] for i in range(0, len(level), self.RADIX)]
+            waits = depth == 0 and len(level) <= self.RADIX ** (self.LATENCY - 1)
+            radix = 1 if waits else self.RADIX
+            groups = [level[i : i + radix] for i in range(0, len(level), radix)]
             level = [
                 Signal(signed(SUM_BITS), name=f"level{depth}_{i}", reset_less=True)
                 for i in range(len(groups))

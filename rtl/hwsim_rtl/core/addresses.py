@@ -31,9 +31,9 @@ PLACE = data.StructLayout({"met": 1, "sub_bank": SUB_BANK_BITS, "offset": OFFSET
 class TapAddresses(wiring.Component):
     """Find the weight word and the accumulators of a tap.
 
-    Latency 1 cycle to ``weight``, LATENCY to ``value`` and ``accesses``; one tap a cycle. A convolution's
-    lanes all take the tap's own row and column, and share one address; a depthwise lane l takes those of tap
-    step * M + l, from a table.
+    Latency 1 cycle to ``weight``, LATENCY - 1 to ``value``, LATENCY to ``accesses``; one tap a cycle. A
+    convolution's lanes all take the tap's own row and column, and share one address; a depthwise lane l takes
+    those of tap step * M + l, from a table.
 
     Args:
         arch: widths and number of lanes.
@@ -42,7 +42,7 @@ class TapAddresses(wiring.Component):
         taps: In(stream of Tap, always ready).
         config: In(PassConfig).
         weight: Out, weight word, counted through the pass; reads: Out(1), there is a tap.
-        value: Out, the activation code, beside ``accesses``.
+        value: Out, the activation code, a cycle before ``accesses``.
         accesses: Out(BankAccess), one a lane; a lane that has no channel or no valid tap is not valid.
     """
 
@@ -100,12 +100,11 @@ class TapAddresses(wiring.Component):
         shared = Signal(PLACE, reset_less=True)
         lanes = [Signal(PLACE, name=f"lane{lane}", reset_less=True) for lane in range(arch.columns)]
         base_low = Signal(low_bits, reset_less=True)
-        value = Signal.like(self.value, reset_less=True)
         has_channel = Signal(arch.columns)  # of a convolution
         m.d.sync += [
             shared.as_value().eq(place(placed.kernel_row, placed.kernel_column, valid)),
             base_low.eq(base),
-            value.eq(placed.value),
+            self.value.eq(placed.value),
             has_channel.eq((1 << config.channels) - 1),
         ]
         for lane, target in enumerate(lanes):
@@ -120,7 +119,6 @@ class TapAddresses(wiring.Component):
 
         shared_address = Signal.like(base)
         m.d.comb += shared_address.eq(address(shared))
-        m.d.sync += self.value.eq(value)
         for lane, access in enumerate(self.accesses):
             own_access = Cat(lanes[lane].met, address(lanes[lane]))
             shared_access = Cat(shared.met & has_channel[lane], shared_address)

@@ -86,6 +86,7 @@ class BackEnd:
             weights.read.eq(addresses.reads),
             multipliers.value.eq(addresses.value),
             multipliers.signed_input.eq(config.signed_input),
+            multipliers.lanes.eq(Cat(access.valid for access in addresses.accesses)),
             multipliers.weights.eq(weights.word),
             row_limit.eq(drain.row_limit),
         ]

@@ -74,12 +74,14 @@ class AccumulatorBank(wiring.Component):
             m.d.comb += [port.addr.eq(access.address), port.en.eq(access.valid)]
 
         # Taps. The sum so far: of an addition that the memory had not seen, youngest first, or of the memory.
+        # What RAMs give comes late in its cycle, so that marks are compared a cycle later.
         stored = Signal(signed(SUM_BITS), reset_less=True)
-        in_use = Signal(reset_less=True)
+        stored_mark = Signal(reset_less=True)
         marks_to_write = [Signal(name=f"mark{age}", reset_less=True) for age in (2, 3)]
         totals = [Signal(signed(SUM_BITS), name=f"total{age}", reset_less=True) for age in (3, 4, 5)]
         hits = [Signal(name=f"hit{age}", reset_less=True) for age in (2, 3, 4)]
         hit_young = Signal(reset_less=True)  # one of the two youngest
+        in_use = stored_mark == marks_to_write[0]
         same = [younger.valid & (younger.address == accesses[1].address) for younger in accesses[2:]]
         so_far = Mux(
             hit_young,
@@ -88,7 +90,7 @@ class AccumulatorBank(wiring.Component):
         )
         m.d.sync += [
             stored.eq(found.data.sum),
-            in_use.eq(found.data.mark != found_mark.data),
+            stored_mark.eq(found.data.mark),
             marks_to_write[0].eq(~found_mark.data),
             marks_to_write[1].eq(marks_to_write[0]),
             *(hit.eq(equal) for hit, equal in zip(hits, same, strict=True)),
@@ -108,15 +110,15 @@ class AccumulatorBank(wiring.Component):
         # The drain.
         sum_drained = Signal(signed(SUM_BITS), reset_less=True)
         mark_drained = Signal(reset_less=True)
-        was_in_use = Signal(reset_less=True)
+        mark_before = Signal(reset_less=True)
         m.d.sync += [
             sum_drained.eq(drained.data.sum),
             mark_drained.eq(drained.data.mark),
-            was_in_use.eq(drains[1].valid & (drained.data.mark != drained_mark.data)),
+            mark_before.eq(drained_mark.data),
         ]
         clear = marks.write_port()
         m.d.comb += [
-            self.drained.eq(Mux(was_in_use, sum_drained, 0)),
+            self.drained.eq(Mux(drains[2].valid & (mark_drained != mark_before), sum_drained, 0)),
             clear.en.eq(drains[2].valid),
             clear.addr.eq(drains[2].address),
             clear.data.eq(mark_drained),

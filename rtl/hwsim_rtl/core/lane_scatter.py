@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal
+from amaranth import Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -57,6 +57,9 @@ class LaneScatter(wiring.Component):
         rows, columns = Signal(MAX_KERNEL), Signal(MAX_KERNEL)
         step = Signal.like(tap.step)
         later_rows, later_columns = Signal(MAX_KERNEL), Signal(MAX_KERNEL)
+        # Whether there are later ones is found from both masks at once, before it is known which one counts.
+        last_row = Mux(busy, _at_most_one(left_rows), _at_most_one(offered.taps))
+        last_column = Mux(busy, _at_most_one(left_columns), _at_most_one(offered.columns))
         m.d.comb += [
             self.items.ready.eq(~busy),
             active.eq(busy | self.items.valid),
@@ -72,7 +75,7 @@ class LaneScatter(wiring.Component):
                 | Mux(
                     config.depthwise,
                     Mux(busy, at_last_step, one_step),
-                    ~(later_rows | later_columns).any(),
+                    last_row & last_column,
                 )
             ),
             self.rows_done.eq(Mux(active & last, item.done, 0)),
@@ -83,8 +86,8 @@ class LaneScatter(wiring.Component):
                 held.eq(item),
                 held_step.eq(step + 1),
                 at_last_step.eq(step + 2 == config.channel_words),
-                left_columns.eq(Mux(later_columns.any(), later_columns, item.columns)),
-                left_rows.eq(Mux(later_columns.any(), rows, later_rows)),
+                left_columns.eq(Mux(last_column, item.columns, later_columns)),
+                left_rows.eq(Mux(last_column, later_rows, rows)),
             ]
 
         same = ("value", "columns", "sub_banks", "column", "weight", "pixel")
@@ -97,3 +100,16 @@ class LaneScatter(wiring.Component):
             *(tap[name].eq(item[name]) for name in same),
         ]
         return m
+
+
+def _at_most_one(mask: Value) -> Value:
+    """Whether a mask has no two ones, by halves: a carry through the mask would take longer."""
+
+    def any_and_two(part: Value) -> tuple[Value, Value]:
+        if len(part) == 1:
+            return part, Const(0, 1)
+        half = len(part) // 2
+        (low, low_two), (high, high_two) = any_and_two(part[:half]), any_and_two(part[half:])
+        return low | high, low_two | high_two | (low & high)
+
+    return ~any_and_two(mask)[1]

@@ -23,7 +23,8 @@ class Launcher(wiring.Component):
     Ports:
         passes: In(stream), taken in the cycle of ``start``.
         start: Out(1). started: Out, what was sent of the pass, valid with it. busy, done: In(1), of the core.
-        turn: In(1), a pass may start in this cycle; of no matter without ``turns``.
+        turn: In(1), a pass may start in this cycle; never in two cycles in turn. Of no matter without
+            ``turns``.
         weights_last, scales_last: In(1), the last load of a pass takes place in this cycle.
         weights_open, scales_open: Out(1), loads may take place: fewer than WEIGHT_PASSES passes are at work
             or loaded. Whether the words of one have room is up to the host.
@@ -55,7 +56,7 @@ class Launcher(wiring.Component):
         able = self.passes.valid & (weights != 0) & (scales != 0) & (~self.busy | self.done) & ~self.clear
         if self._turns:
             was_able = Signal()
-            m.d.sync += was_able.eq(able & ~self.start)
+            m.d.sync += was_able.eq(able)
             m.d.comb += self.start.eq(was_able & self.turn & ~self.clear)
         else:
             m.d.comb += self.start.eq(able)

@@ -13,8 +13,9 @@ from hwsim_rtl.core.payloads import product_bits, weight_word
 class Multipliers(wiring.Component):
     """Multiply an activation code, taken back through the H.264 mapping if it is signed, by M weights.
 
-    Latency 2 cycles from ``value`` and 1 from ``weights`` to ``products``; one activation a cycle. Products
-    wrap to 32 bits, as the sums do.
+    Latency 3 cycles from ``value``, 2 from ``lanes`` and 1 from ``weights`` to ``products``; one activation a
+    cycle. Products wrap to 32 bits, as the sums do. Each lane has the activation in a register of its own, so
+    that a cycle is for the way there, and a lane without an access does not change its operand.
 
     Args:
         arch: widths and number of lanes.
@@ -22,6 +23,7 @@ class Multipliers(wiring.Component):
     Ports:
         value: In, activation code.
         signed_input: In(1), codes are 2v - 1 for v > 0 and -2v else.
+        lanes: In(M), which multiply the activation; the product of another one is any.
         weights: In, a weight word.
         products: Out(signed), one a lane.
     """
@@ -32,6 +34,7 @@ class Multipliers(wiring.Component):
             {
                 "value": In(arch.activation_bits),
                 "signed_input": In(1),
+                "lanes": In(arch.columns),
                 "weights": In(weight_word(arch)),
                 "products": Out(signed(product_bits(arch))).array(arch.columns),
             }
@@ -43,5 +46,8 @@ class Multipliers(wiring.Component):
         half = self.value >> 1
         m.d.sync += activation.eq(Mux(self.signed_input, Mux(self.value[0], half + 1, -half), self.value))
         for lane, product in enumerate(self.products):
-            m.d.sync += product.eq(activation * self.weights[lane])
+            operand = Signal.like(activation, name=f"operand{lane}")
+            with m.If(self.lanes[lane]):
+                m.d.sync += operand.eq(activation)
+            m.d.sync += product.eq(operand * self.weights[lane])
         return m

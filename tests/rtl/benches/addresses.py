@@ -10,7 +10,7 @@ from hwsim.arch import SUB_BANKS, Arch
 from hwsim.machine.descriptors import DEPTHWISE_KERNEL, MAX_KERNEL, sub_bank_depth
 from hwsim_rtl.core.payloads import SUB_BANK_BITS, BankAccess, PassConfig, Tap
 
-WEIGHT_LATENCY, LATENCY = 1, 4
+WEIGHT_LATENCY, VALUE_LATENCY, LATENCY = 1, 3, 4
 
 
 def random_tap(arch: Arch, config: dict) -> dict:
@@ -92,9 +92,11 @@ async def every_lane_gets_its_accumulator_and_the_tap_its_weight(dut):
                     word = before["kernel_row"] * width + before["kernel_column"]
                     word = before["step"] if depthwise else word
                     assert int(dut.weight.value) == before["weight"] + word, config
+            if len(sent) > VALUE_LATENCY:
+                before = sent[-1 - VALUE_LATENCY]
+                assert before is None or int(dut.value.value) == before["value"]
             if len(sent) > LATENCY:
                 before = sent[-1 - LATENCY]
-                assert before is None or int(dut.value.value) == before["value"]
                 for lane in range(arch.columns):
                     access = unpack(BankAccess(arch), int(getattr(dut, f"accesses__{lane}").value))
                     expected = before and lane_access(arch, config, before, lane)

@@ -4,31 +4,39 @@ import random
 
 import cocotb
 from cocotb.triggers import RisingEdge
-from streams import bench_case, start_clock
+from streams import Coverage, bench_case, start_clock
 
-LATENCY = 2 + 3  # of the activation; a weight has one cycle less
+LATENCY = 3 + 3  # of the activation; its lanes have one cycle less, its weights two
 
 
 @cocotb.test()
 async def the_sum_of_all_products_wraps(dut):
     case = bench_case()
     lanes, weight_bits, activation_bits = case["lanes"], case["weight_bits"], case["activation_bits"]
-    await start_clock(dut, "value", "signed_input", "weights")
+    coverage = Coverage()
+    await start_clock(dut, "value", "signed_input", "lanes", "weights")
     for signed in (0, 1):
         dut.signed_input.value = signed
-        expected = []
-        weights_after = 0
+        low = -(1 << weight_bits - 1)
+        operands: list[int | None] = [None] * lanes  # unknown until a lane has one of this pass
+        expected: list[int | None] = []
+        mask_after = weights_after = weights_later = 0
         for step in range(300):
             code = random.choice([0, 1, (1 << activation_bits) - 1, random.getrandbits(activation_bits)])
-            low = -(1 << weight_bits - 1)
+            mask = random.choice([(1 << lanes) - 1, random.getrandbits(lanes)])
             weights = [random.choice([low, -low - 1, random.randint(low, -low - 1)]) for _ in range(lanes)]
-            dut.value.value = code
-            dut.weights.value = weights_after
+            dut.value.value, dut.lanes.value, dut.weights.value = code, mask_after, weights_later
+            mask_after, weights_later = mask, weights_after
             weights_after = sum((w % (1 << weight_bits)) << i * weight_bits for i, w in enumerate(weights))
             value = code
             if signed:
                 value = (code + 1) // 2 if code % 2 else -(code // 2)
-            expected.append(sum(value * weight for weight in weights) & 0xFFFFFFFF)
+            operands = [value if mask >> lane & 1 else kept for lane, kept in enumerate(operands)]
+            known = None not in operands
+            products = sum(a * b for a, b in zip(operands, weights, strict=True)) if known else None
+            expected.append(None if products is None else products & 0xFFFFFFFF)
             await RisingEdge(dut.clk)
-            if step >= LATENCY:
+            if step >= LATENCY and expected[step - LATENCY] is not None:
                 assert int(dut.sum.value) & 0xFFFFFFFF == expected[step - LATENCY]
+                coverage.hit("compared", signed)
+    coverage.require("compared", [0, 1], 200)

@@ -20,7 +20,7 @@ from hwsim_rtl.core.requantize import Requantizer
 from hwsim_rtl.core.scatter import Scatter
 from hwsim_rtl.core.weights import WeightMemory
 
-MULTIPLIER_INPUTS = ("value", "signed_input", "weights")
+MULTIPLIER_INPUTS = ("value", "signed_input", "lanes", "weights")
 FIELDS = {"columns": 4, "accumulators": 256, "weight_words": 640}
 
 
