@@ -13,7 +13,7 @@ import numpy as np
 from hwsim.arch import LINE_ENTRIES, LINE_WORDS
 from hwsim.errors import ArchError
 from hwsim.machine.descriptors import PLACE_BITS
-from hwsim.machine.lane_passes import line_places, lines_there, slot_period, time_placed
+from hwsim.machine.lane_passes import lines_there, slot_period, time_placed
 from hwsim.machine.passes import PassTiming
 from hwsim.machine.schedule import PassRun
 from hwsim.verify import LayerOnRtl, PassCheck
@@ -35,7 +35,7 @@ class LayerOnLanes(LayerOnRtl):
         counts, raw = self.counts, self.job.stored.raw
         self.wide = bool((counts * 8 > raw).any())
         self.place_words = int(raw[0]) // 8
-        self.places = line_places(self.job)
+        self.places = self.job.places
         if self.wide:
             self.place_words = -(-int(counts.max()) // HALF_LINE) * HALF_LINE
             row = -(-counts.shape[1] * self.place_words // LINE_WORDS) * LINE_WORDS

@@ -10,12 +10,13 @@ import numpy as np
 from hwsim.arch import BEAT_BYTES, LINE_WORDS, START_LATENCY, WORD_BYTES, Arch
 from hwsim.layer import Layer
 from hwsim.machine.passes import PassTiming, Stream
-from hwsim.machine.two_lanes import LANE_EVENT_FIELDS, SERVED_FIELDS, time_two_lanes
+from hwsim.machine.two_lanes import LANE_EVENT_FIELDS, time_two_lanes
 
 if TYPE_CHECKING:
     from hwsim.machine.workload import LayerJob
 
 BEAT_WORDS = BEAT_BYTES // WORD_BYTES
+KEPT = 8  # passes of a unit over a row group that are kept, each with other lines late
 
 
 def slot_period(arch: Arch) -> int:
@@ -40,29 +41,38 @@ def segment_blocks(layers: Sequence[Layer], blocks: Mapping[str, int]) -> dict[s
     return {name: max(1, block // 2) if name in halved else block for name, block in blocks.items()}
 
 
-class _Known(NamedTuple):
-    """A pass whose lines come in time: how late its first slot is used, what it takes, when it reads each of
-    its lines first."""
+class _Timed(NamedTuple):
+    """A pass that was timed with each of its lines there from some slot on, ``due``: int64 (lines,)."""
 
-    delay: int
     timing: PassTiming
     due: np.ndarray
 
+    def holds_for(self, due: np.ndarray) -> bool:
+        """Whether lines that are there from other slots on make no difference.
+
+        What a pass sees of a line is whether it is there in each slot in which a lane asks for it. So one
+        that was waited for must come in the same slot, any other by the slot in which it was asked for.
+        """
+        asked = self.timing.asked
+        return bool(np.where(self.due > asked, due == self.due, due <= asked).all())
+
 
 class _Beats(NamedTuple):
-    """What a pass reads: of every beat the number of its segment, which of its beats, and its line."""
+    """What a pass reads: of every beat the number of its segment, which of its beats, and its line; of these
+    lines each one once, unless another is read in between."""
 
     segment: np.ndarray
     beat: np.ndarray
     line: np.ndarray
+    lines: np.ndarray
 
 
 def time_lanes(job: LayerJob, key: tuple, unit: int, group: int, stream: Stream | None) -> PassTiming:
     """Time the pass of a unit over a row group; ``stream`` None: its map is on chip.
 
-    Lines that are there when a pass reads them on chip might as well have been there before. And while the
-    first line has not come, nothing happens: if it comes after an even number of cycles, the pass is that on
-    chip, only later; after an odd number the lanes have changed turns. Any other pass is timed anew.
+    While the first line has not come, nothing happens: if it comes after an even number of cycles, the pass
+    is that of lines which come earlier by as many; after an odd number the lanes have changed turns. Passes that
+    were timed before serve for all streams for which they hold.
 
     Args:
         job: the layer.
@@ -70,20 +80,31 @@ def time_lanes(job: LayerJob, key: tuple, unit: int, group: int, stream: Stream 
         unit, group: which pass.
         stream: the words on their way.
     """
-    once = job.workload.once
+    once, places = job.workload.once, job.places
+    timed: list[_Timed] = once(("lanes", *key), list)
     if stream is None:
-        return once(("lanes", *key, 0), lambda: _known(job, unit, group, 0)).timing
-    places = line_places(job)
-    beats = once(("lane beats", *key), lambda: _beats(job, unit, group, places))
-    there = _there(job, beats, stream, places)
-    period = slot_period(job.arch)
-    delay = -(-int(there[beats.line[0]]) // period) * period
-    odd = delay % 2
-    known = once(("lanes", *key, odd), lambda: _known(job, unit, group, odd * period))
-    later = delay - known.delay
-    if (there[beats.line] <= known.due[beats.line] + later).all():
-        return known.timing.delayed(later)
-    return time_placed(job, unit, group, there, places)
+        on_chip = next((run for run in timed if not run.due.any()), None)
+        if on_chip is None:
+            timing = time_placed(job, unit, group, None, places)
+            on_chip = _Timed(timing, np.zeros(len(timing.asked), np.int64))
+            timed.insert(0, on_chip)
+        return on_chip.timing
+    beats, period = (
+        once(("lane beats", *key), lambda: _beats(job, unit, group, places)),
+        slot_period(job.arch),
+    )
+    there = -(-_there(job, beats, stream, places) // period) * period
+    first = int(there[beats.lines[0]])
+    later = first - first % 2 * period
+    there = np.maximum(there - later, 0)
+    due = there[beats.lines]
+    known = next((run for run in timed if run.holds_for(due)), None)
+    if known is None:
+        known = _Timed(time_placed(job, unit, group, there, places), due)
+        timed.append(known)
+        if len(timed) > KEPT:
+            del timed[1]
+    return known.timing.delayed(later) if later else known.timing
 
 
 def time_placed(
@@ -94,7 +115,6 @@ def time_placed(
     places: np.ndarray,
     *,
     events: np.ndarray | None = None,
-    served: np.ndarray | None = None,
 ) -> PassTiming:
     """Time a pass for itself, with its segments at some places and its lines there from some cycles on."""
     layer, arch = job.layer, job.arch
@@ -111,24 +131,17 @@ def time_placed(
         period=slot_period(arch),
         there=there,
         events=events,
-        served=served,
     )
 
 
 def lane_events(job: LayerJob, unit: int, group: int, stream: Stream | None) -> tuple[PassTiming, np.ndarray]:
     """As :func:`time_lanes`, timed anew, and every symbol of the pass in the order of decoding: int64
     (symbols, 6), two_lanes.LANE_EVENT_FIELDS."""
-    places = line_places(job)
-    there = None if stream is None else lines_there(job, unit, group, stream, places)
+    there = None if stream is None else lines_there(job, unit, group, stream, job.places)
     values = len(job.mapping.parts[unit].reads) * len(job.rows(group).y) * job.layer.in_shape[2]
     events = np.empty((values, len(LANE_EVENT_FIELDS)), np.int64)
-    timing = time_placed(job, unit, group, there, places, events=events)
+    timing = time_placed(job, unit, group, there, job.places, events=events)
     return timing, events[np.argsort(events[: timing.symbols, 0])]
-
-
-def line_places(job: LayerJob) -> np.ndarray:
-    """Word at which each segment begins; rows that pass by share no line with others."""
-    return job.stored.line_places(job.traffic.fits)
 
 
 def lines_there(job: LayerJob, unit: int, group: int, stream: Stream, places: np.ndarray) -> np.ndarray:
@@ -146,23 +159,11 @@ def _beats(job: LayerJob, unit: int, group: int, places: np.ndarray) -> _Beats:
     numbers = np.arange(job.stored.words.size).reshape(job.stored.words.shape)[place].ravel()
     beat = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     begins = np.repeat(places[place].ravel(), counts)
-    return _Beats(np.repeat(numbers, counts), beat, (begins + beat * BEAT_WORDS) // LINE_WORDS)
+    line = (begins + beat * BEAT_WORDS) // LINE_WORDS
+    return _Beats(np.repeat(numbers, counts), beat, line, line[np.diff(line, prepend=-1) != 0])
 
 
 def _there(job: LayerJob, beats: _Beats, stream: Stream, places: np.ndarray) -> np.ndarray:
     there = np.zeros(_lines(job, places), np.int64)
     np.maximum.at(there, beats.line, stream.arrivals(beats.segment, beats.beat))
     return there
-
-
-def _known(job: LayerJob, unit: int, group: int, delay: int) -> _Known:
-    """A pass all of whose lines come in cycle ``delay``."""
-    places = line_places(job)
-    words = job.stored.words[np.ix_(job.rows(group).y, job.segments([unit]))]
-    served = np.empty((int(words.sum()) + words.size, len(SERVED_FIELDS)), np.int64)
-    there = np.full(_lines(job, places), delay) if delay else None
-    timing = time_placed(job, unit, group, there, places, served=served)
-    slot, _, line = served[: timing.words // LINE_WORDS].T
-    due = np.full(_lines(job, places), -1)
-    due[line[::-1]] = slot[::-1]  # of several slots the first
-    return _Known(delay, timing, due)

@@ -95,6 +95,8 @@ class PassTiming:
         words: 64-bit words read from the map buffer.
         tap_cycles: cycles in which a weight word was read.
         drained: int64 (owned,), cycle in which each owned row left the accumulators.
+        asked: int64 (lines,), slot in which each line of the map was asked for first, in the order of
+            reading; a line that two segments share is one if they are read one after the other. None with one lane.
     """
 
     cycles: int
@@ -103,6 +105,7 @@ class PassTiming:
     words: int
     tap_cycles: int
     drained: np.ndarray
+    asked: np.ndarray
 
     def delayed(self, cycles: int) -> PassTiming:
         """The same pass, all of whose words came later by some cycles."""
@@ -170,7 +173,9 @@ def time_pass(
     )
     cycles, *causes, decoded, word_count = (int(counter) for counter in counters)
     by_cause = dict(zip(CAUSES, causes, strict=True))
-    return PassTiming(cycles, by_cause, decoded, word_count, by_cause["compute"], drained)
+    return PassTiming(
+        cycles, by_cause, decoded, word_count, by_cause["compute"], drained, np.empty(0, np.int64)
+    )
 
 
 @njit(cache=True, nogil=True)

@@ -221,9 +221,13 @@ class LayerJob:
     def segments(self, units: Sequence[int]) -> np.ndarray:
         """Channel blocks of the map that a round over ``units`` reads."""
         parts = [self.mapping.parts[unit].reads for unit in units]
-        return np.unique(
-            [b for part in parts for b in range(part.start // self.block, -(-part.stop // self.block))]
-        )
+        blocks = [np.arange(part.start // self.block, -(-part.stop // self.block)) for part in parts]
+        return blocks[0] if len(blocks) == 1 else np.unique(np.concatenate(blocks))
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Word of the map buffer at which each segment begins; rows that pass by share no line."""
+        return self.stored.line_places(self.traffic.fits)
 
     @property
     def alike(self) -> list[int]:

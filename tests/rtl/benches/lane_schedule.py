@@ -20,7 +20,7 @@ from streams import AxiStream, Coverage, bench_case, now, pack, start_clock, unt
 
 from hwsim.arch import START_LATENCY, Arch
 from hwsim.layer import Kind, Layer
-from hwsim.machine.lane_passes import line_places, lines_there, segment_blocks
+from hwsim.machine.lane_passes import lines_there, segment_blocks
 from hwsim.machine.mapping import map_blocks
 from hwsim.machine.schedule import LayerSpan, PassRun, Schedule, schedule
 from hwsim.machine.workload import Workload
@@ -76,7 +76,7 @@ def work_of(trace: MemoryTrace, plan: Schedule, arch: Arch) -> list[list[Work]]:
         job, layer = span.job, span.job.layer
         data, counts = map_words(trace.map(layer.input, 0), job.block, CODE, arch.compress)
         assert (counts * 8 <= job.stored.raw).all(), "a segment is longer than its place"
-        places = line_places(job)
+        places = job.places
         lines, index_line = lines_of(data, counts, places)
         for run in span.passes:
             one = pass_of(
