@@ -69,7 +69,7 @@ def main() -> None:
     for place in options.traces or shipped_traces().values():
         with hwsim.open_trace(place) as trace:
             workload = Workload(trace, 0)
-            jobs = [workload.jobs(arch) for arch in (Arch(), Arch().dense())]
+            jobs = [workload.jobs(arch) for arch in (Arch(lanes=1), Arch(lanes=1).dense())]
             counts = [[layer_cycles(job) for job in machine] for machine in jobs]
             if options.layers:
                 for number, job in enumerate(jobs[0]):

@@ -76,7 +76,12 @@ class Arch(BaseModel):
     columns: int = Field(16, ge=1, le=64, description="M: multipliers and accumulator banks of a core")
     activation_bits: int = Field(16, ge=1, le=16, description="widest activation")
     weight_bits: int = Field(8, ge=2, le=16, description="widest weight")
-    lanes: int = Field(1, ge=1, le=2, description="segments that a core decodes in turns")
+    lanes: int = Field(
+        2,
+        ge=1,
+        le=2,
+        description="segments that a core decodes in turns; what one takes in cycles, two win in clock",
+    )
     skip_zeros: bool = Field(True, description="zeros make no work; False: as much as values")
     compress: bool = Field(True, description="maps in SEG; False: raw")
     run_max: int = Field(16, ge=1, le=16, description="zeros that the decoder takes with a value in a cycle")

@@ -13,7 +13,14 @@ from hwsim.trace.shipped import shipped_trace
 
 # The core of tests/rtl/test_cosim.py, compiled once; three of them, starved: words come late.
 SMALL = Arch(
-    cores=3, columns=4, accumulators=256, weight_words=640, fifo_depth=8, bytes_per_cycle=2, map_buffer=0
+    cores=3,
+    columns=4,
+    accumulators=256,
+    weight_words=640,
+    lanes=1,
+    fifo_depth=8,
+    bytes_per_cycle=2,
+    map_buffer=0,
 )
 # That of tests/rtl/test_cosim_lanes.py; a part of a map stays on chip, and the rest comes late.
 TWO_LANES = Arch(

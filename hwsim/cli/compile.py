@@ -20,7 +20,7 @@ def compile(
 ) -> None:
     """Write the memory image of a network: programs, weights, scales and the input map of a picture.
 
-    It is for machines with lanes = 2, which the file of --arch must say. docs/image.md describes its bytes.
+    docs/image.md describes its bytes.
     """
     machine = read_arch(arch)  # before the simulator is loaded
     from hwsim.program import compile_network

@@ -87,7 +87,7 @@ def area(arch: Arch) -> Area:
 def fpga_machine() -> Arch:
     """The machine of two cores that an LFE5U-85F holds (docs/synthesis.md, *A machine for an LFE5U-85F*).
 
-    Its clock is that of the slowest component that was placed, its channel a DDR3 of 16 bits at about 60 % of
+    Its clock is about that of a whole core, placed and routed, its channel a DDR3 of 16 bits at about 60 % of
     1.6 GB/s, with 200 ns to the first data.
     """
     return Arch(

@@ -71,8 +71,8 @@ def time_lanes(job: LayerJob, key: tuple, unit: int, group: int, stream: Stream 
     """Time the pass of a unit over a row group; ``stream`` None: its map is on chip.
 
     While the first line has not come, nothing happens: if it comes after an even number of cycles, the pass
-    is that of lines which come earlier by as many; after an odd number the lanes have changed turns. Passes that
-    were timed before serve for all streams for which they hold.
+    is that of lines which come earlier by as many; after an odd number the lanes have changed turns. Passes
+    that were timed before serve for all streams for which they hold.
 
     Args:
         job: the layer.

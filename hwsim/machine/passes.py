@@ -96,7 +96,8 @@ class PassTiming:
         tap_cycles: cycles in which a weight word was read.
         drained: int64 (owned,), cycle in which each owned row left the accumulators.
         asked: int64 (lines,), slot in which each line of the map was asked for first, in the order of
-            reading; a line that two segments share is one if they are read one after the other. None with one lane.
+            reading; a line that two segments share is one if they are read one after the other. Empty
+            with one lane.
     """
 
     cycles: int

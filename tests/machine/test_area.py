@@ -48,7 +48,7 @@ machines = st.builds(
 
 @pytest.mark.parametrize("run", CORES, ids=lambda run: str(run["machine"]["columns"]))
 def test_a_core_is_near_its_synthesis(run):
-    estimate = area(Arch(cores=1, map_buffer=0, **run["machine"]))
+    estimate = area(Arch(cores=1, map_buffer=0, lanes=1, **run["machine"]))
     assert estimate.luts == pytest.approx(run["cells"]["luts"], rel=0.015)
     assert estimate.ffs == pytest.approx(run["cells"]["ffs"], rel=0.035)
     assert estimate.dsps == run["cells"]["dsps"]
@@ -56,7 +56,7 @@ def test_a_core_is_near_its_synthesis(run):
 
 
 def test_a_core_of_two_lanes_has_the_parts_that_were_synthesized_in_the_place_of_others():
-    one, two = core_luts(Arch()), core_luts(Arch(lanes=2))
+    one, two = core_luts(Arch(lanes=1)), core_luts(Arch())
     # LUTs as in docs/synthesis.md.
     new = {"decoder": 1253, "position": 1003, "scatter": 2303, "reader": 2199, "choice": 364}
     assert {name: round(two[name]) for name in new} == new
@@ -67,7 +67,7 @@ def test_a_core_of_two_lanes_has_the_parts_that_were_synthesized_in_the_place_of
     }
     assert brams == {1: [166, 168], 2: [166, 166]}  # the depth of the one queue does not matter to two
     # On other machines the difference is the same.
-    small = Arch(columns=8, activation_bits=8)
+    small = Arch(columns=8, activation_bits=8, lanes=1)
     for name in ("decoder", "position", "scatter"):
         more = core_luts(small.replace(lanes=2))[name] - core_luts(small)[name]
         assert more == pytest.approx(two[name] - one[name])
@@ -125,7 +125,7 @@ def test_memories_count_exactly():
     # 128 x 48, filled up to 54, in RAMs of 36: 1.5.
     assert core_brams(Arch()) == 16 * (2 * 2 + 2 * 1) + 4 * 15 + 8 + 2
     # An item of 59 bits in a FIFO of 64.
-    assert core_brams(Arch(fifo_depth=64)) == core_brams(Arch()) + 2
+    assert core_brams(Arch(lanes=1, fifo_depth=64)) == core_brams(Arch()) + 2
 
 
 def test_the_map_buffer_takes_block_rams_for_lines():
@@ -198,9 +198,9 @@ def test_no_part_of_the_smallest_core_takes_less_than_nothing():
 
 
 def test_a_deep_fifo_is_a_block_ram_and_no_more_luts():
-    distributed, blocks = area(Arch(fifo_depth=32)), area(Arch(fifo_depth=64))
+    distributed, blocks = (area(Arch(lanes=1, fifo_depth=depth)) for depth in (32, 64))
     assert blocks.luts == distributed.luts
-    assert area(Arch(fifo_depth=16)).luts < distributed.luts
+    assert area(Arch(lanes=1, fifo_depth=16)).luts < distributed.luts
     assert blocks.brams == distributed.brams + 16 * 2
 
 

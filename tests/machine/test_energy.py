@@ -153,9 +153,9 @@ def test_the_events_of_a_convolution_by_hand():
         "requantize": 12,
         "weight_word": 6,  # 3 taps in each pass
         "weight_load": 4,  # a load of a pass is two words, one of them filled up
-        # Read by the passes; fetched, in beats of 4 words: 2 segments and their index; made: a word for each
-        # row and output block; left, a beat for each.
-        "map_word": 4 + 3 * 4 + 4 + 4 * 4,
+        # Read by the passes, a line each; fetched, in beats of 4 words: 2 segments and their index; made: a
+        # word for each row and output block; left, a beat for each.
+        "map_word": 2 * 8 + 3 * 4 + 4 + 4 * 4,
         "symbol": 8,  # a pass: 5, the zero behind it, 7, 9
         "encoded": 12,
         # In beats: weights and scales of two blocks; a program of 64 bytes, one of rows and 2 x 8; the map
@@ -167,7 +167,7 @@ def test_the_events_of_a_convolution_by_hand():
         "mac": 12,
         "accumulator": 12,
         "weight_word": 8,
-        "map_word": 4 + 2 * 4 + 4 + 4 * 4,  # no index
+        "map_word": 2 * 8 + 2 * 4 + 4 + 4 * 4,  # no index
         "symbol": 8,
         "dram_byte": 32 * (2 + 2 + 3 + 2 + 4),
     }
@@ -183,7 +183,7 @@ def test_the_energy_of_a_convolution_by_hand():
         "weights": 6 * 5 + 4 * 6,
         "decode": 8 * 8,
         "encode": 12 * 9,
-        "map_buffer": 36 * 7,
+        "map_buffer": 48 * 7,
         "dram": 32 * 14 * 10,
     }
     assert dense.energy_pj["mac"] + dense.energy_pj["accumulators"] == 12 + 12 * 2 + 12 * 3 + 12 * 4
@@ -226,8 +226,9 @@ def test_a_map_that_stays_on_chip_is_written_into_the_buffer_and_read_from_it():
     result = simulate(MemoryTrace(layers, values, 7, 16), Arch(cores=1))
     one, two = result.runs("dense")
     assert (one.dram["maps_out"], two.dram["maps_in"]) == (0, 0)
-    # Of 4 values of 16 bits, one word: fetched in a beat of 4, read, made; read, made and sent out in a beat.
-    assert (one.events["map_word"], two.events["map_word"]) == (4 + 1 + 1, 1 + 1 + 4)
+    # Of 4 values of 16 bits, one word: fetched in a beat of 4, read as a line of 8, made; read, made and
+    # sent out in a beat.
+    assert (one.events["map_word"], two.events["map_word"]) == (4 + 8 + 1, 8 + 1 + 4)
 
 
 def test_what_else_a_run_says_of_its_layer_by_hand():

@@ -3,7 +3,7 @@
 import numpy as np
 from random_networks import MemoryTrace
 
-from hwsim.arch import DECODE_LATENCY, MAC_LATENCY, Arch
+from hwsim.arch import MAC_LATENCY, Arch
 from hwsim.layer import Layer
 from hwsim.machine.lanes import pass_lanes
 from hwsim.machine.schedule import schedule
@@ -31,11 +31,13 @@ def test_decoder_scatter_unit_and_drain_of_a_pass_by_hand():
     def spans(lane) -> list[tuple[int, int]]:
         return [(int(begin) - run.begin, int(end) - run.begin) for begin, end in zip(*lane, strict=True)]
 
-    # Word 0 enters in cycle 0; a symbol is decoded in each of the cycles 1 to 5, the last without a value.
-    assert spans(lanes.decode) == [(cycle, cycle + 1) for cycle in (1, 2, 3, 4, 5)]
-    taken = DECODE_LATENCY + 1  # of the first item
-    assert spans(lanes.compute) == [(taken + n, taken + n + 1) for n in (0, 2, 3)]
-    assert spans(lanes.idle_taps) == [(taken + n, taken + n + 1) for n in (1, 4)]  # the six, a row's end
-    # Four sums of each row, from MAC_LATENCY cycles after its last item was through.
-    first, second = taken + 2 + MAC_LATENCY, taken + 4 + MAC_LATENCY
-    assert spans(lanes.drain) == [(first, first + 4), (max(second, first + 4), max(second, first + 4) + 4)]
+    # In slot 0 each lane gets one of the two segments, which share a line. Its word is there READ_LATENCY = 5
+    # cycles later, enters in cycle 6 of lane 0 and in cycle 5 of lane 1; each decodes in every second cycle.
+    assert spans(lanes.decode) == [(cycle, cycle + 1) for cycle in (7, 8, 9, 10, 12)]
+    # An item can be chosen LANE_LATENCY = 8 cycles after its symbol and is taken one later: the 8, the 5, the
+    # end of the second row, the 6, the 7. The 6 has no tap.
+    assert spans(lanes.compute) == [(16, 17), (17, 18), (21, 22)]
+    assert spans(lanes.idle_taps) == [(18, 19), (19, 20)]
+    # Rows are finished in their order: both with the 7, MAC_LATENCY cycles later; four sums of each.
+    first = 21 + MAC_LATENCY
+    assert spans(lanes.drain) == [(first, first + 4), (first + 4, first + 8)]

@@ -42,7 +42,9 @@ def test_reads_stand_in_their_order_and_take_the_channel_one_after_the_other():
     ]
     assert [read.map for read in reads] == [None, None, None, None, "m0", "m0", None, None, None, None]
     one, two = plan.layers
-    assert one.passes[0].begin == 30 + 20 + 2  # when its weights are there and in; its map comes as it runs
+    # When its weights are there and in, and it has been told to start; every second cycle is its slot. Its
+    # map comes as it runs.
+    assert (one.passes[0].loaded, one.passes[0].begin) == (30 + 20 + 2, 30 + 20 + 2 + 2)
     assert one.dram == NONE | {"weights": 64, "scales": 64, "programs": 96, "index": 32, "maps_in": 64}
     assert two.dram == NONE | {"weights": 32, "scales": 32, "programs": 96, "maps_out": 64}
 
@@ -79,12 +81,12 @@ def test_maps_that_do_not_fit_are_written_and_fetched_after_the_last_of_them_is_
 
 
 def test_rows_that_stay_are_neither_written_nor_fetched_and_the_others_come_every_round():
-    # A row of m0 takes a place of 32 bytes, one of m1 two, each index a beat. Half a buffer of 85 bytes has
-    # room for a row of m0 beside index and ring of 21; one of 150 for all of m0, and for a row of m1 beside
-    # index and ring of 37.
+    # A row of m0 takes a place of 32 bytes, one of m1 two, each index a beat; a row of a map that does not
+    # stay whole begins a line of 64. Half a buffer of 128 bytes has room for all of m0, and for a row of m1
+    # beside index and ring of 32; one of 95 for no row of m0 beside index and ring of 23: 96 hold it whole.
     for half, fetched, written, parts in (
-        (85, 64 + 32, 128, [[0, 1], [0], [0, 1, 2, 3]]),
-        (150, 64, 64, [[0, 1], [0, 1]]),
+        (95, 2 * 64, 128, [[0, 1], [0, 1], [0, 1, 2, 3]]),
+        (128, 64, 64, [[0, 1], [0, 1]]),
     ):
         plan = planned(ARCH.replace(map_buffer=2 * half))
         one, two = plan.layers

@@ -23,7 +23,7 @@ from hwsim.program.image import HEADER_BYTES
 from hwsim.trace import open_trace
 
 LENET = "lenet5_digits/sparse"
-TWO_LANES = Arch(lanes=2)
+TWO_LANES = Arch()
 
 
 @pytest.fixture(scope="module")
@@ -325,7 +325,7 @@ def test_what_is_made_of_the_last_result_is_no_part_of_a_program(lenet):
 
 def test_what_no_machine_runs_is_one_line(lenet):
     for arch, error, message in (
-        (Arch(), ArchError, "set lanes = 2"),
+        (Arch(lanes=1), ArchError, "set lanes = 2"),
         (TWO_LANES.replace(compress=False), ArchError, "compress: programs are for coded maps"),
         (TWO_LANES.replace(activation_bits=8), ArchError, "raise activation_bits"),
         (TWO_LANES.replace(map_buffer=3000), ProgramError, "layer conv1: its map and index take 1920 bytes"),
@@ -362,12 +362,11 @@ def test_a_segment_longer_than_its_place_is_refused(lenet):
 
 
 def test_the_command_writes_the_file(hwsim, data, tmp_path):
-    (tmp_path / "two.toml").write_text("lanes = 2\n")
-    arguments = ("--arch", tmp_path / "two.toml", "--image", "3", "-o", tmp_path / "x.bin")
-    code, out, err = hwsim("compile", LENET, *arguments)
+    code, out, err = hwsim("compile", LENET, "--image", "3", "-o", tmp_path / "x.bin")
     assert (code, err) == (0, "")
     assert out.startswith(f"{tmp_path / 'x.bin'}: 5 layers, ")
     assert (tmp_path / "x.bin").read_bytes() == data
-    code, out, err = hwsim("compile", LENET, "-o", tmp_path / "y.bin")
+    (tmp_path / "one.toml").write_text("lanes = 1\n")
+    code, out, err = hwsim("compile", LENET, "--arch", tmp_path / "one.toml", "-o", tmp_path / "y.bin")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "lanes = 2" in err

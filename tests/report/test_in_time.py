@@ -14,7 +14,7 @@ from hwsim.report.limits import Limits
 from hwsim.report.report_page import report_page
 from traces import Tiny
 
-ONE, TWO = Arch(cores=2, columns=4), Arch(cores=2, columns=4, lanes=2)
+ONE, TWO = Arch(cores=2, columns=4, lanes=1), Arch(cores=2, columns=4)
 DECODER, COLUMNS = 60.3e6, 100.6e6  # Hz, the slowest parts of a core of one lane and of two
 
 

@@ -6,7 +6,7 @@ from simulate import run_verilog
 from hwsim.arch import Arch
 from hwsim_rtl.emit import NAME, verilog
 
-FIELDS = {"cores": 2, "columns": 4, "accumulators": 256, "weight_words": 640, "fifo_depth": 8}
+FIELDS = {"cores": 2, "columns": 4, "accumulators": 256, "weight_words": 640, "fifo_depth": 8, "lanes": 1}
 
 
 @pytest.mark.parametrize("stalls", [False, True])
