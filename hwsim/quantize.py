@@ -29,6 +29,12 @@ def code_limit(bits: int, signed: bool) -> int:
     return (1 << (bits - signed)) - 1
 
 
+def code_limits(bits: int, signed: bool) -> tuple[int, int]:
+    """Least and largest integer of a map; errors as for :func:`code_limit`."""
+    largest = code_limit(bits, signed)
+    return (-largest if signed else 0), largest
+
+
 @dataclass(frozen=True, eq=False)
 class Requantize:
     """What a layer's drain does to its accumulators, integer-exact.

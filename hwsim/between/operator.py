@@ -9,7 +9,7 @@ from math import isfinite, prod
 
 import numpy as np
 
-from hwsim.quantize import MULTIPLIER_MAX, SHIFT_MAX, code_limit
+from hwsim.quantize import MULTIPLIER_MAX, SHIFT_MAX, code_limits
 
 Shape = tuple[int, int, int]
 Pair = tuple[int, int]
@@ -48,8 +48,7 @@ class Value:
     @property
     def limits(self) -> Pair:
         """The least and the largest integer that it may hold."""
-        largest = code_limit(self.bits, self.signed)
-        return (-largest if self.signed else 0), largest
+        return code_limits(self.bits, self.signed)
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,9 @@ def _tensors(plan: Plan) -> dict[tuple[str, str], _Tensor]:
     }
     results = {
         ("result", planned.layer.name): _Tensor(
-            (planned.raw.root,), partial(_behind_relu, planned), planned.own
+            (planned.raw.root,),
+            partial(_behind_clamps, planned, plan.between.clamped.get(planned.layer.name, (-inf, inf))),
+            planned.own,
         )
         for planned in plan.layers
         if not planned.direct
@@ -221,11 +223,14 @@ def _drain_code(planned: PlannedLayer, codes: Mapping[tuple[str, str], MapCode])
     return codes["map", layer.output] if planned.direct and layer.output else codes["result", layer.name]
 
 
-def _behind_relu(planned: PlannedLayer, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    real = planned.real(values)
-    return (
-        np.clip(real, 0, None if planned.ceiling == inf else planned.ceiling) if planned.layer.relu else real
-    )
+def _behind_clamps(
+    planned: PlannedLayer, bounds: tuple[float, float], values: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """What a result becomes before anything else reads it: a drain need not code what is clamped then."""
+    low, high = bounds
+    if planned.layer.relu:
+        low, high = max(low, 0), min(high, planned.ceiling)
+    return planned.real(values).clip(low, high)
 
 
 def _finite(real: np.ndarray, name: str) -> np.ndarray:

@@ -24,7 +24,7 @@ from hwsim.between import (
     Strided,
     Value,
 )
-from hwsim.capture.flow import FlowNode, FlowPlan, FlowStep, Key
+from hwsim.capture.flow_plan import FlowNode, FlowPlan, FlowStep, Key
 from hwsim.capture.map_code import MapCode
 from hwsim.capture.meanings import Pooling, Resized, Summed
 from hwsim.errors import CaptureError
@@ -77,11 +77,14 @@ class _Coder:
         return {*self.planned.maps, *self.planned.inputs, *self.planned.captured}
 
     def _value(self, node: FlowNode, name: str) -> Value:
-        assert node.code is not None
-        code = self.codes[node.code]
+        code = self._code(node)
         made = Value(node.map or name, node.shape, code.bits, code.signed, code.scale)
         self.of[id(node)] = self.values[made.name] = made
         return made
+
+    def _code(self, node: FlowNode) -> MapCode:
+        assert node.code is not None
+        return node.code if isinstance(node.code, MapCode) else self.codes[node.code]
 
     def _named(self, what: str) -> str:
         self.numbers[what] = self.numbers.get(what, 0) + 1
@@ -133,9 +136,7 @@ class _Coder:
         return low, max(low, high)
 
     def _clip(self, step: FlowStep) -> None:
-        value, bounds = self.of[id(step.inputs[0])], None
-        assert step.output.code is not None
-        code = self.codes[step.output.code]
+        value, code = self.of[id(step.inputs[0])], self._code(step.output)
         probe = Value(value.name, value.shape, code.bits, code.signed, code.scale)
         bounds = self._bounds(step, probe)
         same = (value.bits, value.signed, value.scale) == (code.bits, code.signed, code.scale)

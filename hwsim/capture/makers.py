@@ -59,6 +59,8 @@ def _of(
         numbers = {number for makers in sets for number in makers}
         return dict.fromkeys(numbers if len(sets) < 2 else [max(numbers)], False)
     keeps = operator.kind in KEEPS or operator.output in absorbed
+    if operator.kind == "concat":  # parts of another scale are put into the map's
+        keeps = len({lattices.get(value) for value in operator.inputs}) < 2
     if operator.kind == "quantize":
         before, after = lattices.get(operator.inputs[0]), lattices.get(operator.output)
         keeps = after is not None and (before is None or _alike(before, after))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwsim.capture.lattice import Own
-from hwsim.quantize import quantize_map
+from hwsim.quantize import code_limits, quantize_map
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ class MapCode:
     def of_model(own: Own) -> MapCode:
         """The code that a quantized model has."""
         return MapCode(own.bits, own.signed, own.scale)
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The least and the largest integer."""
+        return code_limits(self.bits, self.signed)
 
     def of(self, real: np.ndarray) -> np.ndarray:
         """Codes of real values, uint16."""

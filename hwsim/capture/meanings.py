@@ -57,6 +57,11 @@ class Resized:
     rows: tuple[int, ...]
     columns: tuple[int, ...]
 
+    @property
+    def blends(self) -> bool:
+        """Whether some pixel lies between others."""
+        return any(place % FRACTION for place in (*self.rows, *self.columns))
+
 
 Meaning = Pooling | Reduced | Summed | Bounded | Resized
 

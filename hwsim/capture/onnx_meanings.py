@@ -10,21 +10,26 @@ import numpy as np
 from hwsim.capture.meanings import Bounded, How, Meaning, Pooling, Reduced, Resized, Summed, places_of
 from hwsim.capture.onnx_node import Node
 
+QLINEAR = "com.microsoft.QLinear"
+
 
 def meaning_of(node: Node) -> Meaning | None:
     """Of a node; None if it is nothing of the kind."""
     how: How = "max" if "Max" in node.kind else "mean"
-    if node.kind in ("MaxPool", "AveragePool"):
+    kind = node.kind.removeprefix(QLINEAR)  # the same, from integers to integers
+    if node.attributes.get("channels_last"):
+        return None
+    if kind in ("MaxPool", "AveragePool"):
         return _window(node, how)
-    if node.kind in ("GlobalMaxPool", "GlobalAveragePool"):
+    if kind in ("GlobalMaxPool", "GlobalAveragePool"):
         return Reduced(how, tuple(range(2, len(node.shape))))
-    if node.kind in ("ReduceMax", "ReduceMean"):
-        axes = node.given(1, "axes")
+    if kind in ("ReduceMax", "ReduceMean"):
+        axes = node.given(1, "axes") if kind == node.kind else node.attributes.get("axes")
         return None if axes is None else Reduced(how, tuple(int(axis) for axis in axes))
     if node.kind in ("Resize", "Upsample"):
         return _resized(node)
-    if node.kind in ("Add", "Sub") and len(node.read) == 2:
-        return Summed((1.0, 1.0 if node.kind == "Add" else -1.0))
+    if kind in ("Add", "Sub") and len(node.read) == 2:
+        return Summed((1.0, 1.0 if kind == "Add" else -1.0))
     if node.kind in ("Clip", "Max", "Min") and len(node.read) == 1 and node.made().dtype.kind == "f":
         return _bounded(node)
     return None

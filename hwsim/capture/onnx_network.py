@@ -27,6 +27,7 @@ ORDERS = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Cast"}  #
 AT_ONCE = 96  # values that are looked at in one run: all together may not fit memory
 PIXELS, RANGE = "Image.BitmapPixelFormat", "Image.NominalPixelRange"  # keys of metadata
 SILENT = 4  # onnxruntime's severity of what it logs by itself; its errors come as exceptions
+TWICE_TO_ONCE = "DoubleQDQPairsRemover"
 INTEGERS = ("Quantize", "QLinear", "Integer", "QGemm")
 
 
@@ -211,38 +212,40 @@ class OnnxNetwork:
         return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
 
     def _new_session(self, names: Collection[str], once: bool = False) -> onnxruntime.InferenceSession:
-        """A session whose outputs are these values; if it runs once, it is not optimized.
-
-        Without its fallback, which prints what went wrong and tries the same again.
-        """
+        """A session whose outputs are these values; if it runs once, it is not optimized."""
         part = part_that_makes(self.model, names)
-        options = session_options(part)
+        options = onnxruntime.SessionOptions()
         if once:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
             options.enable_cpu_mem_arena = False
         try:
-            return onnxruntime.InferenceSession(
-                part.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
-            )
+            return session_of(part, options)
         except Exception as error:  # onnxruntime's own, of any kind
             raise CaptureError(
                 f"onnxruntime cannot load {self.name} ({one_line(error)}): export it again"
             ) from error
 
 
-def session_options(model: onnx.ModelProto) -> onnxruntime.SessionOptions:
-    """Of a session on the CPU: nothing on stderr; quantized models run as they are written.
+def session_of(model: onnx.ModelProto, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    """A session on the CPU: nothing on stderr; quantized models run as they are written.
 
     Fused kernels of QDQ models, and those of integers on a CPU without VNNI, saturate sums of two products
-    at 16 bits (onnxruntime, *Quantize ONNX models*); these settings leave them out.
+    at 16 bits (onnxruntime, *Quantize ONNX models*); and what is quantized twice is optimized to one step of
+    another scale. These settings leave all that out, and the fallback, which prints what went wrong and tries
+    the same again.
     """
-    options = onnxruntime.SessionOptions()
     options.log_severity_level = SILENT
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if any(word in node.op_type for node in model.graph.node for word in INTEGERS):
         options.add_session_config_entry("session.disable_quant_qdq", "1")
         options.add_session_config_entry("session.x64quantprecision", "1")
-    return options
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=[TWICE_TO_ONCE],
+        enable_fallback=0,
+    )
 
 
 def _running(model: onnx.ModelProto) -> list[onnx.NodeProto]:

@@ -72,12 +72,15 @@ def _reshaped(node: Node) -> dict[str, Any]:
     return {"kind": "view", "steps": (Step("reshape", made.shape),)}
 
 
-def _relu(node: Node) -> dict[str, Any]:
-    return {"kind": "relu"}
+def _relu(node: Node) -> dict[str, Any] | None:
+    """Of real numbers: integers of a quantized model have their zero elsewhere."""
+    return {"kind": "relu"} if node.made().dtype.kind == "f" else None
 
 
 def _clip(node: Node) -> dict[str, Any] | None:
     """A clip from 0 upwards."""
+    if node.made().dtype.kind != "f":
+        return None
     low, high = node.given(1, "min"), node.given(2, "max", inf)
     if low is None or high is None or np.any(low):
         return None

@@ -9,8 +9,8 @@ from math import inf
 import numpy as np
 
 from hwsim.capture.addends import Addends, addends
-from hwsim.capture.flow import FlowPlan, FlowResult, ReadMap
-from hwsim.capture.flow import between as plan_between
+from hwsim.capture.flow import between
+from hwsim.capture.flow_plan import FlowPlan, FlowResult, ReadMap
 from hwsim.capture.fold import Follower
 from hwsim.capture.graph import Graph, Lattice, Mac, Operator, unique
 from hwsim.capture.lattice import Own, lattices, never_negative, own_code
@@ -187,14 +187,28 @@ class _Planner:
             layers.append(replace(draft.known, layer=layer, direct=direct))
         reads = {draft.place: draft.operator.reads for draft in drafts}
         maps = [PlannedMap(names[place], place, self._own(place.view.root, reads[place])) for place in places]
-        between = plan_between(
+        own = {("map", known.name): known.own for known in maps}
+        flow = between(
             self.graph,
             self.views,
+            self.lattices,
             self.follower.absorbed,
-            [FlowResult(known.layer, known.raw, known.code, known.ceiling) for known in layers],
-            [ReadMap(known.name, known.place.view, known.place.margins) for known in maps],
+            [
+                FlowResult(known.layer, known.raw, known.code, known.ceiling, own.get(known.code, known.own))
+                for known in layers
+            ],
+            [
+                ReadMap(
+                    known.name,
+                    known.place.view,
+                    known.place.margins,
+                    known.own,
+                    self._elsewhere(known.place.view.root, reads[known.place]),
+                )
+                for known in maps
+            ],
         )
-        return Plan(tuple(layers), tuple(maps), tuple(left_out), between)
+        return Plan(tuple(layers), tuple(maps), tuple(left_out), flow)
 
     def _drafts(self) -> tuple[list[_Draft], list[LeftOut]]:
         drafts: list[_Draft] = []
@@ -251,6 +265,13 @@ class _Planner:
     def _own(self, value: str, read: Lattice | None = None) -> Own | None:
         lattice = read or self.lattices.get(value)
         return None if lattice is None else own_code(lattice, value in self.never_negative)
+
+    def _elsewhere(self, value: str, read: Lattice | None) -> bool:
+        """Whether a layer reads integers with another scale or zero point than what makes them has."""
+        made = self.lattices.get(value)
+        if made is None or read is None:
+            return False
+        return (made.scale, made.zero) != (read.scale, read.zero)
 
     def _names(
         self, places: Sequence[Place], outputs: Mapping[int, list[Place]], drafts: Sequence[_Draft]

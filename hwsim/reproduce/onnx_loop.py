@@ -10,7 +10,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 from hwsim.capture.map_code import MapCode
-from hwsim.capture.onnx_network import OnnxNetwork, session_options
+from hwsim.capture.onnx_network import OnnxNetwork, session_of
 from hwsim.errors import CaptureError
 from hwsim.quantize import code_limit, dequantize
 from hwsim.reproduce.rounding import RoundedMac, Rounding
@@ -66,11 +66,9 @@ class OnnxLoop:
 
     def _start(self, rounding: Rounding | None) -> onnxruntime.InferenceSession:
         model = self._model if rounding is None else rounded_model(self._model, rounding)
-        options = session_options(model)
+        options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
+        return session_of(model, options)
 
 
 def rounded_model(model: onnx.ModelProto, rounding: Rounding) -> onnx.ModelProto:

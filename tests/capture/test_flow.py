@@ -103,13 +103,26 @@ class Padded(nn.Module):
         return self.three(x)
 
 
+class Twice(nn.Module):
+    """A sum that is clamped, in another order, for one reader, and as it is for another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.three = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 2, 1), nn.Conv2d(3, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made = self.one(x)
+        both = made + functional.max_pool2d(made, 3, 1, 1)
+        return self.two(functional.relu(both.transpose(2, 3))) + self.three(both).transpose(2, 3)
+
+
 def taken(module: nn.Module, place, bits: int = 8):
     torch.manual_seed(0)
     capture(TorchNetwork(module, "n"), pictures(2, 1), pictures(6, 2), place, bits=bits)
     return open_trace(place)
 
 
-@pytest.mark.parametrize("make", [Everything, Shuffled, Normalized, Gated, Clamped, Padded])
+@pytest.mark.parametrize("make", [Everything, Shuffled, Normalized, Gated, Clamped, Padded, Twice])
 def test_integers_make_the_maps_of_the_network(make, tmp_path):
     torch.manual_seed(3)
     with taken(make(), tmp_path / "t") as trace:
@@ -170,7 +183,7 @@ def test_clamps_and_zeros_are_operators_and_nothing_is_captured(tmp_path):
         assert made["three"].low * steps["three"] == pytest.approx(0.125, abs=steps["three"])
         assert made["four"].high * steps["four"] == pytest.approx(0.2, abs=steps["four"])
         assert [made[name].kind for name in steps if name in made] == [
-            "rescale",
+            "clip",
             "add",
             "average_pool",
             "clip",
@@ -179,6 +192,30 @@ def test_clamps_and_zeros_are_operators_and_nothing_is_captured(tmp_path):
         assert trace.flow.captured == {}
         pads = [each for each in trace.flow.operators if each.kind == "pad"]
         assert [each.before for each in pads] == [(0, 2, 0), (1, 0, 0), (0, 1, 1)]
+
+
+class Narrow(nn.Module):
+    """Results far beyond the clamp behind them: a thousandth of the range is left."""
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1)
+        self.one.weight.data *= 1000
+        self.low, self.high = low, high
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.two(functional.hardtanh(self.one(x), self.low, self.high))
+
+
+@pytest.mark.parametrize("bounds", [(-1.0, 1.0), (0.25, 1.0), (-1.0, -0.125)])
+def test_a_drain_has_its_steps_within_the_clamp_that_alone_reads_it(tmp_path, bounds):
+    torch.manual_seed(3)
+    with taken(Narrow(*bounds), tmp_path / "t") as trace:
+        drain = trace.provenance["drain_scales"]["one"]
+        limit = 255 if bounds[0] > 0 else 127
+        assert drain == pytest.approx(max(map(abs, bounds)) / limit, rel=1e-3)
+        row = next(row for row in differences(trace, [0, 1]) if row.map == trace.layers[1].input)
+        assert row.differ < 0.02 * row.values  # those near a step of the picture's codes, a thousandfold
 
 
 def test_row_counts_are_those_of_the_calibration_pictures(tmp_path):
