@@ -227,13 +227,13 @@ class _Trials:
             if frame.f_code.co_filename == path:
                 seen.calls.add(frame.f_code.co_qualname)
 
-        begin = time.perf_counter()
+        begin = time.process_time()
         sys.settrace(called)
         try:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
         finally:
             sys.settrace(None)
-        seen.seconds = time.perf_counter() - begin
+        seen.seconds = time.process_time() - begin
         return seen
 
     def _try(self, session: pytest.Session, seen: Sequence[_Seen], source: str) -> int:

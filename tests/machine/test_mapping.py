@@ -20,7 +20,15 @@ from hwsim.layer import Kind, Layer
 from hwsim.machine import mapping
 from hwsim.machine.mapping import channel_group, map_blocks, map_layer, value_costs
 from hwsim.machine.rows import row_order
-from hwsim.machine.sharing import LATENCIES, best_share, cut, longest_first, pass_cost, row_costs
+from hwsim.machine.sharing import (
+    LATENCIES,
+    best_share,
+    cut,
+    longest_first,
+    pass_cost,
+    ranges,
+    row_costs,
+)
 from hwsim.machine.units import block_limits, unit_weights, units_of
 from hwsim.machine.workload import Workload
 
@@ -91,6 +99,54 @@ def test_a_contiguous_split_has_to_be_better_by_a_thirty_third(more, groups):
     assert [rows.tolist() for rows in mapping.groups] == groups
 
 
+def test_a_split_is_tried_where_another_into_as_many_groups_is_worth_nothing():
+    # 49 units on two cores: whole, one core makes 25, of 2 x 5000 values and 45 cycles each: 251,125 cycles.
+    # A row to each core: 49 x 5045 = 247,205, which, counted 33/32 fold, is no gain if the cut is contiguous.
+    layer = Layer("l", "conv", "x", (1, 2, 10), (49, 2, 10))
+    groups = map_layer(layer, Arch(cores=2, columns=1), np.array([[5000], [5000]]), 1).groups
+    assert [rows.tolist() for rows in groups] == [[0], [1]]
+
+
+# Five input rows. Output row 1 meets none of them and waits for the last one of the row before it, which is
+# within what row 2 waits for. A value costs 6 cycles for the first row that it reaches and 5 for each further
+# one, and 4, one a column, where it reaches none.
+WAITED_FOR = [np.array(each) for each in ([0, 2, 1, 3], [3, 3, 4, 5], [True, False, True, True])]
+VALUES = np.array([10, 20, 30, 40, 50])
+
+
+def test_the_work_of_rows_by_hand():
+    alone, added, bare, before = row_costs(VALUES, (6, 5), (*WAITED_FOR, 2, 4))
+    assert alone.tolist() == [60 * 6, 30 * 4, 90 * 6, 90 * 6]
+    # Row 2 shares input rows 1 and 2 with row 0, row 3 input row 3 with row 2.
+    assert added.tolist() == [60 * 6, 0, 50 * 5 + 40 * 6, 40 * 5 + 50 * 6]
+    # If what is before meets nothing, its values were counted as without taps: row 1 read input row 2.
+    assert bare.tolist() == [60 * 6, 0, 90 * 6 - 30 * 4, 90 * 6 - 40 * 4]
+    assert before.tolist() == [-1, 0, 0, 2]  # the last one that meets any
+
+
+def test_one_range_is_all_rows_and_two_are_cut_where_the_larger_is_least():
+    costs = row_costs(VALUES, (6, 5), (*WAITED_FOR, 2, 4))
+    assert cut(*costs, 0, 1).tolist() == [0, 0, 0, 0]  # 360 + 490 + 500
+    # 360 and 540 + 500, or 850 and 540: row 1 reads nothing more.
+    assert cut(*costs, 0, 2).tolist() == [0, 0, 0, 1]
+    assert cut(*costs, 0, 3).tolist() == [0, 0, 1, 2]  # 360, 540, 540
+
+
+def test_a_range_counts_a_row_as_if_alone_where_no_row_of_it_meets_what_it_reads():
+    # Row 2 shares rows with row 0 alone, and adds 9 to a range with that, 4 to one that begins behind it.
+    costs = [np.array(each) for each in ([5, 2, 4], [5, 2, 9], [5, 2, 4], [-1, 0, 0])]
+    assert ranges(*costs, 0, 6).tolist() == [0, 1, 1]
+    assert ranges(*costs, 0, 15).tolist() == [0, 0, 1]
+    assert ranges(*costs, 0, 16).tolist() == [0, 0, 0]
+
+
+def test_a_cut_into_equal_halves_is_found_and_drains_count_as_work_does():
+    work, before = np.array([19, 1, 1, 19]), np.array([-1, 0, 1, 2])
+    assert cut(work, work, work, before, 0, 2).tolist() == [0, 0, 1, 1]
+    # Drains of 15 a row: two rows are 30, a third one 45; the work is less.
+    assert cut(work[:3], work[:3], work[:3], before[:3], 15, 2).tolist() == [0, 0, 1]
+
+
 def loops(problem: Problem):
     """What the loops of the mapper take: (cost of a value, window)."""
     layer, order = problem.layer, row_order(problem.layer)
@@ -158,10 +214,16 @@ def test_of_a_dense_baseline_of_one_lane_the_cost_is_what_a_pass_takes_or_a_cycl
 def test_a_pass_by_hand():
     layer = Layer("l", "conv", "x", (200, 4, 9), (2, 4, 9), (3, 1), padding=(1, 0))
     problem = Problem(layer, Arch(columns=2), np.array([[1], [10], [100], [1000]]), 200)
-    # Row 1 reads rows 0, 1, 2, a tap a value: F = 8 + 111. 18 sums: DS = F + 8, DE = DS + 17, and 20 more.
-    assert problem.pass_cycles(0, [1]) == 119 + 8 + 17 + 20
-    # Rows 1 and 2: rows 1 and 2 of the map have two taps a value; the first drain is over long before.
-    assert problem.pass_cycles(0, [1, 2]) == 8 + 1 + 20 + 200 + 1000 + 8 + 17 + 20
+    busy, window = loops(problem)
+    for owned, cycles in (
+        # Row 1 reads rows 0, 1, 2, a tap a value: F = 8 + 111. 18 sums: DS = F + 8, DE = DS + 17, 20 more.
+        ([1], 119 + 8 + 17 + 20),
+        # Rows 1 and 2: rows 1 and 2 of the map have two taps a value; the first drain is over long before.
+        ([1, 2], 8 + 1 + 20 + 200 + 1000 + 8 + 17 + 20),
+    ):
+        assert problem.pass_cycles(0, owned) == cycles
+        cost = pass_cost(np.array(owned), problem.counts[:, 0], 2 * 9 * 9, busy, window, LATENCIES)
+        assert cost == cycles * 9  # in cycles x the width of the map
 
 
 def test_values_of_a_row_are_decoded_once_for_every_group_that_reads_it():
