@@ -53,6 +53,7 @@ pictures: $(VENV)/.dev
 	cp build/pictures/timeline.png docs/images/lenet5_conv2_timeline.png
 	$(BIN)/python docs/pictures/rtl_timing.py
 	$(BIN)/python docs/pictures/reproducing.py
+	$(BIN)/python docs/pictures/imports.py
 
 # The variable silences an advertisement that mkdocs-material prints. (--quiet would silence --strict.)
 docs: $(VENV)/.dev

@@ -1,22 +1,13 @@
 """The tables that a command puts into a page of the docs say what this code says."""
 
-from importlib import util
 from pathlib import Path
 from types import ModuleType
+
+from docs_scripts import load
 
 from hwsim import Arch, simulate
 
 DOCS = Path(__file__).parents[2] / "docs"
-
-
-def load(name: str) -> ModuleType:
-    """A script of docs/pictures, which is no module of a package."""
-    spec = util.spec_from_file_location(name, DOCS / "pictures" / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def lines(made: ModuleType) -> list[str]:

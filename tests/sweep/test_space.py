@@ -14,7 +14,7 @@ from hwsim.errors import SweepError
 from hwsim.sweep import Space
 from hwsim.sweep import space as space_module
 from hwsim.sweep.evaluate import check_columns, machine_row
-from hwsim.sweep.space import FIXED
+from hwsim.sweep.space import FIXED, Bound
 
 GRID = {
     "machine": {"cores": 4},
@@ -218,3 +218,13 @@ def test_a_grid_too_large_to_enumerate_says_what_to_do():
     fields = {name: list(range(20, 400)) for name in ("fifo_depth", "dram_latency", "bytes_per_cycle")}
     with pytest.raises(SweepError, match=r"54872000 points.*sobol"):
         Space.parse({"space": fields}).points()
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "inside", "outside"),
+    [(1, 2, (1, 1.5, 2), (0.9, 2.1, None)), (None, 2, (-5, 2), (3, None)), (1, None, (1, 9), (0, None))],
+)
+def test_the_ends_of_a_bound_are_within_it_and_what_is_not_known_is_not(least, most, inside, outside):
+    bound = Bound(min=least, max=most)
+    assert all(bound.holds(value) for value in inside)
+    assert not any(bound.holds(value) for value in outside)
