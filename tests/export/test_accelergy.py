@@ -39,7 +39,7 @@ def counts_of(path) -> dict[str, int]:
 
 
 def test_the_energy_is_that_of_the_result(case, tmp_path):
-    paths = write_accelergy(case, case.arch, tmp_path / "out")
+    paths = write_accelergy(case, case.arch, tmp_path / "made" / "out")
     assert [path.name for path in paths] == ["architecture.yaml", "ERT.yaml", "action_counts.yaml"]
     runs = simulate(case, case.arch).runs("skipping")
     expected = {f"hwsim.{part}": sum(run.energy_pj[part] for run in runs) for part in runs[0].energy_pj}
