@@ -15,12 +15,13 @@ class Copier(wiring.Component):
     Reads are asked for as fast as they are taken; every beat that comes is offered as one that goes.
 
     Ports:
-        control: In(MachineControl). memory: Out(MemoryPort). piece: In(beats), constant while busy.
+        control: In(MachineControl). memory: Out(MemoryPort). piece: In(beats), constant while busy;
+            7 if nothing drives it.
     """
 
     def __init__(self) -> None:
         super().__init__(
-            {"control": In(MachineControl()), "memory": Out(MemoryPort()), "piece": In(BEATS_BITS)}
+            {"control": In(MachineControl()), "memory": Out(MemoryPort()), "piece": In(BEATS_BITS, init=7)}
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -54,7 +55,7 @@ class Copier(wiring.Component):
             memory.read_data.ready.eq(memory.write_data.ready),
         ]
         with m.If(control.done):
-            m.d.sync += control.busy.eq(0)
+            m.d.sync += [control.busy.eq(0), unwritten.eq(0)]
         with m.If(control.start):
             m.d.sync += [control.busy.eq(1), control.error.eq(0)]
         with m.If(memory.error):

@@ -21,7 +21,8 @@ class MachineControl(wiring.Signature):
         abort: Out(1); what is under way ends, and nothing of it is left. It may last for any number of
             cycles.
         busy: In(1), from the cycle after ``start`` to that of ``done``.
-        done: In(1), high for one cycle: all is written, or there is an error.
+        done: In(1), high for one cycle: all is written, or there is an error; then what is under way is left,
+            and what is behind the machine's MemoryPort is aborted in that cycle.
         error: In(8), a :class:`hwsim.registers.MachineError`; 0 until something is wrong, then what was
             first. It stays until the next ``start`` or ``abort``.
     """
