@@ -52,6 +52,7 @@ pictures: $(VENV)/.dev
 	$(BIN)/hwsim run --quiet --timeline conv2 --out build/pictures
 	cp build/pictures/timeline.png docs/images/lenet5_conv2_timeline.png
 	$(BIN)/python docs/pictures/rtl_timing.py
+	$(BIN)/python docs/pictures/registers.py
 	$(BIN)/python docs/pictures/reproducing.py
 	$(BIN)/python docs/pictures/imports.py
 

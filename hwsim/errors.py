@@ -13,6 +13,7 @@ __all__ = [
     "CodecError",
     "CosimError",
     "DataError",
+    "DriverError",
     "ExportError",
     "HwsimError",
     "KernelError",
@@ -52,6 +53,10 @@ class CosimError(HwsimError):
 
 class DataError(HwsimError):
     """A data set that cannot be read, or makes no sense."""
+
+
+class DriverError(HwsimError):
+    """A machine behind a bus that is not there, is not the one that an image is for, or stopped."""
 
 
 class ExportError(HwsimError):

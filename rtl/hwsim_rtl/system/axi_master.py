@@ -42,7 +42,7 @@ class WriteBeat(data.Struct):
 
 def axi_members(address_bits: int) -> dict[str, Member]:
     """The ports of an AXI4 master of 256 bits, by their usual names."""
-    members = {}
+    members: dict[str, Member] = {}
     for channel in ("aw", "ar"):
         members |= {
             f"m_axi_{channel}{name}": Out(address_bits if bits is None else bits)
