@@ -18,7 +18,7 @@ class Difference:
     """Of one map, over some pictures.
 
     Attributes:
-        map: its name.
+        map: its name, or that of what the network ends in.
         origin: ``input``, ``captured`` (neither of which can differ), or ``integers``.
         values: how many were compared.
         differ: how many are not the same.
@@ -50,11 +50,13 @@ def differences(
         TraceError: the trace does not say what lies between its maps, or is damaged.
     """
     flow = trace.flow
-    found: dict[str, list[tuple[int, int, int, int, int]]] = {name: [] for name in trace.maps}
+    kinds = {name: info.value for name, info in trace.maps.items()} | trace.ends
+    found: dict[str, list[tuple[int, int, int, int, int]]] = {name: [] for name in kinds}
     for image in images:
         made = run_network(trace, image)
-        for name, info in trace.maps.items():
-            captured = integers(trace.map(name, image), info.signed)
+        for name, info in kinds.items():
+            codes = trace.end(name, image) if name in trace.ends else trace.map(name, image)
+            captured = integers(codes, info.signed)
             apart = np.abs(integers(made[name], info.signed) - captured)
             found[name].append(
                 (

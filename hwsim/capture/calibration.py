@@ -12,6 +12,7 @@ import numpy as np
 
 from hwsim.between import Flow
 from hwsim.capture.flow_codes import flow_of
+from hwsim.capture.flow_plan import FlowEnd
 from hwsim.capture.graph import RunningNetwork
 from hwsim.capture.lattice import Own
 from hwsim.capture.map_code import MapCode
@@ -56,12 +57,14 @@ class Calibration:
         maps: what a trace says of them, in the order of the plan.
         layers: by name.
         flow: what makes the maps in integers.
+        ends: what the network ends in, by its name in the flow.
         row_counts: by map, the non-zeros of each row on all pictures together, int64 (C, H).
     """
 
     maps: dict[str, MapInfo]
     layers: dict[str, CalibratedLayer]
     flow: Flow
+    ends: dict[str, FlowEnd]
     row_counts: dict[str, np.ndarray]
 
     @property
@@ -191,7 +194,8 @@ def calibrate_network(
         )
         for planned in plan.layers
     }
-    return Calibration(maps, layers, flow_of(plan.between, codes), row_counts)
+    flow, ends = flow_of(plan.between, codes)
+    return Calibration(maps, layers, flow, ends, row_counts)
 
 
 def _rounded_up(scale: float) -> float:

@@ -13,10 +13,10 @@ from math import inf, prod
 
 import numpy as np
 
-from hwsim.capture.flow_plan import FlowNode, FlowPlan, FlowResult, FlowStep, ReadMap, SeenValue
-from hwsim.capture.flow_steps import Made, Steps, in_order
+from hwsim.capture.flow_plan import FlowEnd, FlowNode, FlowPlan, FlowResult, FlowStep, ReadMap, SeenValue
+from hwsim.capture.flow_steps import Made, Steps, in_order, is_whole
 from hwsim.capture.graph import Graph, Lattice, Operator
-from hwsim.capture.lattice import Own
+from hwsim.capture.lattice import Own, own_code
 from hwsim.capture.views import View
 from hwsim.quantize import code_limits
 
@@ -81,10 +81,13 @@ class _Between:
                 self.why[root] = made
             if root == self.views[root].root:
                 self._give(root)
-        steps = self._needed([*self.maps.values(), *self._ends()])
+        ends = self._ends()
+        steps = self._needed([*self.maps.values(), *(end.node for end in ends)])
         _want(steps)
         clamped = _clamped(steps, self.results)
-        return FlowPlan(tuple(steps), self.maps, self.results, tuple(self.inputs), self.captured, clamped)
+        return FlowPlan(
+            tuple(steps), self.maps, self.results, tuple(self.inputs), self.captured, clamped, tuple(ends)
+        )
 
     def _make(self, operator: Operator) -> Made:
         """What an operator makes: a value seen as a node, or why integers do not make it."""
@@ -191,7 +194,7 @@ class _Between:
         order = order.reshape(self.graph.shapes[root])
         self.seen[root] = SeenValue(node, None if in_order(order, node) else order)
 
-    def _ends(self) -> list[FlowNode]:
+    def _ends(self) -> list[FlowEnd]:
         """What the network ends in, as far as integers go: nothing that is read or made of it leads to a
         layer, or goes on in integers."""
         onward: set[str] = set()  # values that lead to a layer
@@ -199,8 +202,15 @@ class _Between:
             if operator.kind in ("mac", "unsupported") or operator.output in onward:
                 onward.update(operator.inputs)
         read = {value for each in self.graph.operators if each.output in self.seen for value in each.inputs}
-        ends = [value for value in self.seen if value not in onward | read and self.behind_layer[value]]
-        return [self.seen[value].node for value in ends]
+        ends: list[FlowEnd] = []
+        for value in self.seen:
+            root = self.views[value].root
+            if value not in onward | read and self.behind_layer[value] and root in self.seen:
+                seen, lattice = self.seen[root], self.lattices.get(root)
+                own = None if lattice is None or lattice.real else own_code(lattice)
+                if is_whole(seen) and all(end.node is not seen.node for end in ends):
+                    ends.append(FlowEnd(seen.node, root, self.steps.places(seen, root), own))
+        return ends
 
     def _needed(self, wanted: Sequence[FlowNode]) -> list[FlowStep]:
         needed = {id(node) for node in wanted}

@@ -24,15 +24,15 @@ from hwsim.between import (
     Strided,
     Value,
 )
-from hwsim.capture.flow_plan import FlowNode, FlowPlan, FlowStep, Key
+from hwsim.capture.flow_plan import FlowEnd, FlowNode, FlowPlan, FlowStep, Key
 from hwsim.capture.map_code import MapCode
 from hwsim.capture.meanings import Pooling, Resized, Summed
 from hwsim.errors import CaptureError
 from hwsim.quantize import multipliers_for
 
 
-def flow_of(planned: FlowPlan, codes: Mapping[Key, MapCode]) -> Flow:
-    """The flow of a plan.
+def flow_of(planned: FlowPlan, codes: Mapping[Key, MapCode]) -> tuple[Flow, dict[str, FlowEnd]]:
+    """The flow of a plan, and what the network ends in, by its name there.
 
     Args:
         planned: what lies between the maps.
@@ -42,7 +42,8 @@ def flow_of(planned: FlowPlan, codes: Mapping[Key, MapCode]) -> Flow:
         CaptureError: two scales are too far apart.
     """
     try:
-        return _Coder(planned, codes).flow()
+        coder = _Coder(planned, codes)
+        return coder.flow(), coder.ends()
     except ValueError as error:
         raise CaptureError(f"between the maps: {error}") from None
 
@@ -72,6 +73,11 @@ class _Coder:
             tuple(self.operators),
             dict(self.planned.captured),
         )
+
+    def ends(self) -> dict[str, FlowEnd]:
+        """Those that are no maps, by the names of their values."""
+        named = {self.of[id(end.node)].name: end for end in self.planned.ends if id(end.node) in self.of}
+        return {name: end for name, end in named.items() if name not in self._maps()}
 
     def _maps(self) -> set[str]:
         return {*self.planned.maps, *self.planned.inputs, *self.planned.captured}

@@ -76,6 +76,32 @@ class FlowStep:
 
 
 @dataclass(frozen=True, eq=False)
+class FlowEnd:
+    """What a network ends in.
+
+    Attributes:
+        node: its integers.
+        value: of the run.
+        order: which of its integers stand where in the value.
+        own: how a quantized model codes the value.
+    """
+
+    node: FlowNode
+    value: str
+    order: np.ndarray
+    own: Own | None
+
+    def real(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """It in real numbers, as the node has it, (C, H, W), from the values of a run."""
+        found = values[self.value]
+        made = np.empty(self.order.size)
+        made[self.order.reshape(-1)] = (found if self.own is None else self.own.real(found, values)).reshape(
+            -1
+        )
+        return made.reshape(self.node.shape)
+
+
+@dataclass(frozen=True, eq=False)
 class FlowPlan:
     """What lies between the maps of a plan.
 
@@ -86,6 +112,7 @@ class FlowPlan:
         results: by layer.
         inputs, captured: maps that are given, the latter with the reason.
         clamped: by layer, the real bounds of a result that nothing reads but a clamp.
+        ends: what the network ends in.
     """
 
     steps: tuple[FlowStep, ...]
@@ -94,6 +121,7 @@ class FlowPlan:
     inputs: tuple[str, ...]
     captured: Mapping[str, str]
     clamped: Mapping[str, tuple[float, float]]
+    ends: tuple[FlowEnd, ...]
 
     @property
     def calibrated(self) -> dict[Key, str]:

@@ -90,7 +90,7 @@ class Steps:
             return seen
         low, high = exact.low * exact.scale, exact.high * exact.scale
         maker = self._maker(node)
-        if maker is not None and only and _is_whole(seen) and node.code is None and node.map is None:
+        if maker is not None and only and is_whole(seen) and node.code is None and node.map is None:
             node.code = code
             if not maker.keeps:
                 node.lattice = exact
@@ -235,7 +235,7 @@ class Steps:
 
     def _whole(self, seen: SeenValue) -> SeenValue:
         """The value with a node that holds it and nothing else."""
-        if seen.order is None or _is_whole(seen):
+        if seen.order is None or is_whole(seen):
             return seen
         shape = tuple(seen.order.shape)
         inner = shape[1:] if shape[0] == 1 else shape
@@ -252,7 +252,7 @@ def in_order(order: np.ndarray, node: FlowNode) -> bool:
     return order.size == size and bool((order.reshape(-1) == np.arange(size)).all())
 
 
-def _is_whole(seen: SeenValue) -> bool:
+def is_whole(seen: SeenValue) -> bool:
     """Whether a value is all of its node, in whatever order."""
     size = prod(seen.node.shape)
     return seen.order is None or (

@@ -123,6 +123,7 @@ def capture(
         weight_bits=calibrated.weight_bits,
         metrics=metrics,
         flow=calibrated.flow,
+        ends=calibrated.ends,
         overwrite=overwrite,
         unfinished="resume" if resume else "keep",
     ) as writer:
@@ -131,20 +132,31 @@ def capture(
             writer.write_requantize(name, layer.requantize)
         for name, counts in calibrated.row_counts.items():
             writer.write_row_counts(name, counts, len(calibration))
+        wanted = {value for known in planned.maps for value in known.wanted}
+        wanted |= {end.value for end in calibrated.ends.values()}
+        kinds = {value.name: value for value in calibrated.flow.values}
         for number in range(len(pictures)):
             if number not in writer.images_written:
                 image = _alike(pictures, number, example.shape)
                 if _digest(image) in seen:
                     raise CaptureError(f"picture {number} is one of those of the calibration: measure others")
-                values = network.run(image, {value for known in planned.maps for value in known.wanted})
+                values = network.run(image, wanted)
                 for known in planned.maps:
                     info, real = calibrated.maps[known.name], known.real(values)
-                    if not np.isfinite(real).all():
-                        raise CaptureError(f"map {known.name} of picture {number} has a NaN or an infinity")
+                    _finite(real, f"map {known.name} of picture {number}")
                     codes = quantize_map(real, info.scale, info.bits, info.signed)
                     writer.write_map(known.name, number, codes, _overshoot(real, info))
+                for name, end in calibrated.ends.items():
+                    kind, real = kinds[name], _finite(end.real(values), f"{name} of picture {number}")
+                    writer.write_map(name, number, quantize_map(real, kind.scale, kind.bits, kind.signed))
             advance()
         return Captured(planned, writer.clamped)
+
+
+def _finite(real: np.ndarray, name: str) -> np.ndarray:
+    if not np.isfinite(real).all():
+        raise CaptureError(f"{name} has a NaN or an infinity")
+    return real
 
 
 def _overshoot(real: np.ndarray, info: MapInfo) -> tuple[int, float]:

@@ -11,9 +11,9 @@ from hwsim.report import text
 from hwsim.report.tables import Column
 
 MEANING = (
-    "The network computed in integers from the picture to its end, against the float network's maps, "
-    "quantized. Steps are those of the map's scale; maps that integers do not make are captured, and cannot "
-    "differ."
+    "The network computed in integers from the picture to its end, against the float network's maps "
+    "and what it ends in, quantized. Steps are those of the map's scale; maps that integers do not make are "
+    "captured, and cannot differ."
 )
 DIFFERENCE_COLUMNS = (
     Column("map", "map", "", text.label, 9),

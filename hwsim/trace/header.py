@@ -6,7 +6,7 @@ The root ``zarr.json`` is written last, so its presence is the mark of a complet
      "attributes": {"hwsim": {"schema": 2, "sha256": "...", "trace": {...}}}}
 
 ``trace`` is :class:`Header`, and ``sha256`` the digest of its canonical JSON (sorted keys, no spaces, ASCII).
-Schema 1 is the same without ``flow`` and ``row_counts``.
+Schema 1 is the same without ``flow``, ``row_counts`` and ``ends``.
 """
 
 from __future__ import annotations
@@ -125,10 +125,11 @@ class Header:
         weight_bits: width of the weights, 2 .. 16.
         layers: the MAC layers, in order of execution.
         maps: the maps that they read.
-        checksums: by map, the CRC-32 of the codes of each image (little-endian uint16, C order).
+        checksums: by map and end, the CRC-32 of the codes of each image (little-endian uint16, C order).
         weights, requantize: by layer; a synthetic trace may have none.
         flow: what makes the maps; None in a trace of schema 1, or a synthetic one.
         row_counts: by map; none in a trace of schema 1.
+        ends: values of the flow that the network ends in, and that are stored as maps are.
 
     Raises:
         ValueError: the parts do not fit each other.
@@ -148,11 +149,12 @@ class Header:
     requantize: dict[str, RequantizeInfo] = field(default_factory=dict)
     flow: Flow | None = None
     row_counts: dict[str, RowCountsInfo] = field(default_factory=dict)
+    ends: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.images < 1:
             raise ValueError(f"a trace has 1 image or more, not {self.images}")
-        if self.images * len(self.maps) > MAX_CHECKSUMS:
+        if self.images * (len(self.maps) + len(self.ends)) > MAX_CHECKSUMS:
             raise ValueError(f"a trace has {MAX_CHECKSUMS} maps of images at most: capture fewer images")
         if not 2 <= self.weight_bits <= 16:
             raise ValueError(f"weight_bits must be 2 .. 16, not {self.weight_bits}")
@@ -185,6 +187,21 @@ class Header:
             raise ValueError(f"no layer reads map {min(unread)}")
         if self.flow is not None:
             self.flow.check(self.layers, [info.value for info in self.maps])
+        _check_names("end", self.ends)
+        for name in self.ends:
+            if self.flow is None or name not in {value.name for value in self.flow.values}:
+                raise ValueError(f"the network is said to end in {name}, which is no value between its maps")
+
+    @property
+    def ending(self) -> dict[str, Value]:
+        """The ends, by name."""
+        known = {value.name: value for value in self.flow.values} if self.flow else {}
+        return {name: known[name] for name in self.ends}
+
+    @property
+    def stored(self) -> dict[str, MapInfo | Value]:
+        """What has codes of every image: the maps, then the ends, by name."""
+        return {info.name: info for info in self.maps} | self.ending
 
     def check_sealed(self) -> None:
         """Whether the checksums and the layers' records are those of these maps, images and layers.
@@ -193,14 +210,14 @@ class Header:
             ValueError: they are not.
         """
         layers = {layer.name for layer in self.layers}
-        if set(self.checksums) != {info.name for info in self.maps}:
+        if set(self.checksums) != set(self.stored):
             raise ValueError("the checksums are not those of the maps")
         for name, crcs in self.checksums.items():
             if len(crcs) != self.images:
                 raise ValueError(f"map {name} has {len(crcs)} checksums for {self.images} images")
         if not (set(self.weights) | set(self.requantize)) <= layers:
             raise ValueError("weights or requantize of a layer that is not there")
-        if self.row_counts and set(self.row_counts) != set(self.checksums):
+        if self.row_counts and set(self.row_counts) != {info.name for info in self.maps}:
             raise ValueError("the row counts are not those of the maps")
         if self.flow is not None:
             self._check_results(self.flow)
@@ -231,6 +248,11 @@ def _check_names(what: str, names: Sequence[str]) -> None:
 def map_path(position: int, name: str) -> str:
     """Path of a map's array; the number keeps the order, and makes names unique after their cleaning."""
     return f"maps/{_node(position, name)}"
+
+
+def end_path(position: int, name: str) -> str:
+    """Path of the array of what the network ends in."""
+    return f"ends/{_node(position, name)}"
 
 
 def rows_path(position: int, name: str) -> str:
@@ -329,7 +351,7 @@ def _check_free(provenance: Any, metrics: Any) -> None:
 def _text(header: Header) -> str:
     """Canonical JSON, without what the trace does not have: so one of schema 1 keeps its digest."""
     document = asdict(header)
-    for name in ("flow", "row_counts"):
+    for name in ("flow", "row_counts", "ends"):
         if not getattr(header, name):
             del document[name]
     document["layers"] = [_shortened(layer) for layer in document["layers"]]

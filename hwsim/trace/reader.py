@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.between import Flow
+from hwsim.between import Flow, Value
 from hwsim.errors import NoWeightsError, TraceError
 from hwsim.layer import Layer
 from hwsim.quantize import Requantize
@@ -18,6 +18,7 @@ from hwsim.trace.header import (
     MapInfo,
     WeightsInfo,
     digest,
+    end_path,
     layer_path,
     load,
     map_path,
@@ -64,6 +65,7 @@ class StoredTrace:
             :class:`hwsim.trace.header.Header`.
         maps: by name; a map is listed once, whatever the number of layers that read it.
         flow: what makes the maps, for :func:`hwsim.reference.run_network`; None if that was not recorded.
+        ends: by name, the values that the network ends in and that were captured beside the maps.
     """
 
     def __init__(self, title: str, source: Source, header: Header) -> None:
@@ -78,6 +80,7 @@ class StoredTrace:
         self.layers: tuple[Layer, ...] = header.layers
         self.maps: dict[str, MapInfo] = {info.name: info for info in header.maps}
         self.flow: Flow | None = header.flow
+        self.ends: dict[str, Value] = header.ending
         self._source = source
         self.header = header
         self._map_numbers = {info.name: number for number, info in enumerate(header.maps)}
@@ -111,14 +114,28 @@ class StoredTrace:
         """
         if name not in self.maps:
             raise TraceError(f"{self.title} has no map {name}; it has {', '.join(self.maps)}")
+        path = map_path(self._map_numbers[name], name)
+        return self._codes(self.maps[name], path, f"map {name}", image)
+
+    def end(self, name: str, image: int) -> np.ndarray:
+        """Codes of what the network ends in, as the float network made it of an image, uint16 (C, H, W).
+
+        Raises:
+            TraceError: no such end or image, or its data is missing or damaged.
+        """
+        if name not in self.ends:
+            raise TraceError(f"{self.title} has no end {name}; it has {', '.join(self.ends) or 'none'}")
+        path = end_path(list(self.ends).index(name), name)
+        return self._codes(self.ends[name], path, f"end {name}", image)
+
+    def _codes(self, info: MapInfo | Value, path: str, what: str, image: int) -> np.ndarray:
         if not 0 <= image < self.images:
             raise TraceError(f"{self.title} has no image {image}; it has 0 .. {self.images - 1}")
-        info, what = self.maps[name], f"map {name} of image {image}"
-        path = map_path(self._map_numbers[name], name)
+        what = f"{what} of image {image}"
         array = self._array(arrays.map_array(path, self.images, info.shape))
         with trouble(self.title, f"reading {what}"):
             codes = array.read(self._source.read, image)
-        self._check_crc(what, arrays.crc32(codes), self.header.checksums[name][image])
+        self._check_crc(what, arrays.crc32(codes), self.header.checksums[info.name][image])
         if codes.max() >> info.bits:
             raise TraceError(
                 f"{self.title}: {what} has codes of more than {info.bits} bits: capture it again"
@@ -197,6 +214,9 @@ class StoredTrace:
             for image in range(self.images):
                 self.map(name, image)
             self.row_counts(name)
+        for name in self.ends:
+            for image in range(self.images):
+                self.end(name, image)
         for layer in self.layers:
             if layer.name in self.header.weights:
                 self.weights(layer)

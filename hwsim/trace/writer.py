@@ -25,6 +25,7 @@ from hwsim.trace.header import (
     WeightsInfo,
     digest,
     dump,
+    end_path,
     layer_path,
     map_path,
     rows_path,
@@ -45,7 +46,7 @@ class TraceWriter:
 
     Args:
         place: folder, ``.zip`` file or fsspec URL.
-        network, variant, synthetic, provenance, layers, images, weight_bits, metrics, flow: see
+        network, variant, synthetic, provenance, layers, images, weight_bits, metrics, flow, ends: see
             :class:`hwsim.trace.header.Header`. ``created_by`` is added to the provenance.
         maps: the maps that the layers read, or a mapping whose values they are.
         overwrite: whether a trace that is there already is replaced.
@@ -72,6 +73,7 @@ class TraceWriter:
         weight_bits: int = 8,
         metrics: Mapping[str, Any] | None = None,
         flow: Flow | None = None,
+        ends: Iterable[str] = (),
         overwrite: bool = False,
         unfinished: Unfinished = "discard",
     ) -> None:
@@ -88,20 +90,22 @@ class TraceWriter:
                 layers=tuple(layers),
                 maps=tuple(maps.values() if isinstance(maps, Mapping) else maps),
                 flow=flow,
+                ends=tuple(ends),
             )
             dump(self._header)
         except ValueError as error:
             raise TraceError(f"{self.title}: {error}") from None
         self._place, self._overwrite, self._unfinished = place, overwrite, unfinished
-        self._infos = {info.name: info for info in self._header.maps}
+        self._infos = self._header.stored
         self._layers = {layer.name: layer for layer in self._header.layers}
         self._crcs: dict[str, dict[int, int]] = {name: {} for name in self._infos}
         self._weights: dict[str, WeightsInfo] = {}
         self._requantize: dict[str, RequantizeInfo] = {}
         self._row_counts: dict[str, RowCountsInfo] = {}
+        paths = {info.name: map_path(position, info.name) for position, info in enumerate(self._header.maps)}
+        paths |= {name: end_path(position, name) for position, name in enumerate(self._header.ends)}
         self._arrays = {
-            info.name: arrays.map_array(map_path(position, info.name), images, info.shape)
-            for position, info in enumerate(self._header.maps)
+            name: arrays.map_array(path, images, self._infos[name].shape) for name, path in paths.items()
         }
         self._clamped: dict[int, dict[str, Overshoot]] = {}  # by image and map
         self._sealed: Header | None = None  # of a trace that is there already, when resuming
@@ -152,7 +156,7 @@ class TraceWriter:
         )
 
     def write_map(self, name: str, image: int, codes: np.ndarray, overshoot: Overshoot | None = None) -> None:
-        """Store one map of one image: unsigned codes of shape (C, H, W).
+        """Store one map, or what the network ends in, of one image: unsigned codes of shape (C, H, W).
 
         Args:
             name, image, codes: what is stored where.
@@ -295,7 +299,7 @@ class TraceWriter:
         return arrays.crc32(codes) == crc
 
     def _create_arrays(self) -> None:
-        for group in ("maps", "layers", "rows"):
+        for group in ("maps", "layers", "rows", *(["ends"] if self._header.ends else [])):
             arrays.create_group(self._target.write, group)
         for array in self._arrays.values():
             array.create(self._target.write)

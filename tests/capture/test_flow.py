@@ -104,7 +104,7 @@ class Padded(nn.Module):
 
 
 class Twice(nn.Module):
-    """A sum that is clamped, in another order, for one reader, and as it is for another."""
+    """A sum that is clamped, in another order, for one reader, and pooled as it is for another."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,7 +113,8 @@ class Twice(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         made = self.one(x)
         both = made + functional.max_pool2d(made, 3, 1, 1)
-        return self.two(functional.relu(both.transpose(2, 3))) + self.three(both).transpose(2, 3)
+        pooled = self.three(functional.avg_pool2d(both, 3, 1, 1))
+        return self.two(functional.relu(both.transpose(2, 3))) + pooled.transpose(2, 3)
 
 
 def taken(module: nn.Module, place, bits: int = 8):
@@ -163,11 +164,15 @@ def test_integers_go_on_to_the_scores_behind_the_last_layer_and_no_further(tmp_p
         assert [operator.kind for operator in trace.flow.operators] == ["max_pool", "average_pool"]
         (end,) = [value for value in trace.flow.values if value.name == trace.flow.operators[-1].output]
         assert end.shape == (5, 1, 1)
+        assert trace.ends == {end.name: end}
         for number, picture in enumerate(pictures(2, 1)):
             made = run_network(trace, number)[end.name]
             scores = module.scores(torch.from_numpy(picture)[None])[0].detach().numpy()
             np.testing.assert_allclose(integers(made, end.signed).ravel() * end.scale, scores, atol=0.03)
             assert scores.max() > 0.15
+            stored = integers(trace.end(end.name, number), end.signed).ravel()
+            np.testing.assert_array_equal(stored, np.rint(scores / end.scale).clip(0, 255))
+        assert differences(trace, [0, 1])[-1].map == end.name
 
 
 def test_clamps_and_zeros_are_operators_and_nothing_is_captured(tmp_path):

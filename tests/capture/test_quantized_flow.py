@@ -93,10 +93,10 @@ def test_integers_make_every_map_of_a_quantized_model(tmp_path, form, kind):
             *("clip", "average_pool", "clip"),
         ]
         rows = differences(trace, [0, 1])
-        assert [row.origin for row in rows] == ["input", *["integers"] * 5]
+        assert [row.origin for row in rows] == ["input", *["integers"] * 6]
         for row in rows:  # floats round halves to even
             assert row.largest <= 1, row
-            assert row.mean <= 0.12, row
+            assert row.differ <= max(3, 0.12 * row.values), row
             assert row.reach > 100, row
 
 

@@ -19,9 +19,9 @@ from hwsim.trace.shipped import shipped_trace, shipped_traces
 from traces import Tiny
 
 
-def write(case: Case, place, **changes):
-    """A trace of the case, with one image."""
-    given_ = {
+def header_of(case: Case):
+    """What a writer asks for."""
+    return {
         "network": "case",
         "variant": "v",
         "synthetic": False,
@@ -33,13 +33,22 @@ def write(case: Case, place, **changes):
         "flow": case.flow,
         "overwrite": True,
     }
-    with TraceWriter(place, **{**given_, **changes}) as writer:
-        for name, codes in run_network(case, 0).items():
-            if name in case.maps:
-                writer.write_map(name, 0, codes)
-        for layer in case.layers:
-            writer.write_weights(layer, case.weights(layer), 1.0)
-            writer.write_requantize(layer, case.requantize(layer))
+
+
+def fill(writer: TraceWriter, case: Case):
+    """Write the maps and layers."""
+    for name, codes in run_network(case, 0).items():
+        if name in case.maps:
+            writer.write_map(name, 0, codes)
+    for layer in case.layers:
+        writer.write_weights(layer, case.weights(layer), 1.0)
+        writer.write_requantize(layer, case.requantize(layer))
+
+
+def write(case: Case, place, **changes):
+    """A trace of the case, with one image."""
+    with TraceWriter(place, **{**header_of(case), **changes}) as writer:
+        fill(writer, case)
     return place
 
 
@@ -53,6 +62,36 @@ def test_a_flow_comes_back_and_makes_the_same_maps(tmp_path, case):
         for name, codes in made.items():
             np.testing.assert_array_equal(codes, expected[name])
     assert header.load((tmp_path / "t/zarr.json").read_bytes(), "t").flow == case.flow
+
+
+def test_what_a_network_ends_in_comes_back_and_is_checked(tmp_path):
+    case = small()
+    with TraceWriter(tmp_path / "t", **header_of(case), ends=["result"]) as writer:
+        fill(writer, case)
+        writer.write_map("result", 0, np.array([[[7]]]))
+    with open_trace(tmp_path / "t") as trace:
+        assert list(trace.ends) == ["result"]
+        assert trace.end("result", 0).tolist() == [[[7]]]
+        trace.check()
+        with pytest.raises(TraceError, match="no end image; it has result"):
+            trace.end("image", 0)
+        with pytest.raises(TraceError, match="no image 1"):
+            trace.end("result", 1)
+    chunk = tmp_path / "t/ends/000_result/c/0/0/0/0"
+    chunk.unlink()
+    with open_trace(tmp_path / "t") as trace, pytest.raises(TraceError, match="end result of image 0 is dam"):
+        trace.check()
+
+
+def test_an_end_is_a_value_of_the_flow_and_must_be_written(tmp_path):
+    case = small()
+    with pytest.raises(TraceError, match="end in image, which is no value"):
+        TraceWriter(tmp_path / "t", **header_of(case), ends=["image"])
+    with (
+        pytest.raises(TraceError, match="result of image 0 was not written"),
+        TraceWriter(tmp_path / "t", **header_of(case), ends=["result"]) as writer,
+    ):
+        fill(writer, case)
 
 
 def small() -> Case:
