@@ -45,6 +45,35 @@ LAST_WORD = (
 )  # of that ring; sizes of rings are powers of two, since a division costs as much as an item
 LANE_EVENT_FIELDS = (*EVENT_FIELDS, "lane", "chosen")  # of every symbol; C of its item, -1 if none
 SERVED_FIELDS = ("slot", "lane", "line")  # of every slot that is used; the line of the map, -1: of the index
+# Of a lane, in one array, since a pointer to each of so many would not stay in a register.
+(
+    GOT,  # segments
+    WORD_NEXT,  # of the segment for which it asks
+    WORD_END,
+    REQUESTED,  # words of all its segments, as are those that follow
+    ENTERED,
+    LEFT,
+    ENTERS,  # words came or left: others may enter
+    ABLE,  # from when on it may ask in a slot
+    ASK_SEGMENT,  # what it asks for in the slot at hand; -1: nothing
+    ASK_WORD,
+    DECODING,  # number among its segments
+    FRESH,  # the next symbol is the first of that segment
+    AT_ROW,  # of it
+    FIRST_WORD,
+    WORD_LAST,
+    NEXT_SYMBOL,  # in the map
+    END_SYMBOL,
+    CONSUMED_LAST,  # T
+    MADE,  # items
+    TAKEN,
+    READY,  # from when on its head can be chosen, but for the item before
+    HELD,  # from when on its head waits for a drain alone
+    LANE_FIELDS,
+) = range(23)
+# Of an item: when it can be chosen at the earliest, cycles at the scatter unit (0: one, without a tap), row,
+# mark, number of its event; of its place, when the one before was chosen.
+AT, COST, ROW, MARK, SYMBOL, CHOSEN, ITEM_FIELDS = range(7)
 
 
 def time_two_lanes(
@@ -167,39 +196,16 @@ def _time_lanes(
         lines_before + 1, NEVER
     )  # of each line of the pass, the slot in which it is asked for first
 
-    # Of each lane: its segments, its words (A, E and X, rings), its items (rings, lane 1 behind lane 0).
+    # Of each lane its segments, its words (A, E and X, rings), and its items (rings, lane 1 behind lane 0).
+    lane = np.zeros((2, LANE_FIELDS), np.int64)
+    lane[:, WORD_LAST] = lane[:, CONSUMED_LAST] = -1
+    lane[:, READY] = lane[:, HELD] = NEVER
+    lane[:, FRESH] = 1
     of_lane = np.empty((2, count), np.int64)
-    got = np.zeros(2, np.int64)  # segments
     available = np.empty((2, RING), np.int64)
     entered_at = np.empty((2, RING), np.int64)
     left_at = np.empty((2, RING), np.int64)
-    requested = np.zeros(2, np.int64)
-    entered = np.zeros(2, np.int64)
-    left = np.zeros(2, np.int64)
-    word_next = np.zeros(2, np.int64)  # of the segment for which the lane asks
-    word_end = np.zeros(2, np.int64)
-    decoding = np.zeros(2, np.int64)  # number among its segments
-    next_symbol = np.zeros(2, np.int64)  # of the segment that is decoded, in the map
-    end_symbol = np.zeros(2, np.int64)
-    first_word = np.zeros(2, np.int64)
-    last_word = np.full(2, -1, np.int64)
-    fresh = np.ones(2, np.bool_)  # the next symbol is the first of a segment
-    at_row = np.zeros(2, np.int64)
-    consumed_last = np.full(2, -1, np.int64)
-    made = np.zeros(2, np.int64)
-    taken = np.zeros(2, np.int64)
-    item_at = np.empty(2 * depth, np.int64)  # when it can be chosen at the earliest
-    item_cost = np.empty(2 * depth, np.int64)  # cycles at the scatter unit; 0: one, without a tap
-    item_row = np.empty(2 * depth, np.int64)
-    item_mark = np.empty(2 * depth, np.int64)
-    item_symbol = np.empty(2 * depth, np.int64)  # number of its event
-    chosen_at = np.empty(2 * depth, np.int64)  # C
-    ready = np.full(2, NEVER, np.int64)  # from when on its head can be chosen, but for the item before
-    held = np.full(2, NEVER, np.int64)  # from when on its head waits for a drain alone
-    stale = np.zeros(2, np.bool_)  # those two are to be found anew
-    moved = np.zeros(2, np.bool_)  # words came or a place became free: the lane may decode on
-    enters = np.zeros(2, np.bool_)  # words came or left: others may enter
-    able = np.zeros(2, np.int64)  # from when on it may ask in a slot
+    item = np.empty((2 * depth, ITEM_FIELDS), np.int64)
 
     symbols = 0
     lines = 0  # read
@@ -224,30 +230,24 @@ def _time_lanes(
     chosen_last = -1
     finished = 0
     opens = np.zeros(rows + 2, np.int64)  # of each row, the cycle from which it is open
-    gate = np.zeros(
-        2, np.int64
-    )  # of the two rows that are, from when on there is a place for their sums as well
+    gate = np.zeros(2, np.int64)  # of the two rows that are, from when on there is a place for their sums
     drained = -1
     rows_done = 0
-    ask_segment = np.zeros(2, np.int64)
-    ask_word = np.zeros(2, np.int64)
-
-    settled = False  # gate is that of the rows that are open
+    first_lane, lanes_end = 0, 2  # those of which something changed
     while finished < rows:
-        if not settled:
-            settled = True
+        if lanes_end - first_lane == 2:
             for ahead in range(min(2, rows - finished)):
                 wait = row_newest[finished + ahead] - ring
                 gate[ahead] = 0 if wait < 0 else NEVER
                 if 0 <= wait < rows_done:
                     gate[ahead] = drain_end[wait] + 2
-        for p in range(2):
+        for p in range(first_lane, lanes_end):
             # A lane decodes as far as words and places are known.
-            while moved[p]:
-                if enters[p]:
-                    enters[p] = False
-                    while entered[p] < min(requested[p], left[p] + window):
-                        i = entered[p]
+            while True:
+                if lane[p, ENTERS]:
+                    lane[p, ENTERS] = False
+                    while lane[p, ENTERED] < min(lane[p, REQUESTED], lane[p, LEFT] + window):
+                        i = lane[p, ENTERED]
                         cycle = available[p, i & LAST_WORD]
                         if i > 0:
                             cycle = max(cycle, entered_at[p, (i - 1) & LAST_WORD] + 1)
@@ -255,78 +255,76 @@ def _time_lanes(
                             cycle = max(cycle, left_at[p, (i - window) & LAST_WORD] + 1)
                         cycle = _turn(p, cycle)
                         entered_at[p, i & LAST_WORD] = cycle
-                        entered[p] = i + 1
-                        if i + 1 == requested[p]:
-                            able[p] = cycle + 1
+                        lane[p, ENTERED] = i + 1
+                        if i + 1 == lane[p, REQUESTED]:
+                            lane[p, ABLE] = cycle + 1
                             slot = ASKED_ANEW
-                if decoding[p] == got[p]:
-                    moved[p] = False
+                if lane[p, MADE] - lane[p, TAKEN] >= depth:
                     break
-                if fresh[p]:
-                    fresh[p] = False
-                    s = of_lane[p, decoding[p]]
-                    at_row[p] = segment_row[s]
-                    y, b = row_y[at_row[p]], segment_start + s - at_row[p] * blocks
-                    next_symbol[p], end_symbol[p] = symbol_first[y, b], symbol_end[y, b]
-                    first_word[p] = last_word[p] + 1
-                    last_word[p] += segment_size[s]
-                j = next_symbol[p]
-                need = min(first_word[p] + symbol_word[j] + 1, last_word[p])
-                if need >= entered[p] or made[p] - taken[p] >= depth:
-                    moved[p] = False
+                if lane[p, FRESH]:
+                    if lane[p, DECODING] == lane[p, GOT]:
+                        break
+                    lane[p, FRESH] = False
+                    s = of_lane[p, lane[p, DECODING]]
+                    lane[p, AT_ROW] = segment_row[s]
+                    y, b = row_y[lane[p, AT_ROW]], segment_start + s - lane[p, AT_ROW] * blocks
+                    lane[p, NEXT_SYMBOL], lane[p, END_SYMBOL] = symbol_first[y, b], symbol_end[y, b]
+                    lane[p, FIRST_WORD] = lane[p, WORD_LAST] + 1
+                    lane[p, WORD_LAST] += segment_size[s]
+                j = lane[p, NEXT_SYMBOL]
+                need = min(lane[p, FIRST_WORD] + symbol_word[j] + 1, lane[p, WORD_LAST])
+                if need >= lane[p, ENTERED]:
                     break
-                place = p * depth + (made[p] & last_place)
-                cycle = max(consumed_last[p], entered_at[p, need & LAST_WORD])
-                if made[p] >= depth:
-                    cycle = max(cycle, chosen_at[place])
+                place = p * depth + (lane[p, MADE] & last_place)
+                cycle = max(lane[p, CONSUMED_LAST], entered_at[p, need & LAST_WORD])
+                if lane[p, MADE] >= depth:
+                    cycle = max(cycle, item[place, CHOSEN])
                 cycle = _turn(p, cycle + 1)
-                consumed_last[p] = cycle
+                lane[p, CONSUMED_LAST] = cycle
                 if traced:
                     events[symbols, 0], events[symbols, 1], events[symbols, 2] = cycle, -1, 0
                     events[symbols, 3], events[symbols, 4], events[symbols, 5] = 0, p, -1
-                last = j + 1 == end_symbol[p]
-                gone = last_word[p] + 1 if last else first_word[p] + symbol_word[j + 1]
-                while left[p] < gone:
-                    left_at[p, left[p] & LAST_WORD] = cycle
-                    left[p] += 1
-                    enters[p] = True
+                last = j + 1 == lane[p, END_SYMBOL]
+                gone = lane[p, WORD_LAST] + 1 if last else lane[p, FIRST_WORD] + symbol_word[j + 1]
+                while lane[p, LEFT] < gone:
+                    left_at[p, lane[p, LEFT] & LAST_WORD] = cycle
+                    lane[p, LEFT] += 1
+                    lane[p, ENTERS] = True
                 x = symbol_x[j]
                 if last or x != NO_VALUE:
                     cost = 0
-                    if x != NO_VALUE and taps_x[x] > 0 and row_reach[at_row[p]] > 0:
-                        cost = vector_cycles if vector_cycles > 0 else row_reach[at_row[p]] * taps_x[x]
-                    item_at[place] = cycle + latency
-                    item_cost[place] = cost
-                    item_row[place] = at_row[p]
-                    item_mark[place] = last
-                    item_symbol[place] = symbols
-                    stale[p] |= made[p] == taken[p]
-                    made[p] += 1
+                    if x != NO_VALUE and taps_x[x] > 0 and row_reach[lane[p, AT_ROW]] > 0:
+                        cost = vector_cycles if vector_cycles > 0 else row_reach[lane[p, AT_ROW]] * taps_x[x]
+                    item[place, AT] = cycle + latency
+                    item[place, COST] = cost
+                    item[place, ROW] = lane[p, AT_ROW]
+                    item[place, MARK] = last
+                    item[place, SYMBOL] = symbols
+                    lane[p, MADE] += 1
                 symbols += 1
-                next_symbol[p] = j + 1
+                lane[p, NEXT_SYMBOL] = j + 1
                 if last:
-                    decoding[p] += 1
-                    fresh[p] = True
+                    lane[p, DECODING] += 1
+                    lane[p, FRESH] = True
 
             # When its head can be chosen, as far as that is known.
-            if stale[p]:
-                stale[p] = False
-                ready[p] = held[p] = NEVER
-                place = p * depth + (taken[p] & last_place)
-                ahead = item_row[place] - finished if made[p] > taken[p] else 2
+            lane[p, READY] = lane[p, HELD] = NEVER
+            if lane[p, MADE] > lane[p, TAKEN]:
+                place = p * depth + (lane[p, TAKEN] & last_place)
+                ahead = item[place, ROW] - finished
                 if ahead <= 1:
-                    cycle = max(item_at[place], opens[finished + ahead])
-                    ready[p] = max(cycle, gate[ahead])
-                    if ready[p] > cycle:
-                        held[p] = cycle
+                    cycle = max(item[place, AT], opens[finished + ahead])
+                    lane[p, READY] = max(cycle, gate[ahead])
+                    if lane[p, READY] > cycle:
+                        lane[p, HELD] = cycle
 
-        start = max(min(ready[0], ready[1]), place_free)
-        blocked = min(held[0], held[1])
+        start = max(min(lane[0, READY], lane[1, READY]), place_free)
+        blocked = min(lane[0, HELD], lane[1, HELD])
         if slot == ASKED_ANEW:
             slot = NEVER
             for p in range(2):
-                if able[p] < NEVER and (word_next[p] < word_end[p] or segment_next < count):
-                    slot = min(slot, -(-max(able[p], slots_before) // period) * period)
+                if lane[p, ABLE] < NEVER and (lane[p, WORD_NEXT] < lane[p, WORD_END] or segment_next < count):
+                    slot = min(slot, -(-max(lane[p, ABLE], slots_before) // period) * period)
         if slot <= start:
             # A slot comes first.
             if late:
@@ -339,29 +337,29 @@ def _time_lanes(
             late = False
             late_from = slot
             for p in range(2):
-                ask_segment[p] = -1
-                if able[p] <= slot:
-                    if word_next[p] < word_end[p]:
-                        ask_segment[p] = of_lane[p, got[p] - 1]
-                        ask_word[p] = word_next[p]
+                lane[p, ASK_SEGMENT] = -1
+                if lane[p, ABLE] <= slot:
+                    if lane[p, WORD_NEXT] < lane[p, WORD_END]:
+                        lane[p, ASK_SEGMENT] = of_lane[p, lane[p, GOT] - 1]
+                        lane[p, ASK_WORD] = lane[p, WORD_NEXT]
                     elif segment_next < count:
-                        ask_segment[p] = segment_next
-                        ask_word[p] = 0
+                        lane[p, ASK_SEGMENT] = segment_next
+                        lane[p, ASK_WORD] = 0
             for turn in range(2):
                 p = turn
                 if served_last == 0:
                     p = 1 - turn
-                s = ask_segment[p]
+                s = lane[p, ASK_SEGMENT]
                 if chosen >= 0 or s < 0:
                     continue
-                if ask_word[p] == 0 and segment_entry[s] != index:
+                if lane[p, ASK_WORD] == 0 and segment_entry[s] != index:
                     if coming_at == NEVER:
                         chosen = p
                         chosen_index = True
                         coming = segment_entry[s]
                         coming_at = slot + read
                     continue
-                line = (segment_place[s] + ask_word[p]) // line_words
+                line = (segment_place[s] + lane[p, ASK_WORD]) // line_words
                 number = segment_line[s] + line - segment_place[s] // line_words
                 asked[number] = min(asked[number], slot)
                 if on_chip or there[line] <= slot:
@@ -375,10 +373,10 @@ def _time_lanes(
             if chosen >= 0 and not chosen_index:
                 for turn in range(2):
                     p = chosen if turn == 0 else 1 - chosen
-                    s = ask_segment[p]
+                    s = lane[p, ASK_SEGMENT]
                     if s < 0:
                         continue
-                    word = ask_word[p]
+                    word = lane[p, ASK_WORD]
                     if word == 0:
                         s = segment_next
                         if s == count:
@@ -389,22 +387,23 @@ def _time_lanes(
                     elif (begin + word) // line_words != line or (word == 0 and segment_entry[s] != index):
                         continue
                     if word == 0:
-                        of_lane[p, got[p]] = s
-                        got[p] += 1
-                        word_end[p] = segment_size[s]
+                        of_lane[p, lane[p, GOT]] = s
+                        lane[p, GOT] += 1
+                        lane[p, WORD_END] = segment_size[s]
                         segment_next += 1
-                    behind = min(word_end[p], (line + 1) * line_words - begin)
+                    behind = min(lane[p, WORD_END], (line + 1) * line_words - begin)
                     while word < behind:
-                        available[p, requested[p] & LAST_WORD] = slot + read
-                        requested[p] += 1
+                        available[p, lane[p, REQUESTED] & LAST_WORD] = slot + read
+                        lane[p, REQUESTED] += 1
                         word += 1
-                    word_next[p] = word
-                    moved[p] = enters[p] = True
-                    able[p] = NEVER
+                    lane[p, WORD_NEXT] = word
+                    lane[p, ENTERS] = True
+                    lane[p, ABLE] = NEVER
             if chosen >= 0:
                 if told:
                     served[lines, 0], served[lines, 1], served[lines, 2] = slot, chosen, line
                 lines += 1
+            first_lane, lanes_end = 0, 2
             slots_before = slot + period
             slot = ASKED_ANEW
             continue
@@ -412,32 +411,31 @@ def _time_lanes(
         # An item: of the older row; of one row, of the lane that was not the last.
         chosen = 1 - chosen_last if chosen_last >= 0 else 0
         other = 1 - chosen
-        if ready[chosen] > start:
+        if lane[chosen, READY] > start:
             chosen = other
-        elif ready[other] <= start:
-            place = chosen * depth + (taken[chosen] & last_place)
-            if item_row[other * depth + (taken[other] & last_place)] < item_row[place]:
+        elif lane[other, READY] <= start:
+            place = chosen * depth + (lane[chosen, TAKEN] & last_place)
+            if item[other * depth + (lane[other, TAKEN] & last_place), ROW] < item[place, ROW]:
                 chosen = other
-        place = chosen * depth + (taken[chosen] & last_place)
-        row, cost = item_row[place], max(item_cost[place], 1)
-        compute += item_cost[place]
-        idle_taps += item_cost[place] == 0
+        place = chosen * depth + (lane[chosen, TAKEN] & last_place)
+        row, cost = item[place, ROW], max(item[place, COST], 1)
+        compute += item[place, COST]
+        idle_taps += item[place, COST] == 0
         place_free = max(start + 1, free)  # S
         if late:
             wait_dram += max(0, min(place_free, blocked + 1) - max(late_from, free))
         wait_drain += max(0, place_free - max(blocked + 1, free))
         if traced:
-            number = item_symbol[place]
+            number = item[place, SYMBOL]
             events[number, 1], events[number, 2] = place_free, cost
-            events[number, 3] = item_cost[place] > 0
+            events[number, 3] = item[place, COST] > 0
             events[number, 5] = start
-        chosen_at[place] = start
-        taken[chosen] += 1
-        stale[chosen] = True
-        moved[chosen] = True
+        item[place, CHOSEN] = start
+        lane[chosen, TAKEN] += 1
+        first_lane, lanes_end = chosen, chosen + 1
         chosen_last = chosen
         free = place_free + cost
-        marks[row] += item_mark[place]
+        marks[row] += item[place, MARK]
         while finished < rows and marks[finished] == blocks:
             for _ in range(row_done[finished]):
                 drained = max(free - 1 + mac_latency, drained + 1) + drain_cycles - 1
@@ -445,8 +443,7 @@ def _time_lanes(
                 rows_done += 1
             opens[finished + 2] = max(start + 1, opens[finished + 1]) + 1
             finished += 1
-            settled = False
-            stale[:] = True
+            first_lane, lanes_end = 0, 2
 
     wait_decode = free - compute - idle_taps - wait_dram - wait_drain
     cycles = drained + 1 + drain_latency
