@@ -271,11 +271,11 @@ def test_what_no_core_runs_is_refused_by_the_name_of_the_layer(changes, message)
         map_blocks([layer], Arch())
 
 
-def test_a_core_of_two_lanes_reads_eight_mebibytes_of_map_buffer():
-    check_arch(Arch(lanes=2, map_buffer=1 << 23))
-    check_arch(Arch(lanes=1, map_buffer=1 << 24))
-    with pytest.raises(ArchError, match="a core of two lanes reads at most 8388608 bytes"):
-        check_arch(Arch(lanes=2, map_buffer=1 << 24))
+def test_a_core_numbers_the_words_of_eight_mebibytes_half_of_the_map_buffer():
+    check_arch(Arch(map_buffer=1 << 24))
+    check_arch(Arch(lanes=1, map_buffer=(1 << 24) + 1))
+    with pytest.raises(ArchError, match=r"cores read of at most 16777216 bytes \(got 16777217\)"):
+        check_arch(Arch(map_buffer=(1 << 24) + 1))
 
 
 @pytest.mark.parametrize(("accumulators", "words"), [(8, 2), (16, 2), (24, 4), (1024, 128), (1032, 256)])

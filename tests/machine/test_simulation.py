@@ -169,10 +169,10 @@ def test_ratios_in_a_row_are_those_of_the_sums():
         (Arch(activation_bits=4), None, ArchError, "map m0 has 8 bits"),
         (Arch(activation_bits=3), None, ArchError, "activation_bits: the RTL takes 4"),
         (
-            Arch(lanes=2, map_buffer=(8 << 20) + 1),
+            Arch(map_buffer=(16 << 20) + 1),
             None,
             ArchError,
-            "map_buffer: a core of two lanes reads at",
+            "map_buffer: cores read of at most 16777216 bytes",
         ),
         (Arch(weight_bits=4), None, ArchError, "8-bit weights"),
         (Arch(accumulators=8), None, ArchError, "conv1 needs 4 rows of 4 accumulators"),
