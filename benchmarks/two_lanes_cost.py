@@ -3,8 +3,9 @@
     python benchmarks/two_lanes_cost.py                    # all shipped traces
     python benchmarks/two_lanes_cost.py my.zarr.zip --layers
 
-Each pass of image 0 is timed twice, with the mapping of today's machine and all words in the map buffer: as
-it is, and with two lanes. A layer takes as long as the core with the most work; weights do not wait.
+Each pass of image 0 is timed twice, with the mapping of the machine of one lane and all words in the
+map buffer: with one lane, and with two. A layer takes as long as the core with the most work; weights do
+not wait.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hwsim.trace.shipped import shipped_traces
 
 
 def layer_cycles(job: LayerJob) -> tuple[int, int]:
-    """(today's cycles, those with two lanes) of a layer.
+    """(cycles with one lane, those with two) of a layer.
 
     Two lanes read a depthwise layer's rows as two segments each, of half the channels. Each pass starts in a
     slot.
@@ -34,7 +35,7 @@ def layer_cycles(job: LayerJob) -> tuple[int, int]:
     symbols = workload.symbols(layer.input, block, arch)
     period = arch.cores + 1
     known: dict[tuple[int, int], tuple[int, int]] = {}
-    today: dict[int, int] = defaultdict(int)
+    one_lane: dict[int, int] = defaultdict(int)
     lanes: dict[int, int] = defaultdict(int)
     for work in job.mapping.rounds:
         for core, unit, group in work:
@@ -53,9 +54,9 @@ def layer_cycles(job: LayerJob) -> tuple[int, int]:
                     period=period,
                 )
                 known[key] = job.time(unit, group, None).cycles, timing.cycles
-            today[core] += known[key][0]
+            one_lane[core] += known[key][0]
             lanes[core] = -(-lanes[core] // period) * period + known[key][1]
-    return max(today.values()), max(lanes.values())
+    return max(one_lane.values()), max(lanes.values())
 
 
 def main() -> None:
@@ -64,7 +65,7 @@ def main() -> None:
     parser.add_argument("traces", nargs="*", help="default: all shipped")
     parser.add_argument("--layers", action="store_true", help="every layer too")
     options = parser.parse_args()
-    print("| trace | today, skipping | two lanes | more | today, dense | two lanes | more |")
+    print("| trace | one lane, skipping | two lanes | more | one lane, dense | two lanes | more |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for place in options.traces or shipped_traces().values():
         with hwsim.open_trace(place) as trace:

@@ -7,6 +7,9 @@ RAMs follow from the shapes of the memories, as yosys lays them out.
 Parts of a core of two lanes were counted on one machine: what they take beyond the parts of one lane in whose
 place they stand is taken as the same on every machine.
 
+What is added to a core's results comes through a decoder of its own, which the RTL does not have yet; it is
+counted as one more of the core's.
+
 The map buffer is counted by its block RAMs. Left out: what joins the cores of an array, what reads and
 writes the map buffer, the DRAM channel (the RTL has none of them), and the multiplexers of accumulator banks
 of more than 4096 words.
@@ -72,6 +75,7 @@ LANE_PARTS = {
     "reader": "reader",
     "choice": "choice",
 }
+ADDITIONS = "additions"  # the decoder of what is added to results
 
 
 def area(arch: Arch) -> Area:
@@ -146,7 +150,7 @@ def _core_parts(arch: Arch) -> dict[str, list[float]]:
     fitted = _coefficients()
     parts = {component: _estimate(component, arch, fitted) for component in fitted}
     if arch.lanes == 1:
-        return parts
+        return {**parts, ADDITIONS: parts["decoder"]}
     for component, part in LANE_PARTS.items():
         ((counted_on, counts),) = _points()[part]
         nothing = [0.0] * len(FITTED)
@@ -154,7 +158,7 @@ def _core_parts(arch: Arch) -> dict[str, list[float]]:
         before = parts.get(component, nothing)
         parts[component] = [b + count - o for b, count, o in zip(before, counts, own, strict=True)]
     a_lane = _estimate("items", arch.replace(fifo_depth=LANE_ITEMS), fitted)
-    return {**parts, "items": [arch.lanes * count for count in a_lane]}
+    return {**parts, "items": [arch.lanes * count for count in a_lane], ADDITIONS: parts["decoder"]}
 
 
 def core_brams(arch: Arch) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hwsim.machine.area import core_luts, placed_clocks, slowest_part
+from hwsim.machine.area import ADDITIONS, core_luts, placed_clocks, slowest_part
 from hwsim.machine.result import Result
 from hwsim.machine.simulation import simulate_machines
 from hwsim.machine.totals import ratio, seconds_at
@@ -15,7 +15,7 @@ from hwsim.report.tables import Column
 if TYPE_CHECKING:
     from hwsim.trace import Trace
 
-PARTS = ("decoder", "encoder")
+PARTS = {"decoder": "decoder", "encoder": "encoder", ADDITIONS: "decoder of what is added to results"}
 ENERGY = ("decode", "encode")  # components of the energy
 
 
@@ -133,7 +133,7 @@ class CodecCost:
         lanes = self.coded.arch.lanes
         luts, clocks = core_luts(self.coded.arch), placed_clocks(lanes)
         whole, without = self.luts
-        parts = ", ".join(f"the {part} {luts[part]:,.0f}" for part in PARTS)
+        parts = ", ".join(f"the {name} {luts[part]:,.0f}" for part, name in PARTS.items())
         second = whole - without - sum(luts[part] for part in PARTS)
         beside = f", the rest of a second lane {second:,.0f}" if lanes == 2 else ""
         (slowest, mhz), (other, raw_mhz) = self.clocks
