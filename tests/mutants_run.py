@@ -251,7 +251,7 @@ class _Trials:
             function.__code__ = new
         chosen = sorted(seen, key=lambda each: (old.co_qualname not in each.calls, each.seconds))
         items = [each.item for each in chosen]
-        if self._fails(session, items, int(3 * self.seconds) + 20):
+        if self._fails(session, items, int(3 * self.seconds) + 5):
             return FAILS
         more = take_examples([each.item for each in calling], FEW)
         for each in calling:

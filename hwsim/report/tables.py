@@ -17,9 +17,10 @@ from hwsim.report import text
 CAUSE_MEANINGS = {
     "compute": "a multiplication at a valid tap",
     "taps": "a value without a valid tap, or the mark of a row's end",
-    "decode": "waiting for the decoder: zeros without a value behind them, or its pipeline filling up",
-    "dram": "waiting for words of the map that have not arrived",
-    "weights": "waiting for the weights of the pass",
+    "decode": "waiting for the decoder: zeros without a value behind them, its pipeline filling up, or a "
+    "slot of the map buffer",
+    "dram": "waiting for words of the map that have not arrived, for what is added, or for the last write",
+    "weights": "waiting for the weights of the pass, or for a core that does and is done last",
     "drain": "waiting for a free accumulator row, or for the last rows to drain",
     "imbalance": "done, while another core of the layer still works",
 }

@@ -9,6 +9,7 @@ from random_networks import MemoryTrace
 
 from hwsim.arch import EVENTS, Arch
 from hwsim.layer import Layer
+from hwsim.machine.lane_passes import first_slot, segment_blocks
 from hwsim.machine.runs import LayerRun
 from hwsim.machine.simulation import simulate
 
@@ -212,3 +213,23 @@ def test_the_energy_of_a_depthwise_layer_by_hand(depthwise):
         "map_buffer": 70 * 7,
         "dram": 448 * 10,
     }
+
+
+@pytest.mark.parametrize(
+    ("core", "able", "slot"),
+    # Of two cores slots are three cycles apart, those of core 0 multiples of three. Two cycles lie between.
+    [(0, 0, 3), (0, 1, 3), (0, 2, 6), (1, 0, 4), (1, 2, 4), (1, 3, 7)],
+)
+def test_a_pass_begins_in_a_slot_of_its_core_two_cycles_after_it_could_be_told(core, able, slot):
+    assert first_slot(core, able, Arch(cores=2)) == slot
+
+
+def test_maps_that_a_depthwise_layer_reads_have_segments_of_half_as_many_channels():
+    layers = [
+        Layer("dw", "depthwise", "read", (6, 1, 1), (6, 1, 1), output="made"),
+        Layer("alone", "depthwise", "one", (1, 1, 1), (1, 1, 1), output="one"),
+        Layer("conv", "conv", "made", (6, 1, 1), (6, 1, 1), output="odd"),
+        Layer("last", "depthwise", "odd", (6, 1, 1), (6, 1, 1)),
+    ]
+    halves = segment_blocks(layers, {"read": 8, "one": 1, "made": 8, "odd": 3})
+    assert halves == {"read": 4, "one": 1, "made": 8, "odd": 1}

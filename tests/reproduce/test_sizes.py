@@ -54,6 +54,13 @@ def test_sizes_are_the_lengths_of_what_is_encoded(bits):
     assert found.distinct == len(np.unique(codes))
 
 
+@pytest.mark.parametrize(("bits", "bytes_each"), [(8, 1), (16, 2)])
+def test_zstd_keeps_the_bytes_of_noise_and_adds_a_few(bits, bytes_each):
+    noise = np.random.default_rng(1).integers(0, 1 << bits, (1, 1, 64, 64)).astype(np.uint16)
+    found = sizes_of(noise, info_of(bits, shape=(1, 64, 64)), bits).bits["zstd"]
+    assert 0 <= found / 8 - noise.size * bytes_each < 32
+
+
 def test_all_coders_zstd_and_the_bound_are_there():
     found = sizes_of(codes_of(8), info_of(8), 8)
     assert set(found.bits) == {"raw", *codec.names(), "zstd"}
