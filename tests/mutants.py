@@ -106,6 +106,7 @@ MEANT_FOR = {
     ),
     "hwsim/quantize.py": ("tests/test_quantize.py",),
     "hwsim/capture/plan.py": (
+        "tests/capture/test_plan.py",
         "tests/capture/test_torch_network.py",
         "tests/capture/test_flow.py",
         "tests/capture/test_quantized.py",
