@@ -213,7 +213,7 @@ class LaneDecoder(wiring.Component):
             sight.one_left.eq(left == 1),
             sight.near.eq(left <= longest_run),
             sight.bound.eq(bound),
-            sight.last_but_one.eq(bound - 1),
+            sight.last_but_one.eq(left + (start - 1)),
         ]
         return sight
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from amaranth import Cat, Module, ResetInserter, Signal, Value
+from amaranth import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import connect, flipped
 
@@ -137,8 +137,8 @@ class BackEnd:
         segment_read = drain.reads.valid & drain.reads.payload.segment_end
         word_out = core.coded.valid & core.coded.ready & core.coded.payload.last
         m.d.sync += [
-            words_due.eq(words_due + segment_read - word_out),
-            entries_due.eq(entries_due + segment_read - (core.index.valid & core.index.ready)),
+            words_due.eq(_counted(words_due, segment_read, word_out)),
+            entries_due.eq(_counted(entries_due, segment_read, core.index.valid & core.index.ready)),
         ]
         at_work = Signal()
         over = at_work & drain.finished & (words_due == 0) & (entries_due == 0) & ~reading
@@ -149,3 +149,8 @@ class BackEnd:
         with m.If(self._abort.stages[-1]):
             m.d.sync += [words_due.eq(0), entries_due.eq(0), at_work.eq(0)]
         m.d.comb += core.busy.eq(at_work | drain.clears | core.aborting)
+
+
+def _counted(number: Value, more: Value, less: Value) -> Value:
+    """A number of which one comes and one goes, which are known late: all that it may be is found before."""
+    return Mux(more, Mux(less, number, number + 1), Mux(less, number - 1, number))

@@ -18,7 +18,7 @@ class OpenRow:
     Attributes:
         valid: its descriptor is here. row: its descriptor.
         fits: its newest owned row had a place in the ring in the cycle before.
-        left: segments of it whose marks do not count yet.
+        left: segments of it whose marks do not count yet. one, none: it is 1, it is 0.
     """
 
     def __init__(self, name: str) -> None:
@@ -26,6 +26,16 @@ class OpenRow:
         self.row = Signal(RowDescriptor, name=name, reset_less=True)
         self.fits = Signal(name=f"{name}_fits")
         self.left = Signal(COUNT_BITS, name=f"{name}_left")
+        self.one = Signal(name=f"{name}_one")
+        self.none = Signal(init=1, name=f"{name}_none")
+
+    def less(self, mark: Value) -> tuple[Value, Value, Value]:
+        """``left``, ``one`` and ``none`` after a mark that may count; the mark is known late."""
+        return (
+            Mux(mark, self.left - 1, self.left),
+            Mux(mark, self.left == 2, self.one),
+            Mux(mark, self.one, self.none),
+        )
 
 
 class ItemChooser(wiring.Component):
@@ -64,9 +74,11 @@ class ItemChooser(wiring.Component):
         m = Module()
         older, younger = OpenRow("older"), OpenRow("younger")
         number = Signal(ROW_BITS)  # of the older row
-        mark, mark_row = Signal(), Signal(ROW_BITS)  # of the item that was chosen in the cycle before
-        self._choose(m, older, younger, number, mark, mark_row)
-        done, moves = self._count(m, older, younger, mark, mark_row == number)
+        # Of the item that was chosen in the cycle before: a mark, and whether its row is the older one now.
+        mark, of_older = Signal(), Signal()
+        in_older = self._choose(m, older, younger, number, mark)
+        done, moves = self._count(m, older, younger, mark, of_older)
+        m.d.sync += of_older.eq(in_older | moves)
         with m.If(self.start):
             m.d.sync += number.eq(0)
         with m.Else():
@@ -80,10 +92,12 @@ class ItemChooser(wiring.Component):
         m.d.comb += self.chosen.payload.done.eq(Mux(fresh, done, kept))
         return m
 
-    def _choose(
-        self, m: Module, older: OpenRow, younger: OpenRow, number: Value, mark: Value, mark_row: Value
-    ) -> None:
-        """The head of each lane, and which of them goes."""
+    def _choose(self, m: Module, older: OpenRow, younger: OpenRow, number: Value, mark: Value) -> Value:
+        """The head of each lane, and which of them goes.
+
+        Returns:
+            Whether the one that goes is of the older row.
+        """
         heads, chosen = self.heads, self.chosen
         last = Signal(init=1)  # the lane that was chosen last
         next_number = Signal(ROW_BITS)
@@ -105,11 +119,11 @@ class ItemChooser(wiring.Component):
             *(head.ready.eq(picks & (lane == number)) for number, head in enumerate(heads)),
         ]
         item = LaneItem(self._arch)(Mux(lane, heads[1].payload, heads[0].payload))
-        row = RowDescriptor(Mux(Mux(lane, in_older[1], in_older[0]), older.row, younger.row))
+        of_older = Mux(lane, in_older[1], in_older[0])
+        row = RowDescriptor(Mux(of_older, older.row, younger.row))
         m.d.sync += [
             chosen.valid.eq(picks | (chosen.valid & ~chosen.ready)),
             mark.eq(picks & item.mark),
-            mark_row.eq(item.row),
         ]
         with m.If(picks):
             same = ("value", "columns", "column", "weight", "pixel")
@@ -121,6 +135,7 @@ class ItemChooser(wiring.Component):
             ]
         with m.If(self.start):
             m.d.sync += last.eq(1)
+        return of_older
 
     def _count(
         self, m: Module, older: OpenRow, younger: OpenRow, mark: Value, of_older: Value
@@ -134,32 +149,33 @@ class ItemChooser(wiring.Component):
         done = Signal(DONE_BITS)
         older_ends, younger_ends, moves, shifts, loads = (Signal() for _ in range(5))
         m.d.comb += [
-            older_ends.eq(mark & of_older & (older.left == 1)),
+            older_ends.eq(mark & of_older & older.one),
             younger_ends.eq(
-                Mux(
-                    of_older,
-                    older_ends & younger.valid & (younger.left == 0),
-                    mark & (older.left == 0) & (younger.left == 1),
-                )
+                Mux(of_older, older_ends & younger.valid & younger.none, mark & older.none & younger.one)
             ),
             done.eq(Mux(older_ends, older.row.done, 0) + Mux(younger_ends, younger.row.done, 0)),
-            moves.eq(older.valid & (older_ends | (older.left == 0))),
+            moves.eq(older.valid & (older_ends | older.none)),
             shifts.eq(moves | ~older.valid),
             self.rows.ready.eq((rows_left != 0) & (shifts | ~younger.valid)),
             loads.eq(self.rows.ready & self.rows.valid),
         ]
-        older_left = older.left - (mark & of_older)
-        younger_left = younger.left - (mark & ~of_older)
+        of_younger = younger.less(mark & ~of_older)
+        of_row = (self.segments, self.segments == 1, self.segments == 0)
+        for mine, older_after, younger_after, fresh in zip(
+            ("left", "one", "none"), older.less(mark & of_older), of_younger, of_row, strict=True
+        ):
+            m.d.sync += [
+                getattr(older, mine).eq(Mux(shifts, younger_after, older_after)),
+                getattr(younger, mine).eq(Mux(loads, fresh, younger_after)),
+            ]
         older_fits, younger_fits, next_fits = (
             row.newest < self.row_limit for row in (older.row, younger.row, self.rows.payload)
         )
         m.d.sync += [
-            older.left.eq(Mux(shifts, younger_left, older_left)),
             older.fits.eq(Mux(shifts, younger.valid & younger_fits, older_fits)),
-            younger.left.eq(Mux(loads, self.segments, younger_left)),
             younger.fits.eq(Mux(loads, next_fits, ~shifts & younger.valid & younger_fits)),
             younger.valid.eq(loads | (younger.valid & ~shifts)),
-            rows_left.eq(Mux(self.start, self.pass_rows, rows_left - loads)),
+            rows_left.eq(Mux(self.start, self.pass_rows, Mux(loads, rows_left - 1, rows_left))),
         ]
         with m.If(shifts):
             m.d.sync += [older.valid.eq(younger.valid), older.row.eq(younger.row)]

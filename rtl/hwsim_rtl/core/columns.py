@@ -14,10 +14,11 @@ from hwsim_rtl.core.payloads import COLUMN_BITS, OFFSET_BITS, STRIDE_BITS, Item,
 class ValidColumns(wiring.Component):
     """Find the kernel columns that lead from a value to a column of the output.
 
-    Combinational; one item a cycle.
+    Combinational; one item a cycle. With ``late``, ``columns`` of an item come a cycle after the rest of it.
 
     Args:
         arch: widths.
+        late: a register stands between the remainder and the columns.
 
     Ports:
         placed: In(stream of Placed, always ready).
@@ -25,8 +26,8 @@ class ValidColumns(wiring.Component):
         items: Out(stream of Item, always ready).
     """
 
-    def __init__(self, arch: Arch) -> None:
-        self._arch = arch
+    def __init__(self, arch: Arch, late: bool = False) -> None:
+        self._arch, self._late = arch, late
         super().__init__(
             {
                 "placed": In(stream.Signature(Placed(arch), always_ready=True)),
@@ -43,23 +44,27 @@ class ValidColumns(wiring.Component):
         multiple = sum((Mux(bit, column << i, 0) for i, bit in enumerate(stride)), start=Const(0))
         remainder = Signal(STRIDE_BITS + 1)
         beyond = Signal(signed(COLUMN_BITS + 1))  # offsets up to it lead beyond the last column
-        m.d.comb += [
+        present = Signal()
+        shown = Signal(signed(COLUMN_BITS))
+        m.d["sync" if self._late else "comb"] += [
             remainder.eq(Mux(stride == 0, 0, placed.x - multiple)),
             beyond.eq(column - config.out_width),
+            shown.eq(column),
+            present.eq(placed.present),
         ]
-        right, right_of_all = column[:OFFSET_BITS], (column >> OFFSET_BITS) > 0
+        right, right_of_all = shown[:OFFSET_BITS], (shown >> OFFSET_BITS) > 0
         left, left_of_all = beyond[:OFFSET_BITS], beyond < 0
         columns = Cat(
             (number < config.kernel_width)
             & (kernel_column.remainder == remainder)
-            & (right_of_all | ((column >= 0) & (kernel_column.offset <= right)))
+            & (right_of_all | ((shown >= 0) & (kernel_column.offset <= right)))
             & (left_of_all | (((beyond >> OFFSET_BITS) == 0) & (kernel_column.offset > left)))
             for number, kernel_column in enumerate(config.kernel_columns)
         )
         m.d.comb += [
             self.items.valid.eq(self.placed.valid),
             item.value.eq(placed.value),
-            item.columns.eq(columns & placed.present.replicate(MAX_KERNEL)),
+            item.columns.eq(columns & present.replicate(MAX_KERNEL)),
             item.column.eq(column),
             item.weight.eq(placed.weight),
             item.pixel.eq(placed.pixel),

@@ -22,7 +22,7 @@ from hwsim_rtl.core.lane_payloads import (
     LanePassConfig,
     MapRow,
 )
-from hwsim_rtl.core.lane_position import LanePositions
+from hwsim_rtl.core.lane_position import EARLY, LanePositions
 from hwsim_rtl.core.lane_scatter import LaneScatter
 from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_load
 from hwsim_rtl.core.reader import Reader
@@ -102,7 +102,7 @@ class LaneCore(wiring.Component):
             m.d.sync += config.core.pass_loads.eq(0)  # the weights of no pass are gone
 
         reader, decoder, positions = Reader(arch), LaneDecoder(arch), LanePositions(arch)
-        queues = [CreditFifo(LaneItem(arch), LANE_ITEMS) for _ in range(LANES)]
+        queues = [CreditFifo(LaneItem(arch), LANE_ITEMS, EARLY) for _ in range(LANES)]
         chooser, scatter = ItemChooser(arch), LaneScatter(arch)
         m.submodules.reader = ResetInserter(abort.stages[0])(reader)
         m.submodules.decoder = ResetInserter(abort.stages[1])(decoder)

@@ -18,6 +18,7 @@ from hwsim_rtl.core.position import place_items
 # Segments of a lane whose last symbol is still to come: five that the decoder holds, and one whose symbol is
 # on its way here.
 SEGMENTS = 8
+EARLY = ("mark", "row")  # what of an item the choice between two begins with
 SEGMENT_BITS = (SEGMENTS - 1).bit_length()
 
 
@@ -27,7 +28,8 @@ class LanePositions(wiring.Component):
     As :class:`hwsim_rtl.core.position.PositionCounter` and :class:`ValidColumns`, for lanes that take turns:
     what is known of one goes round through two registers.
 
-    Latency 5 cycles from ``symbols`` to ``items``; one symbol a cycle, each lane in every second one.
+    Latency 5 cycles from ``symbols`` to ``items``, 6 to what of these is not named in EARLY; one symbol a
+    cycle, each lane in every second one.
 
     Args:
         arch: widths.
@@ -113,19 +115,21 @@ class LanePositions(wiring.Component):
             item.lane.eq(symbol.lane),
         ]
         valid, placed = place_items(m, arch, self.config, self.makes.any(), item, position)
-        m.submodules.columns = columns = ValidColumns(arch)
+        m.submodules.columns = columns = ValidColumns(arch, late=True)
         found = columns.items.payload
         m.d.comb += [
             columns.config.eq(self.config),
             columns.placed.valid.eq(valid),
             *(columns.placed.payload[name].eq(placed[name]) for name, _ in Placed(arch)),
         ]
+        late = Signal(LaneItem(arch))
+        m.d.sync += [late[name].eq(found[name]) for name in ("value", "column", "weight")]
+        m.d.sync += late.pixel.eq(found.pixel + placed.pixels_before)
         for lane, items in enumerate(self.items):
-            same = ("value", "columns", "column", "weight")
             m.d.comb += [
                 items.valid.eq(columns.items.valid & (placed.lane == lane)),
-                *(items.payload[name].eq(found[name]) for name in same),
-                items.payload.pixel.eq(found.pixel + placed.pixels_before),
+                *(items.payload[name].eq(late[name]) for name in ("value", "column", "weight", "pixel")),
+                items.payload.columns.eq(found.columns),
                 items.payload.mark.eq(found.row_end),
                 items.payload.row.eq(placed.row),
             ]

@@ -127,37 +127,40 @@ class Reader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes = [LaneReads(lane) for lane in range(LANES)]
-        taken = Signal(range(LANES + 1))  # segments, in the cycle after a slot
-        of_index = Signal()  # so is a line of the index requested
+        of_index = Signal()  # in the cycle after a slot, a line of the index is requested
         self._first_indexed = Signal()  # the index register has the entry of the next segment
         self._same = Signal(SameLine)
-        candidates = self._next_two(m, lanes, taken, of_index)
+        candidates = self._next_two(m, lanes, of_index)
         asked = self._choose(m, lanes, candidates[0], of_index)
-        self._share(m, lanes, candidates, asked, of_index, taken)
+        self._share(m, lanes, candidates, asked, of_index)
         self._deliver(m, lanes)
         return m
 
-    def _next_two(self, m: Module, lanes: list[LaneReads], taken: Value, of_index: Value) -> list[Candidate]:
+    def _next_two(self, m: Module, lanes: list[LaneReads], of_index: Value) -> list[Candidate]:
         """The two segments that come next, and their entries in the index register."""
         m.submodules.order = order = SegmentOrder(self._arch)
         connect(m, flipped(self.rows), order.rows)
         m.d.comb += [order.start.eq(self.start), order.config.eq(self.config)]
         known = Signal(range(AHEAD + 1))
-        stay = Signal(range(AHEAD + 1))
         first, second, third = (
             Signal(NextSegment(self._arch), name=name) for name in ("first", "second", "third")
         )
         arriving, arrives = order.segments.payload, Signal()
         m.d.comb += [
-            stay.eq(known - taken),
             order.segments.ready.eq(known != AHEAD),
             arrives.eq(order.segments.valid & order.segments.ready),
         ]
+        # How many are taken is known late; each of the cases is found before.
+        one, two = lanes[0].begins | lanes[1].begins, lanes[0].begins & lanes[1].begins
+        with_new = known + arrives
+        none_stays = (known == 0) | ((known == 1) & one) | ((known == 2) & two)
+        one_stays = (known <= 1) | ((known == 2) & one) | ((known == 3) & two)
+        two_stay = (known <= 2) | one
         m.d.sync += [
-            known.eq(Mux(self.start, 0, stay + arrives)),
-            first.eq(Mux(stay == 0, arriving, Mux(taken == 0, first, Mux(taken == 1, second, third)))),
-            second.eq(Mux(stay <= 1, arriving, Mux(taken == 0, second, third))),
-            third.eq(Mux(stay <= 2, arriving, third)),
+            known.eq(Mux(self.start, 0, Mux(two, with_new - 2, Mux(one, with_new - 1, with_new)))),
+            first.eq(Mux(none_stays, arriving, Mux(two, third, Mux(one, second, first)))),
+            second.eq(Mux(one_stays, arriving, Mux(one, third, second))),
+            third.eq(Mux(two_stay, arriving, third)),
         ]
 
         # The index register, and which line of the index it has. The number changes a cycle after the words,
@@ -180,21 +183,27 @@ class Reader(wiring.Component):
             m.d.sync += [line.eq(self.rows.payload.entry[ENTRY_SHIFT:]), empty.eq(~self.rows.valid)]
         self._index_coming = Cat(coming[1:]).any()
 
-        # What the cycle after a slot needs to know is found a cycle before, from what is second then.
-        coming_second = NextSegment(self._arch)(Mux(known <= 1, arriving, second))
+        # What the cycle after a slot needs to know is found a cycle before, from what is second then. That is
+        # known late, so that it is found of both that may be.
+        second_arrives = known <= 1
+
+        def found(segment: data.View) -> tuple[Value, Value]:
+            """Where a segment ends, and whether the index register has its entry."""
+            length = lengths.as_value().word_select(segment.entry[:ENTRY_SHIFT], COUNT_BITS)
+            return length + segment.place[:LINE_SHIFT], segment.entry[ENTRY_SHIFT:] == line
+
         candidates = []
-        for number, (segment, early) in enumerate(((first, first), (second, coming_second))):
+        of_second = [Mux(second_arrives, *each) for each in zip(found(arriving), found(second), strict=True)]
+        for number, (segment, early) in enumerate(((first, found(first)), (second, of_second))):
             end, indexed = Signal(END_BITS, name=f"end_of{number}"), Signal(name=f"indexed{number}")
-            length = lengths.as_value().word_select(early.entry[:ENTRY_SHIFT], COUNT_BITS)
-            m.d.sync += [
-                end.eq(length + early.place[:LINE_SHIFT]),
-                indexed.eq(early.entry[ENTRY_SHIFT:] == line),
-            ]
+            m.d.sync += [end.eq(early[0]), indexed.eq(early[1])]
             candidates.append(Candidate(known > number, segment, end, indexed))
         first_line = first.place[LINE_SHIFT:]
         m.d.sync += [
             self._same.of_lanes.eq(lanes[0].line == lanes[1].line),
-            self._same.of_segments.eq(first_line == coming_second.place[LINE_SHIFT:]),
+            self._same.of_segments.eq(
+                Mux(second_arrives, *(first_line == each.place[LINE_SHIFT:] for each in (arriving, second)))
+            ),
             *(
                 self._same.of_lane_and_segment[number].eq(lane.line == first_line)
                 for number, lane in enumerate(lanes)
@@ -240,7 +249,6 @@ class Reader(wiring.Component):
         candidates: list[Candidate],
         asked: list[Value],
         of_index: Value,
-        taken: Value,
     ) -> None:
         """The cycle after a slot: what each lane gets of the line.
 
@@ -285,7 +293,6 @@ class Reader(wiring.Component):
                     *(bound.payload[name].eq(segment[name]) for name in ("weight", "pixel", "row")),
                 ]
             m.d.sync += bound.valid.eq(lane.begins | (bound.valid & ~bound.ready))
-        m.d.comb += taken.eq(lanes[0].begins + lanes[1].begins)
         m.d.sync += [
             self.reads.valid.eq(served.any()),
             self.reads.payload.eq(Mux(of_index, config.index_line + first.segment.entry[ENTRY_SHIFT:], line)),

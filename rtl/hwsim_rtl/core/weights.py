@@ -70,16 +70,18 @@ class WeightMemory(wiring.Component):
         with m.If(self.start):
             m.d.sync += [base.eq(_wrap(base + self.gone, depth)), group.eq(group + 1)]
 
-        # Words: the place in the ring; the RAM; its register; the choice.
-        at = Signal(range(depth), reset_less=True)
-        part = Signal(PART_BITS, reset_less=True)  # which word of the load
+        # Words: the place in the ring; the RAM; its register; the choice. The RAMs of each word of a load
+        # have a register of their own for the place, which changes with their reads alone.
+        place = Signal(range(depth))
+        part = self.address[:PART_BITS]  # which word of the load
+        m.d.comb += place.eq(_wrap(base + (self.address >> PART_BITS), depth))
+        ats = [Signal(range(depth), name=f"at{word}", reset_less=True) for word in range(WEIGHT_PORT_WORDS)]
+        reads = [Signal(name=f"reads{word}") for word in range(WEIGHT_PORT_WORDS)]
+        for word, at in enumerate(ats):
+            m.d.sync += reads[word].eq(self.read & (part == word))
+            with m.If(part == word):
+                m.d.sync += at.eq(place)
         load_at = Signal(range(depth))
-        reads = Signal()
-        m.d.sync += [
-            at.eq(_wrap(base + (self.address >> PART_BITS), depth)),
-            part.eq(self.address),
-            reads.eq(self.read),
-        ]
         with m.If(self.load.valid):
             m.d.sync += load_at.eq(_wrap(load_at + 1, depth))
         outputs = []
@@ -97,8 +99,8 @@ class WeightMemory(wiring.Component):
             read_before = Signal(name=f"read_before{name}")
             output = Signal(weight_word(arch), name=f"output{name}", reset_less=True)
             m.d.comb += [
-                read.addr.eq(at[: len(read.addr)]),
-                read.en.eq(reads & (at[RAM_BITS:] == number) & (part == word)),
+                read.addr.eq(ats[word][: len(read.addr)]),
+                read.en.eq(reads[word] & (ats[word][RAM_BITS:] == number)),
                 write.addr.eq(load_at[: len(write.addr)]),
                 write.en.eq(self.load.valid & (load_at[RAM_BITS:] == number)),
                 write.data.eq(self.load.payload[word]),
@@ -107,8 +109,8 @@ class WeightMemory(wiring.Component):
             with m.If(read_before):
                 m.d.sync += output.eq(read.data)
             outputs.append(output)
-        chosen = Cat(part, at[RAM_BITS:])
-        choice = [chosen, *(Signal(len(chosen), name=f"choice{i}") for i in range(2))]
+        chosen = Cat(part, place[RAM_BITS:])
+        choice = [chosen, *(Signal(len(chosen), name=f"choice{i}") for i in range(3))]
         m.d.sync += [after.eq(before) for before, after in pairwise(choice)]
         m.d.sync += self.word.eq(Array(outputs)[choice[-1]])
 

@@ -1,4 +1,7 @@
-"""Bench of CreditFifo: a writer behind a pipeline of random length, which spends what credit it gets."""
+"""Bench of CreditFifo: a writer behind a pipeline of random length, which spends what credit it gets.
+
+With ``early``, the bits of an entry that come with it; the others come a cycle later.
+"""
 
 import random
 from collections import deque
@@ -11,7 +14,8 @@ from streams import Coverage, bench_case, start_clock
 @cocotb.test()
 async def entries_come_in_order_and_credits_are_exact(dut):
     case = bench_case()
-    depth = case["depth"]
+    depth, early = case["depth"], case["early"]
+    late = 0  # bits of what entered in the cycle before
     coverage = Coverage()
     await start_clock(dut, "spend", "entries__valid", "head__ready")
     under_way: deque[tuple[int, int]] = deque()  # (cycle in which it enters, entry)
@@ -26,7 +30,9 @@ async def entries_come_in_order_and_credits_are_exact(dut):
         ready = random.random() < (0.9 if cycle // 200 % 2 else 0.3)
         dut.spend.value = int(spent_last)
         dut.entries__valid.value = int(enters)
-        dut.entries__payload.value = under_way[0][1] if enters else 0
+        entry = under_way[0][1] if enters else random.getrandbits(8)
+        dut.entries__payload.value = entry & early | late & ~early
+        late = entry
         dut.head__ready.value = int(ready)
         await Timer(2, "ns")
         credit = bool(dut.credit.value)

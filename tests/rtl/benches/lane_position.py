@@ -22,9 +22,9 @@ async def items_of_both_lanes_carry_their_position_and_their_segment(dut):
     case = bench_case()
     arch = Arch(**case["arch"])
     coverage = Coverage()
-    await start_clock(
-        dut, "symbols__valid", "makes", "config", *(f"segments__{lane}__valid" for lane in LANES)
-    )
+    names = ["symbols", *(f"segments__{lane}" for lane in LANES)]
+    ports = [f"{name}__{part}" for name in names for part in ("valid", "payload")]
+    await start_clock(dut, "makes", "config", *ports)
     for _ in range(case["passes"]):
         placing = random_placing(arch)
         dut.config.value = PassConfig(arch).const(placing.config).as_value().value
@@ -35,7 +35,7 @@ async def items_of_both_lanes_carry_their_position_and_their_segment(dut):
         symbols: list[list[tuple]] = [[], []]
         sent: list[tuple | None] = []
         cycle = random.randrange(2)  # the parity with which the first symbol comes
-        while any(todo) or any(taken) or any(symbols) or any(sent[-LATENCY:]):
+        while any(todo) or any(taken) or any(symbols) or any(sent[-LATENCY - 1 :]):
             lane = cycle % 2
             for other in LANES:
                 getattr(dut, f"segments__{other}__valid").value = 0
@@ -58,7 +58,9 @@ async def items_of_both_lanes_carry_their_position_and_their_segment(dut):
             sent.append(entry)
             await RisingEdge(dut.clk)
             if len(sent) > LATENCY:
-                check(dut, arch, placing, sent[-1 - LATENCY], coverage)
+                check_early(dut, arch, sent[-1 - LATENCY])
+            if len(sent) > LATENCY + 1:
+                check_late(dut, arch, placing, sent[-2 - LATENCY], coverage)
             cycle += 1
     coverage.require("item of lane", LANES)
     coverage.require("columns", range(MAX_KERNEL + 1))
@@ -77,17 +79,28 @@ def segment_of(placing, arch: Arch) -> tuple[dict, list]:
     return segment, list(placing.items(arch, first))
 
 
-def check(dut, arch: Arch, placing, before: tuple | None, coverage: Coverage) -> None:
-    """The item of what was sent so many cycles ago."""
+def item_of(dut, arch: Arch, lane: int) -> dict:
+    """What is on the port of a lane."""
+    return unpack(LaneItem(arch), int(getattr(dut, f"items__{lane}__payload").value))
+
+
+def check_early(dut, arch: Arch, before: tuple | None) -> None:
+    """What comes with the item of what was sent so many cycles ago."""
     for lane in LANES:
         valid = bool(getattr(dut, f"items__{lane}__valid").value)
         assert valid == (before is not None and before[0] == lane and before[3] is not None)
+    if before is not None and before[3] is not None:
+        lane, segment, symbol, _ = before
+        got = item_of(dut, arch, lane)
+        assert (got["mark"], got["row"]) == (symbol["segment_end"], segment["row"])
+
+
+def check_late(dut, arch: Arch, placing, before: tuple | None, coverage: Coverage) -> None:
+    """What comes a cycle after it."""
     if before is None or before[3] is None:
         return
     lane, segment, symbol, item = before
-    got = unpack(LaneItem(arch), int(getattr(dut, f"items__{lane}__payload").value))
-    check_item(placing, arch, got, item, segment["pixel"])
-    assert (got["mark"], got["row"]) == (symbol["segment_end"], segment["row"])
+    check_item(placing, arch, item_of(dut, arch, lane), item, segment["pixel"])
     coverage.hit("item of lane", lane)
     if symbol["present"]:
         coverage.hit("columns", len(item["outputs"]))

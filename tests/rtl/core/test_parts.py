@@ -2,7 +2,7 @@
 
 import pytest
 from amaranth import Module
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import connect, flipped
 from simulate import run_bench
 
@@ -98,9 +98,13 @@ def test_position_and_columns_of_every_symbol():
     run_bench(PlacedSymbols(Arch(**FIELDS)), "position", arch=FIELDS, passes=60)
 
 
-@pytest.mark.parametrize("depth", [1, 8, 11])
-def test_credit_fifo_counts_what_is_under_way(depth):
-    run_bench(CreditFifo(8, depth), "credit_fifo", depth=depth, cycles=3000)
+@pytest.mark.parametrize(
+    ("depth", "early", "bits"),
+    [(1, None, 0xFF), (8, None, 0xFF), (11, None, 0xFF), (1, ["b"], 0x08), (8, ["c", "b"], 0xF8)],
+)
+def test_credit_fifo_counts_what_is_under_way(depth, early, bits):
+    shape = 8 if early is None else data.StructLayout({"a": 3, "b": 1, "c": 4})
+    run_bench(CreditFifo(shape, depth, early), "credit_fifo", depth=depth, early=bits, cycles=3000)
 
 
 @pytest.mark.parametrize(("weight_words", "passes"), [(12, 60), (5000, 12)])

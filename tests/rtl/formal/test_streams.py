@@ -3,6 +3,7 @@
 import pytest
 from amaranth import Assert, Assume, Module, Signal
 from amaranth.hdl import Elaboratable
+from amaranth.lib.data import StructLayout
 from formal.prove import inputs, prove
 
 from hwsim.arch import Arch
@@ -52,12 +53,13 @@ class WaitsForOutputAlone(Elaboratable):
 class PaidInAdvance(Elaboratable):
     """A FIFO whose writer pays as it may never overflows, and gives what it got in order.
 
-    One entry, any one of the first seven, has a mark; no other has it.
+    One entry, any one of the first seven, has a mark; no other has it. The same holds for what comes a cycle
+    after an entry.
     """
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
-        self.fifo = CreditFifo(1, depth)
+        self.fifo = CreditFifo(StructLayout({"early": 1, "late": 1}), depth, ["early"])
         self.sends = Signal()  # a credit is used if there is one
         self.arrives = Signal()  # what is under way comes out if there is anything
         self.marked = Signal(3)
@@ -69,10 +71,12 @@ class PaidInAdvance(Elaboratable):
         under_way, held = Signal(range(self.depth + 2)), Signal(range(self.depth + 2))
         entered, left = Signal(3), Signal(3)
         leaves = fifo.head.valid & fifo.head.ready
+        marks, head = entered == self.marked, fifo.head.payload
         m.d.comb += [
             fifo.entries.valid.eq(self.arrives & (under_way != 0)),
-            fifo.entries.payload.eq(entered == self.marked),
+            fifo.entries.payload.early.eq(marks),
         ]
+        m.d.sync += fifo.entries.payload.late.eq(marks)
         m.d.sync += [
             fifo.spend.eq(self.sends & fifo.credit),
             under_way.eq(under_way + fifo.spend - fifo.entries.valid),
@@ -86,7 +90,8 @@ class PaidInAdvance(Elaboratable):
             Assume((entered == 0) & (under_way == 0) | (before == self.marked)),
             Assert(held + under_way + fifo.spend <= self.depth),
             Assert(fifo.head.valid == (held != 0)),
-            Assert(~fifo.head.valid | (fifo.head.payload == (left == self.marked))),
+            Assert(~fifo.head.valid | (head.early == (left == self.marked))),
+            Assert(~fifo.head.valid | (head.late == (left == self.marked))),
         ]
         return m
 
