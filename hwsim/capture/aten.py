@@ -34,6 +34,7 @@ BATCH_NORM = {
 PICK = {
     *("max_pool1d", "max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool1d", "adaptive_max_pool2d"),
     *("upsample_nearest1d", "upsample_nearest2d", "amax"),
+    *("reflection_pad1d", "reflection_pad2d", "replication_pad1d", "replication_pad2d"),
 }
 CONVOLUTION = {"convolution", "_convolution", "convolution_overrideable", "mkldnn_convolution"}
 

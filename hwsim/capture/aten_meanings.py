@@ -9,6 +9,7 @@ import torch
 
 from hwsim.capture.aten import Seen
 from hwsim.capture.meanings import (
+    Border,
     Bounded,
     How,
     Meaning,
@@ -16,11 +17,14 @@ from hwsim.capture.meanings import (
     Reduced,
     Resized,
     Summed,
+    bordered,
     places_of,
     windows_of,
 )
 
 BOUNDED = ("hardtanh", "clamp", "clip", "clamp_min", "clamp_max", "maximum", "minimum")
+
+BORDERS: dict[str, Border] = {"reflection_pad2d": "reflect", "replication_pad2d": "edge"}
 
 
 def meaning_of(seen: Seen) -> Meaning | None:
@@ -42,6 +46,9 @@ def meaning_of(seen: Seen) -> Meaning | None:
         return Reduced("mean" if name == "mean" else "max", tuple(given["dim"]))
     if name in ("upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d"):
         return _resized(seen)
+    if name in BORDERS and len(seen.shape) == 4:
+        left, right, top, bottom = given["padding"]
+        return bordered(seen.source.shape[2:], ((top, bottom), (left, right)), BORDERS[name])
     if name in ("add", "sub") and not seen.alone:
         alpha = float(given.get("alpha", 1))
         return Summed((1.0, alpha if name == "add" else -alpha))

@@ -20,6 +20,8 @@ from hwsim.capture.lattice import Own, own_code
 from hwsim.capture.views import View
 from hwsim.quantize import code_limits
 
+FOUND_ANEW = "a further result of an operator, such as a scale that is found anew for each picture"
+
 
 def between(
     graph: Graph,
@@ -147,7 +149,8 @@ class _Between:
         return SeenValue(seen, None if in_order(order, node) else order)
 
     def _reason(self, value: str) -> str:
-        return self.why.get(self.views[value].root) or self.why.get(value) or "an order of its own"
+        root = self.views[value].root
+        return self.why.get(root) or self.why.get(value) or FOUND_ANEW
 
     def _give(self, root: str) -> None:
         """The maps that are found in a value: made of its node, or given."""

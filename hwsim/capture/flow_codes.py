@@ -43,7 +43,8 @@ def flow_of(planned: FlowPlan, codes: Mapping[Key, MapCode]) -> tuple[Flow, dict
     """
     try:
         coder = _Coder(planned, codes)
-        return coder.flow(), coder.ends()
+        flow = coder.flow()
+        return flow, coder.ends(flow)
     except ValueError as error:
         raise CaptureError(f"between the maps: {error}") from None
 
@@ -74,10 +75,11 @@ class _Coder:
             dict(self.planned.captured),
         )
 
-    def ends(self) -> dict[str, FlowEnd]:
-        """Those that are no maps, by the names of their values."""
+    def ends(self, flow: Flow) -> dict[str, FlowEnd]:
+        """Those that are no maps and that nothing reads, by the names of their values."""
         named = {self.of[id(end.node)].name: end for end in self.planned.ends if id(end.node) in self.of}
-        return {name: end for name, end in named.items() if name not in self._maps()}
+        read = {name for operator in flow.operators for name in operator.inputs} | self._maps()
+        return {name: end for name, end in named.items() if name not in read}
 
     def _maps(self) -> set[str]:
         return {*self.planned.maps, *self.planned.inputs, *self.planned.captured}

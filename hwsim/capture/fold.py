@@ -63,8 +63,8 @@ class Follower:
                     break
                 seen, value = onward, follower.output
                 continue
-            if follower.kind != "scale" or self._is_gate(follower):
-                break
+            if follower.kind != "scale" or follower.lattice is not None or self._is_gate(follower):
+                break  # integers of a quantized model are rounded before and behind
             by, more = (_of_channels(part, seen, raw) for part in (follower.factor, follower.offset))
             if by is None or more is None or self._shapes[follower.output] != seen.shape:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 from hwsim.between.resize import FRACTION
 
 How = Literal["max", "mean"]
+Border = Literal["edge", "reflect", "wrap"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Bounded:
 
 @dataclass(frozen=True)
 class Resized:
-    """Another height and width: where each row and column lies, in 256ths of a pixel of the map read."""
+    """Another height and width, or a border that repeats the map: where each row and column lies, in 256ths
+    of a pixel of the map read."""
 
     rows: tuple[int, ...]
     columns: tuple[int, ...]
@@ -69,6 +72,20 @@ Meaning = Pooling | Reduced | Summed | Bounded | Resized
 def places_of(pixels: np.ndarray, size: int) -> tuple[int, ...]:
     """Places as :class:`Resized` has them, of real ones along an axis of ``size`` pixels; its ends go on."""
     return tuple(np.rint(np.clip(pixels, 0, size - 1) * FRACTION).astype(int).tolist())
+
+
+def bordered(sizes: Sequence[int], pads: Sequence[tuple[int, int]], how: Border) -> Resized:
+    """A border of the map's own rows and columns.
+
+    Args:
+        sizes: height and width of what is read.
+        pads: rows and columns before and behind.
+        how: the outermost ones again, or, without these, mirrored or from the other side.
+    """
+    rows, columns = (
+        FRACTION * np.pad(np.arange(size), around, how) for size, around in zip(sizes, pads, strict=True)
+    )
+    return Resized(tuple(rows.tolist()), tuple(columns.tolist()))
 
 
 def windows_of(how: How, sizes: tuple[int, ...], outputs: tuple[int, ...]) -> Pooling | None:

@@ -7,7 +7,17 @@ from math import inf
 
 import numpy as np
 
-from hwsim.capture.meanings import Bounded, How, Meaning, Pooling, Reduced, Resized, Summed, places_of
+from hwsim.capture.meanings import (
+    Bounded,
+    How,
+    Meaning,
+    Pooling,
+    Reduced,
+    Resized,
+    Summed,
+    bordered,
+    places_of,
+)
 from hwsim.capture.onnx_node import Node
 
 QLINEAR = "com.microsoft.QLinear"
@@ -28,6 +38,8 @@ def meaning_of(node: Node) -> Meaning | None:
         return None if axes is None else Reduced(how, tuple(int(axis) for axis in axes))
     if node.kind in ("Resize", "Upsample"):
         return _resized(node)
+    if node.kind == "Pad" and len(node.shape) == 4:
+        return _bordered(node)
     if kind in ("Add", "Sub") and len(node.read) == 2:
         return Summed((1.0, 1.0 if kind == "Add" else -1.0))
     if node.kind in ("Clip", "Max", "Min") and len(node.read) == 1 and node.made().dtype.kind == "f":
@@ -46,6 +58,14 @@ def _bounded(node: Node) -> Bounded | None:
         return None
     low = max(float(np.asarray(bound).item()) for bound in lows)
     return Bounded(low, min(float(np.asarray(bound).item()) for bound in highs))
+
+
+def _bordered(node: Node) -> Resized | None:
+    """A border that repeats the map."""
+    how, pads = node.border, node.pads
+    if how is None or pads is None or any(map(any, pads[:2])) or min(map(min, pads)) < 0:
+        return None
+    return bordered(node.shape[2:], pads[2:], how)
 
 
 def _window(node: Node, how: How) -> Pooling | None:

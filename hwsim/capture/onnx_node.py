@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from hwsim.capture.meanings import Border
+
 Shape = tuple[int, ...]
 
 
@@ -95,3 +97,23 @@ class Node:
         if self.has(position):
             return self.constant(position)
         return self.attributes.get(attribute, default)
+
+    @property
+    def pads(self) -> tuple[tuple[int, int], ...] | None:
+        """Of a ``Pad``: what is put before and behind each axis; None if that depends on the picture."""
+        pads, axes = self.given(1, "pads"), self.given(3, "axes")
+        if pads is None or (self.has(3) and axes is None):
+            return None
+        half = len(pads) // 2
+        around = dict.fromkeys(range(len(self.shape)), (0, 0))
+        for axis, before, behind in zip(
+            range(half) if axes is None else axes, pads[:half], pads[half:], strict=True
+        ):
+            around[int(axis) % len(self.shape)] = (int(before), int(behind))
+        return tuple(around.values())
+
+    @property
+    def border(self) -> Border | None:
+        """Of a ``Pad``: how it repeats what it reads; None if it puts numbers around."""
+        borders: dict[bytes, Border] = {b"edge": "edge", b"reflect": "reflect", b"wrap": "wrap"}
+        return borders.get(self.attributes.get("mode", b"constant"))

@@ -127,18 +127,15 @@ def _arithmetic(node: Node) -> dict[str, Any] | None:
 
 
 def _pad(node: Node) -> dict[str, Any] | None:
-    """Zeros around, of real numbers."""
-    pads, value, axes = node.given(1, "pads"), node.given(2, "value", 0.0), node.given(3, "axes")
-    plain = node.attributes.get("mode", b"constant") == b"constant" and node.made().dtype.kind == "f"
-    if pads is None or value is None or np.any(value) or not plain or (node.has(3) and axes is None):
+    """Zeros around, of real numbers, or a border of the numbers that are there."""
+    pads, value = node.pads, node.given(2, "value", 0.0)
+    if pads is None or min(map(min, pads)) < 0:
         return None
-    half = len(pads) // 2
-    around = dict.fromkeys(range(len(node.shape)), (0, 0))
-    for axis, before, behind in zip(
-        range(half) if axes is None else axes, pads[:half], pads[half:], strict=True
-    ):
-        around[int(axis) % len(node.shape)] = (int(before), int(behind))
-    return {"kind": "pad", "pads": tuple(around.values())} if min(map(min, around.values())) >= 0 else None
+    if node.border is not None:
+        return {"kind": "pick"}
+    if value is None or np.any(value) or node.made().dtype.kind != "f":
+        return None
+    return {"kind": "pad", "pads": pads}
 
 
 def _to_integers(node: Node) -> dict[str, Any]:
@@ -158,8 +155,23 @@ def _to_reals(node: Node) -> dict[str, Any]:
 
 
 def _quantized_operator(node: Node) -> dict[str, Any]:
-    place, kind = QUANTIZED[node.kind.removeprefix(MICROSOFT)]
-    return {"kind": kind, "lattice": lattice_of(node, place, place + 1, node.made().dtype)}
+    name = node.kind.removeprefix(MICROSOFT)
+    place, kind = QUANTIZED[name]
+    made = {"kind": kind, "lattice": lattice_of(node, place, place + 1, node.made().dtype)}
+    if kind == "add" and name != "QLinearWhere" and (constant := _quantized_constant(node)) is not None:
+        parts = (np.ones(1), constant) if name == "QLinearAdd" else (constant, np.zeros(1))
+        made |= {"kind": "scale", "factor": parts[0], "offset": parts[1]}
+    return made
+
+
+def _quantized_constant(node: Node) -> np.ndarray | None:
+    """The operand that does not depend on the picture, in real numbers; None if both do."""
+    for first in (0, 3):
+        integers, scale = node.constant(first), node.constant(first + 1)
+        zero = node.constant(first + 2) if node.has(first + 2) else np.zeros(1)
+        if integers is not None and scale is not None and zero is not None:
+            return (integers.astype(np.float64) - zero) * scale
+    return None
 
 
 MEANINGS: Mapping[str, Callable[[Node], dict[str, Any] | None]] = {

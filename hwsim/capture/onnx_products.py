@@ -212,12 +212,12 @@ def _matrix_product(
     alpha = node.attributes.get("alpha", 1.0)
     transposed = [bool(node.attributes.get(key)) for key in ("transA", "transB")]
     if second is not None:
+        if np.ndim(second) == 1:
+            raise ValueError("a product with a vector, which leaves no channels")
         matrix = _times(_one_matrix(second), alpha)
         weights = matrix if transposed[1] else matrix.T
         steps = (_swap(len(node.shape)),) if transposed[0] else ()
         mac = _with_scales(mac_of_linear(weights, None), _scaled(node.scales.get(name), alpha))
-        if np.ndim(second) == 1:
-            raise ValueError("a product with a vector, which leaves no channels")
         return mac, steps, ()
     assert first is not None
     matrix = _times(_one_matrix(first), alpha)

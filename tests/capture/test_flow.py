@@ -103,6 +103,19 @@ class Padded(nn.Module):
         return self.three(x)
 
 
+class Bordered(nn.Module):
+    """Borders that mirror the map, other ones on each side, and that repeat its outermost pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 6, 3, padding=1, padding_mode="replicate")
+        self.three = nn.Conv2d(6, 2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.one(functional.pad(x, (1, 2, 3, 0), mode="reflect")))
+        return self.three(functional.pad(self.two(x), (2, 1, 0, 3), mode="reflect"))
+
+
 class Twice(nn.Module):
     """A sum that is clamped, in another order, for one reader, and pooled as it is for another."""
 
@@ -123,7 +136,7 @@ def taken(module: nn.Module, place, bits: int = 8):
     return open_trace(place)
 
 
-@pytest.mark.parametrize("make", [Everything, Shuffled, Normalized, Gated, Clamped, Padded, Twice])
+@pytest.mark.parametrize("make", [Everything, Shuffled, Normalized, Gated, Clamped, Padded, Bordered, Twice])
 def test_integers_make_the_maps_of_the_network(make, tmp_path):
     torch.manual_seed(3)
     with taken(make(), tmp_path / "t") as trace:
@@ -223,6 +236,20 @@ def test_a_drain_has_its_steps_within_the_clamp_that_alone_reads_it(tmp_path, bo
         assert row.differ < 0.02 * row.values  # those near a step of the picture's codes, a thousandfold
 
 
+def test_borders_are_operators_and_no_more_steps_than_the_map_has(tmp_path):
+    torch.manual_seed(3)
+    with taken(Bordered(), tmp_path / "t") as trace:
+        assert trace.flow.captured == {}
+        places = {
+            each.output: [[place // 256 for place in line] for line in (each.rows, each.columns)]
+            for each in trace.flow.operators
+        }
+        # 13 x 11 of the first convolution, a row and a column more on each side; then 3 below, 2 and 1 beside
+        assert places["one"] == [[0, *range(13), 12], [0, *range(11), 10]]
+        assert places["two"] == [[*range(13), 11, 10, 9], [2, 1, *range(11), 9]]
+        assert trace.layers[0].output == "one"
+
+
 def test_row_counts_are_those_of_the_calibration_pictures(tmp_path):
     with taken(Shuffled(), tmp_path / "t") as trace:
         info = trace.maps["image"]
@@ -236,7 +263,7 @@ def test_onnx_and_torch_make_the_same_flow(tmp_path):
     from hwsim.capture.onnx_network import OnnxNetwork
 
     torch.manual_seed(3)
-    for module in (Everything(), Normalized(), Clamped(), Padded()):
+    for module in (Everything(), Normalized(), Clamped(), Padded(), Bordered()):
         place = tmp_path / "m.onnx"
         torch.onnx.export(module.eval(), torch.zeros(1, 3, 12, 10), place, dynamo=False)
         capture(OnnxNetwork(place), pictures(1, 1), pictures(6, 2), tmp_path / "o", bits=8, overwrite=True)

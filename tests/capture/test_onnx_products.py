@@ -132,6 +132,7 @@ NAMED = {
         {},
     ),
     "Einsum of activations": ([node("Einsum", ["x", "x"], ["y"], equation="bchw,bkhw->bck")], {}),
+    "a vector": ([node("MatMul", ["x", "m"], ["y"])], {"m": floats(6)}),
     "many matrices": ([node("MatMul", ["x", "m"], ["y"])], {"m": floats(3, 6, 5)}),
     "DeformConv": (
         [

@@ -106,7 +106,7 @@ POINTS |= {"s2": np.float32(0.05), "z2": np.uint8(0)}
 WEIGHTS = {"w": np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1), "v": np.ones((2, 3, 1, 1), np.float32)}
 
 
-def taken(folder, nodes):
+def taken(folder, nodes, constants=None, **parts):
     """What a capture at 8 bits of a model makes: nodes behind a picture in steps of 0.02, and a layer."""
     make = helper.make_node
     begin = [
@@ -114,7 +114,9 @@ def taken(folder, nodes):
         make(DEQUANTIZE, ["xq", "s0", "z0"], ["xd"]),
         make("Conv", ["xd", "w"], ["c"], name="one"),
     ]
-    path = saved(folder / "m.onnx", [*begin, *nodes], {**POINTS, **WEIGHTS}, (1, *SHAPE))
+    path = saved(
+        folder / "m.onnx", [*begin, *nodes], {**POINTS, **WEIGHTS, **(constants or {})}, (1, *SHAPE), **parts
+    )
     pictures = [image * 3 for image in images(3, 5)]
     capture(OnnxNetwork(path), pictures[:1], pictures[1:], folder / "t", bits=8)
     return open_trace(folder / "t"), pictures[0]
@@ -186,3 +188,52 @@ def test_a_value_between_two_scales_is_put_into_the_second(tmp_path):
         (row,) = [row for row in differences(trace, [0]) if row.map == map_.name]
         assert row.largest <= 1
         assert row.differ < 0.02 * row.values
+
+
+@pytest.mark.parametrize("operator", ["QLinearAdd", "QLinearMul"])
+def test_a_constant_that_is_added_or_multiplied_in_integers_is_an_operator(tmp_path, operator):
+    make = helper.make_node
+    nodes = [
+        make(QUANTIZE, ["c", "s1", "z1"], ["q"]),
+        make(
+            operator,
+            ["q", "s1", "z1", "k", "s0", "z1", "s2", "z1"],
+            ["p"],
+            domain="com.microsoft",
+        ),
+        make(DEQUANTIZE, ["p", "s2", "z1"], ["e"]),
+        make("Conv", ["e", "v"], ["y"], name="two"),
+    ]
+    constants = {"k": np.array([130, 40, 101], np.uint8).reshape(1, 3, 1, 1)}
+    trace, image = taken(tmp_path, nodes, constants, opsets={"": 21, "com.microsoft": 1})
+    with trace:
+        assert trace.flow.captured == {}
+        assert trace.layers[0].name == "one"
+        made = run_network(trace, 0)
+        picture = np.clip(np.rint(image / np.float32(0.02)), 0, 255) * 0.02
+        first = np.clip(np.floor(picture / 0.03 + 0.5), -100, 155) * 0.03
+        known = 0.02 * (constants["k"][0].astype(float) - 100)
+        second = first + known if operator == "QLinearAdd" else first * known
+        expected = np.clip(np.floor(second / 0.05 + 0.5), -100, 155)
+        name = trace.layers[1].input
+        assert np.abs(integers(made[name], trace.maps[name].signed) - expected).max() <= 1
+        (row,) = [row for row in differences(trace, [0]) if row.map == name]
+        assert row.largest <= 1
+        assert row.differ < 0.1 * row.values
+
+
+def test_a_scale_that_is_found_for_each_picture_is_named(tmp_path):
+    make = helper.make_node
+    nodes = [
+        make("DynamicQuantizeLinear", ["c"], ["q", "s", "z"]),
+        make("ConvInteger", ["q", "k", "z"], ["i"], name="two"),
+        make("Cast", ["i"], ["f"], to=onnx.TensorProto.FLOAT),
+        make("Mul", ["f", "s"], ["m"]),
+        make("Conv", ["m", "v"], ["y"], name="three"),
+    ]
+    trace, _ = taken(tmp_path, nodes, {"k": np.eye(3, dtype=np.uint8).reshape(3, 3, 1, 1)})
+    with trace:
+        assert list(trace.flow.captured.values()) == [
+            "integers whose zero point depends on the picture",
+            "a further result of an operator, such as a scale that is found anew for each picture",
+        ]
