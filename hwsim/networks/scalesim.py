@@ -20,7 +20,7 @@ from pathlib import Path
 
 from hwsim.errors import NetworkError, one_line, shown
 from hwsim.files import csv_cell, read_text, whole_file
-from hwsim.layer import Kind, Layer
+from hwsim.layer import MAX_TAPS, Kind, Layer
 from hwsim.networks import Network
 from hwsim.networks.network import some, unique
 from hwsim.networks.topology_table import COLUMNS, Further, Row, TopologyTable, further_of, read_table, whole
@@ -56,12 +56,15 @@ def read_topology(path: str | os.PathLike[str]) -> Network:
     numbered = _numbered([row.name for row in table.rows])
     maps = set(numbered)  # a map of its own must not bear the name of one that a layer makes
     fewer: list[str] = []
+    wide: list[str] = []
     for row, name in zip(table.rows, numbered, strict=True):
         try:
             layer = _layer(row, name, table)
         except ValueError as error:
             raise NetworkError(f"{path}, line {row.number}: {one_line(error, MAX_WORDS)}") from None
         fewer += _fewer_outputs(layer)
+        if table.format == "conv" and layer.in_shape[0] != int(row.cells[4]):
+            wide.append(f"{layer.name} ({layer.in_shape[0]})")
         if layers and layers[-1].out_shape == layer.in_shape:
             layers[-1] = replace(layers[-1], output=layers[-1].name)
             layer = replace(layer, input=layers[-1].name)
@@ -70,6 +73,11 @@ def read_topology(path: str | os.PathLike[str]) -> Network:
             maps.add(layer.input)
         layers.append(layer)
     notes = [one_line(note, MAX_WORDS) for note in (*table.notes, *_renamed(table.rows, numbered))]
+    if wide:
+        notes.append(
+            f"a side of the map that the kernel covers, of more than {MAX_TAPS} pixels, is read as channels: "
+            f"{some(wide)}"
+        )
     if fewer:
         notes.append(f"a window that would begin behind the map is not counted: {some(fewer)}")
     return Network(path.stem, tuple(layers), f"SCALE-Sim topology {path.name}", tuple(notes))
@@ -167,6 +175,10 @@ def _conv(name: str, sizes: list[int], direction: str, asked: Further) -> Layer:
             f"the filter of {reached[0]}x{reached[1]} is larger than the map of {height}x{width}"
         )
     groups = asked.groups
+    if _DEPTHWISE not in name and asked.groups == asked.dilation == 1:
+        channels, width, wide = _flattened(channels, width, wide)
+        channels, height, tall = _flattened(channels, height, tall)
+        reached = [tall, wide]
     if _DEPTHWISE in name:
         if groups not in (1, channels):
             raise ValueError(f"a depthwise layer ({_DEPTHWISE} in its name) has no {groups} groups")
@@ -189,6 +201,14 @@ def _conv(name: str, sizes: list[int], direction: str, asked: Further) -> Layer:
         groups=groups,
         dilation=(asked.dilation, asked.dilation),
     )
+
+
+def _flattened(channels: int, length: int, taps: int) -> tuple[int, int, int]:
+    """A side that a kernel covers at one stroke, and that is longer than a kernel's may be, as channels.
+
+    So SCALE-Sim's files have matrix products: a row of K pixels under a kernel of K taps. It is the same sum.
+    """
+    return (channels * length, 1, 1) if taps == length > MAX_TAPS else (channels, length, taps)
 
 
 def _outputs(length: int, kernel: int, stride: int) -> int:

@@ -165,3 +165,17 @@ def test_depthwise_layers_are_written_as_scale_sim_knows_them(tmp_path):
     write_topology(networks.get("mobilenet_v1"), path)
     rows = path.read_text(encoding="utf-8").splitlines()
     assert rows[2] == "conv1.dw_DP, 114, 114, 3, 3, 32, 1, 1,"
+
+
+def test_matrix_products_written_as_convolutions_of_any_length_are_read(tmp_path):
+    """As in resnet_weight_grad.csv and gpt2_new.csv of SCALE-Sim: kernels of a whole row of 12544 pixels."""
+    text = f"{CONV}\nconv1,147,12544,1,12544,1,64,1,\nlong,10000,3,10000,3,2,5,1,\nfc,8,4096,1,4096,1,64,1,\n"
+    network = read(tmp_path, text)
+    assert [layer.in_shape for layer in network.layers] == [(12544, 147, 1), (20000, 1, 3), (1, 8, 4096)]
+    assert [layer.kernel for layer in network.layers] == [(1, 1), (1, 3), (1, 4096)]
+    assert [layer.out_shape for layer in network.layers] == [(64, 147, 1), (5, 1, 1), (64, 8, 1)]
+    assert network.macs == scalesim_macs(text)
+    (note,) = network.notes
+    assert note.endswith("is read as channels: conv1 (12544), long (20000)")
+    with pytest.raises(NetworkError, match="a kernel's side is at most 4096"):
+        read(tmp_path, f"{CONV}\nconv1,147,12545,1,12544,1,64,1,\n")
