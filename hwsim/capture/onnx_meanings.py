@@ -40,8 +40,9 @@ def meaning_of(node: Node) -> Meaning | None:
         return _resized(node)
     if node.kind == "Pad" and len(node.shape) == 4:
         return _bordered(node)
-    if kind in ("Add", "Sub") and len(node.read) == 2:
-        return Summed((1.0, 1.0 if kind == "Add" else -1.0))
+    if kind in ("Add", "Sub", "Sum") and len(node.read) == 2:
+        whole = kind != "Sum" or len(node.inputs) == 2
+        return Summed((1.0, -1.0 if kind == "Sub" else 1.0)) if whole else None
     if node.kind in ("Clip", "Max", "Min") and len(node.read) == 1 and node.made().dtype.kind == "f":
         return _bounded(node)
     return None

@@ -157,7 +157,10 @@ def _to_reals(node: Node) -> dict[str, Any]:
 def _quantized_operator(node: Node) -> dict[str, Any]:
     name = node.kind.removeprefix(MICROSOFT)
     place, kind = QUANTIZED[name]
-    made = {"kind": kind, "lattice": lattice_of(node, place, place + 1, node.made().dtype)}
+    made: dict[str, Any] = {
+        "kind": kind,
+        "lattice": lattice_of(node, place, place + 1, node.made().dtype),
+    }
     if kind == "add" and name != "QLinearWhere" and (constant := _quantized_constant(node)) is not None:
         parts = (np.ones(1), constant) if name == "QLinearAdd" else (constant, np.zeros(1))
         made |= {"kind": "scale", "factor": parts[0], "offset": parts[1]}

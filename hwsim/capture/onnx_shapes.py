@@ -60,7 +60,10 @@ def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def part_that_makes(model: onnx.ModelProto, names: Collection[str]) -> onnx.ModelProto:
-    """The nodes and constants that it takes to make some values, which are its outputs."""
+    """The nodes and constants that it takes to make some values, which are its outputs.
+
+    Before version 4 of ONNX's format constants stand among the inputs, too: one that is left out is no input.
+    """
     needed, nodes = set(names), []
     for node in reversed(model.graph.node):
         if needed.intersection(node.output):
@@ -72,7 +75,10 @@ def part_that_makes(model: onnx.ModelProto, names: Collection[str]) -> onnx.Mode
     part.graph.name = model.graph.name
     part.graph.node.extend(reversed(nodes))
     part.graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in needed)
-    part.graph.input.extend(model.graph.input)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    part.graph.input.extend(
+        value for value in model.graph.input if value.name in needed or value.name not in constants
+    )
     part.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names))
     return part
 

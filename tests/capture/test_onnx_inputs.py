@@ -64,6 +64,19 @@ def test_a_layout_that_the_model_leaves_open_must_be_said(tmp_path):
     assert len(plan(OnnxNetwork(path, layout="nchw").graph(square)).layers) == 2
 
 
+def test_constants_may_stand_among_the_inputs(tmp_path, plain):
+    """As in every model of ONNX's format before version 4; one of these weights is computed by nodes."""
+    halves = {"half": WEIGHTS["w"] / 2, "two": np.float32(2), "v": WEIGHTS["v"]}
+    nodes = (helper.make_node("Mul", ["half", "two"], ["w"]), *CONVOLUTIONS)
+    path = saved(tmp_path / "m.onnx", nodes, halves, opsets={"": 9})
+    model = onnx.load(path)
+    model.ir_version = 3
+    for tensor in model.graph.initializer:
+        model.graph.input.append(helper.make_tensor_value_info(tensor.name, TensorProto.FLOAT, tensor.dims))
+    onnx.save(model, path)
+    assert_alike(plain, maps_of(OnnxNetwork(path)))
+
+
 def test_half_floats(tmp_path, plain):
     halves = {name: value.astype(np.float16) for name, value in WEIGHTS.items()}
     half = TensorProto.FLOAT16

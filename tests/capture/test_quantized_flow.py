@@ -137,11 +137,15 @@ def test_one_quantized_value_is_read_with_and_without_a_relu(tmp_path):
         make("Conv", ["bd", "v"], ["y0"], name="two"),
         make("Conv", ["positive", "v"], ["y1"], name="three"),
         make("Conv", ["right", "v"], ["y2"], name="four"),
-        make("Sum", ["y0", "y1", "y2"], ["y"]),
+        make("Sum", ["y0", "y1"], ["y01"]),
+        make("Sum", ["y01", "y2", "y0"], ["y"]),
     ]
     trace, image = taken(tmp_path, nodes)
     with trace:
         assert trace.flow.captured == {}
+        (of_two,) = [each.output for each in trace.flow.operators if each.output in trace.ends]
+        assert {each.output: each for each in trace.flow.operators}[of_two].kind == "add"
+        assert list(trace.ends) == [of_two, "four.result"]  # a sum of three goes no further
         made = run_network(trace, 0)
         # By hand: codes 0 .. 255 of 0.02; those of 0.03 less 100; their difference, clamped as those.
         picture = np.clip(np.rint(image.astype(np.float32) / np.float32(0.02)), 0, 255)
