@@ -55,8 +55,26 @@ def test_a_map_bears_the_name_of_its_maker_and_what_follows_a_layer_is_folded_in
     made = np.arange(48.0).reshape(1, 3, 4, 4)
     assert first.real({"made": made})[:, 0, 1].tolist() == [1 * 2 + 1, 17 * 3, 33 * 4 - 1]
     assert second.real({"last": made})[:, 0, 1].tolist() == [1, 17, 33]
+    assert [known.wanted for known in planned.maps] == [("x",), ("cut",)]
     assert planned.share == 1
     assert planned.left_out == ()
+
+
+def test_a_map_that_no_layer_makes_bears_the_name_of_its_first_reader():
+    softmax = Operator("other", ("made",), "cut")
+    planned = plan(graph(FIRST, softmax, SECOND, pointwise("third", "cut", "more", 3)))
+    assert [(known.name, known.value) for known in planned.maps] == [("image", "x"), ("second.input", "cut")]
+    assert [known.layer.input for known in planned.layers] == ["image", "second.input", "second.input"]
+    assert [known.layer.output for known in planned.layers] == [None, None, None]
+
+
+def test_the_geometry_of_a_layer_is_its_operators():
+    mac = Mac("conv", np.ones((3, 2, 1, 3)), np.zeros(3), (2, 1), (0, 1), dilation=(1, 2))
+    shapes = SHAPES | {"made": (1, 3, 2, 2)}
+    planned = plan(Graph("x", (Operator("mac", ("x",), "made", "wide", mac),), shapes))
+    layer = planned.layers[0].layer
+    assert (layer.kernel, layer.stride, layer.padding, layer.dilation) == ((1, 3), (2, 1), (0, 1), (1, 2))
+    assert (layer.in_shape, layer.out_shape) == ((2, 4, 4), (3, 2, 2))
 
 
 def test_what_is_left_out_is_told_with_its_share_of_the_macs():

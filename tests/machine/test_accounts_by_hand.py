@@ -1,4 +1,4 @@
-"""Whole accounts of two small layers on machines of their own, worked out on paper from docs/two_lanes.md.
+"""Whole accounts of three small layers on machines of their own, worked out on paper from docs/two_lanes.md.
 
 Cycles of a pass are counted from its start, others from the start of the image.
 """
@@ -28,7 +28,7 @@ def run(layer: Layer, values: list, order: int, arch: Arch) -> tuple[LayerRun, L
 @pytest.fixture(scope="module")
 def pointwise() -> tuple[LayerRun, LayerRun]:
     """Three filters of 1x1 over a map of one channel, on a core of two columns, 16 bytes a cycle."""
-    arch = Arch(lanes=2, cores=1, columns=2, bytes_per_cycle=16, dram_latency=20, energy=PICOJOULES)
+    arch = Arch(cores=1, columns=2, bytes_per_cycle=16, dram_latency=20, energy=PICOJOULES)
     layer = Layer("pointwise", "conv", "m0", (1, 2, 2), (3, 2, 2))
     return run(layer, [[[5, 0], [7, 9]]], 3, arch)
 
@@ -119,7 +119,6 @@ def depthwise() -> tuple[LayerRun, LayerRun]:
     Segments are of two channels. Those of row 0 hold 1 0 0 2 and zeros, those of row 1 3 0 0 0 and 0 4 5 6.
     """
     arch = Arch(
-        lanes=2,
         cores=2,
         columns=4,
         activation_bits=8,
@@ -212,6 +211,68 @@ def test_the_energy_of_a_depthwise_layer_by_hand(depthwise):
         "encode": 16 * 9,
         "map_buffer": 70 * 7,
         "dram": 448 * 10,
+    }
+
+
+@pytest.fixture(scope="module")
+def linear() -> tuple[LayerRun, LayerRun]:
+    """Five filters over three values, on two cores of two columns whose weight memories hold one pass."""
+    arch = Arch(cores=2, columns=2, weight_words=4, dram_latency=10, energy=PICOJOULES)
+    return run(Layer("linear", "linear", "m0", (3, 1, 1), (5, 1, 1)), [[[4]], [[0]], [[7]]], 0, arch)
+
+
+def test_the_cycles_of_a_linear_layer_by_hand(linear):
+    # A beat crosses in a cycle. The program, 64 + 1 + 3 x 8 bytes, is there in 3 + 10. Units 0 and 1, two
+    # beats each, cross from 13 and from 15 and are in the cores in 27 and 29; index and map until 20, there
+    # in 30. Core 0 begins in slot 30, core 1 in 31, with the map there: its two segments are in one line,
+    # read in slot 0. Lane 0 decodes 4 in 8 and the zero in 10, lane 1 7 in 7; taken in 17, 19 and 16. Two
+    # sums from 27 on: 48 cycles, until 78 and 79.
+    # Unit 2 finds room in core 0 in 78 only: it is there in 80 + 10 + 2, and its pass, of a sum less, runs
+    # from slot 96 to 143. From 79 on core 1 waits for core 0: 13 cycles while that waits for its weights.
+    skipping, dense = linear
+    assert (skipping.end, skipping.rounds, skipping.row_groups) == (143, 2, 1)
+    assert skipping.causes == {
+        "compute": 3 * 2,
+        "taps": 3 * 1,
+        "decode": (3 + 16 + 1) + (2 + 16 + 1) + (4 + 16 + 1),
+        "dram": 0,
+        "weights": 27 + 29 + (92 - 78) + 13,
+        "drain": (48 - 20) + (48 - 20) + (47 - 20),
+        "imbalance": 143 - 79 - 13,
+    }
+    assert dense.end == 143  # the zero is multiplied, and takes the cycle that the end of its segment took
+    assert dense.causes == skipping.causes | {"compute": 3 * 3, "taps": 0}
+
+
+def test_the_bytes_events_and_energy_of_a_linear_layer_by_hand(linear):
+    skipping, dense = linear
+    assert skipping.dram == NO_DRAM | {
+        "weights": 96, "scales": 96, "programs": 96, "index": 32, "maps_in": 64, "maps_out": 96,
+    }  # fmt: skip
+    assert dense.dram == skipping.dram | {"index": 0}
+    assert skipping.events == {
+        "mac": 2 * 5,
+        "accumulator": 2 * 5,
+        "drain": 5,
+        "requantize": 5,
+        "weight_word": 3 * 2,
+        "weight_load": 3 * 4,  # of three words, in two loads
+        "map_word": 3 * 8 + (4 + 8 + 12) + 3,
+        "symbol": 3 * 3,
+        "encoded": 5,
+        "dram_byte": 480,
+    }
+    assert dense.events == skipping.events | {
+        "mac": 15, "accumulator": 15, "weight_word": 9, "map_word": 51 - 4, "dram_byte": 448,
+    }  # fmt: skip
+    assert skipping.energy_pj == {
+        "mac": 10,
+        "accumulators": 10 * 2 + 5 * 3 + 5 * 4,
+        "weights": 6 * 5 + 12 * 6,
+        "decode": 9 * 8,
+        "encode": 5 * 9,
+        "map_buffer": 51 * 7,
+        "dram": 480 * 10,
     }
 
 

@@ -65,6 +65,13 @@ def test_every_width_is_simulated_on_a_machine_of_its_width(place):
     assert found.floats.accuracy == 0.9
 
 
+def test_stored_maps_are_those_of_one_image(place):
+    raw = Arch(compress=False)  # of which every image has as many bytes
+    with open_trace(place) as trace:
+        (one,), (both,) = (at_widths(trace, raw, images, (16,)).runs for images in ((0,), (0, 1)))
+    assert both.map_bytes == one.map_bytes > 0
+
+
 def test_widths_above_the_trace_s_are_left_out_and_none_left_is_told(place):
     with open_trace(place) as trace:
         assert [run.bits for run in at_widths(trace, Arch(), (0,), (16, 4)).runs] == [16, 4]

@@ -1,6 +1,7 @@
 """Machines of a sweep: sums over traces, and every reason why one is not feasible."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -128,3 +129,9 @@ def test_a_folder_that_holds_no_sweep_is_one_clear_error(tmp_path, break_it, tol
     break_it(tmp_path)
     with pytest.raises(SweepError, match=told):
         read_machines(tmp_path)
+
+
+def test_the_summary_calls_machines_by_their_numbers(machines):
+    document = Summary(replace(machines, numbers=machines.numbers + 100)).to_dict()
+    assert document["fronts"]["luts"] == [104]
+    assert document["best"]["cycles"]["machine"] == 104
