@@ -40,11 +40,13 @@ class NetworkCase:
         words: of 64 bits.
         cores: of each core.
         kinds: of its layers, for coverage: (kind, transposed, dilated, groups, units that read less).
+        before: layers of the networks that are run before it.
     """
 
     words: list[int]
     cores: list[ForCore]
     kinds: list[tuple[str, bool, bool, bool, bool]]
+    before: int
 
 
 def network_cases(arch: Arch, number: int, count: int) -> list[NetworkCase]:
@@ -71,6 +73,7 @@ def drawn_networks(number: int, count: int) -> list[Any]:
 
 
 def _runnable(traces: list[Any], arch: Arch) -> Iterator[NetworkCase]:
+    layers = 0
     for trace in traces:
         try:
             image = compile_network(trace, arch)
@@ -78,8 +81,9 @@ def _runnable(traces: list[Any], arch: Arch) -> Iterator[NetworkCase]:
             continue
         programs = image.memory[: image.number("program_bytes")]
         words = [int.from_bytes(programs[at : at + 8], "little") for at in range(0, len(programs), 8)]
-        case = NetworkCase(words, [ForCore() for _ in range(arch.cores)], [])
+        case = NetworkCase(words, [ForCore() for _ in range(arch.cores)], [], layers)
         _fill(case, trace, arch)
+        layers += len(trace.layers)
         yield case
 
 
@@ -89,7 +93,7 @@ def _fill(case: NetworkCase, trace: Any, arch: Arch) -> None:
     jobs = workload.jobs(arch)
     configuration = data.Layout.cast(SequencedPass(arch))
     row_layout = data.Layout.cast(RowDescriptor)
-    for job, following, link in zip(jobs, [*jobs[1:], None], links(trace), strict=True):
+    for number, (job, following, link) in enumerate(zip(jobs, [*jobs[1:], None], links(trace), strict=True)):
         layer, drain, source = job.layer, trace.requantize(job.layer), trace.maps[job.layer.input]
         order = drain.order if following is None else trace.maps[following.layer.input].order
         depthwise = layer.kind == "depthwise"
@@ -118,7 +122,12 @@ def _fill(case: NetworkCase, trace: Any, arch: Arch) -> None:
             makes, out_block = job.mapping.parts[unit].makes, geometry.out_block
             blocks = sorted({channel // out_block for channel in makes})
             mine.out_rows += [
-                {"row": int(row), "first": blocks[0], "segments": len(blocks)}
+                {
+                    "layer": (case.before + number) % 2,
+                    "row": int(row),
+                    "first": blocks[0],
+                    "segments": len(blocks),
+                }
                 for row in job.mapping.groups[group]
             ]
             mine.map_rows += [

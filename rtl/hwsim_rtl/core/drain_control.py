@@ -59,7 +59,7 @@ class DrainControl(wiring.Component):
         arch, config, read = self._arch, self.config, self.reads.payload
         waits = [self.rows_done, *(Signal(DONE_BITS, name=f"done{i}") for i in range(1, MAC_LATENCY))]
         m.d.sync += [after.eq(before) for before, after in pairwise(waits)]
-        pending = Signal(range(SUB_BANKS + 1))  # rows that are complete and not yet read
+        pending = Signal(DONE_BITS)  # rows that are complete and not yet read
 
         x = Signal(bank_address_bits(arch))
         channel = Signal(range(arch.columns))

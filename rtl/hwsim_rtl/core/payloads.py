@@ -25,7 +25,9 @@ RECIPROCAL_BITS = 17
 KERNEL_BITS = (MAX_KERNEL - 1).bit_length()  # of a number of a kernel row or column
 STRIDE_BITS = (MAX_STRIDE - 1).bit_length()  # of a remainder
 OFFSET_BITS = MAX_OFFSET.bit_length()
-DONE_BITS = (SUB_BANKS - 1).bit_length()  # of rows that are complete at once: all are open in the ring
+# Of rows that are complete at once: those of the ring, and those without a tap that wait for the same two
+# input rows.
+DONE_BITS = (3 * SUB_BANKS).bit_length()
 COLUMN_BITS = COUNT_BITS + 2  # of a column of the output, with a sign, before it is known to be one
 SUB_BANK_BITS = (SUB_BANKS - 1).bit_length()
 CHANNEL_WORDS_BITS = (MAX_KERNEL**2).bit_length()

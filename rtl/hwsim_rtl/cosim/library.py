@@ -51,8 +51,11 @@ class CoreKind:
 
     Attributes:
         name: of its libraries. module, component: of the core.
-        defines: for driver.cc.
+        defines: for the driver.
         train: runs some passes on a library, from which the compiler learns; None: it does not.
+        driver: what steps it.
+        folders: of the RTL that it is made of. fields: of Arch that its netlist depends on.
+        flags: for the compiler, without training.
     """
 
     name: str
@@ -60,6 +63,10 @@ class CoreKind:
     component: str
     defines: tuple[str, ...] = ()
     train: Callable[[Arch, ctypes.CDLL], None] | None = None
+    driver: Path = DRIVER
+    folders: tuple[str, ...] = ("bits", "codec", "core", "cosim")
+    fields: tuple[str, ...] = CORE_FIELDS
+    flags: tuple[str, ...] = PLAIN
 
 
 def _train(arch: Arch, loaded: ctypes.CDLL) -> None:
@@ -87,7 +94,7 @@ def load(arch: Arch, kind: CoreKind, folder: Path | None = None) -> ctypes.CDLL:
     """The library of a core of the machine; as :func:`build`."""
     check_arch(arch)
     root = _verilator()
-    library = (folder or cache_folder()) / f"{kind.name}-{_key(arch)}.so"
+    library = (folder or cache_folder()) / f"{kind.name}-{_key(arch, kind)}.so"
     if not library.exists():
         _compile(arch, kind, library, root)
     return ctypes.CDLL(str(library))
@@ -101,14 +108,14 @@ def _verilator() -> Path:
     return Path(package.submodule_search_locations[0])
 
 
-def _key(arch: Arch) -> str:
+def _key(arch: Arch, kind: CoreKind) -> str:
     """Changes with the machine, any file of the RTL or of the vocabulary under it, and the tools."""
     digest = hashlib.sha256()
-    for field in CORE_FIELDS:
+    for field in kind.fields:
         digest.update(f"{field}={getattr(arch, field)};".encode())
     digest.update(f"{metadata.version('amaranth')} {metadata.version(PACKAGE)}".encode())
-    rtl = [path for folder in ("bits", "codec", "core", "cosim") for path in (SOURCES / folder).glob("*.py")]
-    for path in sorted([*rtl, *_vocabulary(rtl), DRIVER]):
+    rtl = [path for folder in kind.folders for path in (SOURCES / folder).glob("*.py")]
+    for path in sorted([*rtl, *_vocabulary(rtl), kind.driver]):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:24]
@@ -148,7 +155,7 @@ def _compile(arch: Arch, kind: CoreKind, library: Path, root: Path) -> None:
         _run(COMPILER, [*compiler, "-O0", "-c", *once, *runtime], folder)
         objects = sorted(path.name for path in folder.glob("*.o"))
         # One unit, so that one profile covers it.
-        unit = "".join(f'#include "{name}"\n' for name in [*hot, DRIVER])
+        unit = "".join(f'#include "{name}"\n' for name in [*hot, kind.driver])
         (folder / "core.cc").write_text(unit, encoding="utf-8")
 
         def link(flags: tuple[str, ...], name: str) -> Path:
@@ -157,7 +164,7 @@ def _compile(arch: Arch, kind: CoreKind, library: Path, root: Path) -> None:
             _run(COMPILER, linker, folder)
             return folder / name
 
-        flags: tuple[str, ...] = PLAIN
+        flags = kind.flags
         if kind.train is not None:  # it leaves the profile beside the library
             loaded = ctypes.CDLL(str(link(PROFILING, "profiling.so")))
             with contextlib.suppress(CosimError):  # a core that does not work is for the caller to find

@@ -37,7 +37,7 @@ class CoreSequencer(wiring.Component):
     Ports:
         queue: In(stream of QueuedPass), of which WEIGHT_PASSES wait. idle: Out(1), none is left, and all rows
             are found.
-        layer: In(LayerDescriptor), constant unless ``idle``.
+        layer: In(LayerDescriptor), constant unless ``idle``. layer_number: In(1), of it, modulo 2.
         asks, byte, answered, owned: as of :class:`RowSteps`; group: Out(10), that of the pass.
         passes: Out(stream of SequencedPass). map_rows: Out(stream of MapRow). rows: Out(stream of
             RowDescriptor). out_rows: Out(stream of OutRow), rows that the passes make, in their order.
@@ -50,6 +50,7 @@ class CoreSequencer(wiring.Component):
                 "queue": In(stream.Signature(QueuedPass())),
                 "idle": Out(1),
                 "layer": In(LayerDescriptor()),
+                "layer_number": In(1),
                 "asks": Out(1),
                 "byte": Out(MASK_BYTE_BITS),
                 "group": Out(PassEntry()["row_group"].width),
@@ -112,6 +113,7 @@ class CoreSequencer(wiring.Component):
             row.segments.eq(_divide(head.entry.channels + layer.out_block - 1, layer.out_block)),
         ]
         m.d.comb += [
+            row.layer.eq(self.layer_number),
             row.row.eq(steps.pushed_row),
             steps.may_push.eq(made.w_rdy),
             made.w_data.eq(row),

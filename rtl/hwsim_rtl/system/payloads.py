@@ -6,11 +6,13 @@ No ``from __future__ import annotations`` here: ``data.Struct`` reads its annota
 from amaranth.lib import data
 
 from hwsim.arch import BURST_BYTES, LAYER_BYTES, PASS_BYTES, Arch
-from hwsim.machine.descriptors import COUNT_BITS
+from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
 from hwsim.machine.programs import LAYER_FIELDS, PASS_FIELDS
 from hwsim_rtl.core.lane_payloads import ENTRY_BITS, LINE_BITS, LanePassConfig, MapRow
 from hwsim_rtl.core.payloads import SUB_BANK_BITS, RowDescriptor
 
+PART_BYTES = 4  # of a line, what is written alone
+LINE_PARTS = BURST_BYTES // PART_BYTES
 LAYER_BITS, PASS_BITS = 8 * LAYER_BYTES, 8 * PASS_BYTES
 
 
@@ -67,8 +69,9 @@ class SequencedPass(data.StructLayout):
 
 class OutRow(data.Struct):
     """A row of a map that is made, in the order in which its segments are: its number; the ``first`` segment
-    that is made of it, and how many ``segments`` are."""
+    that is made of it, and how many ``segments`` are; the number of the ``layer``, modulo 2."""
 
+    layer: 1
     row: COUNT_BITS
     first: COUNT_BITS
     segments: COUNT_BITS
@@ -79,3 +82,26 @@ class MapLine(data.Struct):
 
     number: LINE_BITS
     words: 8 * BURST_BYTES
+
+
+class LineStore(data.Struct):
+    """What is written into a line of the map buffer: those of its 16 parts of 4 bytes whose bit in ``parts``
+    is set."""
+
+    number: LINE_BITS
+    words: 8 * BURST_BYTES
+    parts: LINE_PARTS
+
+
+class MapPlaces(data.Struct):
+    """Where a map that is made lies in its half of the map buffer: words of its ``first`` place, from a row
+    and from a place to the next one, and of the last place of a row; of its index the first line and the
+    ``entries`` of a row, if it is ``indexed``."""
+
+    first: PLACE_BITS
+    row_words: PLACE_BITS
+    place_words: PLACE_BITS
+    tail_words: PLACE_BITS
+    index_line: LINE_BITS
+    entries: COUNT_BITS
+    indexed: 1

@@ -85,6 +85,8 @@ class Sequencer(wiring.Component):
             for name in ("passes", "map_rows", "rows", "out_rows"):
                 wiring.connect(m, getattr(core, name), wiring.flipped(getattr(self, name)[number]))
 
+        number = Signal()  # of the layer, modulo 2
+        m.d.comb += [core.layer_number.eq(number) for core in cores]
         at = Signal(range(PROGRAM_WORDS + 1))
         self._answer(m, masks, pass_words, mask_bytes, counter, cores)
         entry, counts = Signal(PassEntry()), Signal(GroupCounts)
@@ -151,6 +153,7 @@ class Sequencer(wiring.Component):
                 m.d.comb += self.running.eq(1)
                 m.d.sync += at.eq(0)
                 with m.If(Cat(core.idle for core in cores).all()):
+                    m.d.sync += number.eq(~number)
                     m.next = "DESCRIPTOR"
         return m
 

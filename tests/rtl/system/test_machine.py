@@ -1,0 +1,168 @@
+"""A whole machine, compiled: from a memory image to its result, every byte that it makes, and when."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import pytest
+from program_cases import drawn_networks
+
+from hwsim.arch import Arch
+from hwsim.codec.segments import encode_segments, raw_segments
+from hwsim.errors import ArchError
+from hwsim.machine.programs import LAYER_FIELDS, unpack
+from hwsim.machine.schedule import schedule
+from hwsim.machine.workload import Workload
+from hwsim.program import compile_network
+from hwsim.program.image import HEADER_BYTES
+from hwsim.reference import run_network
+from hwsim.registers import MachineError
+from hwsim.trace import open_trace
+from hwsim_rtl.cosim.machine import MachineOutcome, build_machine
+
+ARCH = Arch(lanes=2, cores=2, columns=4, accumulators=512, weight_words=2048, map_buffer=65536)
+HALF = ARCH.map_buffer // 2
+
+
+@pytest.fixture(scope="module")
+def machine():
+    return build_machine(ARCH)
+
+
+@pytest.fixture(scope="module")
+def lenet():
+    with open_trace("lenet5_digits/sparse") as trace:
+        yield trace
+
+
+@pytest.fixture(scope="module")
+def image(lenet):
+    return compile_network(lenet, ARCH)
+
+
+def run(machine, image, **options) -> MachineOutcome:
+    return machine.run(image.to_bytes(), image.number("memory_bytes"), **options)
+
+
+def descriptors(image) -> list[dict[str, int]]:
+    """Of every layer, found as docs/image.md says."""
+    found, at, size = [], image.number("program_at"), image.number("first_program_bytes")
+    while size:
+        found.append(unpack(LAYER_FIELDS, image.memory[at : at + 64]))
+        at, size = at + size, 32 * found[-1]["next_beats"]
+    return found
+
+
+def as_memory(words: bytes) -> bytes:
+    """Words of the map buffer as they lie in DRAM, highest byte first."""
+    return np.frombuffer(words, "<u8").astype(">u8").tobytes()
+
+
+def fits(values: np.ndarray, block: int, layer: dict[str, int], order: int) -> bool:
+    """Whether all segments of a map have room in their places."""
+    _, index = encode_segments(values, block, order)
+    places = np.full(index.shape[1], layer["place_beats"])
+    places[-1] = layer["row_beats"] - places[:-1].sum()
+    return bool((index["words"] <= 4 * places).all())
+
+
+def assert_made(trace, image, outcome: MachineOutcome) -> None:
+    """Every byte of every map, of its index, and of the result is that of the network in integers."""
+    assert outcome.error == MachineError.none
+    maps, jobs, read = run_network(trace, 0), Workload(trace, 0).jobs(image.arch), descriptors(image)
+    for number, (job, layer) in enumerate(zip(jobs[1:], read[1:], strict=True)):
+        half = outcome.half(number, image.arch.map_buffer // 2)
+        name = job.layer.input
+        data, index = encode_segments(maps[name], job.block, trace.maps[name].order)
+        at = 0
+        for y, segment in np.ndindex(index.shape):
+            size = 8 * int(index["words"][y, segment])
+            place = 32 * (y * layer["row_beats"] + segment * layer["place_beats"])
+            assert as_memory(half[place : place + size]) == data[at : at + size].tobytes(), (name, y, segment)
+            at += size
+        begin = 64 * layer["index_line"]
+        assert half[begin : begin + 4 * index.size] == index.tobytes(), name
+    last = jobs[-1].layer
+    result = maps[trace.flow.results[last.name]]
+    words, lengths = raw_segments(result, image.arch.columns, image.arch.activation_bits)
+    at = 0
+    for row, segment in np.ndindex(lengths.shape):
+        size = 8 * int(lengths[row, segment])
+        place = HEADER_BYTES + image.number("result_at")
+        place += row * image.number("result_row") + segment * image.number("result_place")
+        assert outcome.memory[place : place + size] == words[at : at + size].tobytes()
+        at += size
+    assert at == words.nbytes
+
+
+def test_lenet_is_run_from_its_image_to_its_logits(machine, lenet, image):
+    outcome = run(machine, image)
+    assert_made(lenet, image, outcome)
+    plan = schedule(Workload(lenet, 0).jobs(ARCH), ARCH)
+    moved = sum(sum(span.dram.values()) for span in plan.layers)
+    assert 32 * (outcome.beats_read + outcome.beats_written) == moved + HEADER_BYTES
+    assert len(outcome.layer_ends) == len(plan.layers)
+    assert outcome.cycles == outcome.layer_ends[-1]
+
+
+def test_random_networks_are_run(machine):
+    kinds = set()
+    for trace in drawn_networks(7, 60):
+        try:
+            image = compile_network(trace, ARCH)
+        except ArchError:
+            continue
+        maps, jobs, read = run_network(trace, 0), Workload(trace, 0).jobs(ARCH), descriptors(image)
+        following = zip(jobs[1:], read[1:], strict=True)
+        if not all(fits(maps[job.layer.input], job.block, layer, trace.order) for job, layer in following):
+            continue
+        if sum(prod(layer.out_shape) for layer in trace.layers) > 4000:
+            continue
+        assert_made(trace, image, run(machine, image))
+        kinds |= {(len(jobs), layer.kind, layer.transposed) for layer in trace.layers}
+    assert {kind for _, kind, _ in kinds} >= {"conv", "depthwise"}
+    assert {many for many, _, _ in kinds} >= {1, 2}
+
+
+def test_an_image_lies_anywhere_and_a_run_is_aborted_at_any_moment(machine, image):
+    alone = run(machine, image)
+    assert run(machine, image, before=5).memory == alone.memory
+    for moment in (1, 40, 130, 700, 5000, 12000, alone.cycles - 20):
+        outcome = run(machine, image, abort_at=moment)
+        assert outcome.error == MachineError.none
+        assert outcome.memory == alone.memory, moment
+
+
+def changed(image, at: int, value: bytes) -> bytes:
+    data = bytearray(image.to_bytes())
+    data[at : at + len(value)] = value
+    return bytes(data)
+
+
+def wrong(image) -> dict[str, tuple[bytes, MachineError]]:
+    """Images that no machine should run, and what they are refused as."""
+    dram = HEADER_BYTES
+    index, values = dram + image.number("index_at"), dram + image.number("map_at")
+    return {
+        "magic": (changed(image, 0, b"X"), MachineError.image),
+        "version": (changed(image, 8, b"\1"), MachineError.image),
+        "columns": (changed(image, 68, b"\10"), MachineError.image),
+        "no program": (changed(image, 183, bytes(4)), MachineError.program),
+        "program beyond": (changed(image, 104, b"\xff" * 4), MachineError.program),
+        "core": (changed(image, dram + 64, b"\5"), MachineError.program),
+        "no units": (changed(image, dram, bytes(64)), MachineError.program),
+        "map beyond": (changed(image, 120, b"\xff" * 4), MachineError.program),
+        "empty segment": (changed(image, index, bytes(2)), MachineError.map),
+        "illegal code": (changed(image, values, bytes(40)), MachineError.map),
+    }
+
+
+def test_what_is_wrong_ends_a_run_with_an_error_and_the_next_one_is_right(machine, image):
+    alone = run(machine, image)
+    size = image.number("memory_bytes")
+    for name, (data, error) in wrong(image).items():
+        assert machine.run(data, size).error == error, name
+        assert run(machine, image).memory == alone.memory, name
+    beat = (HEADER_BYTES + image.number("map_at")) // 32
+    assert run(machine, image, error_at=beat).error == MachineError.memory
