@@ -20,7 +20,7 @@ from hwsim_rtl.system.memory_port import ADDRESS_BITS
 MACHINE = CoreKind(
     "machine",
     "hwsim_rtl.system.machine",
-    "Machine",
+    "ImageMachine",
     (f"-DADDRESS_BITS={ADDRESS_BITS}", f"-DLINE_BITS={LINE_BITS}"),
     driver=Path(__file__).with_name("machine.cc"),
     folders=("bits", "codec", "core", "system", "cosim"),

@@ -31,7 +31,7 @@ PATIENCE = 1 << 24  # cycles without any event, after which a run is given up
 PREPARED = 6  # cycles until what follows from two descriptors is there
 
 
-class Machine(wiring.Component):
+class ImageMachine(wiring.Component):
     """Run an image: read its header, then layer after layer, and write its result.
 
     A layer begins when all of the one before lies in the map buffer. Its passes are given to the cores as the
