@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from amaranth.hdl import ClockSignal, Instance, ResetSignal
@@ -9,17 +10,21 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from hwsim.arch import Arch
+from hwsim.driver.describe import c_header
 from hwsim.files import whole_file
 from hwsim.machine.descriptors import check_arch
 from hwsim_rtl.core.core import Core
 from hwsim_rtl.core.lane_core import LaneCore
-from hwsim_rtl.note import integration_note
+from hwsim_rtl.note import integration_note, system_note
 from hwsim_rtl.ports import ports
+from hwsim_rtl.system.system import System
 from hwsim_rtl.top import Top
 from hwsim_rtl.verilog import to_verilog
 
 NAME = "hwsim_top"
 CORE_NAME = "hwsim_core"
+SYSTEM_NAME = "hwsim_system"
+HEADER_FILE = "hwsim.h"
 
 # Warnings of `verilator -Wall`, all from the way in which Amaranth writes Verilog, and why they are waived.
 WAIVERS = {
@@ -31,6 +36,9 @@ WAIVERS = {
     "CMPCONST": "The last turn of an unrolled loop compares with the largest number.",
     "DECLFILENAME": "All modules are in one file.",
 }
+
+# And those of a whole machine, whose states are numbered from 0 without a gap.
+SYSTEM_WAIVERS = {**WAIVERS, "CASEINCOMPLETE": "A state machine has no more states than those that it lists."}
 
 _CORE = """CAPI=2:
 name: hwsim:accelerator:{name}:0.1.0
@@ -96,20 +104,50 @@ def emit(arch: Arch, folder: str | Path) -> list[Path]:
     Raises:
         ArchError: a machine that the RTL cannot be.
     """
+    return _write(arch, folder, NAME, verilog(arch), {"README.md": integration_note(arch, NAME, CORE_NAME)})
+
+
+def system_verilog(arch: Arch, machine: wiring.Component) -> str:
+    """A whole machine as Verilog; the top module is ``hwsim_system``.
+
+    Args:
+        arch: of the machine.
+        machine: what runs images, see :class:`hwsim_rtl.system.system.System`.
+    """
+    return to_verilog((System(arch, machine), SYSTEM_NAME))
+
+
+def emit_system(arch: Arch, machine: wiring.Component, folder: str | Path) -> list[Path]:
+    """Write a whole machine: memory on an AXI4 master, registers on an AXI4-Lite slave, an interrupt.
+
+    Args:
+        arch, machine: as of :func:`system_verilog`.
+        folder: where to; made if it is not there. Files of the same names are replaced.
+
+    Returns:
+        The files: ``hwsim_system.v``, ``hwsim_system.vlt``, ``hwsim_system.core``, ``hwsim.h`` with
+        registers, image and programs for C, ``README.md``.
+    """
+    texts = {HEADER_FILE: c_header(), "README.md": system_note(arch, SYSTEM_NAME)}
+    return _write(arch, folder, SYSTEM_NAME, system_verilog(arch, machine), texts)
+
+
+def _write(arch: Arch, folder: str | Path, name: str, text: str, others: dict[str, str]) -> list[Path]:
+    """Verilog, and what belongs to it under the same name, and other files; returns all of them."""
     contents = {
-        f"{NAME}.v": verilog(arch),
-        f"{NAME}.vlt": _waivers(),
-        f"{NAME}.core": _CORE.format(name=NAME, cores=arch.cores, columns=arch.columns),
-        "README.md": integration_note(arch, NAME, CORE_NAME),
+        f"{name}.v": text,
+        f"{name}.vlt": _waivers(name, SYSTEM_WAIVERS if name == SYSTEM_NAME else WAIVERS),
+        f"{name}.core": _CORE.format(name=name, cores=arch.cores, columns=arch.columns),
+        **others,
     }
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        with whole_file(folder / name) as partial:
+    for file, content in contents.items():
+        with whole_file(folder / file) as partial:
             partial.write_text(content, encoding="utf-8")
-    return [folder / name for name in contents]
+    return [folder / file for file in contents]
 
 
-def _waivers() -> str:
-    rules = (f'// {reason}\nlint_off -rule {rule} -file "*{NAME}.v"\n' for rule, reason in WAIVERS.items())
+def _waivers(name: str, waived: Mapping[str, str]) -> str:
+    rules = (f'// {reason}\nlint_off -rule {rule} -file "*{name}.v"\n' for rule, reason in waived.items())
     return "\n".join(["`verilator_config\n", *rules])

@@ -6,6 +6,7 @@ from amaranth.hdl import ShapeLike
 from amaranth.lib import data
 
 from hwsim.arch import LINE_ENTRIES, LINE_WORDS, START_LATENCY, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
+from hwsim.driver.describe import error_table, register_table
 from hwsim_rtl.core.abort import ABORT_CYCLES
 from hwsim_rtl.core.lane_payloads import LanePass, MapRow
 from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, bank_address_bits
@@ -56,6 +57,38 @@ A weight word is {columns} weights, lane 0 in the lowest bits; a load has its fi
 `verilator --lint-only -Wall {name}.vlt {name}.v` (5.048), or `fusesoc run --target=lint`, is clean; the
 first file has the waivers and their reasons. `{core_name}` is one core, of which `{name}` has {cores}. A
 module that is instantiated more than once is there once.
+"""
+
+_SYSTEM_NOTE = """# {name}: integration
+Made by `hwsim_rtl.emit`; do not edit, emit it again.
+
+A machine of {cores} cores of {columns} columns that runs memory images of `hwsim compile`. One clock `clk`; a
+synchronous reset `rst`, active high, of at least a cycle, together with that of its buses.
+
+- `m_axi_*`: an AXI4 master, 256 bits of data, 40 of address, ID 0, to the memory with the image.
+- `s_axi_*`: an AXI4-Lite slave, 32 bits, 4,096 bytes of addresses: its registers.
+- `irq`: the interrupt, high from the end of a run until `interrupt_pending` is written, if it is enabled.
+
+All outputs of a bus depend on its inputs of earlier cycles alone. Bursts are of 1 to 128 whole beats in
+ascending order, within 4,096 bytes.
+
+## A run
+1. Write the file of an image to memory, at a multiple of 32 bytes. Behind it there must be room for what the
+   machine writes: 192 + `memory_bytes` (a field of the image) bytes in all.
+2. Write its address to `image` and that size to `length`, 1 to `interrupt_enable`, 1 to `control`.
+3. Wait for the interrupt; write 1 to `interrupt_pending`.
+4. If `status.error` is 0, the result lies 192 + `result_at` bytes behind the image's first one.
+
+An abort ends a run at any moment: what is under way on the bus is brought to its end, and then `status.busy`
+falls. After an error `status.busy` falls likewise. `hwsim.h` has all numbers for C.
+
+## Registers
+{registers}
+## Errors
+{errors}
+## Lint
+`verilator --lint-only -Wall {name}.vlt {name}.v` (5.048), or `fusesoc run --target=lint`, is clean; the first
+file has the waivers and their reasons.
 """
 
 _WORDS_IN = """\
@@ -113,6 +146,22 @@ def integration_note(arch: Arch, name: str, core_name: str) -> str:
         map_rows=f"\n## tdata of s_axis_map_rows_N\n{_table(MapRow)}\n" if two else "",
         rows=_table(RowDescriptor),
         scales=_table(ChannelScale),
+    )
+
+
+def system_note(arch: Arch, name: str) -> str:
+    """What a user of a whole machine's Verilog must know, Markdown.
+
+    Args:
+        arch: the machine.
+        name: of the top module.
+    """
+    return _SYSTEM_NOTE.format(
+        name=name,
+        cores=arch.cores,
+        columns=arch.columns,
+        registers=register_table(),
+        errors=error_table(),
     )
 
 

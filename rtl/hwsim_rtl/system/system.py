@@ -26,12 +26,12 @@ class System(wiring.Component):
     Ports:
         m_axi_<signal>: of AXI4, see :class:`AxiMaster`.
         s_axi_<signal>: of AXI4-Lite, see :class:`ControlRegisters`.
-        interrupt: Out(1).
+        irq: Out(1), the interrupt.
     """
 
     def __init__(self, arch: Arch, machine: wiring.Component, address_bits: int = 40) -> None:
         self._arch, self._machine, self._address_bits = arch, machine, address_bits
-        super().__init__({**axi_members(address_bits), **axi_lite_members(), "interrupt": Out(1)})
+        super().__init__({**axi_members(address_bits), **axi_lite_members(), "irq": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -47,7 +47,7 @@ class System(wiring.Component):
             csr.events.read_beats.eq(memory.read_data.valid & memory.read_data.ready),
             csr.events.written_beats.eq(memory.write_data.valid & memory.write_data.ready),
             csr.events.read_waits.eq(axi.waits),
-            self.interrupt.eq(csr.interrupt),
+            self.irq.eq(csr.interrupt),
         ]
         for part, members in ((axi, axi_members(self._address_bits)), (csr, axi_lite_members())):
             for name, member in members.items():

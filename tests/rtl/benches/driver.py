@@ -46,7 +46,7 @@ class SimulatedBus:
         await self.master.write(address, data)
 
     async def _pause(self) -> None:
-        rises = RisingEdge(self.dut.interrupt)
+        rises = RisingEdge(self.dut.irq)
         self.interrupts += await First(rises, ClockCycles(self.dut.clk, self.longest)) is rises
 
 

