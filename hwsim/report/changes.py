@@ -56,10 +56,16 @@ PARAMETERS = (
     Parameter("bytes_per_cycle", "bandwidth", "bytes a cycle"),
     Parameter("cores", "cores", "cores"),
 )
+OF_ONE_LANE = {"fifo_depth"}  # fields that two lanes do not have
 SHAPES: dict[str, Callable[[Arch], dict[str, Any]]] = {
     "twice the cores of half the columns": lambda a: {"cores": 2 * a.cores, "columns": a.columns // 2},
     "half the cores of twice the columns": lambda a: {"cores": a.cores // 2, "columns": 2 * a.columns},
 }
+
+
+def parameters(arch: Arch) -> list[Parameter]:
+    """Those that a machine has, in the order in which they are preferred."""
+    return [known for known in PARAMETERS if arch.lanes == 1 or known.field not in OF_ONE_LANE]
 
 
 LANES = {1: "one lane of decoding", 2: "two lanes of decoding"}
@@ -67,7 +73,7 @@ LANES = {1: "one lane of decoding", 2: "two lanes of decoding"}
 
 def doublings(arch: Arch) -> dict[str, dict[str, Any]]:
     """The fields of every doubling, halving or turn of the shape, by its name, preferred ones first."""
-    single = [(p.change, {p.field: p.changed(arch, 2)}) for p in PARAMETERS]
+    single = [(p.change, {p.field: p.changed(arch, 2)}) for p in parameters(arch)]
     shapes = [(name, shape(arch)) for name, shape in SHAPES.items()]
     other = 3 - arch.lanes
     lanes = (LANES[other], {"lanes": other})

@@ -35,6 +35,11 @@ def test_a_change_is_one_field_doubled_or_halved_or_the_shape_turned():
         assert set(fields) in ({"cores", "columns"}, {next(iter(fields))})
 
 
+def test_only_a_core_of_one_lane_has_an_item_queue_to_change():
+    found = {lanes: "twice the item queue" in doublings(ARCH.replace(lanes=lanes)) for lanes in (1, 2)}
+    assert found == {1: True, 2: False}
+
+
 def test_every_change_that_a_machine_can_take_is_run(place, answers):
     assert set(answers.limits.changed) == set(doublings(ARCH)) - {"twice the run of zeros"}  # 16 is the most
     for row in answers.limits.machine_rows():
