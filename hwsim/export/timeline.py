@@ -113,6 +113,8 @@ def _pass_slices(span: LayerSpan, run: PassRun) -> Iterator[dict[str, Any]]:
     thread = _thread_id(run.core, "pass")
     if run.loaded > run.free:
         yield _slice(CORES, thread, "wait for weights", run.free, run.loaded)
+    if run.begin > run.loaded:
+        yield _slice(CORES, thread, "wait for a slot", run.loaded, run.begin)
     name = f"{span.job.layer.name} unit {run.unit} rows {run.group}"
     yield _slice(
         CORES,
