@@ -12,6 +12,7 @@ from hwsim.capture.meanings import (
     Border,
     Bounded,
     How,
+    Leaky,
     Meaning,
     Pooling,
     Reduced,
@@ -52,6 +53,10 @@ def meaning_of(seen: Seen) -> Meaning | None:
     if name in ("add", "sub") and not seen.alone:
         alpha = float(given.get("alpha", 1))
         return Summed((1.0, alpha if name == "add" else -alpha))
+    if name == "leaky_relu":
+        return Leaky(float(given["negative_slope"]))
+    if name in ("prelu", "_prelu_kernel") and seen.alone and given["weight"].numel() == 1:
+        return Leaky(float(given["weight"]))
     if name in BOUNDED and seen.alone:
         return _bounded(seen)
     return None

@@ -240,6 +240,8 @@ def _want(steps: Sequence[FlowStep]) -> None:
             step.output.code = step.inputs[0].code
         elif step.output.code is None and step.output.root is not None:
             step.output.code = ("value", step.output.root)
+        elif step.output.code is None and step.what == "clip":  # a part of what it reads
+            step.output.code = step.inputs[0].code
 
 
 def _clamped(steps: Sequence[FlowStep], results: Mapping[str, FlowNode]) -> dict[str, tuple[float, float]]:

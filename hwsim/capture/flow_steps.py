@@ -13,7 +13,7 @@ from hwsim.capture.flow_plan import FlowNode, FlowStep, SeenValue, Shape
 from hwsim.capture.graph import Graph, Lattice, Operator
 from hwsim.capture.lattice import own_code
 from hwsim.capture.map_code import MapCode
-from hwsim.capture.meanings import Bounded, Meaning, Pooling, Reduced, Resized, Summed
+from hwsim.capture.meanings import Bounded, Leaky, Meaning, Pooling, Reduced, Resized, Summed
 
 Made = SeenValue | str
 """What an operator makes, or why integers do not make it."""
@@ -65,6 +65,8 @@ class Steps:
             return self._reduce(operator, known[0], meaning)
         if isinstance(meaning, Bounded):
             return self._clamp(operator, known[0], meaning.low, meaning.high)
+        if isinstance(meaning, Leaky):
+            return self._leaky(operator, known[0], meaning)
         if isinstance(meaning, Summed) and len(known) == 2:
             return self._sum(operator, known, meaning)
         return operator.what or operator.kind
@@ -124,6 +126,15 @@ class Steps:
             source.node.root = operator.output
             return source
         node = self.add("clip", [source.node], source.node.shape, operator.output, low=low, high=high)
+        return SeenValue(node, source.order)
+
+    def _leaky(self, operator: Operator, known: SeenValue, meaning: Leaky) -> SeenValue:
+        """The part above 0, and the part below it times the slope."""
+        source = self._whole(known)
+        shape = source.node.shape
+        above = self.add("clip", [source.node], shape, low=0)
+        below = self.add("clip", [source.node], shape, high=0)
+        node = self.add("sum", [above, below], shape, operator.output, meaning=Summed((1.0, meaning.slope)))
         return SeenValue(node, source.order)
 
     def _pad(self, operator: Operator, known: list[SeenValue]) -> Made:

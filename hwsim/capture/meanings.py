@@ -53,6 +53,13 @@ class Bounded:
 
 
 @dataclass(frozen=True)
+class Leaky:
+    """What is below 0 times a slope."""
+
+    slope: float
+
+
+@dataclass(frozen=True)
 class Resized:
     """Another height and width, or a border that repeats the map: where each row and column lies, in 256ths
     of a pixel of the map read."""
@@ -66,7 +73,7 @@ class Resized:
         return any(place % FRACTION for place in (*self.rows, *self.columns))
 
 
-Meaning = Pooling | Reduced | Summed | Bounded | Resized
+Meaning = Pooling | Reduced | Summed | Bounded | Leaky | Resized
 
 
 def places_of(pixels: np.ndarray, size: int) -> tuple[int, ...]:

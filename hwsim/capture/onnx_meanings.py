@@ -10,6 +10,7 @@ import numpy as np
 from hwsim.capture.meanings import (
     Bounded,
     How,
+    Leaky,
     Meaning,
     Pooling,
     Reduced,
@@ -43,6 +44,11 @@ def meaning_of(node: Node) -> Meaning | None:
     if kind in ("Add", "Sub", "Sum") and len(node.read) == 2:
         whole = kind != "Sum" or len(node.inputs) == 2
         return Summed((1.0, -1.0 if kind == "Sub" else 1.0)) if whole else None
+    if kind == "LeakyRelu":
+        return Leaky(float(node.attributes.get("alpha", 0.01)))
+    slope = node.constant(1) if node.kind == "PRelu" else None
+    if slope is not None and np.size(slope) == 1:
+        return Leaky(float(np.asarray(slope).item()))
     if node.kind in ("Clip", "Max", "Min") and len(node.read) == 1 and node.made().dtype.kind == "f":
         return _bounded(node)
     return None

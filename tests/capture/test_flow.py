@@ -103,6 +103,19 @@ class Padded(nn.Module):
         return self.three(x)
 
 
+class Leaking(nn.Module):
+    """Slopes below 0, behind a layer and behind a sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.three = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 2, 3)
+        self.slope = nn.PReLU(init=0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.leaky_relu(self.one(x), 0.125)
+        return self.three(self.slope(self.two(x) + x))
+
+
 class Bordered(nn.Module):
     """Borders that mirror the map, other ones on each side, and that repeat its outermost pixels."""
 
@@ -136,7 +149,9 @@ def taken(module: nn.Module, place, bits: int = 8):
     return open_trace(place)
 
 
-@pytest.mark.parametrize("make", [Everything, Shuffled, Normalized, Gated, Clamped, Padded, Bordered, Twice])
+@pytest.mark.parametrize(
+    "make", [Everything, Shuffled, Normalized, Gated, Clamped, Padded, Bordered, Leaking, Twice]
+)
 def test_integers_make_the_maps_of_the_network(make, tmp_path):
     torch.manual_seed(3)
     with taken(make(), tmp_path / "t") as trace:
@@ -236,6 +251,18 @@ def test_a_drain_has_its_steps_within_the_clamp_that_alone_reads_it(tmp_path, bo
         assert row.differ < 0.02 * row.values  # those near a step of the picture's codes, a thousandfold
 
 
+def test_slopes_below_0_are_operators(tmp_path):
+    torch.manual_seed(3)
+    with taken(Leaking(), tmp_path / "t") as trace:
+        assert trace.flow.captured == {}
+        kinds = [each.kind for each in trace.flow.operators]
+        assert kinds == ["clip", "clip", "add", "add", "clip", "clip", "add"]
+        first, last = (each for each in trace.flow.operators if each.output in ("one", "two"))
+        above, below = first.multipliers
+        assert below / above == pytest.approx(0.125, rel=1e-3)
+        assert last.multipliers[1] / last.multipliers[0] == pytest.approx(0.5, rel=1e-3)
+
+
 def test_borders_are_operators_and_no_more_steps_than_the_map_has(tmp_path):
     torch.manual_seed(3)
     with taken(Bordered(), tmp_path / "t") as trace:
@@ -263,7 +290,7 @@ def test_onnx_and_torch_make_the_same_flow(tmp_path):
     from hwsim.capture.onnx_network import OnnxNetwork
 
     torch.manual_seed(3)
-    for module in (Everything(), Normalized(), Clamped(), Padded(), Bordered()):
+    for module in (Everything(), Normalized(), Clamped(), Padded(), Bordered(), Leaking()):
         place = tmp_path / "m.onnx"
         torch.onnx.export(module.eval(), torch.zeros(1, 3, 12, 10), place, dynamo=False)
         capture(OnnxNetwork(place), pictures(1, 1), pictures(6, 2), tmp_path / "o", bits=8, overwrite=True)
