@@ -37,6 +37,8 @@ class ImageCase:
         layer: geometry. last: it is the only one, and its result goes out raw.
         lines: of the map buffer. words: of its program. weights, scales: loads, as bits.
         coded, index: payloads of every core. cycles: of its passes, by the model.
+        memory: the image's. units: of every unit, in the order in which they are loaded, its cores and its
+            loads of weights.
     """
 
     layer: Layer
@@ -48,6 +50,8 @@ class ImageCase:
     coded: list[list[dict[str, int]]]
     index: list[list[dict[str, int]]]
     cycles: list[list[int]]
+    memory: bytes
+    units: list[tuple[list[int], int]]
 
 
 def several_units() -> WholeTrace:
@@ -108,6 +112,12 @@ def _case(trace: Any, image: MemoryImage, job: LayerJob, cycles: list[list[int]]
         coded=coded,
         index=index,
         cycles=cycles,
+        memory=image.memory,
+        units=[
+            (sorted(cores), -(-job.weights[unit].words // 2))
+            for users in job.mapping.users
+            for unit, cores in users.items()
+        ],
     )
 
 
