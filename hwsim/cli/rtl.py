@@ -19,6 +19,8 @@ from hwsim.files import read_text
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from hwsim.arch import Arch
+
 rtl = typer.Typer(help="The machine as Verilog (emit), and what it takes on an ECP5 (synth, results).")
 
 
@@ -28,11 +30,27 @@ def emit(
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder; made if missing, files replaced.")
     ],
     arch: ArchFile = None,
+    system: Annotated[
+        bool,
+        typer.Option("--system", help="A whole machine instead, with AXI4 and AXI4-Lite, and a C header."),
+    ] = False,
+    testbench: Annotated[
+        str | None,
+        typer.Option("--testbench", metavar="TRACE", help="As --system, with a bench for this network."),
+    ] = None,
+    image: Annotated[int, typer.Option(min=0, help="Number of the bench's picture.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Write the machine as Verilog with AXI4-Stream ports, lint waivers, a FuseSoC core file, a note."""
+    """Write the machine as Verilog with AXI4-Stream ports, lint waivers, a FuseSoC core file, a note.
+
+    With --system it is a machine that runs the images of 'hwsim compile' from its memory.
+    """
     machine = read_arch(arch)
-    files = _import("hwsim_rtl.emit").emit(machine, output)
+    emitter = _import("hwsim_rtl.emit")
+    if testbench:
+        files = _emit_with_bench(testbench, machine, image, output)
+    else:
+        files = emitter.emit_system(machine, output) if system else emitter.emit(machine, output)
     if not quiet:
         for file in files:
             console.say(str(file))
@@ -137,6 +155,22 @@ def results(
         typer.echo(text, nl=False)
     else:
         _print(rows, format_)
+
+
+def _emit_with_bench(trace: str, machine: Arch, image: int, folder: Path) -> list[Path]:
+    """A whole machine, and a network's bench beside it; returns the files."""
+    from hwsim.program import compile_network
+    from hwsim.program.expected import expected_memory
+    from hwsim.trace import open_trace
+
+    with open_trace(trace) as opened:
+        made = compile_network(opened, machine, image)
+        expected, mask = expected_memory(opened, made, image)
+    emitter, bench = _import("hwsim_rtl.emit"), _import("hwsim_rtl.testbench")
+    return [
+        *emitter.emit_system(machine, folder),
+        *bench.emit_testbench(emitter.SYSTEM_NAME, made.to_bytes(), expected, mask, folder),
+    ]
 
 
 def _import(name: str) -> ModuleType:

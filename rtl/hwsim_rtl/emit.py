@@ -11,12 +11,14 @@ from amaranth.lib.wiring import In
 
 from hwsim.arch import Arch
 from hwsim.driver.describe import c_header
+from hwsim.errors import ArchError
 from hwsim.files import whole_file
 from hwsim.machine.descriptors import check_arch
 from hwsim_rtl.core.core import Core
 from hwsim_rtl.core.lane_core import LaneCore
 from hwsim_rtl.note import integration_note, system_note
 from hwsim_rtl.ports import ports
+from hwsim_rtl.system.machine import ImageMachine
 from hwsim_rtl.system.system import System
 from hwsim_rtl.top import Top
 from hwsim_rtl.verilog import to_verilog
@@ -107,29 +109,28 @@ def emit(arch: Arch, folder: str | Path) -> list[Path]:
     return _write(arch, folder, NAME, verilog(arch), {"README.md": integration_note(arch, NAME, CORE_NAME)})
 
 
-def system_verilog(arch: Arch, machine: wiring.Component) -> str:
-    """A whole machine as Verilog; the top module is ``hwsim_system``.
-
-    Args:
-        arch: of the machine.
-        machine: what runs images, see :class:`hwsim_rtl.system.system.System`.
-    """
-    return to_verilog((System(arch, machine), SYSTEM_NAME))
-
-
-def emit_system(arch: Arch, machine: wiring.Component, folder: str | Path) -> list[Path]:
+def emit_system(arch: Arch, folder: str | Path, machine: wiring.Component | None = None) -> list[Path]:
     """Write a whole machine: memory on an AXI4 master, registers on an AXI4-Lite slave, an interrupt.
 
     Args:
-        arch, machine: as of :func:`system_verilog`.
+        arch: of the machine.
+        machine: what runs images, see :class:`hwsim_rtl.system.system.System`. If not given, it is
+            :class:`hwsim_rtl.system.machine.ImageMachine`.
         folder: where to; made if it is not there. Files of the same names are replaced.
 
     Returns:
         The files: ``hwsim_system.v``, ``hwsim_system.vlt``, ``hwsim_system.core``, ``hwsim.h`` with
         registers, image and programs for C, ``README.md``.
+
+    Raises:
+        ArchError: a machine that the RTL cannot be, or that has no programs.
     """
+    check_arch(arch)
+    if arch.lanes != 2 or not arch.compress:
+        raise ArchError("a whole machine has lanes = 2 and compress = true: say so in the file of --arch")
+    text = to_verilog((System(arch, machine or ImageMachine(arch)), SYSTEM_NAME))
     texts = {HEADER_FILE: c_header(), "README.md": system_note(arch, SYSTEM_NAME)}
-    return _write(arch, folder, SYSTEM_NAME, system_verilog(arch, machine), texts)
+    return _write(arch, folder, SYSTEM_NAME, text, texts)
 
 
 def _write(arch: Arch, folder: str | Path, name: str, text: str, others: dict[str, str]) -> list[Path]:

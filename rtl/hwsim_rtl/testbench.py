@@ -13,7 +13,7 @@ _BENCH = """\
 // expected.hex where bits of mask.hex are 1; each has a line for each beat of 32 bytes, the last byte first.
 // Says PASS or FAIL.
 // With Icarus: iverilog -g2005 -o run {name}_tb.v {name}.v && vvp run
-// With Verilator: verilator --binary --timing -Wno-fatal {name}_tb.v {name}.v && obj_dir/V{name}_tb
+// With Verilator: verilator --binary --timing -Wno-lint {name}_tb.v {name}.v && obj_dir/V{name}_tb
 `timescale 1ns / 1ps
 module {name}_tb;
   parameter BEATS = {beats};
@@ -177,8 +177,7 @@ module {name}_tb;
     $readmemh("expected.hex", expected);
     $readmemh("mask.hex", mask);
     repeat (4) @(posedge clk);
-    rst <= 0;
-    @(posedge clk);
+    @(negedge clk) rst = 0;
     read_register(12'h{identity:03x});
     if (value != 32'h{known:08x}) fail("this is no hwsim machine");
     write_register(12'h{image_low:03x}, AT[31:0]);

@@ -58,6 +58,7 @@ SUFFIXES = {
     **dict.fromkeys(("images", "calibrate"), IMAGES),
     **dict.fromkeys(("measured", "accuracy", "file"), (".json",)),
     "network": (".csv",),
+    "testbench": TRACES,
     "source": (".onnx",),
     "per_layer": (".csv", ".toml", ".json"),
     "labels": ("", ".csv", ".npy", ".npz", ".gz"),
