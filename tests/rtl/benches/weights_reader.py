@@ -104,8 +104,9 @@ async def units_become_loads(dut):
     ports["beats"] = StreamPort(dut, "beats", Raw(data.ArrayLayout(8 * BEAT_BYTES, 1)))
     for one in image_cases(arch, random.getrandbits(32), case["networks"]):
         cores = Cores(dut, arch)
+        waits = sum(loads for _, loads in one.units) > cores.capacity
         helpers = [
-            cocotb.start_soon(cores.finish(random.choice([1.0, 0.02]))),
+            cocotb.start_soon(cores.finish(0.02 if waits else random.choice([1.0, 0.02]))),
             cocotb.start_soon(look_up(dut, one.words)),
         ]
         dut.layer.value = (
@@ -138,6 +139,7 @@ async def units_become_loads(dut):
         await RisingEdge(dut.clk)
         coverage.hit("kind", one.layer.kind)
         coverage.hit("units", min(3, len(one.units)))
-        coverage.hit("more than a core holds", sum(loads for _, loads in one.units) > cores.capacity)
+        coverage.hit("more than a core holds", waits)
     coverage.require("kind", ["conv", "depthwise"])
     coverage.require("units", [1, 2, 3])
+    coverage.require("more than a core holds", [True, False])

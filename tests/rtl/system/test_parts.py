@@ -38,7 +38,7 @@ def test_units_are_loaded_when_their_cores_have_room(stalls):
         "lanes": 2,
         "columns": 4,
         "accumulators": 256,
-        "weight_words": 128,
+        "weight_words": 16,
         "cores": 2,
         "map_buffer": 32768,
     }
