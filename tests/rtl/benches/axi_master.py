@@ -104,7 +104,8 @@ def ranges(count: int, first: int) -> list[Range]:
     """Ranges apart, of one beat to more than two bursts, in the half of memory that begins at ``first``."""
     found, at = [], first
     for _ in range(count):
-        beats = random.choice((1, 1, 2, 3, random.randint(4, 40), random.randint(100, 300)))
+        to_boundary = 128 - at % 128  # beats to a multiple of 4,096 bytes, just where a burst has to end
+        beats = random.choice((1, 1, 2, 3, to_boundary, random.randint(4, 40), random.randint(100, 300)))
         if at + beats > first + HALF:
             break
         strobes = [random.choice(((1 << 32) - 1, random.getrandbits(32), 0)) for _ in range(beats)]
