@@ -39,7 +39,7 @@ class Fetcher(wiring.Component):
         start: In(1), once after a reset.
         header_first: Out(1), requests are for the header, which lies before the image's DRAM.
         header: Out(ImageHeader), and there: Out(1).
-        turn, requests, beats: as of :class:`ReadRouter`.
+        turn, requests, beats: as of :class:`hwsim_rtl.system.read_router.ReadRouter`.
         words, arrived, begun, descriptors: as of :class:`ProgramStore`.
         last_channels: Out, four: as of :class:`WeightsReader`, of layer n at n modulo 4.
         weights, scales: Out(streams of Load). done: In(cores).

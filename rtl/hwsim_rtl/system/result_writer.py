@@ -20,7 +20,7 @@ class ResultWriter(wiring.Component):
         start: In(1). busy: Out(1), until memory has all of it.
         address: In(beats), size: In(beats), constant while busy.
         reads: Out(line), of the half; line: In(512), in the next cycle.
-        writes, write_data, written: as of :class:`MemoryPort`.
+        writes, write_data, written: as of :class:`hwsim_rtl.system.memory_port.MemoryPort`.
     """
 
     def __init__(self) -> None:
