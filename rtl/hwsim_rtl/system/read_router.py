@@ -25,7 +25,8 @@ class ReadRouter(wiring.Component):
     Ports:
         turn: In(range(clients)). base, limit: In(beats).
         requests, beats: of every client, In(stream of MemoryRequest), Out(stream of 256 bits).
-        reads, read_data: as of :class:`hwsim_rtl.system.memory_port.MemoryPort`. beyond: Out(1), a request is beyond the limit.
+        reads, read_data: as of :class:`hwsim_rtl.system.memory_port.MemoryPort`.
+        beyond: Out(1), a request is beyond the limit.
         drop: In(1), nothing is asked for, and what comes is dropped; empty: Out(1), nothing more comes.
     """
 
