@@ -1,7 +1,4 @@
-"""A layer's passes on a core of two lanes in RTL: what :mod:`hwsim.verify` does with those of one lane.
-
-Imported by it alone, when a machine has two lanes.
-"""
+"""A layer's passes on a core of two lanes in RTL: what :mod:`hwsim.verify_layers` does with one lane."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from hwsim.machine.descriptors import PLACE_BITS
 from hwsim.machine.lane_passes import lines_there, slot_period, time_placed
 from hwsim.machine.passes import PassTiming
 from hwsim.machine.schedule import PassRun
-from hwsim.verify import LayerOnRtl, PassCheck
+from hwsim.verify_layers import LayerOnRtl, PassCheck
 from hwsim_rtl.cosim.lanes import LaneSimulator, LaneStimulus
 
 HALF_LINE = LINE_WORDS // 2

@@ -3,7 +3,7 @@
 import pytest
 
 import hwsim
-from hwsim import verify
+from hwsim import verify, verify_layers
 from hwsim.arch import Arch
 from hwsim.cli.main import main
 from hwsim.errors import TraceError
@@ -97,14 +97,14 @@ def test_layers_without_weights_get_random_ones_and_are_equal(tmp_path, density)
 
 
 def test_another_sum_in_one_accumulator_is_noticed(lenet, monkeypatch):
-    accumulate = verify.accumulate
+    accumulate = verify_layers.accumulate
 
     def one_off(layer, codes, weights, signed):
         sums = accumulate(layer, codes, weights, signed)
         sums.flat[sums.argmax()] //= 2  # a positive one, which ReLU lets through
         return sums
 
-    monkeypatch.setattr(verify, "accumulate", one_off)
+    monkeypatch.setattr(verify_layers, "accumulate", one_off)
     checks = list(verify.verify(lenet, SMALL, ["conv2"]))
     assert all(check.wrong_words == 1 and not check.wrong_cycles for check in checks)
 
