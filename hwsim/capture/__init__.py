@@ -1,5 +1,5 @@
-"""Networks and pictures in, traces out: data sets, training, sparsification, integer inference.
+"""Networks and pictures in, traces out: PyTorch and ONNX, calibration, what lies between the maps.
 
-Training needs the ``train`` extra. The modules that use it load it when they are imported, and nothing else
-of hwsim imports them.
+PyTorch needs the ``train`` extra, ONNX the ``onnx`` extra. The modules that use them load them when they are
+imported.
 """

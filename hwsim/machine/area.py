@@ -7,12 +7,12 @@ RAMs follow from the shapes of the memories, as yosys lays them out.
 Parts of a core of two lanes were counted on one machine: what they take beyond the parts of one lane in whose
 place they stand is taken as the same on every machine.
 
-What is added to a core's results comes through a decoder of its own, which the RTL does not have yet; it is
+What is added to a core's results comes through a decoder of its own, which the RTL does not have; it is
 counted as one more of the core's.
 
 The map buffer is counted by its block RAMs. Left out: what joins the cores of an array, what reads and
-writes the map buffer, the DRAM channel (the RTL has none of them), and the multiplexers of accumulator banks
-of more than 4096 words.
+writes the map buffer, the DRAM channel (parts of the RTL that were not synthesized), and the multiplexers of
+accumulator banks of more than 4096 words.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def area(arch: Arch) -> Area:
 def fpga_machine() -> Arch:
     """The machine of two cores that an LFE5U-85F holds (docs/synthesis.md, *A machine for an LFE5U-85F*).
 
-    Its clock is about that of a whole core, placed and routed, its channel a DDR3 of 16 bits at about 60 % of
-    1.6 GB/s, with 200 ns to the first data.
+    Its clock is one that a whole core, placed and routed, reaches, its channel a DDR3 of 16 bits at about
+    60 % of 1.6 GB/s, with 200 ns to the first data.
     """
     return Arch(
         cores=2,

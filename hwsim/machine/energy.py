@@ -11,7 +11,7 @@ Sources:
     the 8-bit one's); that of an SRAM access is interpolated between his sizes on logarithmic axes, goes on so
     beyond them, down to 256 bytes, and grows with its width.
     A decoded symbol and an encoded value are taken as a 64-bit shift and a priority search: about five
-    32-bit additions, an assumption until the RTL is synthesized.
+    32-bit additions, an assumption: no activity was counted in the RTL.
 
 What happens how often is what the hardware does (docs/architecture.md, *Energy*): a sum lies in two copies of
 a RAM, one for each reader, and both are written. Every entry can be replaced in the ``[energy]`` table of a

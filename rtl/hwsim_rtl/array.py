@@ -1,4 +1,4 @@
-"""Cores side by side: each with its own passes, all on the same weight load."""
+"""Cores of one lane side by side: each with its own passes, all on the same weight load."""
 
 from __future__ import annotations
 

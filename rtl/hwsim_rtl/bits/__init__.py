@@ -1,1 +1,1 @@
-"""Bits in and out of 64-bit words: counting, the decoder's window, the encoder's packer."""
+"""Bits in and out of words: counting, the decoder's window, the encoder's packer, pieces of beats."""

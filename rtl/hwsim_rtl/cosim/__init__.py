@@ -1,4 +1,4 @@
-"""A core in compiled simulation (Verilator), driven from Python a pass at a time."""
+"""A core in compiled simulation (Verilator), driven from Python a pass at a time, or a whole machine."""
 
 from hwsim.machine.descriptors import lane_weights
 from hwsim_rtl.cosim.library import build

@@ -1,1 +1,1 @@
-"""What stands around the cores of two lanes: from programs in memory to passes (docs/image.md)."""
+"""What stands around the cores of two lanes: memory images run whole, and the buses of a machine."""
