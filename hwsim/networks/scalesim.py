@@ -14,6 +14,7 @@ the layer before it makes if the sizes are equal, and a map of its own otherwise
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from hwsim.networks.topology_table import COLUMNS, Further, Row, TopologyTable, 
 MAX_NAME = 200
 MAX_WORDS = 600  # of an error or a note; cells may have any length
 _DEPTHWISE = "DP"
+_CALLED_DEPTHWISE = re.compile(r"depth.?wise|(?<![a-z])dw", re.IGNORECASE)
 
 
 def read_topology(path: str | os.PathLike[str]) -> Network:
@@ -77,6 +79,17 @@ def read_topology(path: str | os.PathLike[str]) -> Network:
         notes.append(
             f"a side of the map that the kernel covers, of more than {MAX_TAPS} pixels, is read as channels: "
             f"{some(wide)}"
+        )
+    single = [
+        layer.name
+        for layer in layers
+        if (table.format, layer.groups, layer.kind) == ("conv", 1, "conv")
+        and _CALLED_DEPTHWISE.search(layer.name)
+    ]
+    if single:
+        notes.append(
+            f"not depthwise, for want of {_DEPTHWISE} in the name; every filter sees all channels: "
+            f"{some(single)}"
         )
     if fewer:
         notes.append(f"a window that would begin behind the map is not counted: {some(fewer)}")

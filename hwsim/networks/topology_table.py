@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hwsim.networks.network import some
+
 Format = Literal["conv", "gemm"]
 COLUMNS: dict[Format, tuple[str, ...]] = {
     "conv": (
@@ -38,7 +40,9 @@ _SPELLINGS: dict[Format, dict[str, str]] = {  # of titles, their letters alone
         "Num Filter": f"{_MANY}?(of)?(filters?|filt|kernels?|out(put)?(channels?|s)?|m|k)",
         "Strides": "strides?(height|width|h|w|x|y)?|(height|width|h|w|x|y)strides?",
     },
-    "gemm": {title: f"(dim)?{title.lower()}(dim|size)?" for title in COLUMNS["gemm"][1:]},
+    "gemm": {
+        title: f"(gemm|dim(ension)?)?{title.lower()}(dim(ension)?|size)?" for title in COLUMNS["gemm"][1:]
+    },
 }
 _FURTHER = {  # what is known of further columns: what their titles look like, letters alone
     "stride": ".*stride.*",
@@ -49,6 +53,8 @@ _FURTHER = {  # what is known of further columns: what their titles look like, l
     "padding": "pad.*",
 }
 _N_OF_M = re.compile(r"(\d+)\s*:\s*(\d+)")
+_DENSE = "1"  # without a colon, as a ratio
+_COMMENT = ("#", "//")
 _SHOWN = 3  # cells of a column that is not read
 
 
@@ -109,15 +115,15 @@ class TopologyTable:
 def read_table(lines: Sequence[str]) -> TopologyTable:
     """The table in the lines of a file.
 
-    Cells are parted by commas, tabs or semicolons, and may be quoted. The first line holds titles unless it
-    has a number behind the name.
+    Cells are parted by commas, tabs or semicolons, and may be quoted. The first line that is no heading holds
+    titles unless it has a number behind the name.
 
     Raises:
         ValueError: it is no topology; the message begins with the line.
     """
     lines_and_cells = list(_split(lines))
-    headings = [line for line in lines_and_cells if not any(line[1][1:])]
-    rest = [line for line in lines_and_cells if any(line[1][1:])]
+    headings = [line for line in lines_and_cells if _is_heading(line[1])]
+    rest = [line for line in lines_and_cells if not _is_heading(line[1])]
     if not rest:
         raise ValueError(f"line 1: {_EXPECTED}")
     number, first = rest[0]
@@ -127,7 +133,11 @@ def read_table(lines: Sequence[str]) -> TopologyTable:
     notes = [
         *(_check_titles(number, titles, format_) if titles else ()),
         *_unread(rows),
-        *(f"line {at} has a name alone, {cells[0]!r}: a heading, not a layer" for at, cells in headings),
+        *_told_of_cells(rows),
+        *(
+            f"line {at} has no size, {', '.join(filter(None, cells))!r}: a heading, not a layer"
+            for at, cells in headings
+        ),
     ]
     strides = titles[len(COLUMNS["conv"]) - 1] if format_ == "conv" and titles else ""
     return TopologyTable(format_, _direction(strides), tuple(rows), tuple(notes))
@@ -162,7 +172,7 @@ def further_of(row: Row) -> Further:
         if meaning == "stride":
             meaning = f"stride_{_direction(title) or 'width'}"
         if meaning == "sparsity":
-            match = _N_OF_M.fullmatch(cell)
+            match = _N_OF_M.fullmatch("1:1" if cell == _DENSE else cell)
             if match is None or not int(match[2]):
                 raise ValueError(f"{title} must be N:M, not {cell!r}; 1:1 is for dense weights")
             value = (1, 1) if int(match[1]) == int(match[2]) else (int(match[1]), int(match[2]))
@@ -176,28 +186,44 @@ def further_of(row: Row) -> Further:
 
 def _split(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of the lines that are not empty."""
-    mark = ""
+    mark = _separator(lines)
     for number, line in enumerate(lines, 1):
         if line.strip(" \t,;"):
-            mark = mark or max(",\t;", key=line.count)
             try:
                 cells = next(csv.reader([line], delimiter=mark, skipinitialspace=True))
             except csv.Error as error:
                 raise ValueError(f"line {number}: {error}") from None
-            yield number, [cell.strip() for cell in cells]
+            yield number, [_bare(cell) for cell in cells]
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """The mark between cells: the one that sets most numbers apart, since tabs may also be spacing."""
+
+    def numbers_and_marks(mark: str) -> tuple[int, int]:
+        cells = [_bare(cell) for line in lines for cell in line.split(mark)]
+        return sum(map(_is_number, cells)), len(cells)
+
+    return max(",;\t", key=numbers_and_marks)
+
+
+def _bare(cell: str) -> str:
+    """A cell without spacing, and without single quotes or double ones that spacing hid."""
+    cell = cell.strip()
+    return cell[1:-1].strip() if len(cell) > 1 and cell[0] == cell[-1] and cell[0] in "\"'" else cell
+
+
+def _is_heading(cells: list[str]) -> bool:
+    """Whether a line is a name alone, or a comment: no titles, and no number behind the first comma."""
+    comment = cells[0].startswith(_COMMENT) and not any(map(_is_number, cells[1:]))
+    return not any(cells[1:]) or (comment and _titled(cells) is None)
 
 
 def _format(number: int, titles: list[str], first: list[str]) -> Format:
     """The format of a file, from its titles, or from how many numbers stand in its first row."""
     if titles:
-        meant = {
-            format_: [_meaning(title, spellings) for title in titles[1 : len(COLUMNS[format_])]]
-            for format_, spellings in _SPELLINGS.items()
-        }
-        if len(meant["gemm"]) == 3 and all(meant["gemm"]):
-            return "gemm"
-        if len(meant["conv"]) == 7 and any(meant["conv"]):
-            return "conv"
+        format_ = _titled(titles)
+        if format_:
+            return format_
     else:
         numbers = [_is_number(cell) for cell in first[1:8]]
         if len(numbers) == 7 and all(numbers):
@@ -205,6 +231,17 @@ def _format(number: int, titles: list[str], first: list[str]) -> Format:
         if len(numbers) > 2 and all(numbers[:3]) and not any(numbers[3:]):
             return "gemm"
     raise ValueError(f"line {number}: {_EXPECTED}")
+
+
+def _titled(titles: list[str]) -> Format | None:
+    """The format whose titles these are, if of any."""
+    meant = {
+        format_: [_meaning(title, spellings) for title in titles[1 : len(COLUMNS[format_])]]
+        for format_, spellings in _SPELLINGS.items()
+    }
+    if len(meant["gemm"]) == 3 and all(meant["gemm"]):
+        return "gemm"
+    return "conv" if len(meant["conv"]) == 7 and any(meant["conv"]) else None
 
 
 def _check_titles(number: int, titles: list[str], format_: Format) -> Iterator[str]:
@@ -260,9 +297,26 @@ def _unread(rows: list[Row]) -> Iterator[str]:
         yield f"{title} is not read: {shown}"
 
 
+def _told_of_cells(rows: list[Row]) -> Iterator[str]:
+    """What is read in one of two ways that it could be meant in."""
+    dense = [
+        row.name for row in rows for what, _, cell in row.further if (what, cell) == ("sparsity", _DENSE)
+    ]
+    if dense:
+        yield f"a sparsity of {_DENSE} is read as 1:1, dense weights: {some(dense)}"
+    comments = [row.name for row in rows if row.name.startswith(_COMMENT)]
+    if comments:
+        yield f"a topology has no comments, so that these are layers: {some(comments)}"
+
+
 def _meaning(title: str, spellings: dict[str, str]) -> str | None:
-    letters = re.sub(r"[^a-z]", "", title.lower())
-    return next((name for name, spelling in spellings.items() if re.fullmatch(spelling, letters)), None)
+    """What a title means by its letters, with or without what stands in brackets (a unit)."""
+    for said in (title, re.sub(r"\(.*?\)|\[.*?\]", "", title)):
+        letters = re.sub(r"[^a-z]", "", said.lower())
+        for name, spelling in spellings.items():
+            if re.fullmatch(spelling, letters):
+                return name
+    return None
 
 
 def _direction(title: str) -> str:

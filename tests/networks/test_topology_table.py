@@ -5,7 +5,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hwsim.errors import NetworkError
@@ -82,7 +82,6 @@ def test_spellings_marks_quotes_and_neutral_columns_in_any_order_change_nothing(
     rows = [[*titles, *further], *rows] if titled else rows
     end = data.draw(st.sampled_from(["", mark, f"{mark} "]))
     text = written(rows, mark, quote, end)
-    assume(written(rows, mark, quote).count(mark) > 7)
     network = read(tmp_path, text)
     assert network.layers == plain.layers
     misplaced = "IFMAP Width" in titles[1:2]
@@ -154,7 +153,7 @@ def test_a_second_stride_groups_and_dilation_are_done(tmp_path):
         ("", "3 : 4", "weight sparsity 3:4"),
         ("Batch", "8", "a batch of 8"),
         ("Stride", "2", "a matrix product has no stride"),
-        ("Sparsity", "1", "Sparsity must be N:M, not '1'"),
+        ("Sparsity", "2", "Sparsity must be N:M, not '2'"),
     ],
 )
 def test_matrix_products_are_held_to_the_same(tmp_path, title, cell, told):
@@ -171,13 +170,76 @@ def test_columns_of_no_known_meaning_are_named_with_what_stands_in_them(tmp_path
     )
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), gemm=st.booleans(), mark=st.sampled_from(",;"))
+def test_case_spacing_and_quoting_of_titles_and_cells_change_nothing(tmp_path, data, gemm, mark):
+    titles = ["Layer", "M", "N", "K"] if gemm else PLAIN
+    rows = [["a", *"3572255"[: len(titles) - 1]], ["b", *"9933241"[: len(titles) - 1]]]
+    if not gemm:
+        rows[0][1:] = list("9955243")
+    plain = read(tmp_path, written([titles, *rows]))
+
+    def disguised(cell: str) -> str:
+        quote = data.draw(st.sampled_from(["", "'", '"']))
+        spaces = [data.draw(st.sampled_from(["", " ", "   ", "\t", "\t\t"])) for _ in range(2)]
+        return spaces[0] + quote + cell + quote + spaces[1]
+
+    cased = [data.draw(st.sampled_from([str.upper, str.lower, str.title, str.swapcase]))(t) for t in titles]
+    end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    text = end.join(mark.join(map(disguised, row)) for row in [cased, *rows])
+    network = read(tmp_path, data.draw(st.sampled_from(["", "\ufeff"])) + text)
+    assert (network.layers, network.notes) == (plain.layers, ())
+
+
+@pytest.mark.parametrize(
+    "titles",
+    ["GEMM M|GEMM N|GEMM K", "Dimension M|Dimension N|Dimension K", "M (rows)|N (columns)|K [inner]"],
+)
+def test_titles_of_matrix_products_may_say_more_than_a_letter(tmp_path, titles):
+    network = read(tmp_path, written([["Layer name", *titles.split("|")], ["G", "3", "5", "16"]]))
+    assert (network.layers[0].in_shape, network.layers[0].out_shape) == ((16, 3, 1), (5, 3, 1))
+    assert network.notes == ()
+
+
+def test_a_sparsity_of_one_is_dense_and_told(tmp_path):
+    # As in sparsity/gemm_mix.csv and sparsesim/conv_mix.csv of SCALE-Sim.
+    network = read(tmp_path, "Layer Name, M, N, K, Sparsity,\nGEMM_1, 1, 5, 16, 1,\n")
+    assert network.macs == 80
+    assert network.notes == ("a sparsity of 1 is read as 1:1, dense weights: GEMM_1",)
+    rows = [[*PLAIN, "Sparsity"], ["CONV_1", *"5544141", "1"], ["b", *"5544141", "1:1"]]
+    assert read(tmp_path, written(rows)).notes == ("a sparsity of 1 is read as 1:1, dense weights: CONV_1",)
+
+
+def test_comments_without_numbers_are_headings_and_others_are_told_to_be_layers(tmp_path):
+    network = read(tmp_path, f"# my net, version two\n{', '.join(PLAIN)},\n// 1, one\n# a,9,9,3,3,2,4,2,\n")
+    assert [layer.name for layer in network.layers] == ["# a"]
+    assert network.notes == (
+        "a topology has no comments, so that these are layers: # a",
+        "line 1 has no size, '# my net, version two': a heading, not a layer",
+        "line 3 has no size, '// 1, one': a heading, not a layer",
+    )
+    # A mark before the titles makes no comment of them.
+    assert read(tmp_path, f"# {', '.join(PLAIN)}\na,9,9,3,3,2,4,2\n").notes == ()
+
+
+def test_layers_that_are_depthwise_in_name_only_are_told(tmp_path):
+    # As in MLperf_tiny/vww.csv and conv_nets/mobilnet_4k.csv of SCALE-Sim, which looks for DP alone.
+    rows = [PLAIN, ["DepthwiseConv2D_1", *"9933811"], ["Conv2_dw", *"9933111"], ["c_DP", *"9933811"]]
+    rows += [["edward", *"9933811"], ["e_dw", *"9933881", "8"], ["f_dw_DP", *"9933111"]]
+    rows[0] = [*PLAIN, "Groups"]
+    network = read(tmp_path, written(rows))
+    assert [layer.out_shape[0] for layer in network.layers] == [1, 1, 8, 1, 8, 1]
+    (note,) = network.notes
+    assert note.endswith("every filter sees all channels: DepthwiseConv2D_1, Conv2_dw")
+
+
 def test_headings_between_layers_are_told_apart_from_layers(tmp_path):
     rows = [["A comment"], PLAIN, [""] * 9, ["AlexNet", ""], ["a", *"9955", "2", "4", "3"]]
     network = read(tmp_path, written(rows))
     assert [layer.name for layer in network.layers] == ["a"]
     assert network.notes == (
-        "line 1 has a name alone, 'A comment': a heading, not a layer",
-        "line 4 has a name alone, 'AlexNet': a heading, not a layer",
+        "line 1 has no size, 'A comment': a heading, not a layer",
+        "line 4 has no size, 'AlexNet': a heading, not a layer",
     )
 
 
