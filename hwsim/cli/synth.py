@@ -59,12 +59,13 @@ def synth(
     geometry = find_network(network)
     for note in geometry.notes:
         typer.echo(f"hwsim: {network}: {text.words(note)}", err=True)
-    largest, memory = peak_memory(geometry)
+    most, memory = peak_memory(geometry)
     if memory > _MUCH:
-        values = text.count(prod(geometry.maps[largest]))
+        values = {name: prod(shape) for name, shape in geometry.maps.items()}
         typer.echo(
-            f"hwsim: the largest of {len(geometry.maps)} maps, {text.label(largest)}, has {values} values: "
-            f"making it takes about {text.size(memory).strip()} of memory",
+            f"hwsim: the maps have {text.count(sum(values.values()))} values in all; {text.label(most)}, "
+            f"with {text.count(values[most])} of them, takes the most memory to make, about "
+            f"{text.size(memory).strip()}",
             err=True,
         )
     try:
@@ -72,7 +73,7 @@ def synth(
             synthesize(geometry, output, wanted, seed, images, bits, advance, force, resume)
     except MemoryError:
         raise HwsimError(
-            f"there is not enough memory for map {largest}, which takes about {text.size(memory).strip()}: "
+            f"there is not enough memory for map {most}, which takes about {text.size(memory).strip()}: "
             "run on a larger computer, or make the layer smaller"
         ) from None
     if not quiet:

@@ -223,9 +223,11 @@ def test_synth_tells_what_of_a_topology_it_did_not_take_as_it_stands(hwsim, tmp_
 
 def test_synth_tells_how_much_memory_a_large_map_takes(hwsim, tmp_path, monkeypatch):
     monkeypatch.setattr("hwsim.cli.synth._MUCH", 1000)
-    (tmp_path / "net.csv").write_text("Layer,M,N,K\na,10,9,50\n")
+    (tmp_path / "net.csv").write_text("Layer,M,N,K\na,10,9,50\nb,100,9,3\n")  # 500 and 300 values
     _, _, err = hwsim("synth", tmp_path / "net.csv", "-o", tmp_path / "t.zip")
-    assert "the largest of 1 maps, a.input, has 500 values: making it takes about 10.5 kB of memory" in err
+    # 20 bytes a value and 48 a row: 10,480 and 10,800, so that the smaller map takes more.
+    assert "the maps have 800 values in all; b.input, with 300 of them, takes the most memory" in err
+    assert "to make, about 10.8 kB" in err
 
 
 def test_synth_takes_densities_by_layer(hwsim, tmp_path):
