@@ -20,7 +20,7 @@ from hwsim_rtl.system.machine_control import MachineControl
 from hwsim_rtl.system.map_halves import MapHalves
 from hwsim_rtl.system.map_remaker import MapRemaker
 from hwsim_rtl.system.map_writer import MapWriter
-from hwsim_rtl.system.memory_port import MemoryPort
+from hwsim_rtl.system.memory_port import BEATS_BITS, MemoryPort
 from hwsim_rtl.system.payloads import LayerDescriptor, LineStore, MapPlaces
 from hwsim_rtl.system.program_store import LAYER_NUMBER_BITS
 from hwsim_rtl.system.read_router import ReadRouter
@@ -244,6 +244,7 @@ class ImageMachine(wiring.Component):
         number, waits = self._number, Signal(range(PREPARED + 1))
         left = Signal(2 * COUNT_BITS)  # passes that are not done
         ends, writing = Signal(), Signal()
+        self._misplaced = Signal()  # the result has no place in the image's memory
         header = fetcher.header
         m.d.sync += [
             layer.eq(Array(fetcher.descriptors)[number[:2]]),
@@ -253,7 +254,14 @@ class ImageMachine(wiring.Component):
             result.address.eq(self.control.image_at + HEADER_BEATS + (header.result_at >> BEAT_SHIFT)),
             self._halves.swap.eq(self.layer_ends),
         ]
-        m.d.sync += result.size.eq(layer.out_height * (header.result_row >> BEAT_SHIFT))
+        # The header says where the result goes: nothing is written that is not the image's.
+        size, beyond = Signal(COUNT_BITS + len(header.result_row)), Signal()
+        end = (header.result_at >> BEAT_SHIFT) + size + HEADER_BEATS
+        m.d.comb += result.size.eq(size)
+        m.d.sync += [
+            size.eq(layer.out_height * (header.result_row >> BEAT_SHIFT)),
+            beyond.eq((size == 0) | (size >> BEATS_BITS).any() | (end > self.control.image_beats)),
+        ]
         in_time = fetcher.arrived - number  # programs of this layer and those after it
         passes_done = sum(done[core] for core in range(self._arch.cores))
         with m.FSM() as fsm:
@@ -281,7 +289,10 @@ class ImageMachine(wiring.Component):
                     m.next = "FLUSH"
             with m.State("FLUSH"), m.If(idle):
                 m.next = "END"
-                with m.If(layer.last):
+                with m.If(layer.last & beyond):
+                    m.d.comb += self._misplaced.eq(1)
+                    m.next = "OVER"
+                with m.Elif(layer.last):
                     m.d.comb += result.start.eq(1)
                     m.next = "RESULT"
                 with m.Elif(leaves_raw(layer)):
@@ -313,8 +324,14 @@ class ImageMachine(wiring.Component):
         causes = (
             (self.memory.error, MachineError.memory),
             (fetcher.wrong_map, MachineError.map),
-            (fetcher.wrong_image | (router.beyond & fetcher.header_first), MachineError.image),
-            (fetcher.wrong_program | router.beyond | (quiet == self._patience), MachineError.program),
+            (
+                fetcher.wrong_image | self._misplaced | (router.beyond & fetcher.header_first),
+                MachineError.image,
+            ),
+            (
+                fetcher.wrong_program | router.beyond | self._remaker.wrong | (quiet == self._patience),
+                MachineError.program,
+            ),
             (core_error | self._overflows, MachineError.map),
         )
         found, fails = Signal(MachineError), Signal()
@@ -326,7 +343,6 @@ class ImageMachine(wiring.Component):
             | (self.memory.read_data.valid & self.memory.read_data.ready)
             | (self.memory.write_data.valid & self.memory.write_data.ready)
             | self.stored
-            | self._remaker.busy
         )
         m.d.sync += quiet.eq(Mux(happens | ~control.busy, 0, quiet + 1))
         m.d.comb += control.error.eq(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal, Value, signed
+from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -25,7 +25,8 @@ class MapRemaker(wiring.Component):
 
     Ports:
         prepare: In(1), the layer is known: rows and columns of what is made are counted, a cycle each.
-        start: In(1), the raw map is there. busy: Out(1), until the last word was taken.
+        start: In(1), the raw map is there. busy: Out(1), until the last word was taken. wrong: Out(1), with
+            ``start``: no window would end, or the map has none.
         layer, following: In(LayerDescriptor), of the layer and the next one; raw: In(MapPlaces), of the raw
             map; channels: In(16), of the map. All are constant from ``prepare`` on.
         reads, reading, line: as of :class:`hwsim_rtl.system.map_halves.HalfPort`, of the raw map.
@@ -39,6 +40,7 @@ class MapRemaker(wiring.Component):
                 "prepare": In(1),
                 "start": In(1),
                 "busy": Out(1),
+                "wrong": Out(1),
                 "layer": In(LayerDescriptor()),
                 "following": In(LayerDescriptor()),
                 "raw": In(MapPlaces),
@@ -68,6 +70,8 @@ class MapRemaker(wiring.Component):
             )
         }
         rows, columns = self._shape(m)
+        needed = (self._window["columns"], self._window["vertical_stride"], self._window["horizontal_stride"])
+        m.d.comb += self.wrong.eq(self.start & Cat(count == 0 for count in (*needed, rows, columns)).any())
         goes = Signal()
         cell = self._walk(m, goes, rows, columns)
         self._largest(m, goes, cell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from math import prod
 
 import numpy as np
@@ -9,11 +10,11 @@ import pytest
 from program_cases import drawn_networks
 from random_programs import WholeTrace
 
-from hwsim.arch import Arch
+from hwsim.arch import LAYER_BYTES, Arch
 from hwsim.codec.segments import encode_segments, raw_segments
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
-from hwsim.machine.programs import LAYER_FIELDS, unpack
+from hwsim.machine.programs import LAYER_FIELDS, pack, unpack
 from hwsim.machine.schedule import schedule
 from hwsim.machine.workload import Workload
 from hwsim.program import compile_network
@@ -169,10 +170,33 @@ def changed(image, at: int, value: bytes) -> bytes:
     return bytes(data)
 
 
+def with_field(image, number: int, **fields: int) -> bytes:
+    """The image's file with other fields in the descriptor of a layer."""
+    read = descriptors(image)
+    at = image.number("program_at")
+    for size in [image.number("first_program_bytes"), *(32 * each["next_beats"] for each in read)][:number]:
+        at += size
+    layer = {name: read[number][name] for name in LAYER_FIELDS} | fields
+    return changed(image, HEADER_BYTES + at, pack(LAYER_FIELDS, layer, LAYER_BYTES))
+
+
+def with_result_at(image, address: int) -> bytes:
+    return changed(image, 152, struct.pack("<Q", address))
+
+
+def last_place(image) -> int:
+    """The last address of DRAM at which a result of one row has room in the simulator's memory, which is as
+    long as the image's file and DRAM together."""
+    room = (len(image.to_bytes()) + image.number("memory_bytes")) // 32 * 32
+    return room - HEADER_BYTES - image.number("result_row")
+
+
 def wrong(image) -> dict[str, tuple[bytes, MachineError]]:
     """Images that no machine should run, and what they are refused as."""
     dram = HEADER_BYTES
     index, values = dram + image.number("index_at"), dram + image.number("map_at")
+    window = dict.fromkeys(("pool_rows", "pool_columns"), 2)  # of a map of one pixel
+    window |= dict.fromkeys(("pool_vertical_stride", "pool_horizontal_stride"), 1)
     return {
         "magic": (changed(image, 0, b"X"), MachineError.image),
         "version": (changed(image, 8, b"\1"), MachineError.image),
@@ -182,6 +206,12 @@ def wrong(image) -> dict[str, tuple[bytes, MachineError]]:
         "core": (changed(image, dram + 64, b"\5"), MachineError.program),
         "no units": (changed(image, dram, bytes(64)), MachineError.program),
         "map beyond": (changed(image, 120, b"\xff" * 4), MachineError.program),
+        "result beyond": (changed(image, 152, b"\xe0\xff\xff\xff"), MachineError.image),
+        "result past the end": (with_result_at(image, last_place(image) + 32), MachineError.image),
+        "no result": (changed(image, 176, bytes(4)), MachineError.image),
+        "pool without columns": (with_field(image, 0, pool_columns=0), MachineError.program),
+        "pool that stands still": (with_field(image, 0, pool_vertical_stride=0), MachineError.program),
+        "pool of another map": (with_field(image, 2, **window), MachineError.program),
         "empty segment": (changed(image, index, bytes(2)), MachineError.map),
         "illegal code": (changed(image, values, bytes(40)), MachineError.map),
     }
@@ -193,5 +223,9 @@ def test_what_is_wrong_ends_a_run_with_an_error_and_the_next_one_is_right(machin
     for name, (data, error) in wrong(image).items():
         assert machine.run(data, size).error == error, name
         assert run(machine, image).memory == alone.memory, name
+    at_the_end = machine.run(with_result_at(image, last_place(image)), size)
+    result = image.number("result_row")
+    assert at_the_end.error == MachineError.none
+    assert at_the_end.memory[-result:] == alone.memory[size + HEADER_BYTES - result : size + HEADER_BYTES]
     beat = (HEADER_BYTES + image.number("map_at")) // 32
     assert run(machine, image, error_at=beat).error == MachineError.memory
