@@ -71,7 +71,7 @@ def test_an_interrupted_capture_says_how_to_go_on(capture, images, tmp_path, mon
     arguments = (SOURCE, "--images", images, "--calibrate", 3, "-o", tmp_path / "t.zarr")
     write_map = record.TraceWriter.write_map
 
-    def interrupted(writer, name, image, codes, overshoot):
+    def interrupted(writer, name, image, codes, overshoot=None):
         if image == 4:
             raise KeyboardInterrupt
         write_map(writer, name, image, codes, overshoot)

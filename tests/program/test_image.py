@@ -204,7 +204,7 @@ DAMAGE = {
     "lanes": (lambda d: field(d, "lanes", 1), "1 lanes"),
     "columns": (lambda d: field(d, "columns", 3), "columns"),
     "cores": (lambda d: field(d, "cores", 0), "cores"),
-    "map buffer": (lambda d: field(d, "map_buffer", 1 << 24), "map_buffer"),
+    "map buffer": (lambda d: field(d, "map_buffer", 1 << 25), "map_buffer"),
     "small map buffer": (lambda d: field(d, "map_buffer", 4096), "index_line"),
     "memory": (lambda d: field(d, "memory_bytes", 100), "memory has 100 bytes"),
     "unaligned": (lambda d: field(d, "map_at", 77824 + 8), "no multiple of 32"),
