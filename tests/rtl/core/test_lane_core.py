@@ -14,8 +14,8 @@ def test_every_event_is_that_of_the_page_and_every_word_that_of_the_reference(st
     run_bench(LaneCore(Arch(**FIELDS)), "lane_core", arch=FIELDS, stalls=stalls)
 
 
-# One cycle in seven takes seconds, every cycle minutes.
-@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
+# One cycle in five takes seconds, every cycle minutes.
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("way", ["reset", "pulse", "held"])
 def test_a_pass_that_is_cut_off_in_any_cycle_leaves_no_trace(way, step):
     fields = {**FIELDS, "columns": 2, "accumulators": 16}
