@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 from page_parser import tables
 
 from hwsim.arch import Arch
@@ -17,7 +16,8 @@ from hwsim.trace import open_trace
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "registers.md"
-COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+# Compiled simulation needs a C++ compiler, which brings one for C; without any the test fails, and says so.
+COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), "cc")
 
 
 def test_the_page_has_the_tables_of_the_definition():
@@ -65,9 +65,7 @@ def printed(what: str, number: str) -> str:
     return f'    printf("{what} %llu\\n", (unsigned long long){number});\n'
 
 
-@pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
 def test_a_c_program_reads_an_image_and_the_registers_by_the_header(tmp_path):
-    assert COMPILER is not None
     header, one_pass, descriptor = tables()
     with open_trace("lenet5_digits/sparse") as opened:
         image = compile_network(opened, Arch(lanes=2), 0)

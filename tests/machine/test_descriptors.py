@@ -183,6 +183,7 @@ def test_weights_lie_by_output_channel_or_by_tap():
         ({"shift": 48}, "shift: the core takes 1 .. 47"),
         ({"channels": 108}, "weight words: the core takes 1 .. 640, this pass needs 648"),
         ({"source": Code(8, 16)}, "order of the input map: the core takes 0 .. 15"),
+        ({"source": Code(0, 3)}, "bits of the input map: the core takes 1 .. 16, this pass needs 0"),
         ({"target": Code(1, 0, signed=True)}, "bits of the output map: the core takes 2 .. 16"),
         ({"owned": ()}, "owned rows: the core takes 1"),
     ],
@@ -269,6 +270,12 @@ def test_what_no_core_runs_is_refused_by_the_name_of_the_layer(changes, message)
     layer = Layer(name="wide", kind="conv", input="x", out_shape=(1, 1, 1), **shape)
     with pytest.raises(ArchError, match=message):
         map_blocks([layer], Arch())
+
+
+def test_a_stride_brings_the_taps_of_a_value_nearer():
+    # Taps that lie 130 columns of the input apart meet outputs that are 65 apart, of at most 127.
+    layer = Layer("near", "conv", "x", (1, 20, 400), (1, 10, 135), (1, 2), stride=2, dilation=(1, 130))
+    assert map_blocks([layer], Arch(columns=4)) == {"x": 4}
 
 
 def test_a_core_numbers_the_words_of_eight_mebibytes_half_of_the_map_buffer():
