@@ -14,7 +14,6 @@ def row(point: int, trace: str | None, fields: dict, **results) -> dict:
         cycles = results["cycles"]
         known |= {
             "network": "net", "variant": trace, "synthetic": False, "images": 2, "seconds": cycles / 1e9,
-            "ecp5_seconds": cycles / 5e7,
             "energy_uj": 5.0, "dram_bytes": 640.0, "dense_cycles": 2.0 * cycles, "macs": 1000.0,
         }  # fmt: skip
     return known | results

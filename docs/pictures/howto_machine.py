@@ -101,7 +101,7 @@ def _product_matters(rows: Sequence[Row]) -> float | None:
 
 def slowest_component() -> dict[str, Any]:
     """Of the components of a core, each placed alone, the one with the least clock frequency."""
-    component, mhz = slowest_part(lanes=2)
+    component, mhz = slowest_part()
     return {"component": component, "fmax_mhz": mhz}
 
 

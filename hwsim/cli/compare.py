@@ -173,5 +173,3 @@ def _show(comparison: Comparison) -> None:
         f"{names[1]} runs at {faster} the speed of {names[0]}; "
         f"{names[0]} moves {dram} the DRAM bytes and takes {energy} the energy of {names[1]}."
     )
-    if in_time := comparison.in_time():
-        console.say(in_time)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from hwsim.machine.result import Result
     from hwsim.measure.record import Measured
     from hwsim.report.diagnosis import Diagnosis
-    from hwsim.report.in_time import InTime
     from hwsim.trace import Trace
 
 
@@ -79,7 +78,6 @@ def run(
     machine = read_arch(arch)  # before the simulator is loaded
     load_numba()
     from hwsim.machine.simulation import simulate
-    from hwsim.report.in_time import InTime
     from hwsim.report.measured import measured_rows
     from hwsim.trace import open_trace
 
@@ -94,17 +92,15 @@ def run(
         with console.progress("simulating", quiet) as advance:
             result = simulate(opened, machine, numbers, advance)
         rows = measured_rows(result, records)
-        with console.progress("with one lane", quiet or machine.lanes == 1) as advance:
-            in_time = InTime.of(opened, result, advance)
         answers = _answers(opened, result, quiet) if why else None
         if out or format_ is OutputFormat.json:
             from hwsim.report.contents import Report
             from hwsim.report.timeline import timeline as layer_in_time
 
-            lanes = None if timeline is None else layer_in_time(opened, machine, numbers[0], timeline)
+            drawn = None if timeline is None else layer_in_time(opened, machine, numbers[0], timeline)
             apart = between.found_differences(stored, numbers, quiet) if integers else ()
             with console.progress("coding maps", quiet) as advance:
-                report = Report.of(opened, result, advance, records, lanes, apart, answers, in_time)
+                report = Report.of(opened, result, advance, records, drawn, apart, answers)
     written = None
     if out:
         from hwsim.report.write import write_report
@@ -119,7 +115,7 @@ def run(
 
         console.print_rows(format_, LAYER_COLUMNS, result.per_layer(), result.overall())
     elif not quiet:
-        _show(result, grown, in_time)
+        _show(result, grown)
         if records:
             show_measured(rows, result.overall(), records)
         if answers:
@@ -196,9 +192,9 @@ def _read_records(paths: Sequence[Path]) -> list[Measured]:
     return [read_measured(path) for path in paths]
 
 
-def _show(result: Result, grown: Sequence[str], in_time: InTime) -> None:
+def _show(result: Result, grown: Sequence[str]) -> None:
     from hwsim.report.bounds import beyond_words, bound_words, energy_words, speedup_words
-    from hwsim.report.in_time import IN_TIME_COLUMNS
+    from hwsim.report.in_time import in_time_words
     from hwsim.report.tables import LAYER_COLUMNS, machine_words, mapping_words, title
     from hwsim.report.traffic import TRAFFIC_COLUMNS, saving_words, traffic_rows
     from hwsim.trace.provenance import cautions
@@ -218,10 +214,8 @@ def _show(result: Result, grown: Sequence[str], in_time: InTime) -> None:
         beyond_words(rows),
         bound_words(total),
         energy_words(total),
-        in_time.words(),
+        in_time_words(result),
     ):
         if words:
             console.say(words)
-    if rows := in_time.rows():
-        console.show_table(IN_TIME_COLUMNS, rows)
     console.say(f"Rows go to the cores {mapping_words(result)}.")

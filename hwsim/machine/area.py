@@ -111,38 +111,33 @@ def core_luts(arch: Arch) -> dict[str, float]:
     return {component: counts[0] for component, counts in _core_parts(arch).items()}
 
 
-def placed_clocks(lanes: int = 1) -> dict[str, float]:
+def placed_clocks() -> dict[str, float]:
     """MHz of each component placed alone, on the machine of which the shipped results have most."""
     clocks: dict[str, dict[str, float]] = {}
     for run in _runs():
         if run.get("timing"):
             clocks.setdefault(json.dumps(run["machine"]), {})[run["component"]] = run["timing"]["fmax_mhz"]
     placed = max(clocks.values(), key=len)
-    parts = {component: component for component in FEATURES} | (LANE_PARTS if lanes == 2 else {})
+    parts = {component: component for component in FEATURES} | LANE_PARTS
     return {component: placed[part] for component, part in parts.items() if part in placed}
 
 
-def slowest_part(lanes: int, without: Collection[str] = ()) -> tuple[str, float]:
+def slowest_part(without: Collection[str] = ()) -> tuple[str, float]:
     """A core's slowest part, placed alone, and its MHz: what a core reaches at best, whatever its size.
 
     Args:
-        lanes: of the core.
         without: parts that are left out.
     """
-    clocks = {part: mhz for part, mhz in placed_clocks(lanes).items() if part not in without}
+    clocks = {part: mhz for part, mhz in placed_clocks().items() if part not in without}
     return min(clocks.items(), key=lambda found: found[1])
 
 
-def whole_core_mhz(lanes: int) -> float | None:
+def whole_core_mhz() -> float | None:
     """The clock of a whole core, placed and routed; None if none was."""
-    name = "lane_core" if lanes == 2 else "core"
-    timed = [run["timing"]["fmax_mhz"] for run in _runs() if run["component"] == name and run["timing"]]
+    timed = [
+        run["timing"]["fmax_mhz"] for run in _runs() if run["component"] == "lane_core" and run["timing"]
+    ]
     return timed[-1] if timed else None
-
-
-def core_mhz(arch: Arch) -> float:
-    """The clock of a core's slowest part."""
-    return slowest_part(arch.lanes)[1]
 
 
 def _core_parts(arch: Arch) -> dict[str, list[float]]:

@@ -48,7 +48,6 @@ class Parameter:
 # In the order in which they are preferred where they help as much.
 PARAMETERS = (
     Parameter("dram_latency", "DRAM latency", "cycles", sinks=True),
-    Parameter("fifo_depth", "item queue", "items"),
     Parameter("run_max", "run of zeros", "values"),
     Parameter("map_buffer", "map buffer", "bytes", step=1024),
     Parameter("weight_words", "weight memory", "words", step=WEIGHT_PORT_WORDS),
@@ -56,28 +55,17 @@ PARAMETERS = (
     Parameter("bytes_per_cycle", "bandwidth", "bytes a cycle"),
     Parameter("cores", "cores", "cores"),
 )
-OF_ONE_LANE = {"fifo_depth"}  # fields that two lanes do not have
 SHAPES: dict[str, Callable[[Arch], dict[str, Any]]] = {
     "twice the cores of half the columns": lambda a: {"cores": 2 * a.cores, "columns": a.columns // 2},
     "half the cores of twice the columns": lambda a: {"cores": a.cores // 2, "columns": 2 * a.columns},
 }
 
 
-def parameters(arch: Arch) -> list[Parameter]:
-    """Those that a machine has, in the order in which they are preferred."""
-    return [known for known in PARAMETERS if arch.lanes == 1 or known.field not in OF_ONE_LANE]
-
-
-LANES = {1: "one lane of decoding", 2: "two lanes of decoding"}
-
-
 def doublings(arch: Arch) -> dict[str, dict[str, Any]]:
     """The fields of every doubling, halving or turn of the shape, by its name, preferred ones first."""
-    single = [(p.change, {p.field: p.changed(arch, 2)}) for p in parameters(arch)]
+    single = [(p.change, {p.field: p.changed(arch, 2)}) for p in PARAMETERS]
     shapes = [(name, shape(arch)) for name, shape in SHAPES.items()]
-    other = 3 - arch.lanes
-    lanes = (LANES[other], {"lanes": other})
-    return dict([*single[:-1], *shapes, lanes, single[-1]])  # more cores, which cost most, come last
+    return dict([*single[:-1], *shapes, single[-1]])  # more cores, which cost most, come last
 
 
 @dataclass(frozen=True)

@@ -39,21 +39,20 @@ class CodecCost:
 
     @property
     def luts(self) -> tuple[float, float]:
-        """Estimated LUTs of a core, and those of a core of one lane without decoder and encoder."""
-        arch = self.coded.arch
-        without = (n for part, n in core_luts(arch.replace(lanes=1)).items() if part not in PARTS)
-        return sum(core_luts(arch).values()), sum(without)
+        """Estimated LUTs of a core, with decoder and encoder and without."""
+        parts = core_luts(self.coded.arch)
+        return sum(parts.values()), sum(count for part, count in parts.items() if part not in PARTS)
 
     @property
     def luts_share(self) -> float | None:
-        """Part of a core's estimated LUTs that the code takes: decoder, encoder, and a second lane."""
+        """Part of a core's estimated LUTs that decoder and encoder take."""
         whole, without = self.luts
         return ratio(whole - without, whole)
 
     @property
     def clocks(self) -> tuple[tuple[str, float], tuple[str, float]]:
         """A core's slowest part and its MHz on an ECP5, and the same without decoder and encoder."""
-        return slowest_part(self.coded.arch.lanes), slowest_part(1, PARTS)
+        return slowest_part(), slowest_part(PARTS)
 
     @property
     def seconds(self) -> tuple[float, float]:
@@ -130,17 +129,13 @@ class CodecCost:
     def words(self) -> str:
         """The answer in a few sentences."""
         coded, raw = self.coded.overall(), self.raw.overall()
-        lanes = self.coded.arch.lanes
-        luts, clocks = core_luts(self.coded.arch), placed_clocks(lanes)
-        whole, without = self.luts
+        luts, clocks = core_luts(self.coded.arch), placed_clocks()
         parts = ", ".join(f"the {name} {luts[part]:,.0f}" for part, name in PARTS.items())
-        second = whole - without - sum(luts[part] for part in PARTS)
-        beside = f", the rest of a second lane {second:,.0f}" if lanes == 2 else ""
         (slowest, mhz), (other, raw_mhz) = self.clocks
         seconds, raw_seconds = self.seconds
         return (
             f"What the code costs: it takes {text.percent(self.luts_share)} of a core's LUTs "
-            f"({parts}{beside}; estimated from shipped synthesis results for an ECP5) and "
+            f"({parts}; estimated from shipped synthesis results for an ECP5) and "
             f"{text.percent(self.energy_share)} of the energy. Placed alone there the decoder reaches "
             f"{clocks['decoder']:.1f} MHz and the encoder {clocks['encoder']:.1f}; a core's slowest part "
             f"is {slowest} ({mhz:.1f}), without them {other} ({raw_mhz:.1f}). "
@@ -161,8 +156,8 @@ COST_COLUMNS = (
 )
 NOTE = (
     "A machine with raw maps still reads them through its decoder, one value a cycle; its LUTs and its clock "
-    "are given without decoder and encoder, and with one lane, which is the most that leaving out the code "
-    "could save. DRAM is counted in cycles at either clock."
+    "are given without decoder and encoder. What would unpack raw values in their place was not synthesized. "
+    "DRAM is counted in cycles at either clock."
 )
 
 

@@ -8,7 +8,6 @@ from pathlib import PurePath
 from typing import Any, get_type_hints
 
 from hwsim.codec import labels
-from hwsim.machine.area import core_mhz
 from hwsim.machine.result import Result
 from hwsim.machine.totals import Numbers, ratio
 from hwsim.report import text
@@ -16,7 +15,6 @@ from hwsim.report.codecs import CodedMap, total_bits
 from hwsim.report.codecs import ratio as coded_ratio
 from hwsim.report.contents import jsonable, result_document, tool
 from hwsim.report.halves import half_rows
-from hwsim.report.in_time import core_seconds, gain_words
 from hwsim.report.tables import Column, to_csv
 from hwsim.report.traffic import traffic_rows
 
@@ -115,12 +113,6 @@ class Comparison:
             rows.append(row | {"b_over_a": ratio(row["bytes_b"], row["bytes_a"])})
         return rows
 
-    def in_time(self) -> str:
-        """B over A in time, where their cores have different clocks; else nothing."""
-        if core_mhz(self.a.arch) == core_mhz(self.b.arch):
-            return ""
-        return gain_words(self.a, self.b, self.names)
-
     def unmatched(self) -> list[str]:
         """Layers that only one of the two has."""
         a, b = self.a.accounts, self.b.accounts
@@ -134,13 +126,6 @@ class Comparison:
                 **self._marks,
                 "names": {"a": self.names[0], "b": self.names[1]},
                 "totals": self.total(),
-                "in_time": {
-                    "ecp5_mhz_a": core_mhz(self.a.arch),
-                    "ecp5_mhz_b": core_mhz(self.b.arch),
-                    "ecp5_seconds_a": core_seconds(self.a),
-                    "ecp5_seconds_b": core_seconds(self.b),
-                    "b_over_a": ratio(core_seconds(self.a), core_seconds(self.b)),
-                },
                 "per_layer": self.rows(),
                 "unmatched_layers": self.unmatched(),
                 "halves": {"a": half_rows(self.halves_a), "b": half_rows(self.halves_b)},

@@ -31,7 +31,6 @@ def comparison_page(comparison: Comparison, plots: Sequence[Plot]) -> str:
             f"<h1>{html.escape(heading)}</h1>",
             html.badges(marks),
             html.paragraph(_lead(comparison), "lead"),
-            *map(html.paragraph, filter(None, [comparison.in_time()])),
             *(html.paragraph(f"{name}: {saving_words(result.overall())}") for name, result in sides),
             "</header>",
             html.tiles(_headline(comparison)),

@@ -13,7 +13,7 @@ import hwsim
 from hwsim.codec import labels
 from hwsim.machine.result import Result
 from hwsim.report import codecs
-from hwsim.report.in_time import InTime
+from hwsim.report.in_time import in_time
 from hwsim.report.integers import difference_rows
 from hwsim.report.measured import measured_document, measured_rows, measured_total
 from hwsim.report.waterfall import waterfall_rows
@@ -38,7 +38,6 @@ class Report:
         timeline: of one layer, for a plot of its own.
         differences: of the network in integers from its captured maps; empty if it was not computed.
         answers: what limits the machine and what its code costs, if that was asked for.
-        in_time: the result at the clock of its core, beside one lane if it has two.
     """
 
     result: Result
@@ -48,7 +47,6 @@ class Report:
     timeline: Timeline | None = None
     differences: tuple[Difference, ...] = ()
     answers: Diagnosis | None = None
-    in_time: InTime | None = None
 
     @classmethod
     def of(
@@ -60,7 +58,6 @@ class Report:
         timeline: Timeline | None = None,
         differences: Sequence[Difference] = (),
         answers: Diagnosis | None = None,
-        in_time: InTime | None = None,
     ) -> Report:
         """Measure what the result does not hold; see :func:`hwsim.report.codecs.measure`."""
         return cls(
@@ -71,7 +68,6 @@ class Report:
             timeline,
             tuple(differences),
             answers,
-            in_time or InTime.of(trace, result),
         )
 
     @cached_property
@@ -92,7 +88,7 @@ class Report:
             "compression": _compression(self.maps, len(self.result.images)),
             "measured": jsonable(self._measured()),
             "differences": jsonable(difference_rows(self.differences)),
-            "in_time": jsonable(self.in_time.to_dict()) if self.in_time else None,
+            "in_time": jsonable(in_time(self.result)),
             "answers": jsonable(self.answers.to_dict()) if self.answers else None,
         }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hwsim.arch import Arch
 from hwsim.machine.area import area
 from hwsim.machine.result import Result
-from hwsim.report.changes import Changed, Parameter, Ran, parameters
+from hwsim.report.changes import PARAMETERS, Changed, Parameter, Ran
 
 TIMES = (2, 4, 8)  # as large or as small as a parameter is tried to be
 Lifts = Callable[[str, Ran], bool]
@@ -73,7 +73,7 @@ def least_changes(changed: Changed, arch: Arch, layers: Sequence[str], lifts: Li
 def _brackets(changed: Changed, arch: Arch, layers: Sequence[str], lifts: Lifts) -> dict[str, Bracket]:
     """By layer, the parameter that lifts its limit, and two values between which it begins to."""
     brackets: dict[str, Bracket] = {}
-    before = dict.fromkeys(parameters(arch), changed.as_it_is)
+    before = dict.fromkeys(PARAMETERS, changed.as_it_is)
     for times in TIMES:
         values = {known: known.changed(arch, times) for known in before}
         found = changed.run({known.field: value} for known, value in values.items())

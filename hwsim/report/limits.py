@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,7 @@ from hwsim.machine.area import area
 from hwsim.machine.result import Result
 from hwsim.machine.totals import ratio
 from hwsim.report import text
-from hwsim.report.changes import LANES, Changed, Ran, doublings
-from hwsim.report.in_time import core_seconds
+from hwsim.report.changes import Changed, Ran, doublings
 from hwsim.report.least import TIMES, Least, least_changes
 from hwsim.report.tables import CAUSE_MEANINGS, Column
 
@@ -55,17 +54,13 @@ class Limits:
         return cls(result, {name: ran.result for name, ran in found if ran is not None}, least)
 
     def machine_rows(self) -> list[dict[str, Any]]:
-        """One row a step, the fastest first: cycles of an image, speedup over the machine as it is, LUTs.
-
-        ``in_time`` is the speedup at the clock of each machine's slowest part.
-        """
+        """One row a step, the fastest first: cycles of an image, speedup over the machine as it is, LUTs."""
         before, luts = self.result.overall()["cycles"], area(self.result.arch).luts
         rows = [
             {
                 "change": name,
                 "cycles": result.overall()["cycles"],
                 "speedup": ratio(before, result.overall()["cycles"]),
-                "in_time": ratio(core_seconds(self.result), core_seconds(result)),
                 "more_luts": ratio(area(result.arch).luts, luts),
                 "energy_ratio": ratio(result.overall()["energy_uj"], self.result.overall()["energy_uj"]),
             }
@@ -77,13 +72,11 @@ class Limits:
         """One row a layer that a stall limits: the stall, its share, a change, whether that lifts it, gains.
 
         The change is the least that lifts the limit or, where none does, the doubling that helps most, which
-        has more cores only where nothing else helps, and as many lanes.
+        has more cores only where nothing else helps.
         """
-        # Not another number of lanes: it changes the clock, and cycles at two clocks say nothing.
-        same_clock = {name: result for name, result in self.changed.items() if name not in LANES.values()}
-        others = {name: _cycles(result) for name, result in same_clock.items()}
+        others = {name: _cycles(result) for name, result in self.changed.items()}
         peak, before = self.result.arch.peak_macs, self.result.overall()["cycles"]
-        alike = [change for change, result in same_clock.items() if result.arch.peak_macs == peak]
+        alike = [change for change, result in self.changed.items() if result.arch.peak_macs == peak]
         rows = []
         result: Result | None
         for row in _limited(self.result):
@@ -116,13 +109,13 @@ class Limits:
         count = len(self.result.accounts)
         limited = f"{len(rows)} of {count} layers lose {_PERCENT} or more of their core-cycles to one stall"
         named = "; ".join(_words(row) for row in rows[:3])
-        best = next((row for row in machines if row["change"] not in LANES.values()), None)
+        best = machines[0] if machines else None
         whole = (
             f" In all, {best['change']} helps most: {text.factor(best['speedup'])}."
             if best and (best["speedup"] or 0) >= HELPS
             else " In all, no single doubling helps."
         )
-        return f"{limited}{': ' if named else ''}{named}.{whole}{_in_time_words(machines)}"
+        return f"{limited}{': ' if named else ''}{named}.{whole}"
 
 
 def _limited(result: Result) -> list[dict[str, Any]]:
@@ -148,18 +141,6 @@ def _words(row: dict[str, Any]) -> str:
     helps = f"{row['change']}: {text.factor(row['gain'])}" if row["gain"] else f"{NOTHING_HELPS} helps"
     stays = "" if row["lifts"] or not row["gain"] else ", which does not lift it"
     return f"{text.label(row['layer'], 24)}: {text.percent(row['share'])} {row['stall']}; {helps}{stays}"
-
-
-def _in_time_words(machines: Sequence[dict[str, Any]]) -> str:
-    """What another number of lanes does, which alone changes the clock, if that helps."""
-    other = next((row for row in machines if row["change"] in LANES.values()), None)
-    if other is None or (other["in_time"] or 0) < HELPS:
-        return ""
-    return (
-        f" In time at the clock of a core's slowest part on an ECP5, {other['change']}: "
-        f"{text.factor(other['in_time'])} ({text.factor(other['speedup'])} in cycles), at "
-        f"{text.factor(other['more_luts'])} the LUTs."
-    )
 
 
 def _yes_or_no(lifts: bool) -> str:
@@ -202,13 +183,6 @@ MACHINE_COLUMNS = (
     Column("change", "change", "of the machine, one at a time", text.label, 9),
     Column("cycles", "cycles", "of an image", text.whole, 6),
     Column("speedup", "all layers", "cycles of the machine as it is / cycles", text.factor, 8),
-    Column(
-        "in_time",
-        "in time",
-        "the same in time, each at the clock of its core's slowest part, placed alone on an ECP5",
-        text.factor,
-        7,
-    ),
     Column("more_luts", "LUTs", "estimated LUTs / those of the machine as it is, on an ECP5", text.factor, 5),
     Column("energy_ratio", "energy", "energy of an image / that of the machine as it is", text.factor, 4),
 )

@@ -20,7 +20,7 @@ from hwsim.report.bounds import (
 )
 from hwsim.report.codec_cost import COST_COLUMNS, NOTE
 from hwsim.report.contents import Report
-from hwsim.report.in_time import IN_TIME_COLUMNS
+from hwsim.report.in_time import in_time_words
 from hwsim.report.limits import HOW, LIMIT_COLUMNS, MACHINE_COLUMNS
 from hwsim.report.measured import (
     DEVICES,
@@ -174,15 +174,8 @@ def _answers(report: Report) -> list[str]:
 
 
 def _in_time(report: Report) -> list[str]:
-    """The clock that a core can have on an ECP5, and what a second lane brings."""
-    if report.in_time is None:
-        return []
-    rows, marks = report.in_time.rows(), report.result.marks
-    return [
-        html.heading("At the clock of its core"),
-        html.paragraph(report.in_time.words()),
-        html.table(IN_TIME_COLUMNS, rows, marks=marks) if rows else "",
-    ]
+    """The clock that a core can have on an ECP5, and what an image takes at it."""
+    return [html.heading("At the clock of its core"), html.paragraph(in_time_words(report.result))]
 
 
 def _integers(report: Report) -> list[str]:

@@ -9,12 +9,12 @@ from typing import Any, get_type_hints
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError, SweepError
-from hwsim.machine.area import area, core_mhz
+from hwsim.machine.area import area
 from hwsim.machine.compiled import CompiledNetwork
 from hwsim.machine.energy import accumulator_bytes
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, LayerResult
 from hwsim.machine.simulation import Pair, check_widths
-from hwsim.machine.totals import Account, Numbers, added, seconds_at
+from hwsim.machine.totals import Account, Numbers, added
 from hwsim.machine.workload import Workload
 from hwsim.sweep.space import Space, Value, mapping_key
 from hwsim.trace import Trace, open_trace
@@ -35,8 +35,7 @@ LAYER_KEYS = (
 class Point(Numbers):
     """A network on a machine: its account, and what it is of.
 
-    ``left_out_macs`` are the MACs of an image that are in no layer of the trace, None if they are not known;
-    ``ecp5_seconds`` what an image takes at ``ecp5_mhz``, whatever ``clock_mhz`` is.
+    ``left_out_macs`` are the MACs of an image that are in no layer of the trace, None if they are not known.
     """
 
     network: str
@@ -45,7 +44,6 @@ class Point(Numbers):
     left_out: int
     left_out_macs: float | None
     images: int
-    ecp5_seconds: float
 
 
 @dataclass(frozen=True)
@@ -110,8 +108,7 @@ def machine_row(arch: Arch) -> Row:
     """What is known of a machine without running it.
 
     ``sram_bytes``: accumulators, weight memory, map buffer; ``bandwidth_gb_s``: 1e9 bytes/s;
-    ``luts``, ``ffs``, ``dsps``, ``brams``: estimated cells of an ECP5 (:mod:`hwsim.machine.area`);
-    ``ecp5_mhz``: of the slowest part of its core there, placed alone.
+    ``luts``, ``ffs``, ``dsps``, ``brams``: estimated cells of an ECP5 (:mod:`hwsim.machine.area`).
     """
     weights = arch.peak_macs * arch.weight_words * arch.weight_bits // 8
     return {
@@ -120,7 +117,6 @@ def machine_row(arch: Arch) -> Row:
         "sram_bytes": accumulator_bytes(arch) + weights + arch.map_buffer,
         "bandwidth_gb_s": arch.bytes_per_cycle * arch.clock_mhz / 1000,
         **asdict(area(arch)),
-        "ecp5_mhz": core_mhz(arch),
     }
 
 
@@ -151,7 +147,6 @@ def trace_row(trace: Trace, images: Sequence[Sequence[LayerResult]], arch: Arch)
         "left_out": len(lacking),
         "left_out_macs": added(entry.macs for entry in lacking),
         "images": account.images,
-        "ecp5_seconds": seconds_at(core_mhz(arch), account.numbers["cycles"]),
         **account.numbers,
     }
 

@@ -6,7 +6,7 @@ import pytest
 
 from hwsim import Arch, open_trace, simulate
 from hwsim.machine.area import area, core_luts
-from hwsim.report.changes import LANES, PARAMETERS, SHAPES, doublings
+from hwsim.report.changes import PARAMETERS, SHAPES, doublings
 from hwsim.report.contents import Report
 from hwsim.report.diagnosis import Diagnosis
 from hwsim.report.limits import LIMITED, Limits
@@ -33,11 +33,6 @@ def test_a_change_is_one_field_doubled_or_halved_or_the_shape_turned():
     for fields in doublings(ARCH).values():
         assert all(fields[name] in (2 * before[name], before[name] // 2) for name in fields)
         assert set(fields) in ({"cores", "columns"}, {next(iter(fields))})
-
-
-def test_only_a_core_of_one_lane_has_an_item_queue_to_change():
-    found = {lanes: "twice the item queue" in doublings(ARCH.replace(lanes=lanes)) for lanes in (1, 2)}
-    assert found == {1: True, 2: False}
 
 
 def test_every_change_that_a_machine_can_take_is_run(place, answers):
@@ -87,7 +82,7 @@ def test_a_limited_layer_has_the_least_change_that_lifts_it_or_the_doubling_that
             change: before[name]["cycles"] / of["cycles"]
             for change, result in limits.changed.items()
             for of in result.per_layer()
-            if of["layer"] == name and change not in LANES.values()  # of another clock
+            if of["layer"] == name
         }
         cheap = {change: gain for change, gain in gains.items() if change in SHAPES or "cores" not in change}
         choice = cheap if max(cheap.values()) >= 1.02 else gains
@@ -108,9 +103,9 @@ def test_the_code_is_held_against_the_same_machine_with_raw_maps(place, compress
         cost = Diagnosis.of(trace, simulate(trace, ARCH.replace(compress=compress))).codec
     assert cost.coded.arch == ARCH
     assert cost.raw.arch == ARCH.replace(compress=False)
-    luts, one_lane = core_luts(ARCH), core_luts(ARCH.replace(lanes=1))
-    without = sum(one_lane.values()) - one_lane["decoder"] - one_lane["encoder"] - one_lane["additions"]
-    assert cost.luts_share == pytest.approx(1 - without / sum(luts.values()))
+    luts = core_luts(ARCH)
+    code = luts["decoder"] + luts["encoder"] + luts["additions"]
+    assert cost.luts_share == pytest.approx(code / sum(luts.values()))
     energy = cost.coded.overall()
     part = energy["energy_uj_decode"] + energy["energy_uj_encode"]
     assert cost.energy_share == pytest.approx(part / energy["energy_uj"])

@@ -60,7 +60,7 @@ for (const node of [document.querySelector("h1"), document.querySelector(".scrol
 }
 document.body.dataset.looks = JSON.stringify(found);
 """
-PAGES = ("lenet5", "two lanes", "mobilenet", "inception", "comparison", "peers", "sweep", "widths")
+PAGES = ("lenet5", "mobilenet", "inception", "comparison", "peers", "sweep", "widths")
 
 
 def made(place, folder, arch=None, **more):
@@ -82,8 +82,6 @@ def pages(tmp_path_factory):
         folder = tmp_path_factory.mktemp(name)
         if name == "lenet5":
             known[name] = made("lenet5_digits/sparse", folder, answers=Diagnosis.of)
-        elif name == "two lanes":
-            known[name] = made("lenet5_digits/sparse", folder, Arch(lanes=2))
         elif name == "mobilenet":
             drawn = lambda trace, result: timeline(trace, result.arch, 0, "conv5.pw")  # noqa: E731
             known[name] = made("mobilenet_v1_imagenet/baseline", folder, timeline=drawn)

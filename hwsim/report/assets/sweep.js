@@ -28,7 +28,6 @@
   const show = {
     cycles: (value) => scaled(value, prefixes),
     seconds: (value) => scaled(value * 1e9, ["ns", "µs", "ms", "s"]),
-    ecp5_seconds: (value) => scaled(value * 1e9, ["ns", "µs", "ms", "s"]),
     energy_uj: (value) => scaled(value * 1e6, ["pJ", "nJ", "µJ", "mJ", "J", "kJ"]),
     dram_bytes: bytes,
     luts: (value) => scaled(value, prefixes),

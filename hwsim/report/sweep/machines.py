@@ -20,7 +20,7 @@ from hwsim.report import text
 from hwsim.sweep.space import Space, Value
 from hwsim.sweep.store import read_joined, read_table
 
-SUMS = ("cycles", "seconds", "ecp5_seconds", "energy_uj", "dram_bytes")  # of the traces of a machine
+SUMS = ("cycles", "seconds", "energy_uj", "dram_bytes")  # of the traces of a machine
 AREA = ("luts", "dsps", "brams", "sram_bytes")  # of a machine, whatever runs on it
 METRICS = (*SUMS, *AREA, "speedup")
 ALL_TRACES = "all traces"
@@ -98,13 +98,8 @@ class Machines:
 
     @property
     def speed(self) -> str:
-        """The metric that tells how fast a machine is: time where clocks differ, else cycles.
-
-        Two lanes have another clock than one, whatever the machine file says.
-        """
-        if "clock_mhz" in self.fields:
-            return "seconds"
-        return "ecp5_seconds" if "lanes" in self.fields else "cycles"
+        """The metric that tells how fast a machine is: time where clocks differ, else cycles."""
+        return "seconds" if "clock_mhz" in self.fields else "cycles"
 
 
 def read_machines(folder: str | os.PathLike[str]) -> Machines:

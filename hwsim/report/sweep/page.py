@@ -15,7 +15,6 @@ from hwsim.sweep.space import Range
 _BEST = {
     "cycles": "Fewest cycles",
     "seconds": "Least time",
-    "ecp5_seconds": "Least time on an ECP5",
     "energy_uj": "Least energy",
     "luts": "Fewest LUTs",
     "sram_bytes": "Least on-chip memory",

@@ -34,7 +34,6 @@ from hwsim.report.sweep.summary import COSTS, TITLES, Summary
 SHOW: dict[str, Callable[[float], str]] = {
     "cycles": text.count,
     "seconds": text.seconds,
-    "ecp5_seconds": text.seconds,
     "energy_uj": text.energy,
     "dram_bytes": text.size,
     "luts": text.count,
@@ -55,7 +54,6 @@ _FILES = {
 _OBJECTIVE_COLOURS = {
     "cycles": BLUE,
     "seconds": BLUE,
-    "ecp5_seconds": BLUE,
     "energy_uj": ORANGE,
     "dram_bytes": VERMILLION,
 }

@@ -17,7 +17,6 @@ SCHEMA = 1
 TITLES = {
     "cycles": "cycles",
     "seconds": "time",
-    "ecp5_seconds": "time on an ECP5",
     "energy_uj": "energy",
     "dram_bytes": "DRAM bytes",
     "luts": "LUTs",

@@ -11,8 +11,6 @@ from sweeps import grid, row
 
 from hwsim.errors import SweepError
 from hwsim.report.sweep.machines import ALL_TRACES, AREA, gather, read_machines
-from hwsim.report.sweep.page import sweep_page
-from hwsim.report.sweep.plots import draw_sweep
 from hwsim.report.sweep.summary import Summary
 from hwsim.sweep import Space
 from hwsim.sweep.store import seal_joined
@@ -62,19 +60,6 @@ def test_speed_is_time_where_clocks_differ():
     assert grid({"cores": [1, 2]}, lambda cores: 10.0).speed == "cycles"
 
 
-def test_lanes_are_held_against_each_other_in_time_at_the_clocks_that_they_allow():
-    """Two lanes take 4 % more cycles, and at 1.5 times the clock less time."""
-    machines = grid(
-        {"lanes": [1, 2]},
-        lambda lanes: 100.0 + 4 * (lanes - 1),
-        ecp5_seconds=lambda lanes: {1: 100.0 / 50e6, 2: 104.0 / 75e6}[lanes],
-    )
-    summary = Summary(machines)
-    assert machines.speed == "ecp5_seconds"
-    assert machines.fields["lanes"][summary.best["ecp5_seconds"]] == 2
-    assert "The fastest takes 1.39 µs for an image" in sweep_page(summary, draw_sweep(summary))
-
-
 def manifest(folder, **changes):
     document = {"space": CORES, "traces": [{"path": "a", "digest": "0"}], **changes}
     (folder / "sweep.json").write_text(json.dumps(document))
@@ -86,10 +71,10 @@ def without_area(folder):
     seal_joined(folder)
 
 
-def without_time(folder):
+def without_energy(folder):
     manifest(folder)
     columns = {"point": [0], "cores": [1], **{name: [1] for name in (*AREA, "cycles", "seconds")}}
-    columns |= {"energy_uj": [1], "dram_bytes": [1]}
+    columns |= {"dram_bytes": [1]}
     pq.write_table(pa.table(columns), folder / "points.parquet")
     seal_joined(folder)
 
@@ -118,7 +103,7 @@ def flipped(folder):
         (no_parquet, "sweep again"),
         (flipped, "is damaged: make it again"),
         (without_area, "another version, without luts, dsps, brams: sweep again"),
-        (without_time, "another version, without ecp5_seconds: sweep again"),
+        (without_energy, "another version, without energy_uj: sweep again"),
     ],
     ids=[
         *("nothing there", "not finished", "no JSON", "no space", "deep", "no Parquet", "flipped"),
