@@ -71,182 +71,179 @@ class RowSteps(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        layer, transposed = self.layer, self.layer.transposed
-        # Of a layer: its classes are `step` output rows apart, which in input rows are `stride` dilations.
-        step, stride = Signal(DILATION_BITS), Signal(range(MAX_STRIDE + 1))
-        rest = Signal(DILATION_BITS + 1)
-        # Of a class: its number, the first input row in it, whether the map has none.
-        number, top = Signal(DILATION_BITS), Signal(signed(SIGNED_BITS))
-        empty = Signal()
-        # The input row, how far it is behind the last multiple of the stride, the next output row.
-        y, phase = Signal(signed(SIGNED_BITS)), Signal(range(MAX_STRIDE + 1))
-        row = Signal(signed(SIGNED_BITS))
-        pushes = Signal(range(MAX_STRIDE + 1))  # of a transposed layer, before the input row
-        below = Signal()  # all input rows are through
-
-        rows = Signal(COUNT_BITS)  # owned rows that came into the window
-        place_in_ring, bank = Signal(range(SUB_BANKS)), Signal(SUB_BANK_BITS)
-        # Owned rows without a tap, before the first input row with one: how many, and of which groups.
-        ahead, waits = Signal(DONE_BITS), Signal(self._groups)
-        held, held_y, kept = Signal(RowDescriptor), Signal(COUNT_BITS), Signal()
-        wanted = Signal(self._groups)
-        begun = Signal()  # the first input row of all is known, which all wait for if there is no tap
-        leaves, room = self._out(m, held, held_y, kept, ahead, Mux(kept, wanted, waits))
-
-        dilation = Mux(transposed, 1, layer.vertical_dilation)
-        exists, owned, without = Signal(), Signal(self._groups), Signal()
-        last_input = Signal()
+        layer, at = self.layer, _Walk(self._groups)
+        wanted = Mux(at.kept, at.wanted, at.waits)
+        leaves, room = self._out(m, at.held, at.held_y, at.kept, at.ahead, wanted)
+        dilation = Mux(layer.transposed, 1, layer.vertical_dilation)
+        exists, owned, last_input = Signal(), Signal(self._groups), Signal()
         m.d.comb += [
-            self.pushed_row.eq(row),
-            exists.eq((row >= 0) & (row < layer.out_height)),
-            without.eq(Mux(transposed, below | (pushes > layer.kernel_rows), empty | (y >= layer.height))),
-            last_input.eq(y + dilation >= layer.height),
+            self.pushed_row.eq(at.row),
+            exists.eq((at.row >= 0) & (at.row < layer.out_height)),
+            last_input.eq(at.y + dilation >= layer.height),
         ]
-        known = self._masks(m, row, exists, owned)
-        window, moves, comes = self._window(m, owned, exists, bank)
-        tapped, reached, found = self._taps(m, window, last_input, rows)
-
-        has_tap = (y >= 0) & tapped
-
+        known = self._masks(m, at.row, exists, owned)
+        window, moves, comes = self._window(m, owned, exists, at.bank)
+        tapped, reached, found = self._taps(m, window, last_input, at.rows)
+        has_tap = (at.y >= 0) & tapped
         with m.FSM() as fsm:
             m.d.comb += [
                 self.busy.eq(~fsm.ongoing("IDLE")),
                 leaves.eq(
-                    (fsm.ongoing("ROW") & has_tap & kept & wanted.any())
-                    | (fsm.ongoing("LAST") & Mux(kept, wanted.any(), waits.any()))
+                    (fsm.ongoing("ROW") & has_tap & at.kept & at.wanted.any())
+                    | (fsm.ongoing("LAST") & wanted.any())
                 ),
             ]
-
-            with m.State("IDLE"):
-                m.d.sync += [
-                    step.eq(1),
-                    stride.eq(0),
-                    rest.eq(layer.vertical_stride),
-                    number.eq(0),
-                    top.eq(-layer.padding_top),
-                    Cat(rows, place_in_ring, bank, ahead, waits, held, kept, wanted, begun, below).eq(0),
-                ]
-                with m.If(self.start):
-                    m.next = "CLASSES"
-
-            # The least number of output rows that are a whole number of dilations apart.
-            with m.State("CLASSES"):
-                with m.If(transposed):
-                    m.next = "FIRST"
-                with m.Elif(rest >= layer.vertical_dilation):
-                    m.d.sync += [rest.eq(rest - layer.vertical_dilation), stride.eq(stride + 1)]
-                with m.Elif(rest == 0):
-                    m.next = "TOP"
-                with m.Else():
-                    m.d.sync += [rest.eq(rest + layer.vertical_stride), step.eq(step + 1)]
-
-            with m.State("TOP"):
-                with m.If(top < 0):
-                    m.d.sync += top.eq(top + layer.vertical_dilation)
-                with m.Else():
-                    m.next = "FIRST"
-
-            with m.State("FIRST"):
-                m.d.sync += [
-                    Cat(*(each.exists for each in window)).eq(0),
-                    empty.eq(top >= layer.height),
-                    phase.eq(0),
-                    rest.eq(0),
-                    pushes.eq(layer.kernel_rows),
-                    y.eq(Mux(transposed, 0, -layer.padding_top)),
-                    row.eq(Mux(transposed, -layer.padding_top, 0)),
-                ]
-                with m.If(~begun & (transposed | (top < layer.height))):
-                    m.d.sync += [held_y.eq(Mux(transposed, 0, top)), begun.eq(1)]
-                m.next = "SEARCH"
-
-            # The first output row of the class, and its uppermost input row.
-            with m.State("SEARCH"):
-                with m.If(transposed | (rest == number)):
-                    m.next = "PUSH"
-                with m.Elif(rest >= layer.vertical_dilation):
-                    m.d.sync += rest.eq(rest - layer.vertical_dilation)
-                with m.Elif(row + 1 == step):
-                    m.next = "NEXT"
-                with m.Else():
-                    m.d.sync += [
-                        row.eq(row + 1),
-                        rest.eq(rest + layer.vertical_stride),
-                        y.eq(y + layer.vertical_stride),
-                    ]
-
-            with m.State("PUSH"), m.If(known & self.may_push):
-                m.d.comb += [comes.eq(1), self.pushed.eq(owned)]
-                with m.If(owned[0]):
-                    wraps = place_in_ring + 1 == layer.ring
-                    m.d.sync += [
-                        rows.eq(rows + 1),
-                        place_in_ring.eq(Mux(wraps, 0, place_in_ring + 1)),
-                        bank.eq(Mux(wraps, 0, bank + layer.row_sub_banks)),
-                    ]
-                with m.If(without & kept):
-                    m.d.sync += [held.done.eq(held.done + owned[0]), wanted.eq(wanted | owned)]
-                with m.Elif(without):
-                    m.d.sync += [ahead.eq(ahead + owned[0]), waits.eq(waits | owned)]
-                m.d.sync += pushes.eq(pushes - 1)
-                with m.If(transposed):
-                    m.d.sync += row.eq(row + 1)
-                    with m.If(below):
-                        m.next = "BELOW"
-                    with m.Elif(pushes == 1):
-                        m.next = "ROW"
-                with m.Else():
-                    m.d.sync += row.eq(row + step)
-                    m.next = "ROW"
-                    with m.If(empty | (y >= layer.height)):
-                        m.next = "BELOW"
-
-            with m.State("BELOW"):
-                m.next = "PUSH"
-                with m.If(row >= layer.out_height):
-                    m.next = "NEXT"
-
-            # A row with a tap is held back, and the one that was goes out, if the pass needs it.
+            self._begin_layer(m, at)
+            self._begin_class(m, at, window)
+            self._take_output_row(m, at, known, owned, comes)
             with m.State("ROW"), m.If(~leaves | room):
-                with m.If(has_tap):
-                    m.d.sync += [
-                        held.eq(found),
-                        held.done.eq(found.done + ahead),
-                        held_y.eq(y),
-                        kept.eq(1),
-                        wanted.eq(reached | waits),
-                        Cat(ahead, waits).eq(0),
-                    ]
-                m.d.sync += y.eq(y + dilation)
-                with m.If(transposed):
-                    m.d.sync += [pushes.eq(layer.vertical_stride), below.eq(last_input)]
-                    m.next = "PUSH"
-                    with m.If(last_input):
-                        m.next = "BELOW"
-                with m.Elif(phase + 1 == stride):
-                    m.d.sync += phase.eq(0)
-                    m.next = "PUSH"
-                with m.Else():
-                    m.d.comb += moves.eq(1)
-                    m.d.sync += phase.eq(phase + 1)
-                    with m.If(last_input):
-                        m.next = "BELOW"
-
-            with m.State("NEXT"):
-                m.d.sync += [
-                    number.eq(number + 1),
-                    top.eq(Mux(top + 1 == layer.vertical_dilation, 0, top + 1)),
-                ]
-                m.next = "FIRST"
-                with m.If(transposed | (number + 1 == layer.vertical_dilation)):
-                    m.next = "LAST"
-
+                self._hold_back(m, at, has_tap, reached, found)
+                self._next_input_row(m, at, dilation, last_input, moves)
+            self._end_class(m, at)
             with m.State("LAST"), m.If(~leaves | room):
                 m.next = "OUT"
-
             with m.State("OUT"), m.If(room):
                 m.next = "IDLE"
         return m
+
+    def _begin_layer(self, m: Module, at: _Walk) -> None:
+        """States IDLE and CLASSES: how many output rows are a whole number of dilations apart at least."""
+        layer = self.layer
+        with m.State("IDLE"):
+            m.d.sync += [
+                at.step.eq(1),
+                at.stride.eq(0),
+                at.rest.eq(layer.vertical_stride),
+                at.number.eq(0),
+                at.top.eq(-layer.padding_top),
+                at.of_layer().eq(0),
+            ]
+            with m.If(self.start):
+                m.next = "CLASSES"
+        with m.State("CLASSES"):
+            with m.If(layer.transposed):
+                m.next = "FIRST"
+            with m.Elif(at.rest >= layer.vertical_dilation):
+                m.d.sync += [at.rest.eq(at.rest - layer.vertical_dilation), at.stride.eq(at.stride + 1)]
+            with m.Elif(at.rest == 0):
+                m.next = "TOP"
+            with m.Else():
+                m.d.sync += [at.rest.eq(at.rest + layer.vertical_stride), at.step.eq(at.step + 1)]
+
+    def _begin_class(self, m: Module, at: _Walk, window: Array) -> None:
+        """States TOP, FIRST and SEARCH: the first output row of a class, and its uppermost input row."""
+        layer, transposed = self.layer, self.layer.transposed
+        with m.State("TOP"):
+            with m.If(at.top < 0):
+                m.d.sync += at.top.eq(at.top + layer.vertical_dilation)
+            with m.Else():
+                m.next = "FIRST"
+        with m.State("FIRST"):
+            m.d.sync += [
+                Cat(*(each.exists for each in window)).eq(0),
+                at.empty.eq(at.top >= layer.height),
+                at.phase.eq(0),
+                at.rest.eq(0),
+                at.pushes.eq(layer.kernel_rows),
+                at.y.eq(Mux(transposed, 0, -layer.padding_top)),
+                at.row.eq(Mux(transposed, -layer.padding_top, 0)),
+            ]
+            with m.If(~at.begun & (transposed | (at.top < layer.height))):
+                m.d.sync += [at.held_y.eq(Mux(transposed, 0, at.top)), at.begun.eq(1)]
+            m.next = "SEARCH"
+        with m.State("SEARCH"):
+            with m.If(transposed | (at.rest == at.number)):
+                m.next = "PUSH"
+            with m.Elif(at.rest >= layer.vertical_dilation):
+                m.d.sync += at.rest.eq(at.rest - layer.vertical_dilation)
+            with m.Elif(at.row + 1 == at.step):
+                m.next = "NEXT"
+            with m.Else():
+                m.d.sync += [
+                    at.row.eq(at.row + 1),
+                    at.rest.eq(at.rest + layer.vertical_stride),
+                    at.y.eq(at.y + layer.vertical_stride),
+                ]
+
+    def _take_output_row(self, m: Module, at: _Walk, known: Signal, owned: Signal, comes: Signal) -> None:
+        """States PUSH and BELOW: an output row comes into the window, above or below the input rows too."""
+        layer, transposed = self.layer, self.layer.transposed
+        without = Signal()  # it has no tap
+        m.d.comb += without.eq(
+            Mux(transposed, at.below | (at.pushes > layer.kernel_rows), at.empty | (at.y >= layer.height))
+        )
+        with m.State("PUSH"), m.If(known & self.may_push):
+            m.d.comb += [comes.eq(1), self.pushed.eq(owned)]
+            with m.If(owned[0]):
+                wraps = at.place_in_ring + 1 == layer.ring
+                m.d.sync += [
+                    at.rows.eq(at.rows + 1),
+                    at.place_in_ring.eq(Mux(wraps, 0, at.place_in_ring + 1)),
+                    at.bank.eq(Mux(wraps, 0, at.bank + layer.row_sub_banks)),
+                ]
+            with m.If(without & at.kept):
+                m.d.sync += [at.held.done.eq(at.held.done + owned[0]), at.wanted.eq(at.wanted | owned)]
+            with m.Elif(without):
+                m.d.sync += [at.ahead.eq(at.ahead + owned[0]), at.waits.eq(at.waits | owned)]
+            m.d.sync += at.pushes.eq(at.pushes - 1)
+            with m.If(transposed):
+                m.d.sync += at.row.eq(at.row + 1)
+                with m.If(at.below):
+                    m.next = "BELOW"
+                with m.Elif(at.pushes == 1):
+                    m.next = "ROW"
+            with m.Else():
+                m.d.sync += at.row.eq(at.row + at.step)
+                m.next = "ROW"
+                with m.If(at.empty | (at.y >= layer.height)):
+                    m.next = "BELOW"
+        with m.State("BELOW"):
+            m.next = "PUSH"
+            with m.If(at.row >= layer.out_height):
+                m.next = "NEXT"
+
+    def _hold_back(self, m: Module, at: _Walk, has_tap: Value, reached: Signal, found: data.View) -> None:
+        """A row with a tap is held back, and the one that was goes out, if the pass needs it."""
+        with m.If(has_tap):
+            m.d.sync += [
+                at.held.eq(found),
+                at.held.done.eq(found.done + at.ahead),
+                at.held_y.eq(at.y),
+                at.kept.eq(1),
+                at.wanted.eq(reached | at.waits),
+                Cat(at.ahead, at.waits).eq(0),
+            ]
+
+    def _next_input_row(
+        self, m: Module, at: _Walk, dilation: Value, last_input: Signal, moves: Signal
+    ) -> None:
+        """On to the next input row of the class, and to an output row where a stride is full."""
+        m.d.sync += at.y.eq(at.y + dilation)
+        with m.If(self.layer.transposed):
+            m.d.sync += [at.pushes.eq(self.layer.vertical_stride), at.below.eq(last_input)]
+            m.next = "PUSH"
+            with m.If(last_input):
+                m.next = "BELOW"
+        with m.Elif(at.phase + 1 == at.stride):
+            m.d.sync += at.phase.eq(0)
+            m.next = "PUSH"
+        with m.Else():
+            m.d.comb += moves.eq(1)
+            m.d.sync += at.phase.eq(at.phase + 1)
+            with m.If(last_input):
+                m.next = "BELOW"
+
+    def _end_class(self, m: Module, at: _Walk) -> None:
+        """State NEXT: on to the next class, or to the row that is held back."""
+        layer = self.layer
+        with m.State("NEXT"):
+            m.d.sync += [
+                at.number.eq(at.number + 1),
+                at.top.eq(Mux(at.top + 1 == layer.vertical_dilation, 0, at.top + 1)),
+            ]
+            m.next = "FIRST"
+            with m.If(layer.transposed | (at.number + 1 == layer.vertical_dilation)):
+                m.next = "LAST"
 
     def _masks(self, m: Module, row: Signal, exists: Signal, owned: Signal) -> Signal:
         """Who owns the next output row; the result says whether that is known."""
@@ -338,6 +335,43 @@ class RowSteps(wiring.Component):
                 self.wanted.eq(wanted),
             ]
         return leaves, room
+
+
+class _Walk:
+    """Where a walk through the rows of a layer is.
+
+    Attributes:
+        step, stride: of a layer, whose classes are ``step`` output rows apart, which in input rows are
+            ``stride`` dilations. rest: of a division by stepping.
+        number, top, empty: of a class: its number, the first input row in it, whether the map has none.
+        y, phase: the input row, and how far it is behind the last multiple of the stride.
+        row, pushes: the next output row; of a transposed layer, output rows before the input row.
+        below: all input rows are through.
+        rows, place_in_ring, bank: owned rows that came into the window, and where the next one lies.
+        ahead, waits: owned rows without a tap before the first input row with one; of which groups they are.
+        held, held_y, kept, wanted: the row that is held back, whether there is one, which groups read it.
+        begun: the first input row of all is known, which all wait for if there is no tap.
+    """
+
+    def __init__(self, groups: int) -> None:
+        self.step, self.stride = Signal(DILATION_BITS), Signal(range(MAX_STRIDE + 1))
+        self.rest = Signal(DILATION_BITS + 1)
+        self.number, self.top = Signal(DILATION_BITS), Signal(signed(SIGNED_BITS))
+        self.empty = Signal()
+        self.y, self.phase = Signal(signed(SIGNED_BITS)), Signal(range(MAX_STRIDE + 1))
+        self.row, self.pushes = Signal(signed(SIGNED_BITS)), Signal(range(MAX_STRIDE + 1))
+        self.below = Signal()
+        self.rows = Signal(COUNT_BITS)
+        self.place_in_ring, self.bank = Signal(range(SUB_BANKS)), Signal(SUB_BANK_BITS)
+        self.ahead, self.waits = Signal(DONE_BITS), Signal(groups)
+        self.held, self.held_y, self.kept = Signal(RowDescriptor), Signal(COUNT_BITS), Signal()
+        self.wanted = Signal(groups)
+        self.begun = Signal()
+
+    def of_layer(self) -> Value:
+        """What begins at zero with a layer."""
+        counts = (self.rows, self.place_in_ring, self.bank, self.ahead, self.waits)
+        return Cat(*counts, self.held, self.kept, self.wanted, self.begun, self.below)
 
 
 def _any(values: list[Value]) -> Value:
