@@ -22,7 +22,6 @@ DERIVED = {
     "ffs": "flip-flops, estimated likewise",
     "dsps": "multipliers of 18 x 18 bits, estimated likewise",
     "brams": "block RAMs of 18 Kbit, those of the map buffer among them",
-    "ecp5_mhz": "clock of the slowest part of a core there, placed alone",
 }
 
 
