@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--image", type=int, default=0)
     parser.add_argument("--repeats", type=int, default=15)
     args = parser.parse_args()
-    arch = Arch(cores=1, columns=args.columns, lanes=1)
+    arch = Arch(cores=1, columns=args.columns)
 
     begun, used = time.perf_counter(), cpu_of_children()
     simulator = build(arch)

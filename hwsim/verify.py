@@ -1,7 +1,7 @@
 """The RTL against the cycle model and the integer reference, pass by pass, on real layers.
 
-This module and those that it is made of, :mod:`hwsim.verify_layers` and :mod:`hwsim.verify_lanes`, are the
-only ones of the package that import ``rtl`` (extra ``rtl``); nothing imports them but the command line.
+This module and :mod:`hwsim.verify_layers` are the only ones of the package that import ``rtl`` (extra
+``rtl``); nothing imports them but the command line.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from hwsim.machine.schedule import schedule
 from hwsim.machine.simulation import check_widths
 from hwsim.machine.workload import Workload
 from hwsim.trace import Trace
-from hwsim.verify_lanes import LayerOnLanes
 from hwsim.verify_layers import LayerCheck, LayerOnRtl
-from hwsim_rtl.cosim import Simulator, build
-from hwsim_rtl.cosim.lanes import LaneSimulator, build_lanes
+from hwsim_rtl.cosim import build
 
 __all__ = ["MODES", "LayerCheck", "verify"]
 
@@ -60,12 +58,7 @@ def verify(
         if name not in known:
             raise TraceError(f"{trace.title} has no layer {name}; it has {', '.join(known)}")
     check_widths(trace, arch)
-    simulator: Simulator | LaneSimulator
-    layer_on_rtl: type[LayerOnRtl]
-    if arch.lanes == 2:
-        simulator, layer_on_rtl = build_lanes(arch), LayerOnLanes
-    else:
-        simulator, layer_on_rtl = build(arch), LayerOnRtl
+    simulator = build(arch)
     spans = []
     for image in images:
         workload = Workload(trace, image)
@@ -78,11 +71,11 @@ def verify(
             ]
     total, done = sum(len(span.passes) for _, _, span in spans), 0
     blocks = map_blocks(trace.layers, arch)
-    of_segments = segment_blocks(trace.layers, blocks) if arch.lanes == 2 else blocks
+    of_segments = segment_blocks(trace.layers, blocks)
     for image, mode, span in spans:
         layer = span.job.layer
         block = blocks[layer.input] if layer.kind == "depthwise" else span.job.block
-        check = layer_on_rtl(trace, span, block, of_segments.get(layer.output or "", arch.columns))
+        check = LayerOnRtl(trace, span, block, of_segments.get(layer.output or "", arch.columns))
         yield check.run(simulator, image, mode)
         done += len(span.passes)
         if progress is not None:

@@ -1,32 +1,31 @@
-"""A layer's passes on a core of one lane in RTL, each held against the cycle model and the integer reference.
-
-:mod:`hwsim.verify_lanes` does the same with a core of two lanes, and :mod:`hwsim.verify` calls both.
-"""
+"""A layer's passes on a core in RTL, each held against the cycle model and the integer reference."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 
-from hwsim.arch import BEAT_BYTES, WORD_BYTES, Arch
+from hwsim.arch import LINE_ENTRIES, LINE_WORDS, Arch
 from hwsim.codec.segments import encode_segments, raw_segments
-from hwsim.errors import TraceError
+from hwsim.errors import ArchError, TraceError
 from hwsim.layer import Layer
-from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
+from hwsim.machine.descriptors import PLACE_BITS, Code, PassGeometry, lane_weights
+from hwsim.machine.lane_passes import lines_there, slot_period, time_placed
+from hwsim.machine.passes import PassTiming
 from hwsim.machine.schedule import LayerSpan, PassRun
 from hwsim.machine.units import unit_weights
 from hwsim.quantize import Requantize, code_limit, requantize_for
 from hwsim.reference import accumulate
 from hwsim.trace import Trace
-from hwsim_rtl.cosim import PassOutcome, PassStimulus
-from hwsim_rtl.cosim.lanes import LaneOutcome
+from hwsim_rtl.cosim import PassOutcome, PassStimulus, Simulator
 
-BATCH = 16  # passes simulated in one call: their words are in memory together
+BATCH = 16  # passes simulated in one call: what they make is in memory together
+HALF_LINE = LINE_WORDS // 2
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class LayerCheck:
     Attributes:
         layer, image, mode: which; mode is one of ``hwsim.verify.MODES``.
         made_up: whether weights and drain are random, since the trace has none.
-        wide: whether a segment is longer than its place, with two lanes: then the map was laid out in wider
-            places, and the passes timed with those.
+        wide: whether a segment is longer than its place: then the map was laid out in wider places, and the
+            passes timed with those.
         passes: simulated.
         cycles, model_cycles: of all passes, in the RTL and by the model.
         words: 64-bit words that the passes had to write.
@@ -74,7 +73,12 @@ class PassCheck(NamedTuple):
 
 
 class LayerOnRtl:
-    """A layer's maps, weights and expected outputs, from which its passes are cut."""
+    """A layer's maps, weights and expected outputs, from which its passes are cut.
+
+    Attributes:
+        wide: whether a segment is longer than its place. Then the map is laid out in wider places, and each
+            pass is timed with those.
+    """
 
     def __init__(self, trace: Trace, span: LayerSpan, block: int, out_block: int) -> None:
         self.span, self.job, self.layer = span, span.job, span.job.layer
@@ -82,27 +86,47 @@ class LayerOnRtl:
         info = trace.maps[self.layer.input]
         values = self.job.workload.values(self.layer.input)
         self.source = Code(info.bits, info.order, info.signed)
-        self.data, self.counts = self._store(values, self.job.block, self.source)
-        self.starts = np.cumsum(self.counts).reshape(self.counts.shape) - self.counts
+        self._lay_out(*self._store(values, self.job.block, self.source))
         self.weights, self.requantize, self.made_up = _drain(
             trace, self.layer, values, info.signed, self.arch
         )
         drain = self.requantize
         self.target = Code(drain.bits, drain.order, drain.signed)
         self.out = drain.apply(accumulate(self.layer, values, self.weights, info.signed))
-        self.wide = False
-        self.lay_out()
 
-    def lay_out(self) -> None:
-        """Words come to a core of one lane one after the other, wherever they lie."""
+    def _lay_out(self, data: np.ndarray, counts: np.ndarray) -> None:
+        """Put the segments at their places in lines of a map buffer, and the index behind them."""
+        raw = self.job.stored.raw
+        self.wide = bool((counts * 8 > raw).any())
+        self.place_words = int(raw[0]) // 8
+        self.places = self.job.places
+        if self.wide:
+            self.place_words = -(-int(counts.max()) // HALF_LINE) * HALF_LINE
+            row = -(-counts.shape[1] * self.place_words // LINE_WORDS) * LINE_WORDS
+            self.places = (
+                np.arange(len(counts))[:, None] * row + np.arange(counts.shape[1]) * self.place_words
+            )
+        self.index_line = int((self.places + counts).max()) // LINE_WORDS + 1
+        entries = -(-counts.size // LINE_ENTRIES)
+        if (self.index_line + entries) * LINE_WORDS > 1 << PLACE_BITS:
+            raise ArchError(
+                f"layer {self.layer.name}: its map and index take {(self.index_line + entries) * 64} bytes, "
+                f"a core is simulated with {8 << PLACE_BITS}: leave the layer out"
+            )
+        flat = np.zeros((self.index_line + entries) * LINE_WORDS, np.uint64)
+        starts = np.cumsum(counts).reshape(counts.shape) - counts
+        for place, start, count in zip(self.places.ravel(), starts.ravel(), counts.ravel(), strict=True):
+            flat[place : place + count] = data[start : start + count]
+        flat.view(np.uint32)[self.index_line * LINE_WORDS * 2 :][: counts.size] = counts.ravel()
+        self.lines = flat.reshape(-1, LINE_WORDS)
 
-    def run(self, simulator: Any, image: int, mode: str) -> LayerCheck:
+    def run(self, simulator: Simulator, image: int, mode: str) -> LayerCheck:
         """All passes, core by core."""
         runs = sorted(self.span.passes, key=lambda run: run.core)
         begun = time.perf_counter()
         passes: list[PassCheck] = []
         for first in range(0, len(runs), BATCH):
-            passes += self.compare(simulator, runs[first : first + BATCH])
+            passes += self._compare(simulator, runs[first : first + BATCH])
         return LayerCheck(
             layer=self.layer.name,
             image=image,
@@ -118,36 +142,61 @@ class LayerOnRtl:
             seconds=time.perf_counter() - begun,
         )
 
-    def compare(self, simulator: Any, batch: Sequence[PassRun]) -> list[PassCheck]:
+    def _compare(self, simulator: Simulator, batch: Sequence[PassRun]) -> list[PassCheck]:
         """Run passes, and hold each against model and reference."""
+        lines = [self._there(run) for run in batch]
+        timings = [self._timing(run, late) for run, late in zip(batch, lines, strict=True)]
+        expected = [self._expected(run) for run in batch]
+        given = zip(batch, lines, timings, expected, strict=True)
+        outcomes = simulator.run([self._stimulus(*one) for one in given])
         found = []
-        outcomes = simulator.run([self._stimulus(run) for run in batch])
-        for run, outcome in zip(batch, outcomes, strict=True):
-            expected, index = self._expected(run)
-            same = self._same_words(outcome, expected, index) and (
-                outcome.symbols == run.timing.symbols
-                and outcome.taps == run.timing.tap_cycles
-                and outcome.words_read == run.timing.words
+        for outcome, timing, (words, index) in zip(outcomes, timings, expected, strict=True):
+            same = self._same_words(outcome, words, index) and (
+                len(outcome.symbols) == timing.symbols
+                and outcome.taps == timing.tap_cycles
+                and len(outcome.served) * LINE_WORDS == timing.words
             )
-            found.append(PassCheck(outcome.cycles, run.timing.cycles, len(expected), same))
+            found.append(PassCheck(outcome.cycles, timing.cycles, len(words), same))
         return found
 
-    def _stimulus(self, run: PassRun) -> PassStimulus:
-        at = np.ix_(self.job.rows(run.group).y, self.job.segments([run.unit]))
-        counts = self.counts[at].ravel()
-        arrival = None
-        if run.stream is not None:
-            segments = np.arange(self.job.stored.words.size).reshape(self.job.stored.words.shape)[at].ravel()
-            beats = _ranges(np.zeros_like(counts), counts) * WORD_BYTES // BEAT_BYTES
-            arrival = run.stream.arrivals(np.repeat(segments, counts), beats)
-        last = np.zeros(counts.sum(), bool)
-        last[np.cumsum(counts) - 1] = True
+    def _there(self, run: PassRun) -> np.ndarray | None:
+        """The cycle of a pass from which each line of its map is in the map buffer; None: all are."""
+        if run.stream is None:
+            return None
+        return lines_there(self.job, run.unit, run.group, run.stream, self.places)
+
+    def _timing(self, run: PassRun, late: np.ndarray | None) -> PassTiming:
+        return time_placed(self.job, run.unit, run.group, late, self.places) if self.wide else run.timing
+
+    def _stimulus(
+        self,
+        run: PassRun,
+        late: np.ndarray | None,
+        timing: PassTiming,
+        expected: tuple[np.ndarray, np.ndarray],
+    ) -> PassStimulus:
+        there = np.zeros(len(self.lines), np.int64)
+        if late is not None:
+            there[: len(late)] = late
+        first = int(self.job.segments([run.unit])[0])
+        segments = self.places.shape[1]  # of a row of the map
+        map_rows = [
+            {"place": int(self.places[y, first]), "entry": int(y * segments + first)}
+            for y in self.job.rows(run.group).y
+        ]
+        geometry, (words, index) = self._geometry(run), expected
         return PassStimulus(
-            geometry=self._geometry(run),
-            words=self.data[_ranges(self.starts[at].ravel(), counts)],
-            last=last,
-            arrival=arrival,
+            config=geometry.lane_config(self.arch, self.job.block, self.place_words, self.index_line),
+            map_rows=map_rows,
+            rows=geometry.row_descriptors(self.arch),
+            lines=self.lines,
+            there=there,
+            first_index=self.index_line + map_rows[0]["entry"] // LINE_ENTRIES,
+            period=slot_period(self.arch),
             **self._operands(run),
+            most_words=len(words) + 1,
+            segments=len(index) + 1,
+            most_cycles=timing.cycles + 1000,
         )
 
     def _geometry(self, run: PassRun) -> PassGeometry:
@@ -198,9 +247,7 @@ class LayerOnRtl:
         data, words = raw_segments(values, block, code.bits)
         return data.view(">u8").astype(np.uint64), words
 
-    def _same_words(
-        self, outcome: PassOutcome | LaneOutcome, expected: np.ndarray, index: np.ndarray
-    ) -> bool:
+    def _same_words(self, outcome: PassOutcome, expected: np.ndarray, index: np.ndarray) -> bool:
         ends = np.zeros(len(expected), bool)
         ends[np.cumsum(index[:, 0]) - 1] = True
         return (
@@ -239,9 +286,3 @@ def _drain(
         order=max(0, bits - 4),
     )
     return weights, drain, True
-
-
-def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """start, start + 1, ... of every range, one after the other."""
-    before = np.cumsum(lengths) - lengths
-    return np.repeat(starts - before, lengths) + np.arange(lengths.sum())

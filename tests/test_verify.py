@@ -7,25 +7,13 @@ from hwsim import verify, verify_layers
 from hwsim.arch import Arch
 from hwsim.cli.main import main
 from hwsim.errors import TraceError
-from hwsim.machine import passes, two_lanes
+from hwsim.machine import two_lanes
 from hwsim.synthetic import synthetic_trace
 from hwsim.trace.shipped import shipped_trace
 
-# The core of tests/rtl/test_cosim.py, compiled once; three of them, starved: words come late.
-SMALL = Arch(
-    cores=3,
-    columns=4,
-    accumulators=256,
-    weight_words=640,
-    lanes=1,
-    fifo_depth=8,
-    bytes_per_cycle=2,
-    map_buffer=0,
-)
-# That of tests/rtl/test_cosim_lanes.py; a part of a map stays on chip, and the rest comes late.
-TWO_LANES = Arch(
-    cores=3, columns=4, accumulators=256, weight_words=640, bytes_per_cycle=2, map_buffer=400, lanes=2
-)
+# The core of tests/rtl/test_cosim.py, compiled once; three of them: a part of a map stays on chip, the rest
+# comes late.
+SMALL = Arch(cores=3, columns=4, accumulators=256, weight_words=640, bytes_per_cycle=2, map_buffer=400)
 TOPOLOGY = """Layer, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,
 first, 9, 11, 3, 3, 5, 6, 2,
 deep_DP, 7, 7, 3, 3, 6, 1, 1,
@@ -74,8 +62,10 @@ def test_the_cycles_are_those_that_simulate_reports(lenet):
         (run,) = [run for run in hwsim.simulate(lenet, machine, [0]).layers if run.name == "conv2"]
         found |= dict(zip(modes, (run.skipping, run.dense), strict=True))
     for mode, run in found.items():
-        waits = run.causes["weights"]  # between passes, of the only core
-        assert checks[mode].cycles == run.cycles - waits
+        assert not checks[mode].wide
+        # Between passes the only core waits for weights, and for its slot, which comes within 4 cycles.
+        waits = run.cycles - checks[mode].cycles - run.causes["weights"]
+        assert 2 * checks[mode].passes <= waits < 4 * checks[mode].passes
     assert len({check.cycles for check in checks.values()}) == len(verify.MODES)
 
 
@@ -85,6 +75,11 @@ def test_layers_of_every_kind_are_equal_through_their_passes(tmp_path):
     checks = list(verify.verify(synthetic_trace(str(path), 0.4), SMALL))
     assert len(checks) == 4 * 6
     assert all(check.equal for check in checks)
+    # Two channels of eight random values are longer in SEG than 16 raw ones; of raw maps no segment is.
+    assert {(check.layer, check.mode) for check in checks if check.wide} == {
+        ("narrow", "skipping"),
+        ("narrow", "dense coded"),
+    }
 
 
 @pytest.mark.parametrize("density", [0.0, 0.4])
@@ -110,40 +105,9 @@ def test_another_sum_in_one_accumulator_is_noticed(lenet, monkeypatch):
 
 
 def test_another_cycle_in_the_model_is_noticed(lenet, monkeypatch):
-    decode, mac, drain = passes.LATENCIES
-    monkeypatch.setattr(passes, "LATENCIES", (decode, mac, drain + 1))
-    checks = list(verify.verify(lenet, SMALL, ["fc3"]))
-    assert all(check.wrong_cycles == check.passes and not check.wrong_words for check in checks)
-
-
-def test_a_core_of_two_lanes_is_equal_on_layers_of_every_kind(tmp_path):
-    path = tmp_path / "kinds.csv"
-    path.write_text(KINDS)
-    checks = list(verify.verify(synthetic_trace(str(path), 0.4), TWO_LANES))
-    assert len(checks) == 4 * 6
-    assert all(check.equal for check in checks)
-    # Two channels of eight random values are longer in SEG than 16 raw ones; of raw maps no segment is.
-    assert {(check.layer, check.mode) for check in checks if check.wide} == {
-        ("narrow", "skipping"),
-        ("narrow", "dense coded"),
-    }
-
-
-def test_the_cycles_of_two_lanes_are_those_that_simulate_reports(lenet):
-    one_core = TWO_LANES.replace(cores=1)
-    check, *_ = verify.verify(lenet, one_core, ["conv2"])
-    (run,) = [run.skipping for run in hwsim.simulate(lenet, one_core, [0]).layers if run.name == "conv2"]
-    assert check.equal
-    assert not check.wide
-    # Between passes the only core waits for weights, and for its slot, which comes within 4 cycles.
-    waits = run.cycles - check.cycles - run.causes["weights"]
-    assert 2 * check.passes <= waits < 4 * check.passes
-
-
-def test_another_cycle_in_the_model_of_two_lanes_is_noticed(lenet, monkeypatch):
     *others, drain = two_lanes.CONSTANTS
     monkeypatch.setattr(two_lanes, "CONSTANTS", (*others, drain + 1))
-    checks = list(verify.verify(lenet, TWO_LANES, ["fc3"]))
+    checks = list(verify.verify(lenet, SMALL, ["fc3"]))
     assert all(check.wrong_cycles == check.passes and not check.wrong_words for check in checks)
 
 
@@ -160,8 +124,8 @@ def test_the_command_ends_with_0_when_equal_and_with_1_when_not(tmp_path, monkey
         main(arguments)
     assert end.value.code == 0
     assert "equal" in capsys.readouterr().out
-    decode, mac, drain = passes.LATENCIES
-    monkeypatch.setattr(passes, "LATENCIES", (decode, mac + 1, drain))
+    *others, drain = two_lanes.CONSTANTS
+    monkeypatch.setattr(two_lanes, "CONSTANTS", (*others, drain + 1))
     with pytest.raises(SystemExit) as end:
         main([*arguments, "--json"])
     captured = capsys.readouterr()

@@ -3,7 +3,7 @@
     python docs/pictures/imports.py
 
 A part is a folder or a module at the top of a package; a module with a suffix belongs to the one without
-(``verify_lanes`` to ``verify``). Imports that only types need do not count. What follows from others is not
+(``verify_layers`` to ``verify``). Imports that only types need do not count. What follows from others is not
 drawn: where ``cli`` imports ``report`` and that imports ``machine``, there is no line from ``cli`` to
 ``machine``.
 """

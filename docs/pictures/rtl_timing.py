@@ -12,14 +12,16 @@ import numpy as np
 from amaranth.sim import Simulator
 from matplotlib.figure import Figure
 
-from hwsim.arch import WEIGHT_PORT_WORDS, Arch
+from hwsim.arch import LINE_WORDS, WEIGHT_PORT_WORDS, Arch
 from hwsim.codec.segments import encode_segments
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
-from hwsim_rtl.core.core import Core
+from hwsim_rtl.core.lane_core import LaneCore
 
 OUT = Path(__file__).resolve().parents[1] / "images" / "rtl_timing.svg"
-ARCH = Arch(columns=2, accumulators=64, weight_words=64, fifo_depth=16)
+ARCH = Arch(columns=2, accumulators=64, weight_words=64)
+PERIOD = 2  # cycles from slot to slot, as of a core alone
+LEAD = 2  # cycles from the start to cycle 0
 VALUES = np.array(
     [
         [[3, 0, 0, 5, 1, 0], [0, 0, 0, 0, 0, 0], [7, 2, 0, 0, 0, 4]],
@@ -39,27 +41,37 @@ GEOMETRY = PassGeometry(
     shift=1,
     relu=True,
 )
-# Title of a lane, and the signals of the dump that are all high in a cycle in which it happens.
-LANES = (
-    ("word enters the window", ("decoder.window.words__valid", "decoder.window.words__ready")),
-    ("symbol out of the decoder, T + 1", ("decoder.symbols__valid",)),
-    ("item enters the FIFO", ("items.entries__valid",)),
+# Title of a row of the picture, and the signals of the dump that are all high in a cycle in which it happens.
+ROWS = (
+    ("line of the map buffer read", ("reader.reads__valid",)),
+    ("word enters the window of lane 0", ("decoder.words__0__valid", "decoder.words__0__ready")),
+    ("word enters the window of lane 1", ("decoder.words__1__valid", "decoder.words__1__ready")),
+    ("symbol out of the decoder, T + 2", ("decoder.symbols__valid",)),
+    ("item chosen", ("chooser.chosen__valid", "chooser.chosen__ready")),
     ("tap leaves the scatter unit, S + 1 ..", ("scatter.taps__valid",)),
     ("weight word read", ("addresses.reads",)),
-    ("sum read by the drain, DS .. DE", ("reads__valid",)),
+    ("sum read by the drain, DS .. DE", ("drain.reads__valid",)),
     ("value into the encoder", ("encoder.values__valid", "encoder.values__ready")),
     ("word out", ("coded__valid", "coded__ready")),
     ("done", ("done",)),
 )
-COLOURS = ("#0072B2", "#56B4E9", "#56B4E9", "#009E73", "#009E73", "#D55E00", "#E69F00", "#0072B2", "#333333")
+COLOURS = (
+    *("#0072B2", "#0072B2", "#0072B2", "#56B4E9", "#56B4E9", "#009E73"),
+    *("#009E73", "#D55E00", "#E69F00", "#0072B2", "#333333"),
+)
 
 
 def simulate() -> str:
     """Run the pass; the value change dump."""
-    core = Core(ARCH)
+    core = LaneCore(ARCH)
     data, index = encode_segments(VALUES, GEOMETRY.block, GEOMETRY.source.order)
-    words = [int(word) for word in data.view(">u8")]
-    ends = set(np.cumsum(index["words"].ravel()) - 1)
+    words = index["words"].ravel().astype(int).tolist()  # of the segment of each row
+    assert max(words) <= LINE_WORDS, "a segment does not fit a line"
+    lines = [0] * len(words)  # a row of the map in each
+    for y, (first, count) in enumerate(zip(np.cumsum(words) - words, words, strict=True)):
+        of_row = data.view(">u8")[first : first + count].tolist()
+        lines[y] = sum(word << 64 * i for i, word in enumerate(of_row))
+    config = GEOMETRY.lane_config(ARCH, GEOMETRY.block, LINE_WORDS, len(words))
     weights = lane_weights(np.arange(1, 9).reshape(2, 2, 2, 1), ARCH.columns, False)
 
     async def loads(ctx):  # weights first, then the pass
@@ -73,20 +85,33 @@ def simulate() -> str:
             ctx.set(core.scales.valid, 1)
             await ctx.tick()
         ctx.set(core.scales.valid, 0)
-        ctx.set(core.config, GEOMETRY.config(ARCH))
+        ctx.set(core.config, config)
+        for entry, count in enumerate(words):
+            ctx.set(core.lengths[entry], count)
+        ctx.set(core.there, 3)
         ctx.set(core.coded.ready, 1)
         ctx.set(core.index.ready, 1)
         await ctx.tick().until(~core.busy)
         ctx.set(core.start, 1)
         await ctx.tick()
         ctx.set(core.start, 0)
-        for number, word in enumerate(words):
-            await put(ctx, core.words, {"data": word, "last": number in ends})
+        cycle = 1 - LEAD
+        while not ctx.get(core.done):
+            ctx.set(core.slot, cycle >= 0 and cycle % PERIOD == 0)
+            reads, line = ctx.get(core.reads.valid), ctx.get(core.reads.payload)
+            await ctx.tick()
+            if reads:
+                ctx.set(core.line, lines[line])
+            cycle += 1
 
     async def rows(ctx):
         await ctx.tick().until(core.start)
         for row in GEOMETRY.row_descriptors(ARCH):
             await put(ctx, core.rows, row)
+
+    async def map_rows(ctx):
+        for y in range(len(words)):
+            await put(ctx, core.map_rows, {"place": y * LINE_WORDS, "entry": y})
 
     async def wait(ctx):
         await ctx.tick().until(core.done)
@@ -94,9 +119,8 @@ def simulate() -> str:
 
     simulator = Simulator(core)
     simulator.add_clock(1e-6)
-    simulator.add_testbench(loads)
-    simulator.add_testbench(rows)
-    simulator.add_testbench(wait)
+    for bench in (loads, rows, map_rows, wait):
+        simulator.add_testbench(bench)
     dump = io.StringIO()
     with simulator.write_vcd(vcd_file=dump):
         simulator.run()
@@ -112,7 +136,7 @@ async def put(ctx, stream, payload) -> None:
 
 
 def happenings(dump: str) -> list[list[int]]:
-    """Of every lane, the cycles in which it happens; cycle 0 is the first after ``start``."""
+    """Of every row, the cycles in which it happens."""
     names: dict[str, str] = {}  # signal -> its mark in the dump
     scope: list[str] = []
     values: dict[str, bool] = {}
@@ -120,7 +144,7 @@ def happenings(dump: str) -> list[list[int]]:
     for line in dump.splitlines():
         match line.split():
             case ["$scope", _, name, "$end"]:
-                scope.append(name)
+                scope.append(name.split("$")[0])  # a number behind it tells two of one name apart
             case ["$upscope", "$end"]:
                 scope.pop()
             case ["$var", _, "1", mark, name, "$end"]:
@@ -131,20 +155,21 @@ def happenings(dump: str) -> list[list[int]]:
                     cycles.append(dict(values))
                 values[mark] = high
     start = next(n for n, now in enumerate(cycles) if now[names["start"]])
+    of_pass = [(n - start - LEAD, now) for n, now in enumerate(cycles) if n > start]
     return [
-        [n - start - 1 for n, now in enumerate(cycles) if n > start and all(now[names[s]] for s in signals)]
-        for _, signals in LANES
+        [cycle for cycle, now in of_pass if all(now[names[signal]] for signal in signals)]
+        for _, signals in ROWS
     ]
 
 
-def draw(lanes: list[list[int]]) -> Figure:
-    """One row a lane, one box a cycle."""
-    last = max(map(max, lanes)) + 1
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
+def draw(rows: list[list[int]]) -> Figure:
+    """One box a cycle."""
+    last = max(map(max, rows)) + 1
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
     axes = figure.subplots()
-    for row, (cycles, colour) in enumerate(zip(lanes, COLOURS, strict=True)):
+    for row, (cycles, colour) in enumerate(zip(rows, COLOURS, strict=True)):
         axes.broken_barh([(cycle + 0.08, 0.84) for cycle in cycles], (-row - 0.35, 0.7), color=colour)
-    axes.set_yticks([-row for row in range(len(LANES))], [title for title, _ in LANES])
+    axes.set_yticks([-row for row in range(len(ROWS))], [title for title, _ in ROWS])
     axes.set_xlim(0, last)
     axes.set_xticks(range(0, last + 1, 5))
     axes.set_xticks(range(last + 1), minor=True)

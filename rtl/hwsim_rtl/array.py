@@ -1,8 +1,7 @@
-"""Cores of one lane side by side: each with its own passes, all on the same weight load."""
+"""What cores side by side share, and what each of them has of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from amaranth import Module, Signal
@@ -12,11 +11,9 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.core.core import Core
+from hwsim_rtl.core.lane_payloads import LanePass, MapRow
 from hwsim_rtl.core.launcher import Launcher
-from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, weight_load
-
-MakeCore = Callable[[Arch], wiring.Component]
+from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_load
 
 
 class Load(data.StructLayout):
@@ -74,19 +71,18 @@ class CorePorts(wiring.Signature):
     """What a core of an array has of its own.
 
     Args:
-        passes: what is sent of a pass.
-        map_reads: further streams into the core, by which it reads its map, and their payloads.
+        arch: the machine.
 
     Members:
-        passes: In(stream), taken when a pass starts.
-        rows, and those of ``map_reads``: In(streams), as in :class:`Core` or ``LaneCore``.
+        passes: In(stream of LanePass), taken when a pass starts.
+        map_rows, rows: In(streams), as in :class:`LaneCore`; the first says where the map lies.
         coded, index: Out(streams), as there.
         abort_pass: In(1), as there; drops passes and this core's part of loads too.
         busy, done, error: Out(1), as there.
     """
 
-    def __init__(self, passes: ShapeLike, **map_reads: ShapeLike) -> None:
-        inward = {"passes": passes, **map_reads, "rows": RowDescriptor}
+    def __init__(self, arch: Arch) -> None:
+        inward = {"passes": LanePass(arch), "map_rows": MapRow, "rows": RowDescriptor}
         super().__init__(
             {
                 **{name: In(stream.Signature(payload)) for name, payload in inward.items()},
@@ -120,7 +116,7 @@ class Cores:
         """Put the next core behind its ports, but for its configuration and the way to its map.
 
         Args:
-            core: see :class:`Core`.
+            core: see :class:`LaneCore`.
             launcher: of its passes.
             ports: of the array, :class:`CorePorts`.
         """
@@ -161,33 +157,3 @@ def load_ports(arch: Arch) -> dict[str, wiring.Member]:
         "weights": In(stream.Signature(Load(weight_load(arch), arch))),
         "scales": In(stream.Signature(Load(ChannelScale, arch))),
     }
-
-
-class CoreArray(wiring.Component):
-    """``arch.cores`` cores of one lane. Each starts its next pass by itself, see :class:`Launcher`.
-
-    Cores that work on the same block share its loads.
-
-    Args:
-        arch: the machine.
-        core: makes a core.
-
-    Ports:
-        weights: In(stream of Load of :func:`weight_load`). scales: In(stream of Load of ChannelScale).
-        cores: Out(CorePorts), an array; ``passes`` are PassConfig, ``words`` bring the map.
-    """
-
-    def __init__(self, arch: Arch, core: MakeCore = Core) -> None:
-        self._arch, self._make_core = arch, core
-        ports = CorePorts(PassConfig(arch), words=Word)
-        super().__init__({**load_ports(arch), "cores": Out(ports).array(arch.cores)})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        cores = Cores(m, self, self._arch)
-        for ports in self.cores:
-            core, launcher = self._make_core(self._arch), Launcher(PassConfig(self._arch))
-            cores.add(core, launcher, ports)
-            connect(m, flipped(ports.words), core.words)
-            m.d.comb += core.config.eq(launcher.started)
-        return m

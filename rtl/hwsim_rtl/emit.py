@@ -14,7 +14,6 @@ from hwsim.driver.describe import c_header
 from hwsim.errors import ArchError
 from hwsim.files import whole_file
 from hwsim.machine.descriptors import check_arch
-from hwsim_rtl.core.core import Core
 from hwsim_rtl.core.lane_core import LaneCore
 from hwsim_rtl.note import integration_note, system_note
 from hwsim_rtl.ports import ports
@@ -89,7 +88,7 @@ def verilog(arch: Arch) -> str:
         ArchError: a machine that the RTL cannot be.
     """
     check_arch(arch)
-    core = LaneCore(arch) if arch.lanes == 2 else Core(arch)
+    core = LaneCore(arch)
     return to_verilog((Top(arch, lambda _: _CoreByName(core)), NAME), (core, CORE_NAME))
 
 
@@ -126,8 +125,8 @@ def emit_system(arch: Arch, folder: str | Path, machine: wiring.Component | None
         ArchError: a machine that the RTL cannot be, or that has no programs.
     """
     check_arch(arch)
-    if arch.lanes != 2 or not arch.compress:
-        raise ArchError("a whole machine has lanes = 2 and compress = true: say so in the file of --arch")
+    if not arch.compress:
+        raise ArchError("a whole machine has compress = true: say so in the file of --arch")
     text = to_verilog((System(arch, machine or ImageMachine(arch)), SYSTEM_NAME))
     texts = {HEADER_FILE: c_header(), "README.md": system_note(arch, SYSTEM_NAME)}
     return _write(arch, folder, SYSTEM_NAME, text, texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -11,15 +12,17 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import BURST_BYTES, START_LATENCY, Arch
-from hwsim_rtl.array import CorePorts, Cores, MakeCore, load_ports
+from hwsim_rtl.array import CorePorts, Cores, load_ports
 from hwsim_rtl.core.lane_core import LaneCore
-from hwsim_rtl.core.lane_payloads import LANES, LINE_BITS, LanePass, MapRow
+from hwsim_rtl.core.lane_payloads import LANES, LINE_BITS, LanePass
 from hwsim_rtl.core.launcher import Launcher
 from hwsim_rtl.core.reader import READ_AFTER
 
+MakeCore = Callable[[Arch], wiring.Component]
+
 
 class MapPort(wiring.Signature):
-    """How an array of two lanes reads the map buffer.
+    """How an array reads the map buffer.
 
     Members:
         asks: Out(line), two: the lines that the lanes of the core want whose slot this cycle is.
@@ -46,28 +49,28 @@ class LaneArray(wiring.Component):
 
     With N cores, every (N + 1)th cycle is a slot of core n: n cycles after that of core 0, the first of which
     is the cycle after a reset or after ``align``. One cycle in N + 1 is no core's. A pass starts in a slot
-    of its core, START_LATENCY cycles or more after the first one in which it can be told to.
+    of its core, START_LATENCY cycles or more after the first one in which it can be told to. Cores that work
+    on the same block share its loads.
 
     Args:
         arch: the machine.
         core: makes a core.
 
     Ports:
-        weights, scales: as of :class:`hwsim_rtl.array.CoreArray`.
+        weights: In(stream of Load of :func:`weight_load`). scales: In(stream of Load of ChannelScale).
         align: In(1), the next cycle is a slot of core 0; while no pass is at work or about to start.
         map_buffer: Out(MapPort).
-        cores: Out(CorePorts), an array; ``passes`` are LanePass, ``map_rows`` say where the map lies.
+        cores: Out(CorePorts), an array.
     """
 
     def __init__(self, arch: Arch, core: MakeCore = LaneCore) -> None:
         self._arch, self._make_core = arch, core
-        ports = CorePorts(LanePass(arch), map_rows=MapRow)
         super().__init__(
             {
                 **load_ports(arch),
                 "align": In(1),
                 "map_buffer": Out(MapPort()),
-                "cores": Out(ports).array(arch.cores),
+                "cores": Out(CorePorts(arch)).array(arch.cores),
             }
         )
 
@@ -82,7 +85,7 @@ class LaneArray(wiring.Component):
         cores = Cores(m, self, arch)
         readers = []
         for number, ports in enumerate(self.cores):
-            core, launcher = self._make_core(arch), Launcher(LanePass(arch), turns=True)
+            core, launcher = self._make_core(arch), Launcher(LanePass(arch))
             cores.add(core, launcher, ports)
             connect(m, flipped(ports.map_rows), core.map_rows)
             m.d.comb += [

@@ -9,7 +9,7 @@ from hwsim.arch import LINE_ENTRIES, LINE_WORDS, START_LATENCY, WEIGHT_PASSES, W
 from hwsim.driver.describe import error_table, register_table
 from hwsim_rtl.core.abort import ABORT_CYCLES
 from hwsim_rtl.core.lane_payloads import LanePass, MapRow
-from hwsim_rtl.core.payloads import ChannelScale, PassConfig, RowDescriptor, bank_address_bits
+from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, bank_address_bits
 from hwsim_rtl.core.reader import READ_AFTER
 
 _NOTE = """# {name}: integration
@@ -26,7 +26,13 @@ ignored (in) or zero (out).
    ring of {weight_loads} loads of {load_words} words; those of a pass that has no whole number of loads are
    filled up. Loads may run ahead of the passes, by at most {passes_ahead}, and must not overwrite those of a
    pass that is not done. Scales are always {columns} a pass.
-{map_in}
+2. Send the configuration on `s_axis_passes_N`, with the lengths, in words, that stand in the line of the
+   index with the entry of the pass's first segment. It is taken when the pass starts: when the pass before
+   is done and the loads are in, {start_latency} cycles before a slot of the core.
+3. For each input row its place on `s_axis_map_rows_N` (word number of the first segment that the pass reads
+   of it, number of that segment's entry in the index), before the row is read, and a row descriptor on
+   `s_axis_rows_N`, before the first value of the row is decoded. Both may be offered at any time, in the
+   order of the passes. The segments themselves are read from the map buffer.
 4. The output segments leave on `m_axis_coded_N`, `tlast` with the last word of each, and one index entry a
    segment on `m_axis_index_N` (words in bits 15:0, non-zeros in 31:16). `done[N]` is high in the last cycle
    of the pass. `error[N]` says that the words were no legal map; the pass still ends, once it has taken as
@@ -37,16 +43,30 @@ After `rst` a core clears its accumulators, {clear_cycles} cycles in which `busy
 sent then starts after that. `rst` may come at any time. `abort_pass[N]` does the same for core N alone, and
 keeps the rules of AXI4-Stream: an output that waits to be taken is taken first. While `abort_pass[N]` is
 high, as long as that takes, and for {abort_cycles} cycles more, the core takes and drops its
-{dropped}, and its part of loads, and shows no output; so it is held until all that was
+rows, row descriptors and passes, and its part of loads, and shows no output; so it is held until all that was
 under way for the core has been sent, and nothing is sent in those cycles. The core then starts anew with a
 load, which it takes while `busy[N]` is still high.
-A pass to which {missing} are missing never ends; an abort ends it.
+A pass to which lines are missing never ends; an abort ends it.
 
-A weight word is {columns} weights, lane 0 in the lowest bits; a load has its first word in the lowest bits.
-{map_buffer}
+A weight word is {columns} weights, column 0 in the lowest bits; a load has its first word in the lowest bits.
+
+## Map buffer
+Lines of {line_words} words of 64 bits, word 0 lowest; a map's segments lie each at a fixed place, and from
+line `index_line` on its index, {line_entries} entries of 32 bits a line (words in bits 15:0). All cores read
+through one port, in slots: core N in cycle N and every {period} cycles, counted from the cycle after a reset
+or after `align`, which may be high while no pass is at work or about to start. In a slot the lines that its
+core's two lanes want are on `map_asks_0` and `map_asks_1`; `map_there` answers in the same cycle, a bit for
+each, whether all words of it that the pass reads are in the buffer (the index must be, whole, when a pass
+starts). If a line is read, `map_read` is high {read_after} cycles after the slot, with its number on
+`map_address`; it must be on `map_line` in the cycle after that. `map_spare` is high in the cycles in which no
+core can read, once in {period}.
+
 ## tdata of s_axis_passes_N
 {passes}
+
+## tdata of s_axis_map_rows_N
 {map_rows}
+
 ## tdata of s_axis_rows_N
 {rows}
 
@@ -91,35 +111,6 @@ falls. After an error `status.busy` falls likewise. `hwsim.h` has all numbers fo
 file has the waivers and their reasons.
 """
 
-_WORDS_IN = """\
-2. Send the configuration on `s_axis_passes_N`. It is taken when the pass starts: when the pass before is
-   done and the loads are in.
-3. A row descriptor for each input row on `s_axis_rows_N`, each before the first value of its row is decoded,
-   and the segments on `s_axis_words_N`, `tlast` with the last word of each. Both may be offered at any time:
-   words are taken from the start of their pass on, and those of the next pass wait for its start."""
-
-_LINES_IN = """\
-2. Send the configuration on `s_axis_passes_N`, with the lengths, in words, that stand in the line of the
-   index with the entry of the pass's first segment. It is taken when the pass starts: when the pass before
-   is done and the loads are in, {start_latency} cycles before a slot of the core.
-3. For each input row its place on `s_axis_map_rows_N` (word number of the first segment that the pass reads
-   of it, number of that segment's entry in the index), before the row is read, and a row descriptor on
-   `s_axis_rows_N`, before the first value of the row is decoded. Both may be offered at any time, in the
-   order of the passes. The segments themselves are read from the map buffer."""
-
-_MAP_BUFFER = """
-## Map buffer
-Lines of {line_words} words of 64 bits, word 0 lowest; a map's segments lie each at a fixed place, and from
-line `index_line` on its index, {line_entries} entries of 32 bits a line (words in bits 15:0). All cores read
-through one port, in slots: core N in cycle N and every {period} cycles, counted from the cycle after a reset
-or after `align`, which may be high while no pass is at work or about to start. In a slot the lines that its
-core's two lanes want are on `map_asks_0` and `map_asks_1`; `map_there` answers in the same cycle, a bit for
-each, whether all words of it that the pass reads are in the buffer (the index must be, whole, when a pass
-starts). If a line is read, `map_read` is high {read_after} cycles after the slot, with its number on
-`map_address`; it must be on `map_line` in the cycle after that. `map_spare` is high in the cycles in which no
-core can read, once in {period}.
-"""
-
 
 def integration_note(arch: Arch, name: str, core_name: str) -> str:
     """What a user of the Verilog must know, Markdown.
@@ -128,7 +119,6 @@ def integration_note(arch: Arch, name: str, core_name: str) -> str:
         arch: the machine.
         name: of the top module. core_name: of the module of a core.
     """
-    two = arch.lanes == 2
     return _NOTE.format(
         name=name,
         core_name=core_name,
@@ -138,12 +128,13 @@ def integration_note(arch: Arch, name: str, core_name: str) -> str:
         passes_ahead=WEIGHT_PASSES,
         clear_cycles=1 << bank_address_bits(arch),
         abort_cycles=ABORT_CYCLES,
-        map_in=_LINES_IN.format(start_latency=START_LATENCY) if two else _WORDS_IN,
-        dropped="rows, row descriptors and passes" if two else "words, row descriptors and passes",
-        missing="lines" if two else "words",
-        map_buffer=_map_buffer(arch) if two else "",
-        passes=_table(LanePass(arch) if two else PassConfig(arch)),
-        map_rows=f"\n## tdata of s_axis_map_rows_N\n{_table(MapRow)}\n" if two else "",
+        start_latency=START_LATENCY,
+        line_words=LINE_WORDS,
+        line_entries=LINE_ENTRIES,
+        period=arch.cores + 1,
+        read_after=READ_AFTER,
+        passes=_table(LanePass(arch)),
+        map_rows=_table(MapRow),
         rows=_table(RowDescriptor),
         scales=_table(ChannelScale),
     )
@@ -162,15 +153,6 @@ def system_note(arch: Arch, name: str) -> str:
         columns=arch.columns,
         registers=register_table(),
         errors=error_table(),
-    )
-
-
-def _map_buffer(arch: Arch) -> str:
-    return _MAP_BUFFER.format(
-        line_words=LINE_WORDS,
-        line_entries=LINE_ENTRIES,
-        period=arch.cores + 1,
-        read_after=READ_AFTER,
     )
 
 

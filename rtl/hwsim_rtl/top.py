@@ -10,8 +10,8 @@ from amaranth.lib.data import Layout
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
-from hwsim_rtl.array import CoreArray, MakeCore
-from hwsim_rtl.lane_array import LaneArray
+from hwsim_rtl.core.lane_core import LaneCore
+from hwsim_rtl.lane_array import LaneArray, MakeCore
 
 STATE = ("busy", "done", "error")  # of each core, one bit
 
@@ -23,24 +23,23 @@ class Top(wiring.Component):
 
     Args:
         arch: the machine.
-        core: makes a core; if not given, the one of the machine's array.
+        core: makes a core.
 
     Ports:
         s_axis_weights, s_axis_scales: loads; ``tuser`` is the mask of the cores that take them.
         s_axis_<port>_<core>: of a core, the streams into it of :class:`hwsim_rtl.array.CorePorts`.
         m_axis_<port>_<core>: of a core, ``coded`` and ``index``.
         abort_pass: In(cores). busy, done, error: Out(cores). One bit a core.
-        align, map_asks_0, map_asks_1, map_there, map_read, map_address, map_line, map_spare: of an array of
-            two lanes, ``align`` and the port of its map buffer, see :class:`hwsim_rtl.lane_array.MapPort`;
-            ``map_read`` says that ``map_address``, the payload of ``reads``, is valid.
+        align, map_asks_0, map_asks_1, map_there, map_read, map_address, map_line, map_spare: ``align`` of the
+            array and the port of its map buffer, see :class:`hwsim_rtl.lane_array.MapPort`; ``map_read`` says
+            that ``map_address``, the payload of ``reads``, is valid.
     """
 
-    def __init__(self, arch: Arch, core: MakeCore | None = None) -> None:
-        kind = LaneArray if arch.lanes == 2 else CoreArray
-        self._array = kind(arch) if core is None else kind(arch, core)
+    def __init__(self, arch: Arch, core: MakeCore = LaneCore) -> None:
+        self._array = LaneArray(arch, core)
         members = {"abort_pass": In(arch.cores)}
         members |= {name: Out(arch.cores) for name in STATE}
-        self._pins = _map_pins(self._array) if arch.lanes == 2 else {}
+        self._pins = _map_pins(self._array)
         members |= {name: flow(len(value)) for name, (flow, value) in self._pins.items()}
         self._streams = []  # name of the port, stream of the array, whether it goes in
         for name in ("weights", "scales"):

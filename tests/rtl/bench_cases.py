@@ -5,13 +5,14 @@ from itertools import cycle, product
 from typing import Any
 
 import numpy as np
-from core_cases import Case, Operands, cases, handful, operands, prepare
+from core_cases import Case, Operands, cases, handful, operands
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from reference_core import columns_reached, owned_taps, run_pass
+from lane_cases import lane_pass
+from reference_core import columns_reached, owned_taps
 from streams import Coverage
 
 from hwsim import open_trace
-from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, LONG_RUN, MAC_LATENCY, Arch
+from hwsim.arch import LONG_RUN, Arch
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import Code
 from hwsim.quantize import Requantize
@@ -29,7 +30,7 @@ def all_cases(arch: Arch, number: int) -> list[Case]:
 
 
 def small_case(arch: Arch) -> Case:
-    """A pass of few cycles that adds up over rows, for a machine of two lanes or more."""
+    """A pass of few cycles that adds up over rows, for a machine of two columns or more."""
     return Case(
         layer=Layer("small", "conv", "x", (2, 3, 4), (2, 3, 4), (3, 1), padding=(1, 0)),
         arch=arch,
@@ -42,7 +43,6 @@ def small_case(arch: Arch) -> Case:
         target=Code(8, 0, True),
         shift=22,
         density=0.8,
-        stream=None,
         seed=11,
     )
 
@@ -67,7 +67,6 @@ def every_run(arch: Arch) -> Case:
         target=Code(8, 1, True),
         shift=20,
         density=0.0,
-        stream=None,
         seed=0,
         given=Operands(values, np.full((1, 1, 1, 1), 77, np.int16), drain),
     )
@@ -93,7 +92,6 @@ def real_passes(arch: Arch) -> list[Case]:
                 target=Code(drain.bits, drain.order, drain.signed),
                 shift=drain.shift,
                 density=0.0,
-                stream=None,
                 seed=0,
                 given=given,
             )
@@ -101,7 +99,7 @@ def real_passes(arch: Arch) -> list[Case]:
 
         return [
             case("conv1", 2, (10,)),
-            case("conv2", 4, (0, 3, 4), stream=(-20, 30, 8)),
+            case("conv2", 4, (0, 3, 4)),
             case("fc2", 80),
             *(case("fc3", first, arch=machine) for machine in (arch, arch.dense()) for first in (0, 4, 8)),
         ]
@@ -119,7 +117,7 @@ def random_passes(arch: Arch, number: int) -> list[Case]:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases(arch).filter(lambda case: prepare(case)[1].timing.cycles <= SHORT_CYCLES))
+    @given(cases(arch).filter(lambda case: lane_pass(case).recurrence(2).cycles <= SHORT_CYCLES))
     def collect(case: Case) -> None:
         found.setdefault(case.layer, case)
 
@@ -137,26 +135,6 @@ def random_passes(arch: Arch, number: int) -> list[Case]:
         ),
         *(case for cases in others for case in cases[:OTHERS]),
     ]
-
-
-def clocked_cycles(case: Case, arrival: list[int]) -> int:
-    """Cycles of a pass whose words are there from the cycles ``arrival`` on, by the clocked reference."""
-    return run_pass(
-        case.layer,
-        operands(case).values,
-        case.owned,
-        channels=case.unit.reads,
-        block=case.block,
-        out_channels=case.out_channels,
-        columns=case.arch.columns,
-        order=case.source.order if case.arch.compress else None,
-        bits=case.source.bits,
-        skip_zeros=case.arch.skip_zeros,
-        run_max=case.arch.run_max,
-        fifo_depth=case.arch.fifo_depth,
-        latencies=(DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY),
-        arrival=arrival.__getitem__,
-    ).cycles
 
 
 def cover(coverage: Coverage, case: Case) -> None:

@@ -8,17 +8,12 @@ from layers import any_layer
 from reference_core import channels_read, order_of_draining, ring_rows
 
 from hwsim.arch import SUB_BANKS, Arch
-from hwsim.codec.seg_lengths import code_lengths
 from hwsim.codec.segments import encode_segments
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
-from hwsim.machine.passes import PassTiming, Stream, time_pass
-from hwsim.machine.rows import input_rows
-from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
 from hwsim.machine.units import Unit, block_limits, unit_weights, units_of
 from hwsim.quantize import Requantize
 from hwsim.reference import run_layer
-from hwsim_rtl.cosim import PassStimulus
 
 DENSITIES = (0.0, 0.02, 0.2, 0.6, 1.0)
 
@@ -37,7 +32,6 @@ class Case:
     """A pass: everything that its cycles and its bits depend on.
 
     ``first``: of the output channels (channels if depthwise) that the pass makes, ``out_channels`` of them.
-    ``stream``: request, latency, bytes a cycle; None: all words are there.
     ``given``: real operands; None: random ones, with that ``density`` and ``seed``.
     """
 
@@ -52,7 +46,6 @@ class Case:
     target: Code
     shift: int
     density: float
-    stream: tuple[int, int, int] | None
     seed: int
     given: Operands | None = field(default=None, repr=False, compare=False)
 
@@ -88,7 +81,6 @@ class Case:
 class Expected:
     """What must come out."""
 
-    timing: PassTiming
     words: np.ndarray  # uint64
     last: np.ndarray
     index: np.ndarray
@@ -149,10 +141,6 @@ def cases(draw, arch: Arch) -> Case:
         target=target,
         shift=min(47, max(1, spread + draw(st.integers(-6, 6)))),
         density=draw(st.sampled_from(DENSITIES)),
-        stream=draw(
-            st.none()
-            | st.tuples(st.integers(-40, 40), st.integers(0, 60), st.sampled_from([1, 3, 8, 32, 64]))
-        ),
         seed=draw(st.integers(0, 2**32 - 1)),
     )
 
@@ -192,77 +180,37 @@ def operands(case: Case) -> Operands:
     return Operands(values, weights, requantize)
 
 
-def prepare(case: Case, ready: np.ndarray | None = None) -> tuple[PassStimulus, Expected]:
-    """Stimulus and expectation of a pass."""
-    layer, arch, geometry = case.layer, case.arch, case.geometry
+def loaded(case: Case) -> dict[str, np.ndarray]:
+    """What is loaded for a pass: ``weights``, int (words, M); ``bias`` and ``multiplier`` of its channels."""
     given = operands(case)
-    values, weights, requantize = given.values, given.weights, given.requantize
+    weights = unit_weights(case.layer, given.weights, case.unit)
     made = slice(case.first, case.first + case.out_channels)
+    return {
+        "weights": lane_weights(weights, case.arch.columns, case.depthwise),
+        "bias": given.requantize.bias[made],
+        "multiplier": given.requantize.multiplier[made],
+    }
 
-    # Words in.
-    data, counts = map_words(values, case.block, case.source, arch.compress)
-    starts = np.cumsum(counts).reshape(counts.shape) - counts
-    rows = input_rows(layer, np.array(case.owned))
-    reads = case.unit.reads
-    segments = range(reads.start // case.block, -(-reads.stop // case.block))
-    order = [(y, s) for y in rows.y for s in segments]
-    place = np.concatenate([starts[at] + np.arange(counts[at]) for at in order])
-    last = np.concatenate([np.arange(counts[at]) == counts[at] - 1 for at in order])
-    arrival, stream = None, None
-    if case.stream is not None:
-        request, latency, rate = case.stream
-        beats = -(-counts // 4)
-        before = np.cumsum(beats).reshape(beats.shape) - beats
-        stream = Stream(np.full(counts.shape, request), before, 0, latency, (rate, 1))
-        numbers = np.arange(counts.size).reshape(counts.shape)
-        words = [(numbers[at], word // 4) for at in order for word in range(counts[at])]
-        arrival = stream.arrivals(*np.array(words).T)
 
-    stimulus = PassStimulus(
-        geometry=geometry,
-        words=data[place],
-        last=last,
-        weights=lane_weights(unit_weights(layer, weights, case.unit), arch.columns, case.depthwise),
-        bias=requantize.bias[made],
-        multiplier=requantize.multiplier[made],
-        arrival=arrival,
-        **({} if ready is None else {"ready": ready}),
-    )
-
-    # Words out.
-    out = run_layer(layer, values, weights, requantize, case.source.signed)[made][:, list(case.owned)]
-    out_data, out_counts = map_words(out, case.out_block, case.target, arch.compress)
+def expected_of(case: Case) -> Expected:
+    """What the integer reference makes of a pass."""
+    given = operands(case)
+    whole = run_layer(case.layer, given.values, given.weights, given.requantize, case.source.signed)
+    out = whole[case.first : case.first + case.out_channels][:, list(case.owned)]
+    words, counts = map_words(out, case.out_block, case.target, case.arch.compress)
     nonzeros = np.add.reduceat(
         np.count_nonzero(out, axis=2), np.arange(0, len(out), case.out_block), axis=0
     ).T.ravel()
-    out_last = np.zeros(len(out_data), bool)
-    out_last[np.cumsum(out_counts) - 1] = True
-
-    if arch.compress:
-        run_max = arch.run_max if arch.skip_zeros else 0
-        symbols = coded_symbols(values, case.block, code_lengths(case.source.order), run_max)
-    elif arch.skip_zeros:
-        symbols = raw_skipping_symbols(values, case.block, case.source.bits)
-    else:
-        symbols = raw_symbols(values.shape, case.block, case.source.bits)
-    timing = time_pass(
-        layer,
-        symbols,
-        arch,
-        rows,
-        segments=segments,
-        out_channels=case.out_channels,
-        words=counts.astype(np.int32),
-        stream=stream,
-    )
+    last = np.zeros(len(words), bool)
+    last[np.cumsum(counts) - 1] = True
     index = np.array(
-        list(zip(out_counts.ravel(), nonzeros, strict=True)), [("words", "<u2"), ("nonzeros", "<u2")]
+        list(zip(counts.ravel(), nonzeros, strict=True)), [("words", "<u2"), ("nonzeros", "<u2")]
     )
-    return stimulus, Expected(timing, out_data, out_last, index)
+    return Expected(words, last, index)
 
 
 def handful(arch: Arch) -> list[Case]:
-    """Small passes of every kind, for simulators that are slow; the machine has four lanes or more."""
+    """Small passes of every kind, for simulators that are slow; the machine has four columns or more."""
 
     def case(kind, in_shape, out_shape, kernel=(1, 1), stride=1, padding=(0, 0), **changes) -> Case:
         kinds = ("relu", "groups", "dilation", "transposed")
@@ -279,7 +227,6 @@ def handful(arch: Arch) -> list[Case]:
             "target": Code(8, 3),
             "shift": 24,
             "density": 0.5,
-            "stream": None,
             "seed": 7,
         }
         return Case(layer=layer, **(fields | changes))

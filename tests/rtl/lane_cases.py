@@ -19,9 +19,10 @@ ENTRIES = 16  # of the index, in a line
 @dataclass(frozen=True)
 class Events:
     """When the recurrence has what: ``symbols``, the cycle of each; ``chosen`` and ``served``, lane and cycle
-    of every item that is chosen, and of every slot that is used."""
+    of every item that is chosen, and of every slot that is used; in how many cycles a tap is visited."""
 
     cycles: int
+    taps: int
     symbols: list[int]
     chosen: list[list[int]]
     served: list[list[int]]
@@ -86,6 +87,7 @@ class LanePass:
         items = np.stack([lane, chosen], axis=1)[chosen >= 0]
         return Events(
             cycles=timing.cycles,
+            taps=timing.tap_cycles,
             symbols=sorted(decoded.tolist()),
             chosen=items[np.argsort(items[:, 1])].tolist(),
             served=served[: timing.words // LINE, 1::-1].tolist(),
@@ -119,7 +121,7 @@ def lane_pass(case: Case, late: int = 0) -> LanePass:
     Places have the size of the longest segment, in halves of a line, so that none is too long for its own.
 
     Args:
-        case: its ``stream`` does not matter.
+        case: the pass.
         late: lines come up to so many cycles after the start.
     """
     layer, arch, reads = case.layer, case.arch, case.unit.reads

@@ -16,15 +16,10 @@ from hwsim_rtl.emit import WAIVERS, emit, verilog
 SMALL = Arch(cores=2, columns=2, accumulators=64, weight_words=64)
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one lane", "two lanes"])
-def machine(request):
-    return SMALL.replace(lanes=request.param)
-
-
 @pytest.fixture(scope="module")
-def emitted(machine, tmp_path_factory):
+def emitted(tmp_path_factory):
     """Text of the files of a small machine, by their names."""
-    return {path.name: path.read_text() for path in emit(machine, tmp_path_factory.mktemp("emitted"))}
+    return {path.name: path.read_text() for path in emit(SMALL, tmp_path_factory.mktemp("emitted"))}
 
 
 def ports(emitted: dict[str, str]) -> dict[str, int]:
@@ -49,28 +44,25 @@ def modules(text: str) -> list[str]:
     return re.findall(r"^module (.*?)\(", text, re.MULTILINE)
 
 
-def test_every_stream_is_an_axi_stream_and_a_map_buffer_has_one_port(emitted, machine):
+def test_every_stream_is_an_axi_stream_and_a_map_buffer_has_one_port(emitted):
     last = {"s_axis_weights", "s_axis_scales"}
     streams = set(last)
-    for core in range(machine.cores):
-        of_map = "words" if machine.lanes == 1 else "map_rows"
-        streams |= {f"s_axis_{name}_{core}" for name in ("passes", of_map, "rows")}
+    for core in range(SMALL.cores):
+        streams |= {f"s_axis_{name}_{core}" for name in ("passes", "map_rows", "rows")}
         streams |= {f"m_axis_{name}_{core}" for name in ("coded", "index")}
-        last |= {f"m_axis_coded_{core}"} | ({f"s_axis_words_{core}"} if machine.lanes == 1 else set())
+        last.add(f"m_axis_coded_{core}")
     expected = {f"{stream}_t{part}" for stream in streams for part in ("data", "valid", "ready")}
     expected |= {f"{stream}_tlast" for stream in last}
     expected |= {"s_axis_weights_tuser", "s_axis_scales_tuser"}
     expected |= {"clk", "rst", "abort_pass", "busy", "done", "error"}
-    if machine.lanes == 2:
-        expected |= {"align", "map_asks_0", "map_asks_1", "map_there", "map_read", "map_address"}
-        expected |= {"map_line", "map_spare"}
-        assert ports(emitted)["map_line"] == 512
+    expected |= {"align", "map_asks_0", "map_asks_1", "map_there", "map_read", "map_address"}
+    expected |= {"map_line", "map_spare"}
+    assert ports(emitted)["map_line"] == 512
     assert set(ports(emitted)) == expected
 
 
-def test_the_note_has_every_bit_of_what_is_sent_of_a_pass(emitted, machine):
-    streams = ["passes", "rows", *(["map_rows"] if machine.lanes == 2 else [])]
-    for stream in streams:
+def test_the_note_has_every_bit_of_what_is_sent_of_a_pass(emitted):
+    for stream in ("passes", "rows", "map_rows"):
         width = ports(emitted)[f"s_axis_{stream}_0_tdata"]
         assert width - 8 < bits_of(emitted, stream) <= width
 
@@ -80,8 +72,8 @@ def test_the_note_names_every_port_of_the_map_buffer(emitted):
     assert named == {name for name in ports(emitted) if name.startswith(("map_", "align"))}
 
 
-def test_cores_and_banks_are_written_once(emitted, machine):
-    larger = verilog(machine.replace(cores=8, columns=4))
+def test_cores_and_banks_are_written_once(emitted):
+    larger = verilog(SMALL.replace(cores=8, columns=4))
     assert len(modules(larger)) == len(modules(emitted["hwsim_top.v"])) == len(set(modules(larger)))
     assert len(re.findall(r"^  hwsim_core core\d+ \(", larger, re.MULTILINE)) == 8
 

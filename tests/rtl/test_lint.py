@@ -12,10 +12,10 @@ from hwsim.arch import Arch
 from hwsim_rtl.emit import WAIVERS, emit
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one lane", "two lanes"])
-def folder(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("emitted")
-    emit(Arch(cores=2, columns=4, accumulators=256, weight_words=4608, lanes=request.param), path)
+    emit(Arch(cores=2, columns=4, accumulators=256, weight_words=4608), path)
     return path
 
 

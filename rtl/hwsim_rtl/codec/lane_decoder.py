@@ -82,10 +82,10 @@ class Details(data.Struct):
 class LaneDecoder(wiring.Component):
     """Two decoders that take turns: each a symbol every two cycles, together one a cycle (docs/two_lanes.md).
 
-    A lane is a :class:`hwsim_rtl.codec.decoder.SegDecoder` of every second cycle, its *own*; lane 0 owns the
-    cycle after ``start``. The loop "where does this symbol end, there the next one begins" goes through a
-    second register: stage one, in the cycle before a lane's own, finds where the bits first change; stage
-    two, in its own, the end.
+    Every second cycle is a lane's *own*; lane 0 owns the one after ``start``. The loop "where does this
+    symbol end, there the next one begins" goes through a second register: stage one, in the cycle before a
+    lane's own, finds where the bits first change; stage two, in its own, the end. Symbols come back to back
+    across segments. A raw zero that is skipped is a run of one zero.
 
     A symbol is consumed in an own cycle T if ``credit`` is high and its words are in the lane's window; it is
     valid on ``symbols`` in T + 2. All but ``value`` come from registers, ``value`` (undefined unless
@@ -94,8 +94,9 @@ class LaneDecoder(wiring.Component):
     Segments and words are taken in own cycles. Each lane takes the words of its segments, up to the last one,
     from two cycles after the segment on, and no others. A lane holds up to five segments.
 
-    What is no legal code (see ``SegDecoder``) sets ``error``. From then on the words of the segments are
-    dropped, in both lanes, and the values read as zeros; ``start`` ends that state.
+    A code with more leading zeros than a legal one has, a segment that ends inside a code or before its last
+    value, and one that goes on after it, set ``error``. From then on the words of the segments are dropped,
+    in both lanes, and the values read as zeros, so that the pass still ends; ``start`` ends that state.
 
     Args:
         arch: gives ``run_max`` and ``activation_bits`` (4 .. 16).

@@ -29,32 +29,23 @@ def longest_symbol(arch: Arch) -> int:
     return max(LONG_RUN * arch.run_max, arch.run_max + longest_code(arch.activation_bits))
 
 
-class Symbol(data.StructLayout):
+class LaneSymbol(data.StructLayout):
     """What the decoder consumes in a cycle.
 
-    Members: ``run`` zeros; then, if ``present``, one ``value`` (unsigned code, zero only if zeros are not
-    skipped); ``segment_end``: the last symbol of its segment; ``row_end``: also of the last segment of its
-    input row.
+    Members: ``lane``: the one that decodes its segment; ``run`` zeros; then, if ``present``, one ``value``
+    (unsigned code, zero only if zeros are not skipped); ``segment_end``: the last symbol of its segment.
     """
 
     def __init__(self, arch: Arch) -> None:
         super().__init__(
             {
+                "lane": 1,
                 "run": range(LONG_RUN * arch.run_max + 1),
                 "present": 1,
                 "value": arch.activation_bits,
                 "segment_end": 1,
-                "row_end": 1,
             }
         )
-
-
-class LaneSymbol(data.StructLayout):
-    """As :class:`Symbol`, without ``row_end``; ``lane``: the one that decodes its segment."""
-
-    def __init__(self, arch: Arch) -> None:
-        members = {name: field.shape for name, field in Symbol(arch) if name != "row_end"}
-        super().__init__({"lane": 1, **members})
 
 
 class Segment(data.Struct):

@@ -14,11 +14,11 @@ from hwsim_rtl.core.payloads import COLUMN_BITS, OFFSET_BITS, STRIDE_BITS, Item,
 class ValidColumns(wiring.Component):
     """Find the kernel columns that lead from a value to a column of the output.
 
-    Combinational; one item a cycle. With ``late``, ``columns`` of an item come a cycle after the rest of it.
+    One item a cycle. ``columns`` of an item come a cycle after the rest of it, from a register between the
+    remainder and them; all else is combinational.
 
     Args:
         arch: widths.
-        late: a register stands between the remainder and the columns.
 
     Ports:
         placed: In(stream of Placed, always ready).
@@ -26,8 +26,8 @@ class ValidColumns(wiring.Component):
         items: Out(stream of Item, always ready).
     """
 
-    def __init__(self, arch: Arch, late: bool = False) -> None:
-        self._arch, self._late = arch, late
+    def __init__(self, arch: Arch) -> None:
+        self._arch = arch
         super().__init__(
             {
                 "placed": In(stream.Signature(Placed(arch), always_ready=True)),
@@ -46,7 +46,7 @@ class ValidColumns(wiring.Component):
         beyond = Signal(signed(COLUMN_BITS + 1))  # offsets up to it lead beyond the last column
         present = Signal()
         shown = Signal(signed(COLUMN_BITS))
-        m.d["sync" if self._late else "comb"] += [
+        m.d.sync += [
             remainder.eq(Mux(stride == 0, 0, placed.x - multiple)),
             beyond.eq(column - config.out_width),
             shown.eq(column),
@@ -68,6 +68,6 @@ class ValidColumns(wiring.Component):
             item.column.eq(column),
             item.weight.eq(placed.weight),
             item.pixel.eq(placed.pixel),
-            item.row_end.eq(placed.row_end),
+            item.mark.eq(placed.mark),
         ]
         return m

@@ -42,16 +42,25 @@ class LaneCore(wiring.Component):
     """A pass: read, decode in two lanes, choose, scatter, multiply, accumulate, drain, encode, with the
     timing of docs/two_lanes.md.
 
-    ``start`` in cycle -2 begins a pass, whose cycle 0 must be a slot. All else is as of
-    :class:`hwsim_rtl.core.core.Core`.
+    ``start`` in cycle -2 begins a pass, whose cycle 0 must be a slot; ``done`` is high in its last cycle,
+    ``cycles`` - 1, when output words and index entries are taken at once; otherwise as much later as it
+    takes. ``start`` may come again in the cycle of ``done``.
+
+    ``abort_pass`` ends whatever is under way, as a reset does, but keeps the rules of streams: an output word
+    or entry that waits is first taken. As long as it lasts, as long as that takes, and for ABORT_CYCLES more,
+    rows and loads are taken and dropped; in those, nothing leaves. After an abort or a reset the core is busy
+    until its accumulators are cleared, a cycle for each word of a bank; it has neither passes nor weights
+    then.
 
     Args:
-        arch: all widths and depths, but ``fifo_depth``, in whose place are LANE_ITEMS a lane.
+        arch: all widths and depths.
 
     Ports:
         start: In(1), only while not ``busy`` or with ``done``; goes on to the next weights.
         config, lengths: In(of a LanePass), read with ``start``.
-        abort_pass, aborting, busy, done, error: as of ``Core``.
+        abort_pass: In(1). aborting: Out(1), from its cycle to the end of it and of its waits.
+        busy: Out(1), a pass is under way, or an abort or the clearing after one. done: Out(1), one cycle.
+        error: Out(1), the words read are no legal map; the pass ends, once its last words were read.
         slot: In(1), the core may read a line of the map buffer in this cycle.
         asks, there, reads, line: as of :class:`Reader`.
         map_rows: In(stream of MapRow), one for each input row, ahead of its reading.

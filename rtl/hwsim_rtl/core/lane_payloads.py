@@ -98,12 +98,12 @@ class BoundSegment(data.StructLayout):
 
 
 class LaneItem(data.StructLayout):
-    """What the item FIFO of a lane holds: ``mark``: last of its segment; ``row``: number of its input row,
-    modulo 2^ROW_BITS. The rest as in :class:`hwsim_rtl.core.payloads.Item`."""
+    """What the item FIFO of a lane holds: ``row``: number of its input row, modulo 2^ROW_BITS. The rest as in
+    :class:`hwsim_rtl.core.payloads.Item`."""
 
     def __init__(self, arch: Arch) -> None:
-        members = {name: field.shape for name, field in Item(arch) if name != "row_end"}
-        super().__init__({**members, "mark": 1, "row": ROW_BITS})
+        members = {name: field.shape for name, field in Item(arch)}
+        super().__init__({**members, "row": ROW_BITS})
 
 
 class ChosenItem(data.StructLayout):
@@ -111,7 +111,7 @@ class ChosenItem(data.StructLayout):
     rows that are complete after this item."""
 
     def __init__(self, arch: Arch) -> None:
-        item = {name: field.shape for name, field in Item(arch) if name != "row_end"}
+        item = {name: field.shape for name, field in Item(arch) if name != "mark"}
         row = {name: field.shape for name, field in RowDescriptor.as_shape() if name != "newest"}
         super().__init__({**item, **row})
 

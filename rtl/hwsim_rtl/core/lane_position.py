@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Mux, Signal
+from itertools import pairwise
+
+from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import memory, stream, wiring
-from amaranth.lib.data import StructLayout
+from amaranth.lib.data import StructLayout, View
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
-from hwsim.machine.descriptors import COUNT_BITS
+from hwsim.machine.descriptors import COUNT_BITS, SCALED_BITS, TRANSPOSED_SHIFT
 from hwsim_rtl.codec.symbol import LaneSymbol
 from hwsim_rtl.core.columns import ValidColumns
 from hwsim_rtl.core.lane_payloads import LANES, ROW_BITS, BoundSegment, LaneItem
-from hwsim_rtl.core.payloads import PassConfig, Placed, bank_address_bits
-from hwsim_rtl.core.position import place_items
+from hwsim_rtl.core.payloads import (
+    RECIPROCAL_BITS,
+    PassConfig,
+    Placed,
+    bank_address_bits,
+    weight_address_bits,
+)
 
 # Segments of a lane whose last symbol is still to come: five that the decoder holds, and one whose symbol is
 # on its way here.
@@ -25,8 +32,10 @@ SEGMENT_BITS = (SEGMENTS - 1).bit_length()
 class LanePositions(wiring.Component):
     """Give every symbol that makes an item its channel, x, and the kernel columns that it meets.
 
-    As :class:`hwsim_rtl.core.position.PositionCounter` and :class:`ValidColumns`, for lanes that take turns:
-    what is known of one goes round through two registers.
+    The position in the segment is a running sum; channel = position * reciprocal >> (16 + shift) and
+    x = position - channel * width, so that a run may cross any number of map rows. The column of the output
+    is found beside x, and not from it: what x is multiplied by distributes over the difference. Lanes take
+    turns: what is known of one goes round through two registers.
 
     Latency 5 cycles from ``symbols`` to ``items``, 6 to what of these is not named in EARLY; one symbol a
     cycle, each lane in every second one.
@@ -108,14 +117,14 @@ class LanePositions(wiring.Component):
         m.d.comb += [
             item.present.eq(symbol.present),
             item.value.eq(symbol.value),
-            item.row_end.eq(symbol.segment_end),
+            item.mark.eq(symbol.segment_end),
             item.weight.eq(read.data.weight),
             item.pixels_before.eq(read.data.pixel),
             item.row.eq(read.data.row),
             item.lane.eq(symbol.lane),
         ]
-        valid, placed = place_items(m, arch, self.config, self.makes.any(), item, position)
-        m.submodules.columns = columns = ValidColumns(arch, late=True)
+        valid, placed = _place_items(m, arch, self.config, self.makes.any(), item, position)
+        m.submodules.columns = columns = ValidColumns(arch)
         found = columns.items.payload
         m.d.comb += [
             columns.config.eq(self.config),
@@ -130,7 +139,58 @@ class LanePositions(wiring.Component):
                 items.valid.eq(columns.items.valid & (placed.lane == lane)),
                 *(items.payload[name].eq(late[name]) for name in ("value", "column", "weight", "pixel")),
                 items.payload.columns.eq(found.columns),
-                items.payload.mark.eq(found.row_end),
+                items.payload.mark.eq(found.mark),
                 items.payload.row.eq(placed.row),
             ]
         return m
+
+
+def _place_items(
+    m: Module, arch: Arch, config: View, makes_item: Value, item: View, position: Value
+) -> tuple[Value, View]:
+    """What waits for the multiplications that give an item its place: a register a stage, five of them.
+
+    Args:
+        m: where it is put.
+        arch: widths.
+        config: a PassConfig.
+        makes_item, item: of the symbol of this cycle. The item is a Placed that has more members, with the
+            segment's first weight word as ``weight``.
+        position: of its value in the segment.
+
+    Returns:
+        Whether there is an item, and it, five cycles later.
+    """
+    stages = 5
+    valid = [makes_item] + [Signal(name=f"valid{i}") for i in range(1, stages + 1)]
+    items = [item] + [Signal(item.shape(), name=f"item{i}") for i in range(1, stages + 1)]
+    at = [position] + [Signal(COUNT_BITS, name=f"at{i}") for i in range(1, stages)]
+    for wire in (valid, items, at):
+        m.d.sync += [after.eq(before) for before, after in pairwise(wire)]
+
+    product = Signal(COUNT_BITS + RECIPROCAL_BITS)
+    scaled = [Signal(SCALED_BITS, name=f"scaled{i}") for i in (2, 3, 4)]  # position, from the output's left
+    skipped_scaled = Signal(SCALED_BITS)
+    column = Signal(signed(SCALED_BITS))
+    channel = Signal(range(arch.columns))
+    skipped = Signal(COUNT_BITS)  # values of the channels before
+    words = Signal(weight_address_bits(arch))
+    pixel = Signal(bank_address_bits(arch))
+    last = items[-1]
+    m.d.sync += [
+        product.eq(at[1] * config.reciprocal),
+        channel.eq(product[COUNT_BITS:] >> config.reciprocal_shift),
+        skipped.eq(channel * config.width),
+        words.eq(channel * config.channel_words),
+        pixel.eq(channel * config.out_width),
+        scaled[0].eq(at[1] * config.column.factor),
+        scaled[1].eq(scaled[0] + config.column.begin),
+        scaled[2].eq(scaled[1]),
+        skipped_scaled.eq(channel * config.column.channel),
+        last.x.eq(at[4] - skipped + config.column.padding),
+        last.column.eq(column >> TRANSPOSED_SHIFT >> config.column.shift),
+        last.weight.eq(items[4].weight + words),
+        last.pixel.eq(pixel),
+    ]
+    m.d.comb += column.eq(scaled[2] - skipped_scaled)
+    return valid[-1], last

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Const, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,14 +10,14 @@ from hwsim.arch import Arch
 from hwsim.machine.descriptors import MAX_KERNEL
 from hwsim_rtl.core.lane_payloads import ChosenItem
 from hwsim_rtl.core.payloads import DONE_BITS, PassConfig, Tap
-from hwsim_rtl.core.scatter import number_of_lowest, without_lowest
 
 
 class LaneScatter(wiring.Component):
     """Issue one tap a cycle: of an item, the kernel rows that lead to an owned row times its kernel columns.
 
-    As :class:`hwsim_rtl.core.scatter.Scatter`, of items that bring what their row reaches, and that nothing
-    holds up any more: one is taken, in S of docs/two_lanes.md, when the item before is through.
+    Items bring what their row reaches, and nothing holds them up any more: one is taken, in S of
+    docs/two_lanes.md, when the item before is through. One without a valid tap takes one cycle and issues
+    nothing; items run back to back.
 
     Args:
         arch: widths.
@@ -68,8 +68,8 @@ class LaneScatter(wiring.Component):
             step.eq(Mux(busy, held_step, 0)),
             useful.eq(busy | (offered.columns.any() & offered.taps.any())),
             # The lowest tap goes first; then the columns after it; then the next row.
-            later_rows.eq(without_lowest(rows)),
-            later_columns.eq(without_lowest(columns)),
+            later_rows.eq(_without_lowest(rows)),
+            later_columns.eq(_without_lowest(columns)),
             last.eq(
                 ~useful
                 | Mux(
@@ -93,8 +93,8 @@ class LaneScatter(wiring.Component):
         same = ("value", "columns", "sub_banks", "column", "weight", "pixel")
         m.d.sync += [
             self.taps.valid.eq(active & useful),
-            tap.kernel_row.eq(number_of_lowest(rows)),
-            tap.kernel_column.eq(number_of_lowest(columns)),
+            tap.kernel_row.eq(_number_of_lowest(rows)),
+            tap.kernel_column.eq(_number_of_lowest(columns)),
             tap.step.eq(step),
             tap.rows.eq(item.taps),
             *(tap[name].eq(item[name]) for name in same),
@@ -113,3 +113,15 @@ def _at_most_one(mask: Value) -> Value:
         return low | high, low_two | high_two | (low & high)
 
     return ~any_and_two(mask)[1]
+
+
+def _without_lowest(mask: Value) -> Value:
+    """The mask less its lowest 1."""
+    return (mask & (mask - 1))[: len(mask)]
+
+
+def _number_of_lowest(mask: Value) -> Value:
+    """Number of the lowest 1 of a mask that is not 0."""
+    lowest = mask & ~(mask - 1)[: len(mask)]
+    bits = range((len(mask) - 1).bit_length())
+    return Cat(Cat(lowest[i] for i in range(len(mask)) if i >> bit & 1).any() for bit in bits)

@@ -165,7 +165,7 @@ class Placed(data.StructLayout):
 
     Members: ``present``: it has a ``value``; ``x``: of the value, plus the padding on the left, modulo 32;
     ``column``: see :class:`ColumnConfig`; ``weight``: its channel's first weight word, counted through the
-    pass; ``pixel``: channel * Wo; ``row_end``: last of its input row.
+    pass; ``pixel``: channel * Wo; ``mark``: last of its segment.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -177,14 +177,14 @@ class Placed(data.StructLayout):
                 "column": signed(COLUMN_BITS),
                 "weight": weight_address_bits(arch),
                 "pixel": bank_address_bits(arch),
-                "row_end": 1,
+                "mark": 1,
             }
         )
 
 
 class Item(data.StructLayout):
-    """What the item FIFO holds: ``columns``, the mask of the kernel columns that meet an output, is 0 without
-    a value; ``column`` has only the bits that matter then. The rest as in :class:`Placed`."""
+    """An item whose kernel columns are known: ``columns``, the mask of those that meet an output, is 0
+    without a value; ``column`` has only the bits that matter then. The rest as in :class:`Placed`."""
 
     def __init__(self, arch: Arch) -> None:
         super().__init__(
@@ -194,7 +194,7 @@ class Item(data.StructLayout):
                 "column": bank_address_bits(arch),
                 "weight": weight_address_bits(arch),
                 "pixel": bank_address_bits(arch),
-                "row_end": 1,
+                "mark": 1,
             }
         )
 

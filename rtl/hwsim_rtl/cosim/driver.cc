@@ -1,7 +1,6 @@
 // Drives a core, clock by clock, through a sequence of passes. One call takes the whole stimulus.
 //
 // A cycle is two evaluations: inputs change while the clock is low, outputs are read, the clock rises.
-// With LANES the core has two lanes and reads a map buffer; else it is given words.
 
 #include <cstddef>
 #include <cstdint>
@@ -42,7 +41,6 @@ extern "C" {
 // Payloads are arrays of 32-bit chunks, least significant first, as many as the port needs.
 struct Pass {
     const uint32_t* config;
-#ifdef LANES
     const uint32_t* lines;     // of the map buffer
     const int64_t* there;      // cycle of the pass from which a line is in the map buffer
     int64_t line_count;
@@ -50,11 +48,6 @@ struct Pass {
     int64_t period;            // cycles between two slots
     const uint32_t* map_rows;
     int64_t map_row_count;
-#else
-    const uint32_t* words;     // payloads
-    const int64_t* arrival;    // cycle of the pass from which a word is there
-    int64_t word_count;
-#endif
     const uint32_t* rows;
     int64_t row_count;
     const uint32_t* weights;
@@ -72,15 +65,11 @@ struct Pass {
     uint32_t* index;
     int64_t index_room;
     int64_t index_count;
-#ifdef LANES
     int64_t* events;           // cycle * 8 + kind: a symbol is valid, 2 + lane: chosen, 4 + lane: served
     int64_t event_room;
     int64_t event_count;
-#endif
     int64_t cycles;            // from start to done; 0: not done within most_cycles or its room
-    int64_t symbols;
     int64_t taps;
-    int64_t words_read;
     int64_t error;
 };
 
@@ -88,36 +77,23 @@ __attribute__((visibility("default"))) void* create() { return new Design; }
 
 __attribute__((visibility("default"))) void destroy(void* design) { delete static_cast<Design*>(design); }
 
-#ifdef PROFILING
-void __gcov_dump(void);
-
-__attribute__((visibility("default"))) void write_profile() { __gcov_dump(); }
-#endif
-
 // Runs passes in order; the weights of each are loaded while the one before works, if the memory of
 // `most_loads` has room for both. Returns the cycles simulated, or -1.
 __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, int64_t count, int64_t most_loads) {
     Core& d = static_cast<Design*>(handle)->core;
     const size_t weight_chunks = chunks_of(d.weights___05Fpayload);
-#ifdef LANES
     const size_t map_row_chunks = chunks_of(d.map_rows___05Fpayload);
     const size_t line_chunks = chunks_of(d.line);
     const int64_t lead = 2;  // cycles from the start to cycle 0
-#else
-    const size_t word_chunks = chunks_of(d.words___05Fpayload);
-    const int64_t lead = 1;
-#endif
     const size_t row_chunks = chunks_of(d.rows___05Fpayload);
     const size_t scale_chunks = chunks_of(d.scales___05Fpayload);
     int64_t simulated = 0;
-#ifdef LANES
     int64_t read = -1;  // line that was read in the cycle before
-#endif
     int64_t loading = 0, weight = 0, scale = 0;  // pass whose weights are loaded, and how far
     for (int64_t n = 0; n < count; n++) {
         Pass& p = passes[n];
         bool started = false;
-        int64_t cycle = -lead, word = 0, row = 0, ready = 0;
+        int64_t cycle = -lead, map_row = 0, row = 0, ready = 0;
         while (true) {
             const bool loads =
                 loading < count &&
@@ -133,20 +109,14 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
                 put(d.scales___05Fpayload, passes[loading].scales + scale * scale_chunks);
             d.start = starts;
             if (starts) put(d.config, p.config);
-#ifdef LANES
             // What was asked and read in the cycle before is known from its end.
             d.slot = started && cycle >= 0 && cycle % p.period == 0;
             const auto in_buffer = [&](int64_t line) { return line < p.line_count && p.there[line] <= cycle; };
             d.there = in_buffer(d.asks___05F0) | in_buffer(d.asks___05F1) << 1;
             if (read >= 0) put(d.line, p.lines + read * line_chunks);
             if (starts) put(d.lengths, p.lengths);
-            d.map_rows___05Fvalid = (starts || started) && word < p.map_row_count;
-            if (word < p.map_row_count) put(d.map_rows___05Fpayload, p.map_rows + word * map_row_chunks);
-#else
-            const bool word_there = started && word < p.word_count && p.arrival[word] <= cycle;
-            d.words___05Fvalid = word_there;
-            if (word_there) put(d.words___05Fpayload, p.words + word * word_chunks);
-#endif
+            d.map_rows___05Fvalid = (starts || started) && map_row < p.map_row_count;
+            if (map_row < p.map_row_count) put(d.map_rows___05Fpayload, p.map_rows + map_row * map_row_chunks);
             d.rows___05Fvalid = started && row < p.row_count;
             if (started && row < p.row_count) put(d.rows___05Fpayload, p.rows + row * row_chunks);
             d.coded___05Fready = p.ready[ready] & 1;
@@ -156,8 +126,7 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
             d.eval();
             const bool done = d.done;
             bool overrun = false;
-#ifdef LANES
-            word += d.map_rows___05Fvalid && d.map_rows___05Fready;
+            map_row += d.map_rows___05Fvalid && d.map_rows___05Fready;
             read = d.reads___05Fvalid ? int64_t(d.reads___05Fpayload) : -1;
             overrun |= read >= p.line_count;
             for (int bit : {0, 2, 3, 4, 5}) {
@@ -167,11 +136,7 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
                 else
                     p.events[p.event_count++] = cycle * 8 + bit;
             }
-#else
-            word += word_there && d.words___05Fready;
-#endif
             if (started && row < p.row_count && d.rows___05Fready) row++;
-            p.symbols += d.events & 1;
             p.taps += d.events >> 1 & 1;
             p.error |= cycle >= 0 && d.error;  // the error of a pass before lasts until the start
             if (d.coded___05Fvalid && (p.ready[ready] & 1)) {
@@ -207,7 +172,6 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
             }
             if (started && done) {
                 p.cycles = cycle;
-                p.words_read = word;
                 break;
             }
             if (overrun || cycle > p.most_cycles) return -1;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import hashlib
 import os
@@ -11,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module, metadata, util
 from pathlib import Path
@@ -19,8 +18,6 @@ from pathlib import Path
 from hwsim.arch import Arch
 from hwsim.errors import CosimError
 from hwsim.machine.descriptors import CORE_FIELDS, check_arch
-from hwsim_rtl.cosim.simulator import Simulator
-from hwsim_rtl.cosim.training import training_passes
 
 SOURCES = Path(__file__).resolve().parent.parent
 DRIVER = Path(__file__).with_name("driver.cc")
@@ -34,10 +31,6 @@ VERILATOR = (
 )
 COMPILER = "g++"
 FLAGS = ("-std=c++17", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-I.")
-# Most of an evaluation is branches not taken; a profile moves them out of the way (1.2 times as fast).
-PROFILING = ("-O2", "-fprofile-generate", "-DPROFILING")
-PLAIN = ("-O2",)
-PROFILED = ("-O2", "-fprofile-use", "-fprofile-partial-training", "-Werror=missing-profile")
 
 
 def cache_folder() -> Path:
@@ -52,46 +45,23 @@ class CoreKind:
     Attributes:
         name: of its libraries. module, component: of the core.
         defines: for the driver.
-        train: runs some passes on a library, from which the compiler learns; None: it does not.
         driver: what steps it.
         folders: of the RTL that it is made of. fields: of Arch that its netlist depends on.
-        flags: for the compiler, without training.
+        flags: for the compiler.
     """
 
     name: str
     module: str
     component: str
     defines: tuple[str, ...] = ()
-    train: Callable[[Arch, ctypes.CDLL], None] | None = None
     driver: Path = DRIVER
     folders: tuple[str, ...] = ("bits", "codec", "core", "cosim")
     fields: tuple[str, ...] = CORE_FIELDS
-    flags: tuple[str, ...] = PLAIN
-
-
-def _train(arch: Arch, loaded: ctypes.CDLL) -> None:
-    Simulator(arch, loaded).run(training_passes(arch))
-
-
-ONE_LANE = CoreKind("core", "hwsim_rtl.core.core", "Core", train=_train)
-
-
-def build(arch: Arch, folder: Path | None = None) -> Simulator:
-    """A simulator of one core of the machine; built once for each machine and state of the sources.
-
-    Args:
-        arch: the machine.
-        folder: where libraries are kept; :func:`cache_folder` if not given.
-
-    Raises:
-        ArchError: a machine that the RTL cannot be.
-        CosimError: no Verilator or no compiler, or one of them fails.
-    """
-    return Simulator(arch, load(arch, ONE_LANE, folder))
+    flags: tuple[str, ...] = ("-O2",)
 
 
 def load(arch: Arch, kind: CoreKind, folder: Path | None = None) -> ctypes.CDLL:
-    """The library of a core of the machine; as :func:`build`."""
+    """The library of a core of the machine; as :func:`hwsim_rtl.cosim.build`."""
     check_arch(arch)
     root = _verilator()
     library = (folder or cache_folder()) / f"{kind.name}-{_key(arch, kind)}.so"
@@ -154,24 +124,11 @@ def _compile(arch: Arch, kind: CoreKind, library: Path, root: Path) -> None:
         runtime = [str(include / name) for name in ("verilated.cpp", "verilated_threads.cpp")]
         _run(COMPILER, [*compiler, "-O0", "-c", *once, *runtime], folder)
         objects = sorted(path.name for path in folder.glob("*.o"))
-        # One unit, so that one profile covers it.
         unit = "".join(f'#include "{name}"\n' for name in [*hot, kind.driver])
         (folder / "core.cc").write_text(unit, encoding="utf-8")
-
-        def link(flags: tuple[str, ...], name: str) -> Path:
-            _run(COMPILER, [*compiler, *flags, "-c", "core.cc"], folder)
-            linker = [COMPILER, *flags[1:2], "-shared", "-pthread", "core.o", *objects, "-o", name]
-            _run(COMPILER, linker, folder)
-            return folder / name
-
-        flags = kind.flags
-        if kind.train is not None:  # it leaves the profile beside the library
-            loaded = ctypes.CDLL(str(link(PROFILING, "profiling.so")))
-            with contextlib.suppress(CosimError):  # a core that does not work is for the caller to find
-                kind.train(arch, loaded)
-            loaded.write_profile()
-            flags = PROFILED
-        link(flags, "core.so").replace(library)
+        _run(COMPILER, [*compiler, *kind.flags, "-c", "core.cc"], folder)
+        _run(COMPILER, [COMPILER, "-shared", "-pthread", "core.o", *objects, "-o", "core.so"], folder)
+        (folder / "core.so").replace(library)
 
 
 def _run(tool: str, command: list[str], folder: Path, **variables: str) -> None:

@@ -24,7 +24,7 @@ MACHINE = CoreKind(
     (f"-DADDRESS_BITS={ADDRESS_BITS}", f"-DLINE_BITS={LINE_BITS}"),
     driver=Path(__file__).with_name("machine.cc"),
     folders=("bits", "codec", "core", "system", "cosim"),
-    fields=(*CORE_FIELDS, "cores", "map_buffer", "lanes", "skip_zeros"),
+    fields=(*CORE_FIELDS, "cores", "map_buffer", "skip_zeros"),
     flags=("-O0",),
 )
 STORE = np.dtype([("layer", "<u4"), ("line", "<u4"), ("parts", "<u4"), ("words", "<u4", 16)])
@@ -169,7 +169,7 @@ class MachineSimulator:
 
 
 def build_machine(arch: Arch, folder: Path | None = None) -> MachineSimulator:
-    """A simulator of a machine of two lanes; as :func:`hwsim_rtl.cosim.build`.
+    """A simulator of a machine; as :func:`hwsim_rtl.cosim.build`.
 
     Raises:
         ArchError: a machine that the RTL cannot be.

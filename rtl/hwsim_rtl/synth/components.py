@@ -8,54 +8,40 @@ from amaranth import Elaboratable, Module, Signal, Value
 from amaranth.back import rtlil
 from amaranth.lib.wiring import Component, In
 
-from hwsim.arch import Arch
-from hwsim_rtl.bits.window import Window
-from hwsim_rtl.codec.decoder import SegDecoder
+from hwsim.arch import LANE_ITEMS, Arch
 from hwsim_rtl.codec.encoder import SegEncoder
 from hwsim_rtl.codec.lane_decoder import LaneDecoder
-from hwsim_rtl.codec.symbol import significant_bits
 from hwsim_rtl.core.adder_tree import AdderTree
 from hwsim_rtl.core.addresses import TapAddresses
 from hwsim_rtl.core.bank import AccumulatorBank
 from hwsim_rtl.core.chooser import ItemChooser
-from hwsim_rtl.core.columns import ValidColumns
-from hwsim_rtl.core.core import Core
 from hwsim_rtl.core.credit_fifo import CreditFifo
 from hwsim_rtl.core.drain_control import DrainControl
 from hwsim_rtl.core.lane_core import LaneCore
-from hwsim_rtl.core.lane_position import LanePositions
+from hwsim_rtl.core.lane_payloads import LaneItem
+from hwsim_rtl.core.lane_position import EARLY, LanePositions
 from hwsim_rtl.core.lane_scatter import LaneScatter
 from hwsim_rtl.core.multiply import Multipliers
-from hwsim_rtl.core.payloads import Item
-from hwsim_rtl.core.position import PositionCounter
 from hwsim_rtl.core.reader import Reader
 from hwsim_rtl.core.requantize import Requantizer
-from hwsim_rtl.core.scatter import Scatter
 from hwsim_rtl.core.weights import WeightMemory
 from hwsim_rtl.synth.names import TOP
 
-# The window is a part of the decoder. The others, down to the drain, make up a core; those named after lanes,
-# reader and choice are in that of two lanes.
+# Side by side, all but the last make up a core; it has two of ``items``, one for each lane.
 COMPONENTS: dict[str, Callable[[Arch], Sequence[Component]]] = {
-    "window": lambda arch: [Window(significant_bits(arch.activation_bits))],
-    "decoder": lambda arch: [SegDecoder(arch)],
-    "encoder": lambda arch: [SegEncoder(arch)],
-    "position": lambda arch: [PositionCounter(arch), ValidColumns(arch)],
-    "items": lambda arch: [CreditFifo(Item(arch), arch.fifo_depth)],
-    "scatter": lambda arch: [Scatter(arch), TapAddresses(arch)],
-    "weights": lambda arch: [WeightMemory(arch)],
-    "columns": lambda arch: [Multipliers(arch), *(AccumulatorBank(arch) for _ in range(arch.columns))],
-    "drain": lambda arch: [DrainControl(arch), AdderTree(arch.columns), Requantizer(arch)],
-    "core": lambda arch: [Core(arch)],
     "reader": lambda arch: [Reader(arch)],
     "lanes": lambda arch: [LaneDecoder(arch)],
     "lane_position": lambda arch: [LanePositions(arch)],
+    "items": lambda arch: [CreditFifo(LaneItem(arch), LANE_ITEMS, EARLY)],
     "choice": lambda arch: [ItemChooser(arch)],
     "lane_scatter": lambda arch: [LaneScatter(arch), TapAddresses(arch)],
+    "weights": lambda arch: [WeightMemory(arch)],
+    "columns": lambda arch: [Multipliers(arch), *(AccumulatorBank(arch) for _ in range(arch.columns))],
+    "drain": lambda arch: [DrainControl(arch), AdderTree(arch.columns), Requantizer(arch)],
+    "encoder": lambda arch: [SegEncoder(arch)],
     "lane_core": lambda arch: [LaneCore(arch)],
 }
-
-WHOLE = ("core", "lane_core")
+WHOLE = "lane_core"
 
 
 class Bench(Elaboratable):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 TOP = "part"
+# Those down to the core that are not in COMPONENTS are of a core that is gone: the shipped results have them.
 MEANINGS = {
     "window": "bit unpacker of the decoder",
     "decoder": "with the window",

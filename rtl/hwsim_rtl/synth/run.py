@@ -17,6 +17,7 @@ from hwsim.files import whole_file
 from hwsim.machine.descriptors import CORE_FIELDS, check_arch
 from hwsim_rtl.synth import flow
 from hwsim_rtl.synth.components import COMPONENTS, WHOLE, netlist
+from hwsim_rtl.synth.names import MEANINGS
 from hwsim_rtl.synth.reports import read_cells, read_timing
 
 __all__ = ["add_run", "model_points", "synthesize"]
@@ -50,7 +51,7 @@ def synthesize(component: str, arch: Arch, seeds: Sequence[int] = (1,)) -> Run:
     design = netlist(component, arch)
     with tempfile.TemporaryDirectory() as folder:
         cells = read_cells(flow.map_cells(Path(folder), design))
-        options = flow.PLACE_CORE if component in WHOLE else ()
+        options = flow.PLACE_CORE if component == WHOLE else ()
         placed = {seed: read_timing(flow.place(Path(folder), seed, *options)) for seed in seeds}
     timings = sorted(placed.values(), key=lambda timing: timing.fmax_mhz)
     return {
@@ -85,7 +86,7 @@ def add_run(file: Path, run: Run) -> None:
             if run["timing"] is None and old["design"] == run["design"]:
                 run = {**run, "timing": old["timing"], "seeds": old.get("seeds", {})}
             break
-    order = list(COMPONENTS)
+    order = list(MEANINGS)
     runs = sorted([*runs, run], key=lambda r: (order.index(r["component"]), list(r["machine"].values())))
     lines = ",\n  ".join(json.dumps(each) for each in runs)
     options = {"yosys": flow.SYNTH, "nextpnr": " ".join(flow.PLACE), "of a core": " ".join(flow.PLACE_CORE)}
@@ -101,19 +102,21 @@ def _key(run: Run) -> tuple[object, ...]:
 def model_points() -> Iterable[tuple[str, Arch]]:
     """The component runs, without placing, from which ``hwsim.machine.area`` is fitted.
 
-    Some machines are left out because yosys' WebAssembly crashes on them: ``scatter`` of 8 columns,
-    ``weights`` of other columns or depths. Lanes are alike, so that few of them are enough for ``columns``.
+    Some machines are left out because yosys' WebAssembly crashes on them: scatter units of 8 columns,
+    ``weights`` of other columns or depths, every ``reader`` alone. Columns are alike, so that few of them are
+    enough for ``columns``.
     """
     base = Arch(columns=16, activation_bits=16, weight_bits=8)
     bits = [{"activation_bits": b} for b in (8, 16)]
     columns = [{"columns": n} for n in (8, 32)]
     weights = [{"weight_bits": b} for b in (4, 16)]
     sweeps: dict[str, Sequence[dict[str, int]]] = {
-        "decoder": [*bits, {"activation_bits": 12}, {"run_max": 8}],
         "encoder": [*bits, {"activation_bits": 12}],
-        "position": [*bits, *columns],
-        "items": [*bits, *({**b, "fifo_depth": 32} for b in bits)],
-        "scatter": [*bits, {"columns": 4}, {"columns": 32}],
+        "lanes": [*bits, {"activation_bits": 12}, {"run_max": 8}],
+        "lane_position": [*bits, *columns],
+        "items": bits,
+        "choice": bits,
+        "lane_scatter": [*bits, {"columns": 4}, {"columns": 32}],
         "weights": [{}, *weights],
         "columns": [
             *bits,
@@ -121,7 +124,7 @@ def model_points() -> Iterable[tuple[str, Arch]]:
             *({"columns": 4, "weight_bits": b} for b in (4, 8, 16)),
         ],
         "drain": [*bits, *columns],
-        "core": [{}, {"columns": 8}],
+        "lane_core": [{}, {"columns": 8}],
     }
     for component, changes in sweeps.items():
         for change in changes:

@@ -1,1 +1,1 @@
-"""What stands around the cores of two lanes: memory images run whole, and the buses of a machine."""
+"""What stands around the cores: memory images run whole, and the buses of a machine."""

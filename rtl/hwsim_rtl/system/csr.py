@@ -18,6 +18,7 @@ from hwsim.registers import (
     REGISTERS,
     MachineError,
 )
+from hwsim_rtl.core.lane_payloads import LANES
 from hwsim_rtl.system.axi_lite import REGISTER_BITS, AxiLiteSlave, axi_lite_members
 from hwsim_rtl.system.machine_control import ERROR_BITS, MachineControl
 
@@ -95,7 +96,8 @@ class ControlRegisters(wiring.Component):
         status, machine = REGISTERS["status"], REGISTERS["machine"]
         self._value(m, "identity", IDENTITY)
         self._value(m, "interface", INTERFACE)
-        self._value(m, "machine", sum(int(getattr(self._arch, f.name)) << f.low for f in machine.fields))
+        numbers = self._arch.model_dump() | {"lanes": LANES}
+        self._value(m, "machine", sum(int(numbers[field.name]) << field.low for field in machine.fields))
         self._value(m, "accumulators", self._arch.accumulators)
         self._value(m, "weight_words", self._arch.weight_words)
         self._value(m, "map_lines", self._arch.map_buffer // MAP_LINE_BYTES)

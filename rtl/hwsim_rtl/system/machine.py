@@ -38,7 +38,7 @@ class ImageMachine(wiring.Component):
     sequencer finds them, which is ahead by a layer; reading of weights and programs is ahead by up to three.
 
     Args:
-        arch: a machine of two lanes.
+        arch: the machine.
         patience: cycles in which nothing happens, after which a run ends with an error, so that no program
             hangs the machine.
 

@@ -17,7 +17,7 @@ from hwsim_rtl.system.sequencer import Sequencer
 
 
 class ProgrammedArray(wiring.Component):
-    """An array of two lanes with its sequencer, and the half of the map buffer that it reads.
+    """An array with its sequencer, and the half of the map buffer that it reads.
 
     The half has one port. Cores have it in their slots; in the cycles that are none, IndexFetch, and when it
     needs nothing, the lines that come. All that a pass reads must be there before its program comes.
@@ -29,7 +29,7 @@ class ProgrammedArray(wiring.Component):
 
     Ports:
         lines: In(stream of MapLine), of map and index. words: In(stream of 64 bits), see :class:`Sequencer`.
-        weights, scales: as of :class:`hwsim_rtl.array.CoreArray`.
+        weights, scales: as of the array.
         coded, index: of every core, Out(streams of Word and IndexEntry).
         starts, done: Out(cores), START_LATENCY cycles before the first and in the last cycle of a pass.
         error: Out(cores).

@@ -1,4 +1,5 @@
-"""Bench of Top, of two lanes: an abort of one core beside one that works, and resets, at many moments."""
+"""Bench of Top: an abort of one core beside one that works, resets at many moments; ``tready`` of a load does
+not depend on whose it is."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from lane_cases import LanePass, lane_pass
 from map_buffer import AtWork, MapBuffer
 from streams import AxiStream, Coverage, bench_case, now, pack, random_stalls, start_clock, until_idle
 
-from hwsim.arch import LINE_ENTRIES, Arch
+from hwsim.arch import LINE_ENTRIES, WEIGHT_PASSES, Arch
 from hwsim_rtl.core import lane_payloads
 
 CORES = 2
@@ -63,13 +64,17 @@ class Device:
         self.dut.rst.value = 0
         self.buffer.base = now()
 
+    def transfers(self, name: str, mask: int) -> list[dict]:
+        """Weights or scales of the pass, for the cores of a mask."""
+        entries = getattr(self.one, name)
+        return [
+            {"data": entry["bits"], "user": mask, "last": int(i == len(entries) - 1)}
+            for i, entry in enumerate(entries)
+        ]
+
     async def load(self, mask: int) -> None:
         for name, port in self.loads.items():
-            entries = getattr(self.one, name)
-            await port.put(
-                {"data": entry["bits"], "user": mask, "last": int(i == len(entries) - 1)}
-                for i, entry in enumerate(entries)
-            )
+            await port.put(self.transfers(name, mask))
 
     async def feed(self, core: int, stalls: float = 0.0) -> None:
         """The pass and its rows, which may be late."""
@@ -161,3 +166,32 @@ async def a_reset_at_any_moment_leaves_no_trace_and_counts_slots_anew(dut):
         await until_idle(dut)
         await device.both_exact()
     cover.require("slot", range(CORES + 1))
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def whether_a_load_is_taken_does_not_depend_on_whose_it_is(dut):
+    device, cover = Device(dut, Arch(**bench_case()["arch"])), Coverage()
+    await device.first_reset()
+    # Loads for core 0 alone, more than it has room for.
+    senders = [
+        cocotb.start_soon(port.put(device.transfers(name, 0b01) * (WEIGHT_PASSES + 1)))
+        for name, port in device.loads.items()
+    ]
+    for _ in range(WEIGHT_PASSES * 2 * sum(len(getattr(device.one, name)) for name in LOADS)):
+        await Timer(2, "ns")
+        for name in LOADS:
+            user, ready = (getattr(dut, f"s_axis_{name}_{part}") for part in ("tuser", "tready"))
+            kept = user.value
+            seen = set()
+            for mask in range(1 << CORES):
+                user.value = mask
+                await Timer(1, "ns")
+                seen.add(int(ready.value))
+            user.value = kept
+            assert len(seen) == 1, f"tready of {name} depends on tuser"
+            cover.hit(name, seen.pop())
+        await RisingEdge(dut.clk)
+    for sender in senders:
+        sender.cancel()
+    for name in LOADS:
+        cover.require(name, [0, 1])

@@ -3,13 +3,47 @@
 import random
 
 import cocotb
-from benches.scatter import random_columns, random_rows, taps_of
 from cocotb.triggers import RisingEdge
 from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_clock, unpack
 
 from hwsim.arch import Arch
+from hwsim.machine.descriptors import MAX_KERNEL
 from hwsim_rtl.core.lane_payloads import ChosenItem
 from hwsim_rtl.core.payloads import PassConfig, Tap
+
+
+def bits_of(mask: int) -> list[int]:
+    return [i for i in range(MAX_KERNEL) if mask >> i & 1]
+
+
+def random_columns() -> int:
+    """Kernel columns that an item meets: none, one, some."""
+    some = random.getrandbits(MAX_KERNEL) & random.getrandbits(MAX_KERNEL)
+    return random.choice([0, 1 << random.randrange(MAX_KERNEL), some])
+
+
+def random_rows() -> int:
+    """Kernel rows that a row of the map meets."""
+    return random.choice([0, 1 << random.randrange(MAX_KERNEL), random.getrandbits(MAX_KERNEL)])
+
+
+def taps_of(item: dict, steps: int | None, begin: int) -> tuple[list[tuple[int, dict]], int]:
+    """The taps of an item that is taken in cycle ``begin``, each with its cycle, and the item's cycles.
+
+    Args:
+        item: fields of ``ChosenItem``.
+        steps: of a depthwise pass; None: of another one.
+    """
+    taps = [(r, c) for r in bits_of(item["taps"]) for c in bits_of(item["columns"])]
+    if not taps:
+        return [], 1
+    carried = {name: item[name] for name in ("value", "column", "weight", "pixel", "columns", "sub_banks")}
+    carried["rows"] = item["taps"]
+    if steps is None:
+        where = [{"kernel_row": r, "kernel_column": c} for r, c in taps]
+    else:
+        where = [{"step": step} for step in range(steps)]
+    return [(begin + i, tap | carried) for i, tap in enumerate(where)], len(where)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

@@ -10,9 +10,8 @@ from itertools import chain
 import cocotb
 import numpy as np
 from bench_pass import Pass, bits
-from benches.schedule import CODE, pass_of
 from cocotb.triggers import RisingEdge, Timer
-from core_cases import map_words
+from core_cases import Case, Operands, map_words
 from lane_cases import ENTRIES, lengths_of, lines_of
 from map_buffer import AtWork, MapBuffer
 from random_networks import MemoryTrace
@@ -20,15 +19,18 @@ from streams import AxiStream, Coverage, bench_case, now, pack, start_clock, unt
 
 from hwsim.arch import START_LATENCY, Arch
 from hwsim.layer import Kind, Layer
+from hwsim.machine.descriptors import Code
 from hwsim.machine.lane_passes import lines_there, segment_blocks
 from hwsim.machine.mapping import map_blocks
 from hwsim.machine.schedule import LayerSpan, PassRun, Schedule, schedule
 from hwsim.machine.workload import Workload
+from hwsim.quantize import Requantize
 from hwsim_rtl.core.lane_payloads import LanePass, MapRow
 
 Shape = tuple[int, int, int]
 Pair = tuple[int, int]
 
+CODE = Code(8, 2)
 MARGIN = 3  # cycles of the bench before cycle 0 of the schedule
 INPUTS, OUTPUTS = ("passes", "map_rows", "rows"), ("coded", "index")
 LAYERS: tuple[tuple[Kind, Shape, Shape, Pair, Pair], ...] = (
@@ -51,6 +53,32 @@ def network() -> MemoryTrace:
         map_ = rng.integers(0, 32, (1, *source)) * (rng.random((1, *source)) < 0.5)
         values[f"m{number}"] = map_.astype(np.uint16)
     return MemoryTrace(tuple(layers), values, CODE.order, CODE.bits)
+
+
+def pass_of(trace: MemoryTrace, span: LayerSpan, run: PassRun, block: int, out_block: int) -> Pass:
+    """The payloads of a pass of the schedule, with so many channels of a segment in and out."""
+    job, layer = span.job, span.job.layer
+    channels = job.mapping.parts[run.unit].makes
+    rng = np.random.default_rng(run.unit)
+    filters = layer.out_shape[0]
+    drain = Requantize(np.zeros(filters, np.int64), np.full(filters, 300), 20, True, 8, False, 2)
+    weights = rng.integers(-128, 128, layer.weight_shape).astype(np.int16)
+    case = Case(
+        layer=layer,
+        arch=job.arch,
+        owned=tuple(job.mapping.groups[run.group].tolist()),
+        first=channels.start,
+        out_channels=len(channels),
+        block=block,
+        out_block=out_block,
+        source=CODE,
+        target=CODE,
+        shift=20,
+        density=0.0,
+        seed=0,
+        given=Operands(trace.map(layer.input, 0), weights, drain),
+    )
+    return Pass(case)
 
 
 @dataclass(frozen=True)
@@ -108,7 +136,7 @@ def work_of(trace: MemoryTrace, plan: Schedule, arch: Arch) -> list[list[Work]]:
     return work
 
 
-async def load(dut, base: int, plan: Schedule, work: list[list[Work]]) -> None:
+async def load(dut, base: int, plan: Schedule, work: list[list[Work]], coverage: Coverage) -> None:
     """Send weights and scales in the cycles in which the channel brings their last bytes."""
     transfers = iter([transfer for transfer in plan.transfers if transfer.kind == "weights"])
     ports = {name: AxiStream(dut, f"s_axis_{name}", "data", "user", "last") for name in ("weights", "scales")}
@@ -123,6 +151,8 @@ async def load(dut, base: int, plan: Schedule, work: list[list[Work]]) -> None:
             transfer = next(transfers)
             users = sum({1 << other.core for other in span.passes if other.unit == run.unit})
             there = base + transfer.end + span.job.arch.dram_latency
+            loads_weights = len(payloads_of[id(run)].weights)
+            coverage.hit("busy", "port" if transfer.end - transfer.begin == loads_weights else "other")
             for name, (payloads, begins) in loads.items():
                 entries = getattr(payloads_of[id(run)], name)
                 payloads += [
@@ -194,7 +224,7 @@ async def every_pass_begins_and_ends_in_the_cycles_of_the_schedule(dut):
     dut.align.value = 1
     buffer = MapBuffer(dut, arch.cores, base)
     cocotb.start_soon(buffer.serve())
-    await load(dut, base, plan, work)
+    await load(dut, base, plan, work, coverage)
     cores = [
         cocotb.start_soon(run_core(dut, core, buffer, work[core], coverage)) for core in range(arch.cores)
     ]
@@ -205,3 +235,4 @@ async def every_pass_begins_and_ends_in_the_cycles_of_the_schedule(dut):
     coverage.require("waits for weights", [True, False])
     coverage.require("waits for a slot", range(arch.cores + 1))
     coverage.require("lines on their way", bench_case()["late"])
+    coverage.require("busy", bench_case()["busy"])

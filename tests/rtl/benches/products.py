@@ -12,19 +12,19 @@ LATENCY = 3 + 3  # of the activation; its lanes have one cycle less, its weights
 @cocotb.test()
 async def the_sum_of_all_products_wraps(dut):
     case = bench_case()
-    lanes, weight_bits, activation_bits = case["lanes"], case["weight_bits"], case["activation_bits"]
+    columns, weight_bits, activation_bits = case["columns"], case["weight_bits"], case["activation_bits"]
     coverage = Coverage()
     await start_clock(dut, "value", "signed_input", "lanes", "weights")
     for signed in (0, 1):
         dut.signed_input.value = signed
         low = -(1 << weight_bits - 1)
-        operands: list[int | None] = [None] * lanes  # unknown until a lane has one of this pass
+        operands: list[int | None] = [None] * columns  # unknown until a lane has one of this pass
         expected: list[int | None] = []
         mask_after = weights_after = weights_later = 0
         for step in range(300):
             code = random.choice([0, 1, (1 << activation_bits) - 1, random.getrandbits(activation_bits)])
-            mask = random.choice([(1 << lanes) - 1, random.getrandbits(lanes)])
-            weights = [random.choice([low, -low - 1, random.randint(low, -low - 1)]) for _ in range(lanes)]
+            mask = random.choice([(1 << columns) - 1, random.getrandbits(columns)])
+            weights = [random.choice([low, -low - 1, random.randint(low, -low - 1)]) for _ in range(columns)]
             dut.value.value, dut.lanes.value, dut.weights.value = code, mask_after, weights_later
             mask_after, weights_later = mask, weights_after
             weights_after = sum((w % (1 << weight_bits)) << i * weight_bits for i, w in enumerate(weights))

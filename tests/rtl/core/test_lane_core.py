@@ -6,7 +6,7 @@ from simulate import run_bench
 from hwsim.arch import Arch
 from hwsim_rtl.core.lane_core import LaneCore
 
-FIELDS = {"columns": 4, "accumulators": 256, "weight_words": 640, "fifo_depth": 8}
+FIELDS = {"columns": 4, "accumulators": 256, "weight_words": 640}
 
 
 @pytest.mark.parametrize("stalls", [0.0, 0.4])

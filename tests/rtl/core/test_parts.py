@@ -3,48 +3,21 @@
 import pytest
 from amaranth import Module
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import connect, flipped
 from simulate import run_bench
 
 from hwsim.arch import Arch
 from hwsim_rtl.core.adder_tree import AdderTree
 from hwsim_rtl.core.addresses import TapAddresses
 from hwsim_rtl.core.bank import AccumulatorBank
-from hwsim_rtl.core.columns import ValidColumns
 from hwsim_rtl.core.credit_fifo import CreditFifo
 from hwsim_rtl.core.drain_control import DrainControl
 from hwsim_rtl.core.launcher import Launcher
 from hwsim_rtl.core.multiply import Multipliers
-from hwsim_rtl.core.position import PositionCounter
 from hwsim_rtl.core.requantize import Requantizer
-from hwsim_rtl.core.scatter import Scatter
 from hwsim_rtl.core.weights import WeightMemory
 
 MULTIPLIER_INPUTS = ("value", "signed_input", "lanes", "weights")
 FIELDS = {"columns": 4, "accumulators": 256, "weight_words": 640}
-
-
-class PlacedSymbols(wiring.Component):
-    """PositionCounter and ValidColumns in a chain, as in the core."""
-
-    def __init__(self, arch: Arch) -> None:
-        self._position, self._columns = PositionCounter(arch), ValidColumns(arch)
-        ports = dict(self._position.signature.members)
-        ports["items"] = self._columns.signature.members["items"]
-        super().__init__(ports)
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.position, m.submodules.columns = position, columns = self._position, self._columns
-        connect(m, flipped(self.symbols), position.symbols)
-        connect(m, position.items, columns.placed)
-        connect(m, columns.items, flipped(self.items))
-        m.d.comb += [
-            position.config.eq(self.config),
-            columns.config.eq(self.config),
-            self.makes_item.eq(position.makes_item),
-        ]
-        return m
 
 
 class SummedProducts(wiring.Component):
@@ -78,24 +51,15 @@ def test_requantizer_is_the_reference_bit_for_bit(activation_bits):
     run_bench(Requantizer(arch), "requantize", activation_bits=activation_bits, configurations=40)
 
 
-@pytest.mark.parametrize("stalls", [0, 0.5])
-def test_scatter_issues_every_tap_in_its_cycle(stalls):
-    run_bench(Scatter(Arch(**FIELDS)), "scatter", arch=FIELDS, rows=60, stalls=stalls)
-
-
 @pytest.mark.parametrize("columns", [1, 4, 64])
 def test_addresses_of_every_lane(columns):
     fields = {**FIELDS, "columns": columns}
     run_bench(TapAddresses(Arch(**fields)), "addresses", arch=fields, passes=18, taps=80)
 
 
-@pytest.mark.parametrize("period", [0, 2, 4])
+@pytest.mark.parametrize("period", [2, 4])
 def test_launcher_starts_every_pass_in_its_cycle(period):
-    run_bench(Launcher(32, turns=period > 0), "launcher", cycles=6000, period=period)
-
-
-def test_position_and_columns_of_every_symbol():
-    run_bench(PlacedSymbols(Arch(**FIELDS)), "position", arch=FIELDS, passes=60)
+    run_bench(Launcher(32), "launcher", cycles=6000, period=period)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +81,7 @@ def test_drain_reads_every_row_in_its_cycle():
     run_bench(DrainControl(Arch(**FIELDS)), "drain_control", arch=FIELDS, passes=40)
 
 
-@pytest.mark.parametrize(("lanes", "weight_bits", "activation_bits"), [(1, 8, 16), (8, 16, 16), (64, 5, 9)])
-def test_products_and_their_sum_wrap(lanes, weight_bits, activation_bits):
+@pytest.mark.parametrize(("columns", "weight_bits", "activation_bits"), [(1, 8, 16), (8, 16, 16), (64, 5, 9)])
+def test_products_and_their_sum_wrap(columns, weight_bits, activation_bits):
     widths = {"weight_bits": weight_bits, "activation_bits": activation_bits}
-    run_bench(SummedProducts(Arch(columns=lanes, **widths)), "products", lanes=lanes, **widths)
+    run_bench(SummedProducts(Arch(columns=columns, **widths)), "products", columns=columns, **widths)

@@ -1,55 +1,18 @@
-"""Proof: the window never takes a word without room, and never gives one that it does not have."""
+"""Proof: the windows never take a word without room, and never give one that they do not have."""
 
 from amaranth import Assert, Assume, Module, Mux, Signal
 from amaranth.hdl import Elaboratable
 from formal.prove import inputs, prove
 
 from hwsim.arch import WINDOW_WORDS
-from hwsim_rtl.bits.lane_windows import LaneWindows
-from hwsim_rtl.bits.window import MAX_BITS, Window
+from hwsim_rtl.bits.lane_windows import MAX_BITS, LaneWindows
 
 
 class Occupied(Elaboratable):
-    """Words in and out are counted outside of the window.
+    """Words in and out are counted outside of the windows; what was counted goes round with the lanes.
 
-    Its registers are those of a queue: with that, what is said of its ports is inductive.
+    The windows' registers are those of queues: with that, what is said of their ports is inductive.
     """
-
-    def __init__(self, window: Window) -> None:
-        self.window = window
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.window = window = self.window
-        held = Signal(range(8))  # words in the window
-        taken = window.words.valid & window.words.ready
-        crosses = window.end >= 64
-        gone = Signal(range(3))
-        m.d.comb += [
-            Assume((window.end >= window.offset) & (window.end <= window.offset + MAX_BITS)),
-            Assume(~window.take | window.ready),
-            gone.eq(Mux(window.take, Mux(window.rest, 2 - window.last, crosses), 0)),
-        ]
-        m.d.sync += held.eq(held + taken - gone)
-        with m.If(window.clear):
-            m.d.sync += held.eq(0)
-        m.d.comb += [
-            Assert(held <= WINDOW_WORDS),
-            Assert(window.words.ready == ((held < WINDOW_WORDS) & ~window.clear)),
-            Assert(window.ready == ((held >= 2) | ((held == 1) & window.last))),
-            Assert(window.level == held),
-            Assert(window.tail == (window.head + held)[: len(window.tail)]),
-        ]
-        return m
-
-
-def test_the_window_neither_overflows_nor_runs_dry():
-    window = Window(17)
-    prove(Occupied(window), inputs(window), "window", mode="prove", depth=2)
-
-
-class OccupiedInTurns(Elaboratable):
-    """As :class:`Occupied`, of two windows that take turns: what was counted goes round with the lanes."""
 
     def __init__(self, windows: LaneWindows) -> None:
         self.windows = windows
@@ -85,6 +48,6 @@ class OccupiedInTurns(Elaboratable):
         return m
 
 
-def test_the_windows_of_two_lanes_neither_overflow_nor_run_dry():
+def test_the_windows_neither_overflow_nor_run_dry():
     windows = LaneWindows(17)
-    prove(OccupiedInTurns(windows), inputs(windows), "lane_windows", mode="prove", depth=2)
+    prove(Occupied(windows), inputs(windows), "lane_windows", mode="prove", depth=2)

@@ -8,7 +8,7 @@ from hwsim.arch import Arch
 from hwsim_rtl.system.axi_master import AxiMaster
 from hwsim_rtl.system.system import System
 
-MACHINE = {"lanes": 2, "cores": 3, "columns": 8, "map_buffer": 32768, "skip_zeros": False}
+MACHINE = {"cores": 3, "columns": 8, "map_buffer": 32768, "skip_zeros": False}
 
 
 @pytest.mark.parametrize("stalls", [0, 0.5])

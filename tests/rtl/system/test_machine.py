@@ -24,7 +24,7 @@ from hwsim.registers import MachineError
 from hwsim.trace import open_trace
 from hwsim_rtl.cosim.machine import MachineOutcome, build_machine
 
-ARCH = Arch(lanes=2, cores=2, columns=4, accumulators=512, weight_words=2048, map_buffer=65536)
+ARCH = Arch(cores=2, columns=4, accumulators=512, weight_words=2048, map_buffer=65536)
 HALF = ARCH.map_buffer // 2
 
 

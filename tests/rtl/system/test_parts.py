@@ -23,7 +23,7 @@ def test_words_and_entries_are_written_into_their_places(stalls):
 
 @pytest.mark.parametrize(("bits", "stalls"), [(16, 0), (8, 0.3), (4, 0)])
 def test_maps_are_pooled_and_flattened(bits, stalls):
-    fields = {"lanes": 2, "columns": 4, "activation_bits": bits}
+    fields = {"columns": 4, "activation_bits": bits}
     run_bench(MapRemaker(Arch(**fields)), "map_remaker", arch=fields, maps=25, stalls=stalls)
 
 
@@ -35,7 +35,6 @@ def test_beats_are_given_to_who_asked_for_them(stalls):
 @pytest.mark.parametrize("stalls", [0, 0.3])
 def test_units_are_loaded_when_their_cores_have_room(stalls):
     fields = {
-        "lanes": 2,
         "columns": 4,
         "accumulators": 256,
         "weight_words": 16,

@@ -8,7 +8,7 @@ from hwsim_rtl.system.programmed_array import ProgrammedArray
 from hwsim_rtl.system.row_steps import RowSteps
 from hwsim_rtl.system.sequencer import Sequencer
 
-FIELDS = {"lanes": 2, "columns": 4, "accumulators": 256, "weight_words": 640}
+FIELDS = {"columns": 4, "accumulators": 256, "weight_words": 640}
 
 
 @pytest.mark.parametrize(("stalls", "late"), [(0, 0), (0.4, 0.3)])
