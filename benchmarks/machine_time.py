@@ -20,7 +20,7 @@ from hwsim.program import compile_network
 from hwsim.trace import open_trace
 from hwsim_rtl.cosim.machine import build_machine
 
-ARCH = Arch(lanes=2, cores=2, columns=4, accumulators=512, weight_words=2048, map_buffer=65536)
+ARCH = Arch(cores=2, columns=4, accumulators=512, weight_words=2048, map_buffer=65536)
 
 
 def main(name: str = "lenet5_digits/sparse") -> None:

@@ -1,7 +1,7 @@
 """``python benchmarks/sequencer_time.py [TRACE]``: cycles that the sequencer in RTL takes for each layer.
 
-Every output is taken at once, so it is what the sequencer takes alone. The machine is the default one with
-two lanes. From the first word of a layer's program:
+Every output is taken at once, so it is what the sequencer takes alone. The machine is the default one. From
+the first word of a layer's program:
 
 - read: cycles until its last word was taken;
 - first pass: until the first pass is offered to a core;
@@ -23,7 +23,7 @@ from hwsim_rtl.system.sequencer import Sequencer
 
 def main(name: str = "lenet5_digits/sparse") -> None:
     """Print a row a layer."""
-    arch = Arch(lanes=2)
+    arch = Arch()
     with open_trace(name) as trace:
         image = compile_network(trace, arch)
         jobs = Workload(trace, 0).jobs(arch)

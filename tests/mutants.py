@@ -40,12 +40,18 @@ MEANT_FOR = {
     "hwsim/machine/dram.py": ("tests/machine/test_dram.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/energy.py": ("tests/machine/test_energy.py",),
     "hwsim/machine/fit.py": ("tests/machine/test_fit.py", "tests/cli/test_run_fit.py"),
-    "hwsim/machine/lane_passes.py": (
+    "hwsim/machine/activity.py": ("tests/machine/test_activity.py", "tests/export/test_timeline.py"),
+    "hwsim/machine/known_passes.py": (
         "tests/machine/test_accounts_by_hand.py",
         "tests/machine/test_workload.py",
         "tests/machine/test_simulation.py",
     ),
-    "hwsim/machine/lanes.py": ("tests/machine/test_lanes.py", "tests/export/test_timeline.py"),
+    "hwsim/machine/lanes.py": ("tests/machine/test_accounts_by_hand.py", "tests/machine/test_passes.py"),
+    "hwsim/machine/lines.py": (
+        "tests/machine/test_accounts_by_hand.py",
+        "tests/machine/test_workload.py",
+        "tests/machine/test_simulation.py",
+    ),
     "hwsim/machine/mapping.py": ("tests/machine/test_mapping.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/marks.py": ("tests/report/test_marks.py",),
     "hwsim/machine/memory_map.py": ("tests/program", "tests/export/test_dram_trace.py"),
@@ -71,6 +77,7 @@ MEANT_FOR = {
         "tests/machine/test_energy.py",
         "tests/machine/test_simulation.py",
     ),
+    "hwsim/machine/slots.py": ("tests/machine/test_accounts_by_hand.py",),
     "hwsim/machine/stored.py": ("tests/machine/test_result.py",),
     "hwsim/machine/summary.py": ("tests/machine/test_result.py",),
     "hwsim/machine/symbols.py": (
@@ -78,10 +85,6 @@ MEANT_FOR = {
         "tests/machine/test_passes.py",
     ),
     "hwsim/machine/totals.py": ("tests/machine/test_totals.py", "tests/report/test_tables.py"),
-    "hwsim/machine/two_lanes.py": (
-        "tests/machine/test_accounts_by_hand.py",
-        "tests/machine/test_two_lanes.py",
-    ),
     "hwsim/machine/units.py": ("tests/machine/test_mapping.py",),
     "hwsim/machine/workload.py": (
         "tests/machine/test_accounts_by_hand.py",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from in_memory import InMemory
 from layers import any_layer
 
-from hwsim.arch import DECODE_LATENCY, SUB_BANKS, Arch
+from hwsim.arch import SUB_BANKS, Arch
 from hwsim.layer import Kind, Layer
 from hwsim.machine.rows import row_order
 from hwsim.trace import MapInfo
@@ -104,7 +104,8 @@ FITTING: dict[str, list[Any]] = {
     "activation_bits": [16],  # maps have up to 16
     "weight_bits": [8, 12],  # weights have 8
     "run_max": [1, 4, 16],
-    "fifo_depth": [DECODE_LATENCY + 1, 16],
+    "lanes": [2],
+    "fifo_depth": [16],
     "weight_words": [64, 100, 9216],  # 63 is the largest pass of these layers
     "map_buffer": [0, 100, 600, 1500, 100_000],
     "bytes_per_cycle": [1, 7, 32, 64],

@@ -55,5 +55,5 @@ def networks(draw) -> WholeTrace:
 
 @st.composite
 def programs(draw) -> tuple[WholeTrace, Arch]:
-    """Such a network, and a machine of two lanes for it."""
-    return draw(networks()), draw(machines).replace(lanes=2, compress=True, map_buffer=1 << 20)
+    """Such a network, and a machine for it."""
+    return draw(networks()), draw(machines).replace(compress=True, map_buffer=1 << 20)

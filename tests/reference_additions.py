@@ -47,7 +47,7 @@ class Stored:
         if index + height * self.row_place <= half:
             return set(range(height))
         room = half - half // 4 - index
-        place = (self.row_place + 63) // 64 * 64 if arch.lanes == 2 else self.row_place
+        place = (self.row_place + 63) // 64 * 64  # of a row that begins in a line of its own
         kept = min(max(room, 0) // place, height - 1)
         return {y for y in range(height) if (y + 1) * kept // height > y * kept // height}
 

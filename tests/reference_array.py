@@ -1,7 +1,7 @@
 """A whole array on a network of layers, pass by pass, every pass clocked: the reference of the schedule.
 
 Written from docs/architecture.md (*Memory*, *Weights*, *Programs*, *DRAM*, *Where the cycles go*). Who makes
-what is said by ``reference_mapping``; every single pass is timed with ``reference_core``, and nothing reused.
+what is said by ``reference_mapping``; every single pass is stepped by ``reference_core``, and nothing reused.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
 from math import ceil, prod
-from typing import Any
 
 import numpy as np
 from reference_additions import RESULT, Additions, Stored, beats
-from reference_core import channels_read, order_of_reading, rows_awaited, run_pass, segments_of
-from reference_lane_array import first_slot, run_lane_pass
 from reference_mapping import Shared
+from reference_rows import channels_read, order_of_reading, rows_awaited
+from reference_segments import segments_of
+from reference_slots import first_slot, run_in_slots
 
-from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
+from hwsim.arch import Arch
 from hwsim.layer import Layer
 
 KINDS = ("weights", "scales", "programs", "index", "maps_in", "maps_out", "pooled", "residuals")
@@ -248,51 +248,34 @@ def run_network(
             complete_with = max(complete_with, there_to_add)
             for core, unit, group in work:
                 labels[core] += ["weights"] * (weights[unit] - now - len(labels[core]))
-                if arch.lanes == 2:
-                    able = now + len(labels[core])
-                    labels[core] += ["decode"] * (first_slot(core, able, arch.cores) - able)
+                able = now + len(labels[core])
+                labels[core] += ["decode"] * (first_slot(core, able, arch.cores) - able)
                 begin = now + len(labels[core])
                 owned = mapping.groups[group]
                 channels = channels_read(layer, mapping.makes[unit])
                 arrivals = arrivals_of(layer, owned, channels, blocks[layer.input], read, arriving, arch)
                 waits = [cycle - begin for cycle in arrivals]
-                shared: dict[str, Any] = {
-                    "channels": channels,
-                    "block": blocks[layer.input],
-                    "out_channels": len(mapping.makes[unit]),
-                    "order": coded_order,
-                    "bits": bits,
-                }
-                if arch.lanes == 2:
-                    outcome = run_lane_pass(
-                        layer,
-                        maps[layer.input],
-                        owned,
-                        rows_read(layer, owned),
-                        arch=arch,
-                        words=read.words,
-                        arrivals=waits,
-                        fits=layer.input in fits,
-                        **shared,
-                    )
-                else:
-                    outcome = run_pass(
-                        layer,
-                        maps[layer.input],
-                        owned,
-                        columns=arch.columns,
-                        skip_zeros=arch.skip_zeros,
-                        run_max=arch.run_max,
-                        fifo_depth=arch.fifo_depth,
-                        latencies=(DECODE_LATENCY, MAC_LATENCY, DRAIN_LATENCY),
-                        arrival=waits.__getitem__,
-                        **shared,
-                    )
-                events["symbol"] += outcome.symbols
-                events["map_word"] += outcome.words
-                events["weight_word"] += outcome.causes["compute"]
+                outcome = run_in_slots(
+                    layer,
+                    maps[layer.input],
+                    owned,
+                    rows_read(layer, owned),
+                    channels=channels,
+                    block=blocks[layer.input],
+                    out_channels=len(mapping.makes[unit]),
+                    order=coded_order,
+                    bits=bits,
+                    arch=arch,
+                    words=read.words,
+                    arrivals=waits,
+                    fits=layer.input in fits,
+                )
+                worked = outcome.labels.count("compute")
+                events["symbol"] += len(outcome.symbols)
+                events["map_word"] += 8 * len(outcome.served)  # of every line, be it of the index, all words
+                events["weight_word"] += worked
                 if layer.kind != "depthwise":
-                    events["mac"] += outcome.causes["compute"] * len(mapping.makes[unit])
+                    events["mac"] += worked * len(mapping.makes[unit])
                 events["weight_load"] += sizes[unit]
                 made = len(owned) * layer.out_shape[2] * len(mapping.makes[unit])
                 events["drain"] += made * (arch.columns if layer.kind == "depthwise" else 1)

@@ -13,7 +13,7 @@ from itertools import combinations, pairwise
 from math import floor
 
 import numpy as np
-from reference_core import (
+from reference_rows import (
     channels_read,
     columns_reached,
     order_of_draining,
@@ -23,7 +23,7 @@ from reference_core import (
     rows_awaited,
 )
 
-from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY, Arch
+from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
 
 Groups = list[list[int]]
@@ -126,7 +126,7 @@ class Problem:
         """Cost of a pass."""
         rows, awaited = self.rows(owned), rows_awaited(self.layer)
         ring, drain = ring_rows(self.layer), self.units[unit] * self.layer.out_shape[2]
-        through = Fraction(1 + DECODE_LATENCY)
+        through = Fraction(8)  # the cycle before the first item is taken, as the page says
         drained: list[Fraction] = []
         for number, y in enumerate(rows):
             reach = owned_taps(self.layer, owned, y)

@@ -16,7 +16,7 @@ import numpy as np
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.export.files import schedule_of, write_lines
-from hwsim.machine.lanes import pass_lanes
+from hwsim.machine.activity import pass_activity
 from hwsim.machine.runs import DRAM_KINDS
 from hwsim.machine.schedule import LayerSpan, PassRun, Transfer
 
@@ -131,7 +131,7 @@ def _pass_slices(span: LayerSpan, run: PassRun) -> Iterator[dict[str, Any]]:
 
 def _detail(span: LayerSpan, run: PassRun) -> Iterator[dict[str, Any]]:
     """What decoder, scatter unit and drain do in a pass; a row that is drained is a slice of its own."""
-    lanes = pass_lanes(span, run)
+    lanes = pass_activity(span, run)
     for track, name, lane in (
         ("decode", "decode", lanes.decode),
         ("scatter", "compute", lanes.compute),

@@ -19,7 +19,7 @@ from hwsim.quantize import SHIFT_MAX
 
 MIN_ACTIVATION_BITS = 4  # of a machine in RTL
 COUNT_BITS = 16  # values, non-zeros or words of a segment, and segments of a row
-PLACE_BITS = 20  # of the number of a word in the half of the map buffer that is read, for two lanes
+PLACE_BITS = 20  # of the number of a word in the half of the map buffer that is read
 PROGRAM_WORDS = 2048  # of a layer's program behind its descriptor, in the sequencer
 MAX_KERNEL = 16
 DEPTHWISE_KERNEL = 8  # each lane chooses among so many rows and columns
@@ -63,7 +63,7 @@ def check_arch(arch: Arch) -> None:
             f"activation_bits: the RTL takes {MIN_ACTIVATION_BITS} .. 16 (got {arch.activation_bits})"
         )
     reached = 2 * (WORD_BYTES << PLACE_BITS)  # a map that is read has half
-    if arch.lanes == 2 and arch.map_buffer > reached:
+    if arch.map_buffer > reached:
         raise ArchError(f"map_buffer: cores read of at most {reached} bytes (got {arch.map_buffer})")
 
 

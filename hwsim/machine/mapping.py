@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -131,6 +132,17 @@ def map_blocks(layers: Sequence[Layer], arch: Arch) -> dict[str, int]:
     for layer in layers:
         check_layer(layer, blocks[layer.input])
     return blocks
+
+
+def segment_blocks(layers: Sequence[Layer], blocks: MappingOf[str, int]) -> dict[str, int]:
+    """Channels of a segment of every map: of a depthwise pass half, so that both lanes have work.
+
+    Args:
+        layers: all of them.
+        blocks: of every map (:func:`map_blocks`).
+    """
+    halved = {layer.input for layer in layers if layer.kind == "depthwise"}
+    return {name: max(1, block // 2) if name in halved else block for name, block in blocks.items()}
 
 
 def map_layer(layer: Layer, arch: Arch, counts: np.ndarray, block: int) -> Mapping:

@@ -1,4 +1,4 @@
-"""A layer's program, word by word: what the sequencer of a machine of two lanes reads (docs/image.md).
+"""A layer's program, word by word: what the sequencer of a machine reads (docs/image.md).
 
 A program is a descriptor of ``LAYER_BYTES``, an entry of ``PASS_BYTES`` for each pass in the order of the
 rounds, and a mask of the output rows of each row group. What is not in it, the sequencer makes by stepping.

@@ -14,10 +14,10 @@ from hwsim.arch import BEAT_BYTES, LOAD_LATENCY, WEIGHT_PASSES, WEIGHT_PORT_WORD
 from hwsim.machine import dram
 from hwsim.machine.additions import Added, output_name
 from hwsim.machine.descriptors import weight_loads
-from hwsim.machine.lane_passes import first_slot
 from hwsim.machine.passes import CAUSES as PASS_CAUSES
 from hwsim.machine.passes import NO_STREAM, Layout, PassTiming, Stream
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, DramKind
+from hwsim.machine.slots import first_slot
 from hwsim.machine.traffic import Made
 from hwsim.machine.workload import LayerJob
 
@@ -28,7 +28,7 @@ class PassRun(NamedTuple):
     Attributes:
         core, round, unit, group: who did what; unit and row group as in the layer's mapping.
         free: cycle from which the core was free.
-        loaded: until then it waited for weights, and until ``begin`` for a slot, if it has two lanes.
+        loaded: until then it waited for weights, and until ``begin`` for a slot.
         begin: first cycle of the pass; it ends at ``begin + timing.cycles``.
         stream: the words of the map on their way; None if it was on chip when the pass began.
         timing: what it took.
@@ -179,7 +179,7 @@ class _Machine:
             for core, unit, group in work:
                 free = done[core]
                 loaded = max(free, ready[unit])
-                begin = first_slot(core, loaded, arch) if arch.lanes == 2 else loaded
+                begin = first_slot(core, loaded, arch)
                 if fetches.there <= begin:
                     key: tuple[int, ...] = (alike[unit], group)
                     if key not in on_chip:

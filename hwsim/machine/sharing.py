@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hwsim.arch import DECODE_LATENCY, DRAIN_LATENCY, MAC_LATENCY
+from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY
 
 # Arguments of the loops: numba's cache would not notice that a constant of another file has changed.
-FIRST_ITEM = 2 + DECODE_LATENCY  # cycle in which the first item of a pass can be taken
+FIRST_ITEM = 9  # cycle in which a pass takes its first item, as the mapper counts
 LATENCIES = (FIRST_ITEM, MAC_LATENCY, DRAIN_LATENCY)
 # Rows that are dealt out one by one load the cores evenly with another picture, too; ranges cut for those of
 # the calibration do not. So a contiguous split has to be better by a part of its work, one in so many.

@@ -72,15 +72,13 @@ class Segments:
         """The rows that a half of the map buffer keeps, bool (H,); known before the map is.
 
         All if their places and the index fit; else a part of the half is a ring, through which the others
-        pass, and those that stay lie evenly among them. With two lanes these begin in lines of their own.
+        pass, and those that stay lie evenly among them. These begin in lines of their own.
         """
         height, half = len(self.words), arch.map_buffer // 2
         index, row = self.index_size(self.words.size), int(self.raw.sum())
         if index + height * row <= half:
             return np.ones(height, bool)
-        if arch.lanes == 2:
-            row = whole_lines(row)
-        kept = max(0, half - half // RING_SHARE - index) // row
+        kept = max(0, half - half // RING_SHARE - index) // whole_lines(row)
         return np.diff(np.arange(height + 1) * kept // height) > 0
 
 

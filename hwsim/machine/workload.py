@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from hwsim.arch import (
-    BEAT_BYTES,
     LAYER_BYTES,
     PASS_BYTES,
     SCALE_BYTES,
     WEIGHT_PORT_WORDS,
-    WORD_BYTES,
     Arch,
 )
 from hwsim.codec.seg_lengths import code_lengths
@@ -26,15 +24,9 @@ from hwsim.layer import Layer
 from hwsim.machine.additions import Added
 from hwsim.machine.compiled import CompiledNetwork, geometry
 from hwsim.machine.descriptors import weight_loads
-from hwsim.machine.lane_passes import lane_events, segment_blocks, time_lanes
-from hwsim.machine.mapping import Mapping, weight_words
-from hwsim.machine.passes import (
-    EVENT_FIELDS,
-    Layout,
-    PassTiming,
-    Stream,
-    time_pass,
-)
+from hwsim.machine.known_passes import pass_events, time_known
+from hwsim.machine.mapping import Mapping, segment_blocks, weight_words
+from hwsim.machine.passes import Layout, PassTiming, Stream
 from hwsim.machine.rows import Rows, input_rows
 from hwsim.machine.storage import Segments, store_map, whole_beats
 from hwsim.machine.symbols import Symbols, coded_symbols, raw_skipping_symbols, raw_symbols
@@ -125,7 +117,7 @@ class Workload:
             ArchError: a layer does not fit the machine.
         """
         blocks = self.network.blocks(arch)
-        of_segments = segment_blocks(self.layers, blocks) if arch.lanes == 2 else blocks
+        of_segments = segment_blocks(self.layers, blocks)
         names = {layer.input for layer in self.layers}
         stored = {name: self.stored(name, of_segments[name], arch.compress) for name in names}
         plan = plan_traffic(self.layers, stored, arch, {name: self.info(name).shape for name in names})
@@ -183,7 +175,7 @@ class LayerJob:
 
     @cached_property
     def _key(self) -> tuple[Hashable, ...]:
-        """All that shapes the passes of the layer, but for the depths of run decoder and FIFO."""
+        """All that shapes the passes of the layer, but for the run decoder, the slots and the places."""
         flags = (self.arch.skip_zeros, self.arch.compress)
         return (self.kin, self.block, self.arch.columns, *flags, self.mapping)
 
@@ -272,67 +264,11 @@ class LayerJob:
         return Layout(numbers, np.cumsum(beats) - beats, int(beats.sum()))
 
     def time(self, unit: int, group: int, stream: Stream | None) -> PassTiming:
-        """Time the pass of a unit over a row group; ``stream`` None: its map is on chip.
-
-        A pass does not depend on when it starts. So if the words for its first symbol come d cycles late, and
-        no other word more than d cycles after its deadline, it is the pass on chip, d cycles later.
-        """
-        once, arch = self.workload.once, self.arch
-        if arch.lanes == 2:
-            shape = (arch.cores, self.traffic.fits, self.alike[unit], group, arch.run_max)
-            return time_lanes(self, (*self._key, *shape), unit, group, stream)
-        key = (*self._key, self.alike[unit], group, arch.run_max, arch.fifo_depth)
-        if stream is None:
-            return once(("time", *key), lambda: self._time(unit, group, None))
-        timing, segments, beats, due = once(("due", *key), lambda: self._due(unit, group))
-        late = stream.arrivals(segments, beats) - due
-        delay = max(0, int(late[0]))  # the words of the first symbol are in one beat
-        return timing.delayed(delay) if late.max() <= delay else self._time(unit, group, stream)
-
-    def _due(self, unit: int, group: int) -> tuple[PassTiming, np.ndarray, np.ndarray, np.ndarray]:
-        """The pass on chip; of each beat that it reads the segment, the number in it, and when it is due."""
-        place = np.ix_(self.rows(group).y, self.segments([unit]))
-        words = self.stored.words[place].ravel()
-        deadlines = np.empty(words.sum(dtype=np.int64), np.int64)
-        timing = self._time(unit, group, None, deadlines=deadlines)
-        beats = self.stored.beats[place].ravel()
-        numbers = np.arange(self.stored.words.size).reshape(self.stored.words.shape)[place].ravel()
-        beat = np.arange(beats.sum()) - np.repeat(np.cumsum(beats) - beats, beats)
-        first_word = np.repeat(np.cumsum(words) - words, beats) + beat * (BEAT_BYTES // WORD_BYTES)
-        due = np.minimum.reduceat(deadlines, first_word)
-        return timing, np.repeat(numbers, beats), beat, due
+        """Time the pass of a unit over a row group; ``stream`` None: its map is on chip."""
+        arch = self.arch
+        shape = (arch.cores, self.traffic.fits, self.alike[unit], group, arch.run_max)
+        return time_known(self, (*self._key, *shape), unit, group, stream)
 
     def events(self, unit: int, group: int, stream: Stream | None) -> np.ndarray:
-        """Every symbol of a pass, from its first cycle: int64 (symbols, 4), passes.EVENT_FIELDS."""
-        if self.arch.lanes == 2:
-            return lane_events(self, unit, group, stream)[1][:, : len(EVENT_FIELDS)]
-        channels = len(self.mapping.parts[unit].reads)
-        events = np.empty(
-            (channels * len(self.rows(group).y) * self.layer.in_shape[2], len(EVENT_FIELDS)), np.int64
-        )
-        timing = self._time(unit, group, stream, events=events)
-        return events[: timing.symbols]
-
-    def _time(
-        self,
-        unit: int,
-        group: int,
-        stream: Stream | None,
-        *,
-        events: np.ndarray | None = None,
-        deadlines: np.ndarray | None = None,
-    ) -> PassTiming:
-        layer, arch = self.layer, self.arch
-        blocks = self.segments([unit])
-        return time_pass(
-            layer,
-            self.workload.symbols(layer.input, self.block, arch),
-            arch,
-            self.rows(group),
-            segments=range(int(blocks[0]), int(blocks[-1]) + 1),
-            out_channels=len(self.mapping.parts[unit].makes),
-            words=self.stored.words,
-            stream=stream,
-            events=events,
-            deadlines=deadlines,
-        )
+        """Every symbol of a pass, from its first cycle: int64 (symbols, 6), passes.EVENT_FIELDS."""
+        return pass_events(self, unit, group, stream)[1]

@@ -41,7 +41,7 @@ def compile_network(trace: StoredTrace, arch: Arch, image: int = 0) -> MemoryIma
 
     Args:
         trace: with weights, and what lies between its maps.
-        arch: a machine of two lanes whose maps are coded.
+        arch: a machine whose maps are coded.
         image: number of the picture.
 
     Raises:
@@ -49,10 +49,8 @@ def compile_network(trace: StoredTrace, arch: Arch, image: int = 0) -> MemoryIma
         ProgramError: the network is none that a program can hold.
         TraceError: the trace has no such picture, or no weights.
     """
-    if arch.lanes != LANES:
-        raise ArchError(f"lanes: programs are for machines of {LANES} lanes: set lanes = {LANES}")
     if not arch.compress:
-        raise ArchError("compress: programs are for coded maps, since a core of two lanes reads an index")
+        raise ArchError("compress: programs are for coded maps, since a core reads an index")
     check_widths(trace, arch)
     between = links(trace)
     workload = Workload(trace, image)
@@ -205,7 +203,7 @@ def _header(
         "map_buffer": arch.map_buffer,
         "activation_bits": arch.activation_bits,
         "weight_bits": arch.weight_bits,
-        "lanes": arch.lanes,
+        "lanes": LANES,
         "skip_zeros": int(arch.skip_zeros),
         "layers": len(jobs),
         "program_at": regions[PROGRAMS].first,

@@ -89,7 +89,6 @@ class MemoryImage:
         """
         return Arch(
             **{name: self.number(name) for name in MACHINE},
-            lanes=self.number("lanes"),
             skip_zeros=bool(self.number("skip_zeros")),
         )
 

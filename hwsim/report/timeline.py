@@ -10,7 +10,7 @@ import numpy as np
 
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
-from hwsim.machine.lanes import pass_lanes
+from hwsim.machine.activity import pass_activity
 from hwsim.machine.marks import marks_of
 from hwsim.machine.runs import DRAM_KINDS
 from hwsim.machine.schedule import LayerSpan, Transfer, schedule
@@ -151,7 +151,7 @@ def _spread(span: LayerSpan, working: Sequence[int]) -> list[int]:
 
 def _lanes(span: LayerSpan, core: int) -> CoreLanes:
     runs = [run for run in span.passes if run.core == core]
-    decode, compute, idle, drain = zip(*(pass_lanes(span, run) for run in runs), strict=True)
+    decode, compute, idle, drain = zip(*(pass_activity(span, run) for run in runs), strict=True)
     waits = _spans((run.free, run.loaded) for run in runs)
     return CoreLanes(core, Busy.of(decode), Busy.of(compute), Busy.of(idle), Busy.of(drain), waits)
 

@@ -1,4 +1,4 @@
-"""Whole accounts of three small layers on machines of their own, worked out on paper from docs/two_lanes.md.
+"""Whole accounts of three small layers on machines of their own, worked out from docs/architecture.md.
 
 Cycles of a pass are counted from its start, others from the start of the image.
 """
@@ -9,9 +9,10 @@ from random_networks import MemoryTrace
 
 from hwsim.arch import EVENTS, Arch
 from hwsim.layer import Layer
-from hwsim.machine.lane_passes import first_slot, segment_blocks
+from hwsim.machine.mapping import segment_blocks
 from hwsim.machine.runs import LayerRun
 from hwsim.machine.simulation import simulate
+from hwsim.machine.slots import first_slot
 
 PICOJOULES = dict(zip(EVENTS, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0), strict=True))
 NO_DRAM = {"pooled": 0, "residuals": 0}

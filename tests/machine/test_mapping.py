@@ -11,8 +11,8 @@ from layers import any_layer
 from numba import typeof
 from numba.core.types import BaseNamedTuple
 from random_networks import chains, machines
-from reference_core import channels_read, order_of_draining, order_of_reading
 from reference_mapping import Problem
+from reference_rows import channels_read, order_of_draining, order_of_reading
 
 from hwsim.arch import SUB_BANKS, Arch
 from hwsim.errors import ArchError
@@ -199,16 +199,19 @@ def test_a_pass_costs_what_the_page_says(problem, data):
 
 @settings(max_examples=150)
 @given(chains(), machines)
-def test_of_a_dense_baseline_of_one_lane_the_cost_is_what_a_pass_takes_or_a_cycle_more(trace, arch):
-    for job in Workload(trace, 0).jobs(arch.dense().replace(lanes=1)):
+def test_no_pass_of_a_dense_baseline_takes_less_than_its_cost(trace, arch):
+    """Beside slots and turns a pass takes what the mapper counts; of a coded map values are guessed."""
+    workload, arch = Workload(trace, 0), arch.dense()
+    blocks = workload.network.blocks(arch)
+    for job in workload.jobs(arch):
         channels, height, width = job.layer.in_shape
-        starts = np.arange(0, channels, job.block)
-        counts = np.tile(np.minimum(job.block, channels - starts) * width, (height, 1))
-        problem = Problem(job.layer, job.arch, counts, job.block)
+        block = blocks[job.layer.input]
+        starts = np.arange(0, channels, block)
+        counts = np.tile(np.minimum(block, channels - starts) * width, (height, 1))
+        problem = Problem(job.layer, job.arch, counts, block)
         for unit, group in product(range(job.mapping.units), range(len(job.mapping.groups))):
-            first_segment = job.stored.words[job.rows(group).y[0], job.segments([unit])[0]]
             cost = problem.pass_cycles(unit, job.mapping.groups[group].tolist())
-            assert cost - job.time(unit, group, None).cycles == (first_segment == 1)
+            assert job.time(unit, group, None).cycles >= cost
 
 
 def test_a_pass_by_hand():

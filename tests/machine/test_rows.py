@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from layers import any_axis
-from reference_core import lands, order_of_draining, order_of_reading, ring_rows, rows_awaited
+from reference_rows import lands, order_of_draining, order_of_reading, ring_rows, rows_awaited
 
 from hwsim.layer import Layer
 from hwsim.machine.rows import input_rows, row_order

@@ -5,14 +5,13 @@ from math import prod
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from random_additions import residual
 from random_branches import branched
 from random_networks import MemoryTrace, chains, machines
 from reference_array import run_network
-from reference_core import reached
-from reference_lane_array import halved
 from reference_mapping import Problem, known_values
+from reference_rows import reached
+from reference_slots import halved
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError, TraceError
@@ -31,7 +30,7 @@ def test_maps_of_several_makers_and_readers_cross_the_channel_as_in_the_clocked_
     assert_as_clocked(trace, arch)
 
 
-@settings(max_examples=120)
+@settings(max_examples=200)
 @given(chains(), machines)
 def test_every_layer_takes_the_cycles_of_the_clocked_array_for_its_causes_and_does_the_same(trace, arch):
     assert_as_clocked(trace, arch)
@@ -45,12 +44,6 @@ def test_what_is_added_to_results_crosses_the_channel_and_holds_layers_up_as_in_
     assert_as_clocked(trace, arch)
 
 
-@settings(max_examples=150)
-@given(st.one_of(chains(), branched(), residual()), machines)
-def test_an_array_of_two_lanes_does_what_the_clocked_one_does(trace, arch):
-    assert_as_clocked(trace, arch.replace(lanes=2))
-
-
 def assert_as_clocked(trace: MemoryTrace, arch: Arch) -> None:
     result = simulate(trace, arch)
     machines_of: tuple[tuple[Mode, Arch], ...] = (("skipping", arch), ("dense", arch.dense()))
@@ -62,8 +55,7 @@ def assert_as_clocked(trace: MemoryTrace, arch: Arch) -> None:
             block, calibrated = blocks[layer.input], trace.row_counts(layer.input)
             counts = known_values(layer, machine, block, calibrated, trace.calibration_pictures)
             mappings.append(Problem(layer, machine, counts, block).shared())
-        if machine.lanes == 2:
-            blocks = halved(trace.layers, blocks)
+        blocks = halved(trace.layers, blocks)
         spans = run_network(trace.layers, maps, blocks, mappings, machine, trace.order, trace.bits)
         for run, span, layer in zip(result.runs(mode), spans, trace.layers, strict=True):
             assert (run.start, run.end) == (span.start, span.end)

@@ -73,26 +73,23 @@ def rows_of(height: int, size: int, coded: bool) -> Segments:
 
 
 @pytest.mark.parametrize(
-    ("half", "lanes", "coded", "kept"),
+    ("half", "coded", "kept"),
     [
-        # Eight rows of 96 bytes, and an index of 8 x 4.
-        (768, 1, False, 8),
-        (767, 1, False, 6),  # the ring has 191, and 576 are six rows
-        (766, 1, False, 5),
-        (800, 1, True, 8),
-        (799, 1, True, 5),
-        (554, 1, True, 4),  # the ring has 138, the index 32, and 384 are four rows
-        (553, 1, True, 3),
-        # In two lanes rows that stay have 128 bytes, unless all do.
-        (768, 2, False, 8),
-        (767, 2, False, 4),
-        (683, 2, False, 4),  # 170 for the ring
-        (681, 2, False, 3),
-        (0, 1, True, 0),  # no room for the index
+        # Eight rows of 96 bytes, and an index of 8 x 4; rows that stay have 128 bytes, unless all do.
+        (768, False, 8),
+        (767, False, 4),
+        (683, False, 4),  # 170 for the ring
+        (682, False, 4),
+        (681, False, 3),
+        (800, True, 8),
+        (799, True, 4),
+        (725, True, 4),  # the ring has 181, the index 32, and 512 are four rows
+        (724, True, 3),
+        (0, True, 0),  # no room for the index
     ],
 )
-def test_a_half_keeps_as_many_rows_as_have_room_beside_ring_and_index(half, lanes, coded, kept):
-    arch = Arch(map_buffer=2 * half, lanes=lanes)
+def test_a_half_keeps_as_many_rows_as_have_room_beside_ring_and_index(half, coded, kept):
+    arch = Arch(map_buffer=2 * half)
     stay = rows_of(8, 96, coded).staying(arch)
     assert stay.sum() == kept
     # Row y stays if floor((y + 1) K / H) > floor(y K / H).

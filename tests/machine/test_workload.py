@@ -9,7 +9,7 @@ from random_networks import MemoryTrace, chains, field_choices, machines
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
-from hwsim.machine.lane_passes import lane_events
+from hwsim.machine.known_passes import pass_events
 from hwsim.machine.passes import NO_STREAM, Stream
 from hwsim.machine.simulation import Pair
 from hwsim.machine.workload import Workload
@@ -45,8 +45,14 @@ def bursts() -> MemoryTrace:
     return MemoryTrace(layers, {"m0": values, "m1": middle}, 3, 8)
 
 
-BASE = Arch(cores=2, columns=4, run_max=1, fifo_depth=16, bytes_per_cycle=7, map_buffer=400)
-WITHOUT_EFFECT = {"activation_bits", "clock_mhz", "row_split", "fifo_depth"}  # on the account of bursts()
+BASE = Arch(cores=2, columns=4, run_max=1, bytes_per_cycle=7, map_buffer=400)
+WITHOUT_EFFECT = {
+    "activation_bits",
+    "clock_mhz",
+    "row_split",
+    "fifo_depth",
+    "lanes",
+}  # on the account of bursts()
 
 
 @pytest.mark.parametrize("field", Arch.model_fields)
@@ -75,7 +81,7 @@ def test_a_pass_whose_words_come_in_time_or_late_is_timed_as_if_stepped_through(
     requests = np.where(rng.random(shape) < 0.2, NO_STREAM, 500 + request)
     stream = Stream(requests, ends - job.stored.beats, 500, 10, (rate, 1))
     timing = job.time(0, 0, stream)
-    stepped = lane_events(job, 0, 0, stream)[0] if arch.lanes == 2 else job._time(0, 0, stream)
+    stepped, _ = pass_events(job, 0, 0, stream)
     assert timing.cycles == stepped.cycles
     assert timing.drained.tolist() == stepped.drained.tolist()
     assert timing.symbols == stepped.symbols
@@ -86,7 +92,7 @@ def test_a_pass_whose_words_come_in_time_or_late_is_timed_as_if_stepped_through(
 def test_a_line_that_comes_in_time_or_late_by_any_cycles_is_timed_as_if_stepped_through(cores):
     values = np.random.default_rng(cores).integers(1, 200, (1, 6, 2, 9)).astype(np.uint16)
     layer = Layer("one", "conv", "m0", (6, 2, 9), (1, 2, 9))
-    arch = Arch(cores=cores, columns=2, lanes=2)
+    arch = Arch(cores=cores, columns=2)
     (job,) = Workload(MemoryTrace((layer,), {"m0": values}, 3, 8), 0).jobs(arch)
     on_chip, shape = job.time(0, 0, None), job.stored.words.shape
     shared = []
@@ -95,7 +101,7 @@ def test_a_line_that_comes_in_time_or_late_by_any_cycles_is_timed_as_if_stepped_
             requests = np.full(shape, late % 5)  # all others come a little late
             requests.ravel()[segment] += late
             stream = Stream(requests, np.zeros(shape, np.int64), 0, 0, (2048, 1))
-            timing, stepped = job.time(0, 0, stream), lane_events(job, 0, 0, stream)[0]
+            timing, stepped = job.time(0, 0, stream), pass_events(job, 0, 0, stream)[0]
             assert timing.cycles == stepped.cycles
             assert timing.causes == stepped.causes
             assert timing.drained.tolist() == stepped.drained.tolist()

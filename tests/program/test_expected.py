@@ -12,7 +12,7 @@ from hwsim.trace import open_trace
 
 def test_memory_after_a_run_is_the_image_with_the_result_of_the_network_in_integers():
     with open_trace("lenet5_digits/sparse") as trace:
-        image = compile_network(trace, Arch(lanes=2, cores=2, columns=4), 2)
+        image = compile_network(trace, Arch(cores=2, columns=4), 2)
         memory, mask = expected_memory(trace, image, 2)
         logits = run_network(trace, 2)[trace.flow.results[trace.layers[-1].name]]
     at, file = 192 + image.number("result_at"), image.to_bytes()

@@ -23,7 +23,7 @@ from hwsim.program.image import HEADER_BYTES
 from hwsim.trace import open_trace
 
 LENET = "lenet5_digits/sparse"
-TWO_LANES = Arch()
+ARCH = Arch()
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def lenet():
 
 @pytest.fixture(scope="module")
 def data(lenet):
-    return compile_network(lenet, TWO_LANES, 3).to_bytes()
+    return compile_network(lenet, ARCH, 3).to_bytes()
 
 
 def assert_holds(parsed: Parsed, trace, arch: Arch, image: int = 0) -> None:
@@ -121,7 +121,7 @@ def assert_weights(parsed: Parsed, number: int, job, trace) -> None:
 
 def test_lenet_by_the_page(lenet, data):
     parsed = Parsed(data)
-    assert_holds(parsed, lenet, TWO_LANES, 3)
+    assert_holds(parsed, lenet, ARCH, 3)
     pools = [[layer[f"pool_{name}"] for name in ("rows", "columns", "vertical_stride", "horizontal_stride")]
              for layer, _, _ in parsed.layers]  # fmt: skip
     assert pools == [[2, 2, 2, 2], [2, 2, 2, 2], [0] * 4, [0] * 4, [0] * 4]
@@ -137,8 +137,8 @@ def test_random_networks_by_the_page(case):
 
 def test_what_is_read_lies_where_the_model_reads_it_and_has_the_bytes_it_charges(lenet, data):
     parsed = Parsed(data)
-    plan = schedule(Workload(lenet, 3).jobs(TWO_LANES), TWO_LANES)
-    found = requests(plan, TWO_LANES)
+    plan = schedule(Workload(lenet, 3).jobs(ARCH), ARCH)
+    found = requests(plan, ARCH)
     head = parsed.header
     assert found.regions["programs"] == (head["program_at"], head["program_bytes"])
     assert head["program_bytes"] == sum(span.dram["programs"] for span in plan.layers)
@@ -154,11 +154,11 @@ def test_what_is_read_lies_where_the_model_reads_it_and_has_the_bytes_it_charges
 
 
 def test_an_image_comes_back_from_its_file(lenet, data, tmp_path):
-    compile_network(lenet, TWO_LANES, 3).write(tmp_path / "image.bin")
+    compile_network(lenet, ARCH, 3).write(tmp_path / "image.bin")
     assert (tmp_path / "image.bin").read_bytes() == data
     found = load(tmp_path / "image.bin")
     assert found.to_bytes() == data
-    assert found.arch == TWO_LANES
+    assert found.arch == ARCH
 
 
 def changed(data: bytes, at: int, value: bytes) -> bytes:
@@ -275,7 +275,7 @@ def test_no_file_and_no_place_are_told(data, lenet, tmp_path):
     with pytest.raises(ProgramError, match="Is a directory"):
         load(tmp_path)
     with pytest.raises(ProgramError, match="No such file"):
-        compile_network(lenet, TWO_LANES).write(tmp_path / "missing" / "image.bin")
+        compile_network(lenet, ARCH).write(tmp_path / "missing" / "image.bin")
 
 
 class Changed:
@@ -312,7 +312,7 @@ def test_a_network_that_is_no_chain_is_refused_by_the_name_of_the_layer(lenet):
         ({"flow": replace(flow, results={**flow.results, "fc3": "fc2"})}, "fc3: layer fc3 reads it"),
     ):
         with pytest.raises(ProgramError, match=message):
-            compile_network(Changed(lenet, **others), TWO_LANES)
+            compile_network(Changed(lenet, **others), ARCH)
 
 
 def test_what_is_made_of_the_last_result_is_no_part_of_a_program(lenet):
@@ -325,15 +325,14 @@ def test_what_is_made_of_the_last_result_is_no_part_of_a_program(lenet):
 
 def test_what_no_machine_runs_is_one_line(lenet):
     for arch, error, message in (
-        (Arch(lanes=1), ArchError, "set lanes = 2"),
-        (TWO_LANES.replace(compress=False), ArchError, "compress: programs are for coded maps"),
-        (TWO_LANES.replace(activation_bits=8), ArchError, "raise activation_bits"),
-        (TWO_LANES.replace(map_buffer=3000), ProgramError, "layer conv1: its map and index take 1920 bytes"),
+        (ARCH.replace(compress=False), ArchError, "compress: programs are for coded maps"),
+        (ARCH.replace(activation_bits=8), ArchError, "raise activation_bits"),
+        (ARCH.replace(map_buffer=3000), ProgramError, "layer conv1: its map and index take 1920 bytes"),
     ):
         with pytest.raises(error, match=message):
             compile_network(lenet, arch)
     with pytest.raises(TraceError, match="no image 99"):
-        compile_network(lenet, TWO_LANES, 99)
+        compile_network(lenet, ARCH, 99)
 
 
 @pytest.mark.parametrize(
@@ -344,11 +343,11 @@ def test_a_map_buffer_of_the_least_size_that_is_named_is_enough(lenet, size, lay
     # of 28 entries takes 2 lines, that of 14 one. Before the pool, 28 rows of 16 x 28 values lie behind the
     # 2,752 bytes of the latter, 896 bytes each.
     with pytest.raises(ProgramError, match=rf"layer {layer}: .* raise map_buffer to {least}$"):
-        compile_network(lenet, TWO_LANES.replace(map_buffer=size))
+        compile_network(lenet, ARCH.replace(map_buffer=size))
     with pytest.raises(ProgramError, match=rf"layer {layer}: "):
-        compile_network(lenet, TWO_LANES.replace(map_buffer=least - 1))
+        compile_network(lenet, ARCH.replace(map_buffer=least - 1))
     if least == 55680:
-        compile_network(lenet, TWO_LANES.replace(map_buffer=least)).write(tmp_path / "image.bin")
+        compile_network(lenet, ARCH.replace(map_buffer=least)).write(tmp_path / "image.bin")
         assert load(tmp_path / "image.bin").number("map_buffer") == least
 
 
@@ -357,7 +356,7 @@ def test_a_segment_longer_than_its_place_is_refused(lenet):
     with pytest.raises(ProgramError, match=r"segment 0 of row 0 .* place of 64"):
         compile_network(
             Changed(lenet, map=lambda name, image: noise if name == "image" else lenet.map(name, image)),
-            TWO_LANES,
+            ARCH,
         )
 
 
@@ -366,7 +365,7 @@ def test_the_command_writes_the_file(hwsim, data, tmp_path):
     assert (code, err) == (0, "")
     assert out.startswith(f"{tmp_path / 'x.bin'}: 5 layers, ")
     assert (tmp_path / "x.bin").read_bytes() == data
-    (tmp_path / "one.toml").write_text("lanes = 1\n")
-    code, out, err = hwsim("compile", LENET, "--arch", tmp_path / "one.toml", "-o", tmp_path / "y.bin")
+    (tmp_path / "raw.toml").write_text("compress = false\n")
+    code, out, err = hwsim("compile", LENET, "--arch", tmp_path / "raw.toml", "-o", tmp_path / "y.bin")
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "lanes = 2" in err
+    assert "compress: programs are for coded maps" in err

@@ -1,6 +1,6 @@
-"""What an array of cores with two lanes does otherwise than one of cores with one: part of the reference.
+"""A pass in its slots, with its lines at their places in the map buffer: part of the reference of an array.
 
-Written from docs/two_lanes.md (*Array*); passes are stepped by ``reference_two_lanes``.
+Written from docs/architecture.md (*Slots*, *Memory*); passes are stepped by ``reference_core``.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from reference_core import Outcome
-from reference_two_lanes import run_two_lanes
+from reference_core import Outcome, run_pass
 
 from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.layer import Layer
@@ -36,7 +35,7 @@ def first_slot(core: int, able: int, cores: int) -> int:
     return cycle
 
 
-def run_lane_pass(
+def run_in_slots(
     layer: Layer,
     values: np.ndarray,
     owned: Sequence[int],
@@ -67,7 +66,7 @@ def run_lane_pass(
             for word in range(words[y][b]):
                 line = (int(places[y, b]) + word) * 8 // LINE
                 there[line] = max(there.get(line, 0), next(coming))
-    found = run_two_lanes(
+    return run_pass(
         layer,
         values,
         owned,
@@ -84,6 +83,3 @@ def run_lane_pass(
         places=places,
         there=there.__getitem__,
     )
-    # Of every line that is read, be it of the index, all words are.
-    read = len(found.served) * LINE // 8
-    return Outcome(found.cycles, found.labels, len(found.symbols), read, found.drained, [])

@@ -5,7 +5,7 @@ from random_networks import MemoryTrace
 
 from hwsim.arch import MAC_LATENCY, Arch
 from hwsim.layer import Layer
-from hwsim.machine.lanes import pass_lanes
+from hwsim.machine.activity import pass_activity
 from hwsim.machine.schedule import schedule
 from hwsim.machine.workload import Workload
 
@@ -26,18 +26,18 @@ def test_decoder_scatter_unit_and_drain_of_a_pass_by_hand():
     span = schedule(jobs, arch).layers[1]
     (run,) = span.passes
     assert run.stream is None
-    lanes = pass_lanes(span, run)
+    activity = pass_activity(span, run)
 
-    def spans(lane) -> list[tuple[int, int]]:
-        return [(int(begin) - run.begin, int(end) - run.begin) for begin, end in zip(*lane, strict=True)]
+    def spans(intervals) -> list[tuple[int, int]]:
+        return [(int(begin) - run.begin, int(end) - run.begin) for begin, end in zip(*intervals, strict=True)]
 
     # In slot 0 each lane gets one of the two segments, which share a line. Its word is there READ_LATENCY = 5
     # cycles later, enters in cycle 6 of lane 0 and in cycle 5 of lane 1; each decodes in every second cycle.
-    assert spans(lanes.decode) == [(cycle, cycle + 1) for cycle in (7, 8, 9, 10, 12)]
+    assert spans(activity.decode) == [(cycle, cycle + 1) for cycle in (7, 8, 9, 10, 12)]
     # An item can be chosen LANE_LATENCY = 8 cycles after its symbol and is taken one later: the 8, the 5, the
     # end of the second row, the 6, the 7. The 6 has no tap.
-    assert spans(lanes.compute) == [(16, 17), (17, 18), (21, 22)]
-    assert spans(lanes.idle_taps) == [(18, 19), (19, 20)]
+    assert spans(activity.compute) == [(16, 17), (17, 18), (21, 22)]
+    assert spans(activity.idle_taps) == [(18, 19), (19, 20)]
     # Rows are finished in their order: both with the 7, MAC_LATENCY cycles later; four sums of each.
     first = 21 + MAC_LATENCY
-    assert spans(lanes.drain) == [(first, first + 4), (first + 4, first + 8)]
+    assert spans(activity.drain) == [(first, first + 4), (first + 4, first + 8)]

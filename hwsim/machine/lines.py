@@ -1,0 +1,49 @@
+"""Lines of the map buffer that a pass reads: which they are, and when each is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hwsim.arch import BEAT_BYTES, LINE_WORDS, WORD_BYTES
+from hwsim.machine.passes import Stream
+
+if TYPE_CHECKING:
+    from hwsim.machine.workload import LayerJob
+
+BEAT_WORDS = BEAT_BYTES // WORD_BYTES
+
+
+class Beats(NamedTuple):
+    """What a pass reads: of every beat the number of its segment, which of its beats, and its line; of these
+    lines each one once, unless another is read in between."""
+
+    segment: np.ndarray
+    beat: np.ndarray
+    line: np.ndarray
+    lines: np.ndarray
+
+
+def beats_read(job: LayerJob, unit: int, group: int, places: np.ndarray) -> Beats:
+    """The beats of the pass of a unit over a row group, in the order of reading."""
+    place = np.ix_(job.rows(group).y, job.segments([unit]))
+    counts = job.stored.beats[place].ravel()
+    numbers = np.arange(job.stored.words.size).reshape(job.stored.words.shape)[place].ravel()
+    beat = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    begins = np.repeat(places[place].ravel(), counts)
+    line = (begins + beat * BEAT_WORDS) // LINE_WORDS
+    return Beats(np.repeat(numbers, counts), beat, line, line[np.diff(line, prepend=-1) != 0])
+
+
+def there_of(job: LayerJob, beats: Beats, stream: Stream, places: np.ndarray) -> np.ndarray:
+    """Cycle of a pass from which each line of the map buffer is there, int64 (lines,): all of it that the
+    pass reads."""
+    there = np.zeros(int((places + job.stored.words).max()) // LINE_WORDS + 1, np.int64)
+    np.maximum.at(there, beats.line, stream.arrivals(beats.segment, beats.beat))
+    return there
+
+
+def lines_there(job: LayerJob, unit: int, group: int, stream: Stream, places: np.ndarray) -> np.ndarray:
+    """The same of the pass of a unit over a row group."""
+    return there_of(job, beats_read(job, unit, group, places), stream, places)

@@ -1,0 +1,71 @@
+"""Segments of a map as strings of bits: the slow reference of codes and of what a core decodes.
+
+Written from docs/codes.md and docs/architecture.md, sharing no code with codecs and model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def seg(value: int, order: int) -> str:
+    """SEG_order of a value, as a string of bits."""
+    if order > 0:
+        return "1" if value == 0 else "0" + exp_golomb(value - 1, order)
+    return exp_golomb(value, 0)
+
+
+def exp_golomb(value: int, order: int) -> str:
+    """EG_order of a value, as a string of bits."""
+    binary = bin(value + 2**order)[2:]
+    return "0" * (len(binary) - 1 - order) + binary
+
+
+def parse(bits: str, order: int) -> tuple[int, int]:
+    """(value, length) of the SEG_order code at the head of ``bits``."""
+    if bits[0] == "1":
+        return 0, 1
+    offset = 0 if order == 0 else 1
+    zeros = bits[offset:].index("1")
+    length = offset + 2 * zeros + 1 + order
+    number = int(bits[offset + zeros : length], 2) - 2**order
+    return number + offset, length
+
+
+@dataclass
+class Word:
+    """64 bits of a segment."""
+
+    bits: str
+    last: bool  # of its segment
+
+
+@dataclass
+class Segment:
+    """What the decoder knows of a segment: where its values lie, and its words."""
+
+    row: int  # number of the input row in the pass
+    values: list[int]
+    ends_row: bool
+    words: list[Word]
+
+
+def segments_of(
+    values: np.ndarray, rows: Sequence[int], channels: range, block: int, order: int | None, bits: int
+) -> list[Segment]:
+    """The segments of a pass in the order of reading; ``order`` None: raw words of ``bits`` bits."""
+    found = []
+    for number, y in enumerate(rows):
+        for first in range(channels.start, channels.stop, block):
+            last = min(first + block, channels.stop)
+            flat = [int(v) for v in values[first:last, y].ravel()]
+            code = "".join(seg(v, order) if order is not None else f"{v:0{bits}b}" for v in flat)
+            code += "0" * (-len(code) % 64)
+            pieces = [code[i : i + 64] for i in range(0, len(code), 64)]
+            words = [Word(piece, piece is pieces[-1]) for piece in pieces]
+            words[-1].last = True
+            found.append(Segment(number, flat, last == channels.stop, words))
+    return found
