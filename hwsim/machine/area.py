@@ -4,8 +4,7 @@ LUTs, flip-flops and DSPs of a component are linear in a few features of the mac
 to the runs in ``data/ecp5_synthesis.json`` (made by ``hwsim rtl synth --model``; docs/synthesis.md). Block
 RAMs follow from the shapes of the memories, as yosys lays them out.
 
-Parts of a core of two lanes were counted on one machine: what they take beyond the parts of one lane in whose
-place they stand is taken as the same on every machine.
+The reader was counted on one machine, and is taken to be the same on all.
 
 What is added to a core's results comes through a decoder of its own, which the RTL does not have; it is
 counted as one more of the core's.
@@ -27,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.arch import BURST_BYTES, LANE_ITEMS, SUB_BANKS, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
-from hwsim.machine.descriptors import MAX_KERNEL, sub_bank_depth
+from hwsim.arch import BURST_BYTES, LANES, SUB_BANKS, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
+from hwsim.machine.descriptors import sub_bank_depth
 from hwsim.machine.energy import ACCUMULATOR_BITS, MARK_BITS, READERS
 
 RESULTS = Path(__file__).parent / "data" / "ecp5_synthesis.json"
@@ -57,24 +56,20 @@ Points = list[tuple[Arch, list[int]]]  # machines, and what was counted on each
 
 # What each component grows with. "rest" is what the core has beside its parts.
 FEATURES: dict[str, Callable[[Arch], tuple[float, ...]]] = {
+    "reader": lambda a: (1,),
     "decoder": lambda a: (1, a.activation_bits, a.run_max),
-    "encoder": lambda a: (1, a.activation_bits),
     "position": lambda a: (1, a.activation_bits, math.log2(a.columns)),
-    "items": lambda a: (1, _fifo_rows(a), _fifo_rows(a) * a.activation_bits),
+    "items": lambda a: (1, a.activation_bits),
+    "choice": lambda a: (1, a.activation_bits),
     "scatter": lambda a: (1, a.activation_bits, a.columns, 1 - _table_rams(a)),
     "weights": lambda a: (1, _word(a), _word(a) * WEIGHT_PORT_WORDS * _blocks(_loads(a), WEIGHT_RAM)),
     "columns": lambda a: (1, a.columns, a.columns * a.activation_bits, _word(a)),
     "drain": lambda a: (1, a.activation_bits, a.columns),
+    "encoder": lambda a: (1, a.activation_bits),
     "rest": lambda a: (1, a.columns),
 }
-# Of a core of two lanes: what stands in the place of a component, or beside all of them.
-LANE_PARTS = {
-    "decoder": "lanes",
-    "position": "lane_position",
-    "scatter": "lane_scatter",
-    "reader": "reader",
-    "choice": "choice",
-}
+IN_A_CORE = {"items": LANES}  # how many of a component a core has, if not one
+CORE = "core"  # all of it
 ADDITIONS = "additions"  # the decoder of what is added to results
 
 
@@ -118,8 +113,7 @@ def placed_clocks() -> dict[str, float]:
         if run.get("timing"):
             clocks.setdefault(json.dumps(run["machine"]), {})[run["component"]] = run["timing"]["fmax_mhz"]
     placed = max(clocks.values(), key=len)
-    parts = {component: component for component in FEATURES} | LANE_PARTS
-    return {component: placed[part] for component, part in parts.items() if part in placed}
+    return {component: placed[component] for component in FEATURES if component in placed}
 
 
 def slowest_part(without: Collection[str] = ()) -> tuple[str, float]:
@@ -134,9 +128,7 @@ def slowest_part(without: Collection[str] = ()) -> tuple[str, float]:
 
 def whole_core_mhz() -> float | None:
     """The clock of a whole core, placed and routed; None if none was."""
-    timed = [
-        run["timing"]["fmax_mhz"] for run in _runs() if run["component"] == "lane_core" and run["timing"]
-    ]
+    timed = [run["timing"]["fmax_mhz"] for run in _runs() if run["component"] == CORE and run["timing"]]
     return timed[-1] if timed else None
 
 
@@ -144,20 +136,11 @@ def _core_parts(arch: Arch) -> dict[str, list[float]]:
     """Of every component of a core, what it takes of each of FITTED."""
     fitted = _coefficients()
     parts = {component: _estimate(component, arch, fitted) for component in fitted}
-    if arch.lanes == 1:
-        return {**parts, ADDITIONS: parts["decoder"]}
-    for component, part in LANE_PARTS.items():
-        ((counted_on, counts),) = _points()[part]
-        nothing = [0.0] * len(FITTED)
-        own = _estimate(component, counted_on, fitted) if component in fitted else nothing
-        before = parts.get(component, nothing)
-        parts[component] = [b + count - o for b, count, o in zip(before, counts, own, strict=True)]
-    a_lane = _estimate("items", arch.replace(fifo_depth=LANE_ITEMS), fitted)
-    return {**parts, "items": [arch.lanes * count for count in a_lane], ADDITIONS: parts["decoder"]}
+    return {**parts, ADDITIONS: parts["decoder"]}
 
 
 def core_brams(arch: Arch) -> int:
-    """Block RAMs of a core: accumulators, their marks, weights, channel scales, item FIFO, table of taps."""
+    """Block RAMs of a core: accumulators, their marks, weights, channel scales, table of taps."""
     accumulators = SUB_BANKS * sub_bank_depth(arch)
     full, rest = divmod(_loads(arch), WEIGHT_RAM)
     return (
@@ -166,7 +149,6 @@ def core_brams(arch: Arch) -> int:
         * (block_rams(accumulators, ACCUMULATOR_BITS + MARK_BITS) + block_rams(accumulators, MARK_BITS))
         + WEIGHT_PORT_WORDS * (full * block_rams(WEIGHT_RAM, _word(arch)) + block_rams(rest, _word(arch)))
         + block_rams(WEIGHT_PASSES * arch.columns, SCALE_BITS)
-        + (block_rams(arch.fifo_depth, item_bits(arch)) if arch.lanes == 1 else 0)
         + _table_rams(arch)
     )
 
@@ -174,13 +156,6 @@ def core_brams(arch: Arch) -> int:
 def buffer_brams(arch: Arch) -> int:
     """Block RAMs of the map buffer, which gives and takes a line in a cycle."""
     return block_rams(-(-arch.map_buffer // BURST_BYTES), 8 * BURST_BYTES)
-
-
-def item_bits(arch: Arch) -> int:
-    """Bits of what the item FIFO holds: value, kernel columns, column, weight address, pixel, row's end."""
-    bank_address = (SUB_BANKS * sub_bank_depth(arch) - 1).bit_length()
-    weight_address = (arch.weight_words - 1).bit_length()
-    return arch.activation_bits + MAX_KERNEL + bank_address + weight_address + bank_address + 1
 
 
 def block_rams(depth: int, width: int) -> int:
@@ -219,7 +194,7 @@ def _coefficients() -> dict[str, list[list[float]]]:
     fitted = {component: _fit(component, points[component]) for component in FEATURES if component != "rest"}
     # Beside its parts, of which few were measured on every core: those that were not are estimated.
     rest: Points = []
-    for arch, core in points["core"]:
+    for arch, core in points[CORE]:
         parts = [_measured(name, arch, points[name]) or _estimate(name, arch, fitted) for name in fitted]
         rest.append((arch, [whole - round(sum(part)) for whole, *part in zip(core, *parts, strict=True)]))
     return {**fitted, "rest": _fit("rest", rest)}
@@ -243,12 +218,12 @@ def _estimate(component: str, arch: Arch, fitted: Mapping[str, list[list[float]]
 
 @cache
 def _points() -> dict[str, Points]:
-    """Measured counts of FITTED by component, the core among them."""
-    found: dict[str, Points] = {component: [] for component in (*FEATURES, *LANE_PARTS.values(), "core")}
+    """Measured counts of FITTED by component, of as many as a core has, the core among them."""
+    found: dict[str, Points] = {component: [] for component in (*FEATURES, CORE)}
     for run in _runs():
-        if run["component"] in found:
-            point = Arch(**run["machine"]), [run["cells"][name] for name in FITTED]
-            found[run["component"]].append(point)
+        component = run["component"]
+        counts = [IN_A_CORE.get(component, 1) * run["cells"][name] for name in FITTED]
+        found[component].append((Arch(**run["machine"]), counts))
     return found
 
 
@@ -262,11 +237,6 @@ def _measured(component: str, arch: Arch, points: Points) -> list[int] | None:
     """Counts of a machine on which the component is the one of ``arch``, as far as its features go."""
     features = FEATURES[component]
     return next((counts for other, counts in points if features(other) == features(arch)), None)
-
-
-def _fifo_rows(arch: Arch) -> int:
-    """Rows of distributed RAMs of the item FIFO. A deeper one is a block RAM, with about as many LUTs."""
-    return min(2, _blocks(arch.fifo_depth, RAM_ROWS))
 
 
 def _table_rams(arch: Arch) -> int:

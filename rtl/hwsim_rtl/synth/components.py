@@ -30,18 +30,18 @@ from hwsim_rtl.synth.names import TOP
 # Side by side, all but the last make up a core; it has two of ``items``, one for each lane.
 COMPONENTS: dict[str, Callable[[Arch], Sequence[Component]]] = {
     "reader": lambda arch: [Reader(arch)],
-    "lanes": lambda arch: [LaneDecoder(arch)],
-    "lane_position": lambda arch: [LanePositions(arch)],
+    "decoder": lambda arch: [LaneDecoder(arch)],
+    "position": lambda arch: [LanePositions(arch)],
     "items": lambda arch: [CreditFifo(LaneItem(arch), LANE_ITEMS, EARLY)],
     "choice": lambda arch: [ItemChooser(arch)],
-    "lane_scatter": lambda arch: [LaneScatter(arch), TapAddresses(arch)],
+    "scatter": lambda arch: [LaneScatter(arch), TapAddresses(arch)],
     "weights": lambda arch: [WeightMemory(arch)],
     "columns": lambda arch: [Multipliers(arch), *(AccumulatorBank(arch) for _ in range(arch.columns))],
     "drain": lambda arch: [DrainControl(arch), AdderTree(arch.columns), Requantizer(arch)],
     "encoder": lambda arch: [SegEncoder(arch)],
-    "lane_core": lambda arch: [LaneCore(arch)],
+    "core": lambda arch: [LaneCore(arch)],
 }
-WHOLE = "lane_core"
+WHOLE = "core"
 
 
 class Bench(Elaboratable):

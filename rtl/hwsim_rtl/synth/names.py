@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 TOP = "part"
-# Those down to the core that are not in COMPONENTS are of a core that is gone: the shipped results have them.
 MEANINGS = {
-    "window": "bit unpacker of the decoder",
-    "decoder": "with the window",
-    "encoder": "with the packer",
+    "reader": "lines of the map buffer to the words of two lanes",
+    "decoder": "two lanes that take turns, with their windows",
     "position": "position counter, valid kernel columns",
-    "items": "item FIFO",
+    "items": "queue of a lane",
+    "choice": "the choice between the items of two lanes",
     "scatter": "items to taps, taps to addresses",
     "weights": "weight memory, channel scales",
     "columns": "multipliers, accumulator banks",
     "drain": "drain control, adder tree, requantizer",
+    "encoder": "with the packer",
     "core": "all of it",
-    "reader": "of two lanes: lines of the map buffer to words",
-    "lanes": "of two lanes: decoders that take turns, with their windows",
-    "lane_position": "of two lanes: position counter, valid kernel columns",
-    "choice": "of two lanes: the choice between their items",
-    "lane_scatter": "of two lanes: items to taps, taps to addresses",
-    "lane_core": "of two lanes: all of it",
 }

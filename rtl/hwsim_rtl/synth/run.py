@@ -112,11 +112,11 @@ def model_points() -> Iterable[tuple[str, Arch]]:
     weights = [{"weight_bits": b} for b in (4, 16)]
     sweeps: dict[str, Sequence[dict[str, int]]] = {
         "encoder": [*bits, {"activation_bits": 12}],
-        "lanes": [*bits, {"activation_bits": 12}, {"run_max": 8}],
-        "lane_position": [*bits, *columns],
+        "decoder": [*bits, {"activation_bits": 12}, {"run_max": 8}],
+        "position": [*bits, *columns],
         "items": bits,
         "choice": bits,
-        "lane_scatter": [*bits, {"columns": 4}, {"columns": 32}],
+        "scatter": [*bits, {"columns": 4}, {"columns": 32}],
         "weights": [{}, *weights],
         "columns": [
             *bits,
@@ -124,7 +124,7 @@ def model_points() -> Iterable[tuple[str, Arch]]:
             *({"columns": 4, "weight_bits": b} for b in (4, 8, 16)),
         ],
         "drain": [*bits, *columns],
-        "lane_core": [{}, {"columns": 8}],
+        "core": [{}, {"columns": 8}],
     }
     for component, changes in sweeps.items():
         for change in changes:
