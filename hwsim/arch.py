@@ -6,7 +6,7 @@ from math import gcd
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hwsim.errors import ArchError, first_problem, one_line
 from hwsim.files import read_toml
@@ -22,17 +22,16 @@ SCALE_BYTES = 6  # of an output channel: bias 32 bits, multiplier 16
 RING_SHARE = 4  # of a map that does not fit: rows that pass take 1 / RING_SHARE of its half of the map buffer
 LINE_WORDS = BURST_BYTES // WORD_BYTES  # of a line of the map buffer
 LINE_ENTRIES = BURST_BYTES // INDEX_BYTES  # of the index, in a line
-WINDOW_WORDS = 4  # words that the bit unpacker holds; enough for one symbol in every cycle
+WINDOW_WORDS = 4  # words that the window of a lane holds
 SUB_BANKS = 8  # parts of an accumulator bank; a row of the ring owns whole ones
 WEIGHT_PORT_WORDS = 2  # M-wide words of weights that the array takes in a cycle, a load
 WEIGHT_PASSES = 8  # passes for which a core holds weights: those at work and those to come
 LONG_RUN = 3  # a symbol without a value holds up to that many times run_max zeros: at most 48 bits
 LOAD_LATENCY = 2  # cycles from the last load of a pass at the array's port to its start
-DECODE_LATENCY = 7  # cycles from consuming a symbol to its item at the scatter unit
 MAC_LATENCY = 8  # cycles from issuing a tap to its sum being readable by the drain
 DRAIN_LATENCY = 19  # cycles from reading the last accumulator to the last word out
-# Of a core of two lanes:
 START_LATENCY = 2  # cycles from being told to start to the first slot of a pass
+LANES = 2  # segments that a core decodes in turns
 LANE_ITEMS = 8  # places for items in a lane
 READ_LATENCY = 5  # cycles from a slot to the words of the line that is read in it
 LANE_LATENCY = 8  # cycles from consuming a symbol to the choice of its item, at the earliest
@@ -61,13 +60,20 @@ MIN_CLOCK, MAX_CLOCK = 0.001, 1e6  # MHz
 MAX_ENERGY = 1e12  # pJ an event
 
 
+# Fields that machines once had, and what became of them.
+GONE = {
+    "lanes": "every core decodes two segments in turns: leave the field out",
+    "fifo_depth": f"every lane has {LANE_ITEMS} places for items: leave the field out",
+}
+
+
 class Arch(BaseModel):
     """A machine: an array of cores, its buffers and its DRAM channel (docs/architecture.md).
 
     Immutable; ``arch.model_copy(update={...})`` skips validation, :meth:`replace` does not.
 
     Raises:
-        ArchError: a value is out of range, or a field is unknown.
+        ArchError: a value is out of range, or a field is unknown, or one of :data:`GONE`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -76,18 +82,9 @@ class Arch(BaseModel):
     columns: int = Field(16, ge=1, le=64, description="M: multipliers and accumulator banks of a core")
     activation_bits: int = Field(16, ge=1, le=16, description="widest activation")
     weight_bits: int = Field(8, ge=2, le=16, description="widest weight")
-    lanes: int = Field(
-        2,
-        ge=1,
-        le=2,
-        description="segments that a core decodes in turns; what one takes in cycles, two win in clock",
-    )
     skip_zeros: bool = Field(True, description="zeros make no work; False: as much as values")
     compress: bool = Field(True, description="maps in SEG; False: raw")
     run_max: int = Field(16, ge=1, le=16, description="zeros that the decoder takes with a value in a cycle")
-    fifo_depth: int = Field(
-        16, ge=4, le=1024, description="items between decoder and scatter unit, of a core of one lane"
-    )
     accumulators: int = Field(
         1024,
         ge=SUB_BANKS,
@@ -122,6 +119,8 @@ class Arch(BaseModel):
 
     def __init__(self, /, **fields: object) -> None:
         for name in fields:
+            if name in GONE:
+                raise ArchError(f"{name}: {GONE[name]}")
             if name not in type(self).model_fields:
                 known = ", ".join(type(self).model_fields)
                 raise ArchError(f"{one_line(name, 60)} is no field of a machine; its fields are {known}")
@@ -145,12 +144,6 @@ class Arch(BaseModel):
                 known = ", ".join((*EVENTS, REGISTER_SUM))
                 raise ValueError(f"no event {one_line(repr(event), 60)}; there are {known}")
         return energy
-
-    @model_validator(mode="after")
-    def _fifo_covers_the_pipeline(self) -> Arch:
-        if self.fifo_depth <= DECODE_LATENCY:
-            raise ValueError(f"fifo_depth must exceed the {DECODE_LATENCY} cycles of the decoder")
-        return self
 
     @property
     def peak_macs(self) -> int:

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
-from hwsim.machine.lane_passes import segment_blocks
-from hwsim.machine.mapping import map_blocks
+from hwsim.machine.mapping import map_blocks, segment_blocks
 from hwsim.machine.schedule import schedule
 from hwsim.machine.simulation import check_widths
 from hwsim.machine.workload import Workload

@@ -15,9 +15,11 @@ from hwsim.codec.segments import encode_segments, raw_segments
 from hwsim.errors import ArchError, TraceError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import PLACE_BITS, Code, PassGeometry, lane_weights
-from hwsim.machine.lane_passes import lines_there, slot_period, time_placed
+from hwsim.machine.known_passes import time_placed
+from hwsim.machine.lines import lines_there
 from hwsim.machine.passes import PassTiming
 from hwsim.machine.schedule import LayerSpan, PassRun
+from hwsim.machine.slots import slot_period
 from hwsim.machine.units import unit_weights
 from hwsim.quantize import Requantize, code_limit, requantize_for
 from hwsim.reference import accumulate

@@ -104,8 +104,6 @@ FITTING: dict[str, list[Any]] = {
     "activation_bits": [16],  # maps have up to 16
     "weight_bits": [8, 12],  # weights have 8
     "run_max": [1, 4, 16],
-    "lanes": [2],
-    "fifo_depth": [16],
     "weight_words": [64, 100, 9216],  # 63 is the largest pass of these layers
     "map_buffer": [0, 100, 600, 1500, 100_000],
     "bytes_per_cycle": [1, 7, 32, 64],

@@ -29,7 +29,8 @@ def test_the_baseline_differs_in_its_two_flags_alone(skip_zeros, compress):
         ("colums = 4", "colums"),
         ("cores = 'many'", "cores"),
         ("cores = = 3", "not TOML"),
-        ("fifo_depth = 2", "fifo_depth"),
+        ("lanes = 2", "lanes: every core decodes two segments in turns: leave the field out"),
+        ("fifo_depth = 16", "fifo_depth: every lane has 8 places for items: leave the field out"),
     ],
 )
 def test_a_wrong_machine_file_is_refused_in_one_line(tmp_path, text, message):

@@ -130,7 +130,6 @@ def test_no_energy_is_anything_but_finite_and_not_negative(event, value, tmp_pat
         ("[energy.mac]\na = 1", "energy.mac"),
         ("[[energy]]\nmac = 1", "energy"),
         ("[energy]\n'a\\nb' = 1", "energy: no event"),
-        ("fifo_depth = 7", "fifo_depth must exceed"),
         ("columns = 12", "power of two"),
         ("accumulators = 12", "accumulators"),
     ],

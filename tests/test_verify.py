@@ -7,7 +7,7 @@ from hwsim import verify, verify_layers
 from hwsim.arch import Arch
 from hwsim.cli.main import main
 from hwsim.errors import TraceError
-from hwsim.machine import two_lanes
+from hwsim.machine import passes
 from hwsim.synthetic import synthetic_trace
 from hwsim.trace.shipped import shipped_trace
 
@@ -105,8 +105,8 @@ def test_another_sum_in_one_accumulator_is_noticed(lenet, monkeypatch):
 
 
 def test_another_cycle_in_the_model_is_noticed(lenet, monkeypatch):
-    *others, drain = two_lanes.CONSTANTS
-    monkeypatch.setattr(two_lanes, "CONSTANTS", (*others, drain + 1))
+    *others, drain = passes.CONSTANTS
+    monkeypatch.setattr(passes, "CONSTANTS", (*others, drain + 1))
     checks = list(verify.verify(lenet, SMALL, ["fc3"]))
     assert all(check.wrong_cycles == check.passes and not check.wrong_words for check in checks)
 
@@ -124,8 +124,8 @@ def test_the_command_ends_with_0_when_equal_and_with_1_when_not(tmp_path, monkey
         main(arguments)
     assert end.value.code == 0
     assert "equal" in capsys.readouterr().out
-    *others, drain = two_lanes.CONSTANTS
-    monkeypatch.setattr(two_lanes, "CONSTANTS", (*others, drain + 1))
+    *others, drain = passes.CONSTANTS
+    monkeypatch.setattr(passes, "CONSTANTS", (*others, drain + 1))
     with pytest.raises(SystemExit) as end:
         main([*arguments, "--json"])
     captured = capsys.readouterr()

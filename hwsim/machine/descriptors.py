@@ -36,7 +36,6 @@ CORE_FIELDS = (
     "activation_bits",
     "weight_bits",
     "run_max",
-    "fifo_depth",
     "accumulators",
     "weight_words",
 )

@@ -16,8 +16,8 @@ from hwsim.machine.rows import Rows, row_order
 from hwsim.machine.symbols import Symbols
 
 NO_STREAM = -(2**60)  # a request so long ago that every word has arrived
-# Of every symbol: T; of its item S, c and whether a tap is valid (-1, 0, 0 without an item); its lane; C of its
-# item (-1).
+# Of every symbol T; of its item S, c, and whether a tap is valid; its lane; of its item C. Without an item
+# S and C are -1.
 EVENT_FIELDS = ("decoded", "taken", "occupied", "useful", "lane", "chosen")
 SERVED_FIELDS = ("slot", "lane", "line")  # of every slot that is used; the line of the map, -1: of the index
 CAUSES = ("compute", "taps", "decode", "dram", "drain")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.arch import BURST_BYTES, LAYER_BYTES, WORD_BYTES, Arch
+from hwsim.arch import BURST_BYTES, LANES, LAYER_BYTES, WORD_BYTES, Arch
 from hwsim.codec.segments import encode_segments
 from hwsim.errors import ArchError, ProgramError
 from hwsim.layer import Layer
@@ -27,7 +27,7 @@ from hwsim.machine.units import unit_weights
 from hwsim.machine.workload import LayerJob, Workload
 from hwsim.program.chain import links
 from hwsim.program.check import room_needed
-from hwsim.program.image import LANES, MemoryImage
+from hwsim.program.image import MemoryImage
 
 if TYPE_CHECKING:
     from hwsim.trace import StoredTrace

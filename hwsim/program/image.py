@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from zlib import crc32
 
-from hwsim.arch import Arch
+from hwsim.arch import LANES, Arch
 from hwsim.errors import ArchError, ProgramError
 from hwsim.files import plain_file, whole_file
 from hwsim.machine.descriptors import check_arch
@@ -15,7 +15,6 @@ from hwsim.program.check import check_memory
 
 MAGIC = b"HWSIMIMG"
 VERSION = 2
-LANES = 2
 MOST_BYTES = 1 << 32  # of a file; more is damage, not a network
 CHECKED_FROM = 16  # the checksum is of all bytes from here on
 

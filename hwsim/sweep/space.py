@@ -29,7 +29,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from hwsim.arch import Arch
+from hwsim.arch import GONE, Arch
 from hwsim.errors import ArchError, SweepError, first_problem, one_line
 from hwsim.files import read_toml
 
@@ -178,6 +178,8 @@ class Space(_Strict):
         for name, choices in self.space.items():
             if name in FIXED:
                 raise ValueError(f"space.{name} cannot be swept: {FIXED[name]}")
+            if name in GONE:
+                raise ValueError(f"space.{name}: {GONE[name]}")
             if name not in Arch.model_fields:
                 raise ValueError(
                     f"space.{one_line(name, 60)} is no field of the machine: "

@@ -15,7 +15,7 @@ SPACE = """
 cores = 2
 columns = 4
 [space]
-fifo_depth = [16, 32]
+dram_latency = [16, 32]
 bytes_per_cycle = [2, 8]
 """
 
@@ -41,8 +41,8 @@ def test_sweep_writes_a_row_a_machine_and_names_the_fastest(hwsim, tiny, space, 
     first = next(line for line in out.splitlines() if line.split()[:1] == [str(fastest["point"])])
     titles = next(line for line in out.splitlines() if line.startswith("point")).split()
     shown = dict(zip(titles, first.split(), strict=False))
-    assert (shown["fifo_depth"], shown["bytes_per_cycle"]) == (
-        str(fastest["fifo_depth"]),
+    assert (shown["dram_latency"], shown["bytes_per_cycle"]) == (
+        str(fastest["dram_latency"]),
         str(fastest["bytes_per_cycle"]),
     )
     assert "4 machines, 4 of them feasible" in out
@@ -72,7 +72,7 @@ def test_a_sweep_without_a_feasible_machine_prints_a_header_as_csv(hwsim, tiny, 
     where = ("--space", space, "-o", tmp_path / "out", "--workers", 1)
     code, out, err = hwsim("sweep", tiny, *where, "--format", "csv")
     assert (code, err, out.count("\n")) == (0, "", 1)
-    assert set(out.strip().split(",")) >= {"machine", "fifo_depth", "bytes_per_cycle", "cycles", "luts"}
+    assert set(out.strip().split(",")) >= {"machine", "dram_latency", "bytes_per_cycle", "cycles", "luts"}
 
 
 def test_sweep_over_another_one_is_refused_in_one_line(hwsim, tiny, space, tmp_path):

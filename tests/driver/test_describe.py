@@ -68,7 +68,7 @@ def printed(what: str, number: str) -> str:
 def test_a_c_program_reads_an_image_and_the_registers_by_the_header(tmp_path):
     header, one_pass, descriptor = tables()
     with open_trace("lenet5_digits/sparse") as opened:
-        image = compile_network(opened, Arch(lanes=2), 0)
+        image = compile_network(opened, Arch(), 0)
     data = image.to_bytes()
     (tmp_path / "image").write_bytes(data)
     (tmp_path / "hwsim.h").write_text(c_header())

@@ -13,7 +13,7 @@ from hwsim.sweep.space import Search, Space
 FIELDS = tuple(Arch.model_fields)
 MACHINE = Arch(energy=dict.fromkeys(sorted(EVENTS)[:3], 1.5)).to_toml()
 SPACES = (
-    "[machine]\ncolumns = 8\n[space]\ncores = [1, 2]\nfifo_depth = {low = 16, high = 64, steps = 3}\n"
+    "[machine]\ncolumns = 8\n[space]\ncores = [1, 2]\ndram_latency = {low = 16, high = 64, steps = 3}\n"
     "[constraints]\ncycles = {max = 1e6}\n",
     '[space]\nmap_buffer = {low = 1, high = 1e6, scale = "log"}\ncores = {low = 1, high = 64}\n'
     '[search]\nmethod = "latin"\npoints = 9\nseed = 3\n',

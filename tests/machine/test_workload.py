@@ -46,13 +46,7 @@ def bursts() -> MemoryTrace:
 
 
 BASE = Arch(cores=2, columns=4, run_max=1, bytes_per_cycle=7, map_buffer=400)
-WITHOUT_EFFECT = {
-    "activation_bits",
-    "clock_mhz",
-    "row_split",
-    "fifo_depth",
-    "lanes",
-}  # on the account of bursts()
+WITHOUT_EFFECT = {"activation_bits", "clock_mhz", "row_split"}  # on the account of bursts()
 
 
 @pytest.mark.parametrize("field", Arch.model_fields)

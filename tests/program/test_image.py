@@ -7,7 +7,7 @@ from zlib import crc32
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from page_parser import Parsed, tables
 from random_programs import programs
 
@@ -132,7 +132,12 @@ def test_lenet_by_the_page(lenet, data):
 @given(programs())
 def test_random_networks_by_the_page(case):
     trace, arch = case
-    assert_holds(Parsed(compile_network(trace, arch).to_bytes()), trace, arch)
+    try:
+        image = compile_network(trace, arch)
+    except ArchError as error:  # groups of an odd number of filters
+        assume("its units make different numbers of channels" not in str(error))
+        raise
+    assert_holds(Parsed(image.to_bytes()), trace, arch)
 
 
 def test_what_is_read_lies_where_the_model_reads_it_and_has_the_bytes_it_charges(lenet, data):

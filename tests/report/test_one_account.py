@@ -319,7 +319,7 @@ def test_a_sweep_has_the_audited_numbers(place, audited, tmp_path):
 
 
 def test_a_machine_of_a_sweep_by_hand(place, tmp_path):
-    space = Space.parse({"machine": FIELDS, "space": {"fifo_depth": [16]}})
+    space = Space.parse({"machine": FIELDS, "space": {"run_max": [16]}})
     points, _ = sweep([str(place)], space, tmp_path / "sweep", images=[1], workers=1)
     (row,) = parquet.read_table(points).to_pylist()
     assert (row["images"], row["peak_macs"], row["bandwidth_gb_s"]) == (1, 12, 2.0)

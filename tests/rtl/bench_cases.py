@@ -8,7 +8,7 @@ import numpy as np
 from core_cases import Case, Operands, cases, handful, operands
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from lane_cases import lane_pass
-from reference_core import columns_reached, owned_taps
+from reference_rows import columns_reached, owned_taps
 from streams import Coverage
 
 from hwsim import open_trace

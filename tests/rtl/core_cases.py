@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 from layers import any_layer
-from reference_core import channels_read, order_of_draining, ring_rows
+from reference_rows import channels_read, order_of_draining, ring_rows
 
 from hwsim.arch import SUB_BANKS, Arch
 from hwsim.codec.segments import encode_segments

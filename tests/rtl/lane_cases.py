@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from core_cases import Case, map_words, operands
-from reference_two_lanes import Outcome, run_two_lanes
+from reference_core import Outcome, run_pass
 
 from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY
 from hwsim.codec.seg_lengths import code_lengths
+from hwsim.machine.passes import EVENT_FIELDS, SERVED_FIELDS, time_pass
 from hwsim.machine.rows import input_rows
 from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
-from hwsim.machine.two_lanes import LANE_EVENT_FIELDS, SERVED_FIELDS, time_two_lanes
 
 LINE = 8  # words
 ENTRIES = 16  # of the index, in a line
@@ -57,7 +57,7 @@ class LanePass:
         return lengths_of(self.lines, self.first_index)
 
     def recurrence(self, period: int) -> Events:
-        """Its events by hwsim/machine/two_lanes.py."""
+        """Its events by hwsim/machine/passes.py."""
         case, values = self.case, operands(self.case).values
         arch, bits = case.arch, case.source.bits
         if arch.compress:
@@ -67,9 +67,9 @@ class LanePass:
             symbols = raw_skipping_symbols(values, self.block, bits)
         else:
             symbols = raw_symbols(values.shape, self.block, bits)
-        events = np.empty((values.size, len(LANE_EVENT_FIELDS)), np.int64)
+        events = np.empty((values.size, len(EVENT_FIELDS)), np.int64)
         served = np.empty((int(self.counts.sum()) + self.counts.size, len(SERVED_FIELDS)), np.int64)
-        timing = time_two_lanes(
+        timing = time_pass(
             case.layer,
             symbols,
             arch,
@@ -94,9 +94,9 @@ class LanePass:
         )
 
     def stepped(self, period: int) -> Outcome:
-        """Its events by tests/reference_two_lanes.py."""
+        """Its events by tests/reference_core.py."""
         case, values = self.case, operands(self.case).values
-        return run_two_lanes(
+        return run_pass(
             case.layer,
             values,
             case.owned,

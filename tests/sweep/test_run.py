@@ -21,7 +21,7 @@ from traces import Tiny
 
 FIELDS = {
     "machine": {"cores": 2, "columns": 4},
-    "space": {"bytes_per_cycle": [1, 4, 16], "fifo_depth": [16, 32], "accumulators": [8, 1024]},
+    "space": {"bytes_per_cycle": [1, 4, 16], "dram_latency": [16, 32], "accumulators": [8, 1024]},
 }
 
 
@@ -175,7 +175,7 @@ def test_a_pareto_search_is_repeatable_resumable_and_finds_the_front(trace, tmp_
 
 MANY = {
     "machine": {"cores": 2, "columns": 4},
-    "space": {"bytes_per_cycle": list(range(1, 33)), "fifo_depth": list(range(16, 48))},
+    "space": {"bytes_per_cycle": list(range(1, 33)), "dram_latency": list(range(16, 48))},
 }
 SCRIPT = f"""
 import sys

@@ -19,7 +19,7 @@ from hwsim.sweep.space import FIXED, Bound
 GRID = {
     "machine": {"cores": 4},
     "space": {
-        "fifo_depth": [16, 32, 16],
+        "dram_latency": [16, 32, 16],
         "columns": [8, 16],
         "bytes_per_cycle": {"low": 4, "high": 64, "steps": 3, "scale": "log"},
     },
@@ -29,7 +29,7 @@ GRID = {
 def test_a_grid_is_the_product_of_its_fields_each_machine_once():
     points = Space.parse(GRID).points()
     expected = {(f, c, b) for f in (16, 32) for c in (8, 16) for b in (4, 16, 64)}
-    assert {(p["fifo_depth"], p["columns"], p["bytes_per_cycle"]) for p in points} == expected
+    assert {(p["dram_latency"], p["columns"], p["bytes_per_cycle"]) for p in points} == expected
     assert len(points) == len(expected)
 
 
@@ -45,12 +45,19 @@ def test_the_machine_of_a_point_has_the_fixed_and_the_swept_fields():
 
 
 NUMBERS = {
-    "cores": (1, 64), "columns": (1, 64), "lanes": (1, 2), "activation_bits": (1, 16),
-    "weight_bits": (2, 16), "run_max": (1, 16), "fifo_depth": (8, 1024), "accumulators": (8, 4096),
+    "cores": (1, 64), "columns": (1, 64), "activation_bits": (1, 16),
+    "weight_bits": (2, 16), "run_max": (1, 16), "accumulators": (8, 4096),
     "weight_words": (2, 9216), "map_buffer": (1, 1 << 20), "clock_mhz": (1.5, 900.0),
     "bytes_per_cycle": (1, 256), "dram_latency": (1, 500), "dram_efficiency": (1, 100),
 }  # fmt: skip
 WORDS = {"row_split": ["balanced", "contiguous"], "compress": [True, False]}
+
+
+def test_a_field_that_is_gone_is_refused_with_what_became_of_it():
+    with pytest.raises(SweepError, match=r"space\.lanes: every core decodes .*: leave the field out"):
+        Space.parse({"space": {"lanes": [1, 2]}})
+    with pytest.raises(SweepError, match="lanes: every core decodes two segments in turns"):
+        Space.parse({"machine": {"lanes": 2}, "space": {"cores": [1, 2]}})
 
 
 def test_every_field_of_the_machine_is_swept_or_the_reason_is_given():
@@ -99,13 +106,14 @@ def test_a_range_of_columns_visits_the_powers_of_two_and_none_twice():
 @given(st.sampled_from(["latin", "sobol"]), st.integers(1, 70), st.integers(0, 5))
 def test_samples_are_as_many_as_asked_repeatable_and_within_the_range(method, count, seed):
     fields = {
-        "space": {"clock_mhz": {"low": 100.0, "high": 1000.0}, "fifo_depth": [16, 32, 64]},
+        "space": {"clock_mhz": {"low": 100.0, "high": 1000.0}, "dram_latency": [16, 32, 64]},
         "search": {"method": method, "points": count, "seed": seed},
     }
     points = Space.parse(fields).points()
     assert points == Space.parse(fields).points()
     assert len(points) == count
-    assert all(100 <= point["clock_mhz"] <= 1000 and point["fifo_depth"] in (16, 32, 64) for point in points)
+    assert all(100 <= point["clock_mhz"] <= 1000 for point in points)
+    assert {point["dram_latency"] for point in points} <= {16, 32, 64}
 
 
 def test_latin_samples_fall_one_into_each_slice():
@@ -215,7 +223,7 @@ def test_a_file_that_is_none_is_refused_by_name(tmp_path, text, message):
 
 
 def test_a_grid_too_large_to_enumerate_says_what_to_do():
-    fields = {name: list(range(20, 400)) for name in ("fifo_depth", "dram_latency", "bytes_per_cycle")}
+    fields = {name: list(range(20, 400)) for name in ("dram_latency", "bytes_per_cycle", "map_buffer")}
     with pytest.raises(SweepError, match=r"54872000 points.*sobol"):
         Space.parse({"space": fields}).points()
 

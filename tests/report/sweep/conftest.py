@@ -11,9 +11,9 @@ from hwsim.report.sweep.summary import Summary
 def machines() -> Machines:
     """Twelve machines: more cores are faster, more columns cost energy; the FIFO does nothing."""
     return grid(
-        {"fifo_depth": [8, 16], "cores": [1, 2, 4], "columns": [4, 8]},
-        lambda cores, columns, fifo_depth: 8000.0 / cores,
-        energy_uj=lambda cores, columns, fifo_depth: 3.0 * columns + cores,
+        {"dram_latency": [8, 16], "cores": [1, 2, 4], "columns": [4, 8]},
+        lambda cores, columns, dram_latency: 8000.0 / cores,
+        energy_uj=lambda cores, columns, dram_latency: 3.0 * columns + cores,
     )
 
 

@@ -53,7 +53,7 @@ def test_every_machine_has_a_level_that_holds_its_value(values):
 def test_a_field_that_alone_decides_explains_everything(machines):
     shares = sensitivity(machines, ("cycles", "energy_uj", "dram_bytes"))
     assert shares["cores"]["cycles"] == pytest.approx(1)
-    assert shares["columns"]["cycles"] == shares["fifo_depth"]["cycles"] == 0
+    assert shares["columns"]["cycles"] == shares["dram_latency"]["cycles"] == 0
     assert shares["columns"]["energy_uj"] > 0.9
     assert shares["cores"]["dram_bytes"] is None  # nothing varies
 
@@ -93,8 +93,8 @@ def test_one_swept_field_explains_all_that_varies():
 
 def test_a_heat_map_holds_the_best_of_the_other_fields():
     machines = grid(
-        {"fifo_depth": [8, 16], "cores": [1, 2], "columns": [4, 8, 16]},
-        lambda cores, columns, fifo_depth: 1000.0 / cores / columns + fifo_depth,
+        {"dram_latency": [8, 16], "cores": [1, 2], "columns": [4, 8, 16]},
+        lambda cores, columns, dram_latency: 1000.0 / cores / columns + dram_latency,
         {"cycles": {"min": 40}},
     )
     heat = heat_map(machines, "cycles", "columns", "cores")

@@ -17,12 +17,12 @@ def summary() -> Summary:
     """Two traces, three fields, two machines that break a constraint."""
     return Summary(
         grid(
-            {"fifo_depth": [8, 16], "cores": [1, 2, 4], "columns": [4, 8]},
-            lambda cores, columns, fifo_depth: 8000.0 / cores + 7 / columns,
+            {"dram_latency": [8, 16], "cores": [1, 2, 4], "columns": [4, 8]},
+            lambda cores, columns, dram_latency: 8000.0 / cores + 7 / columns,
             {"energy_uj": {"max": 54.0}},
             ("a.zip", "b.zip"),
-            energy_uj=lambda cores, columns, fifo_depth: 3.0 * columns + cores + fifo_depth / 100,
-            luts=lambda cores, columns, fifo_depth: cores * (2000 + 500 * columns + fifo_depth),
+            energy_uj=lambda cores, columns, dram_latency: 3.0 * columns + cores + dram_latency / 100,
+            luts=lambda cores, columns, dram_latency: cores * (2000 + 500 * columns + dram_latency),
         )
     )
 

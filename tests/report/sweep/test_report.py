@@ -38,7 +38,7 @@ def plots(summary):
 def test_the_summary_by_hand(summary):
     document = json.loads(summary.to_json())
     assert document["counts"] == {"machines": 12, "simulated": 12, "feasible": 12}
-    fastest = {"machine": 4, "fifo_depth": 8, "cores": 4, "columns": 4, "cycles": 2000, "seconds": 2e-6}
+    fastest = {"machine": 4, "dram_latency": 8, "cores": 4, "columns": 4, "cycles": 2000, "seconds": 2e-6}
     costs = {"energy_uj": 16, "dram_bytes": 640, "sram_bytes": 1000, "speedup": 2}
     costs |= {"luts": 20_000, "dsps": 30, "brams": 40}
     assert document["best"]["cycles"] == fastest | costs
@@ -86,12 +86,12 @@ def test_a_logarithmic_axis_says_so_and_another_does_not(plots, machines):
 
 
 def test_fields_that_a_constraint_ties_are_named(summary):
-    both = {"cores": [1, 2, 4], "columns": [4, 8, 16], "fifo_depth": [8, 16]}
+    both = {"cores": [1, 2, 4], "columns": [4, 8, 16], "dram_latency": [8, 16]}
     made = grid(
         both,
-        lambda cores, columns, fifo_depth: 8000.0 / cores,
+        lambda cores, columns, dram_latency: 8000.0 / cores,
         {"luts": {"min": 16, "max": 16}},
-        luts=lambda cores, columns, fifo_depth: cores * columns,
+        luts=lambda cores, columns, dram_latency: cores * columns,
     )
     tied = Summary(made)
     assert tied.tied == [("cores", "columns")]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import cocotb
 from cocotb.triggers import RisingEdge
-from reference_core import lands
+from reference_rows import lands
 from streams import Coverage, bench_case, pack, start_clock, unpack
 
 from hwsim.arch import Arch

@@ -20,8 +20,8 @@ from streams import AxiStream, Coverage, bench_case, now, pack, start_clock, unt
 from hwsim.arch import START_LATENCY, Arch
 from hwsim.layer import Kind, Layer
 from hwsim.machine.descriptors import Code
-from hwsim.machine.lane_passes import lines_there, segment_blocks
-from hwsim.machine.mapping import map_blocks
+from hwsim.machine.lines import lines_there
+from hwsim.machine.mapping import map_blocks, segment_blocks
 from hwsim.machine.schedule import LayerSpan, PassRun, Schedule, schedule
 from hwsim.machine.workload import Workload
 from hwsim.quantize import Requantize
