@@ -9,7 +9,7 @@ from hwsim.report.sweep.summary import Summary
 
 @pytest.fixture(scope="session")
 def machines() -> Machines:
-    """Twelve machines: more cores are faster, more columns cost energy; the FIFO does nothing."""
+    """Twelve machines: more cores are faster, more columns cost energy; the latency does nothing."""
     return grid(
         {"dram_latency": [8, 16], "cores": [1, 2, 4], "columns": [4, 8]},
         lambda cores, columns, dram_latency: 8000.0 / cores,

@@ -101,7 +101,7 @@ def test_a_heat_map_holds_the_best_of_the_other_fields():
     assert heat.x_labels == ("4", "8", "16")
     assert heat.best[0].tolist() == [258, 133, 70.5]
     assert heat.best[1].tolist()[:2] == [133, 70.5]
-    assert heat.machine[1].tolist() == [3, 4, 11]  # with the less deep FIFO the last one breaks a constraint
+    assert heat.machine[1].tolist() == [3, 4, 11]  # with the smaller latency the last one breaks a constraint
     one = grid({"cores": [1, 2]}, lambda cores: 5.0 * cores, {"cycles": {"max": 7}})
     empty = heat_map(one, "cycles", "cores", None).to_dict()
     assert (empty["best"], empty["machine"]) == ([[5.0, None]], [[0, None]])
