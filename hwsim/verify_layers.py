@@ -14,7 +14,7 @@ from hwsim.arch import LINE_ENTRIES, LINE_WORDS, Arch
 from hwsim.codec.segments import encode_segments, raw_segments
 from hwsim.errors import ArchError, TraceError
 from hwsim.layer import Layer
-from hwsim.machine.descriptors import PLACE_BITS, Code, PassGeometry, lane_weights
+from hwsim.machine.descriptors import PLACE_BITS, Code, PassGeometry, column_weights
 from hwsim.machine.known_passes import time_placed
 from hwsim.machine.lines import lines_there
 from hwsim.machine.passes import PassTiming
@@ -188,7 +188,7 @@ class LayerOnRtl:
         ]
         geometry, (words, index) = self._geometry(run), expected
         return PassStimulus(
-            config=geometry.lane_config(self.arch, self.job.block, self.place_words, self.index_line),
+            config=geometry.config(self.arch, self.job.block, self.place_words, self.index_line),
             map_rows=map_rows,
             rows=geometry.row_descriptors(self.arch),
             lines=self.lines,
@@ -224,7 +224,7 @@ class LayerOnRtl:
         made = slice(unit.makes.start, unit.makes.stop)
         weights = unit_weights(self.layer, self.weights, unit)
         return {
-            "weights": lane_weights(weights, self.arch.columns, self.layer.kind == "depthwise"),
+            "weights": column_weights(weights, self.arch.columns, self.layer.kind == "depthwise"),
             "bias": self.requantize.bias[made],
             "multiplier": self.requantize.multiplier[made],
         }

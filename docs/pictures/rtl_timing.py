@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from hwsim.arch import LINE_WORDS, WEIGHT_PORT_WORDS, Arch
 from hwsim.codec.segments import encode_segments
 from hwsim.layer import Layer
-from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
-from hwsim_rtl.core.lane_core import LaneCore
+from hwsim.machine.descriptors import Code, PassGeometry, column_weights
+from hwsim_rtl.core.core import Core
 
 OUT = Path(__file__).resolve().parents[1] / "images" / "rtl_timing.svg"
 ARCH = Arch(columns=2, accumulators=64, weight_words=64)
@@ -63,7 +63,7 @@ COLOURS = (
 
 def simulate() -> str:
     """Run the pass; the value change dump."""
-    core = LaneCore(ARCH)
+    core = Core(ARCH)
     data, index = encode_segments(VALUES, GEOMETRY.block, GEOMETRY.source.order)
     words = index["words"].ravel().astype(int).tolist()  # of the segment of each row
     assert max(words) <= LINE_WORDS, "a segment does not fit a line"
@@ -71,8 +71,8 @@ def simulate() -> str:
     for y, (first, count) in enumerate(zip(np.cumsum(words) - words, words, strict=True)):
         of_row = data.view(">u8")[first : first + count].tolist()
         lines[y] = sum(word << 64 * i for i, word in enumerate(of_row))
-    config = GEOMETRY.lane_config(ARCH, GEOMETRY.block, LINE_WORDS, len(words))
-    weights = lane_weights(np.arange(1, 9).reshape(2, 2, 2, 1), ARCH.columns, False)
+    config = GEOMETRY.config(ARCH, GEOMETRY.block, LINE_WORDS, len(words))
+    weights = column_weights(np.arange(1, 9).reshape(2, 2, 2, 1), ARCH.columns, False)
 
     async def loads(ctx):  # weights first, then the pass
         for words_of_load in weights.reshape(-1, WEIGHT_PORT_WORDS, ARCH.columns).tolist():

@@ -22,7 +22,7 @@ COUNT_BITS = 16  # values, non-zeros or words of a segment, and segments of a ro
 PLACE_BITS = 20  # of the number of a word in the half of the map buffer that is read
 PROGRAM_WORDS = 2048  # of a layer's program behind its descriptor, in the sequencer
 MAX_KERNEL = 16
-DEPTHWISE_KERNEL = 8  # each lane chooses among so many rows and columns
+DEPTHWISE_KERNEL = 8  # each column chooses among so many rows and columns
 MAX_STRIDE = 16
 MAX_OFFSET = 127  # columns of the output between those that a value meets
 MAX_WIDTH = (1 << COUNT_BITS) - 1  # with the padding on the left; of a transposed convolution, of the output
@@ -192,8 +192,8 @@ class PassGeometry:
         """Rows of accumulators."""
         return row_order(self.layer).ring
 
-    def config(self, arch: Arch) -> dict:
-        """The fields of ``PassConfig``, as ``Const`` and the benches take them."""
+    def core_config(self, arch: Arch) -> dict:
+        """The fields of ``CoreConfig``."""
         self.check(arch)
         block = min(self.block, self.channels)
         segments = -(-self.channels // block)
@@ -239,8 +239,8 @@ class PassGeometry:
             "out_block": self.out_block,
         }
 
-    def lane_config(self, arch: Arch, segment: int, place_words: int, index_line: int) -> dict:
-        """The fields of ``LanePassConfig``, of a core of two lanes.
+    def config(self, arch: Arch, segment: int, place_words: int, index_line: int) -> dict:
+        """The fields of ``PassConfig``, as the benches take them.
 
         Args:
             arch: the machine.
@@ -248,7 +248,7 @@ class PassGeometry:
             place_words: from the place of a segment to that of the next one in its row.
             index_line: line of the map buffer with the first entries of the index.
         """
-        core, whole = self.config(arch), min(segment, self.layer.in_shape[0])
+        core, whole = self.core_config(arch), min(segment, self.layer.in_shape[0])
         segments = -(-self.channels // whole)
         core["decoder"] |= {
             "segments": segments,
@@ -332,13 +332,13 @@ def _reciprocal(divisor: int) -> tuple[int, int]:
     return -(-(1 << COUNT_BITS + shift) // divisor), shift
 
 
-def lane_weights(weights: np.ndarray, columns: int, depthwise: bool) -> np.ndarray:
+def column_weights(weights: np.ndarray, columns: int, depthwise: bool) -> np.ndarray:
     """Weights of a pass as a core's memory holds them: int16 (weight words, M).
 
     Args:
         weights: of :func:`hwsim.machine.units.unit_weights`.
         columns: M.
-        depthwise: tap t of a channel is lane t mod M of its word t div M; else lane = output channel, and
+        depthwise: tap t of a channel is column t mod M of its word t div M; else column = output channel, and
             words go by input channel, then kernel row, then kernel column.
     """
     taps = weights.shape[2] * weights.shape[3]

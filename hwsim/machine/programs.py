@@ -262,7 +262,7 @@ def _descriptor(job: LayerJob, geometries: Sequence[PassGeometry]) -> dict[str, 
     row = int(stored.raw.sum())
     index_line = whole_lines(row * layer.in_shape[1]) // (2 * BEAT_BYTES)
     place_words = int(stored.raw[0]) // WORD_BYTES
-    config, other = (one.lane_config(arch, job.block, place_words, index_line) for one in (first, odd))
+    config, other = (one.config(arch, job.block, place_words, index_line) for one in (first, odd))
     core, decoder = config["core"], config["core"]["decoder"]
     return {
         **_geometry(layer),

@@ -10,7 +10,7 @@ from hwsim.arch import BURST_BYTES, LANES, LAYER_BYTES, WORD_BYTES, Arch
 from hwsim.codec.segments import encode_segments
 from hwsim.errors import ArchError, ProgramError
 from hwsim.layer import Layer
-from hwsim.machine.descriptors import Code, lane_weights
+from hwsim.machine.descriptors import Code, column_weights
 from hwsim.machine.memory_map import (
     PROGRAMS,
     Region,
@@ -159,7 +159,7 @@ def _weights(trace: StoredTrace, job: LayerJob, arch: Arch) -> bytes:
         scales = np.empty(len(unit.makes), np.dtype([("bias", "<i4"), ("multiplier", "<u2")]))
         scales["bias"], scales["multiplier"] = drain.bias[made], drain.multiplier[made]
         depthwise = layer.kind == "depthwise"
-        words = lane_weights(unit_weights(layer, weights, unit), arch.columns, depthwise)
+        words = column_weights(unit_weights(layer, weights, unit), arch.columns, depthwise)
         words = words if depthwise else words[:, : len(unit.makes)]
         bits = words.reshape(-1, 1).astype(np.int64) >> np.arange(arch.weight_bits) & 1
         at = number * weights_stride(job)

@@ -14,7 +14,7 @@ from hwsim.driver.describe import c_header
 from hwsim.errors import ArchError
 from hwsim.files import whole_file
 from hwsim.machine.descriptors import check_arch
-from hwsim_rtl.core.lane_core import LaneCore
+from hwsim_rtl.core.core import Core
 from hwsim_rtl.note import integration_note, system_note
 from hwsim_rtl.ports import ports
 from hwsim_rtl.system.machine import ImageMachine
@@ -88,7 +88,7 @@ def verilog(arch: Arch) -> str:
         ArchError: a machine that the RTL cannot be.
     """
     check_arch(arch)
-    core = LaneCore(arch)
+    core = Core(arch)
     return to_verilog((Top(arch, lambda _: _CoreByName(core)), NAME), (core, CORE_NAME))
 
 

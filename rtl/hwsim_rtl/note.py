@@ -8,8 +8,7 @@ from amaranth.lib import data
 from hwsim.arch import LINE_ENTRIES, LINE_WORDS, START_LATENCY, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim.driver.describe import error_table, register_table
 from hwsim_rtl.core.abort import ABORT_CYCLES
-from hwsim_rtl.core.lane_payloads import LanePass, MapRow
-from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, bank_address_bits
+from hwsim_rtl.core.payloads import ChannelScale, MapRow, RowDescriptor, SentPass, bank_address_bits
 from hwsim_rtl.core.reader import READ_AFTER
 
 _NOTE = """# {name}: integration
@@ -133,7 +132,7 @@ def integration_note(arch: Arch, name: str, core_name: str) -> str:
         line_entries=LINE_ENTRIES,
         period=arch.cores + 1,
         read_after=READ_AFTER,
-        passes=_table(LanePass(arch)),
+        passes=_table(SentPass(arch)),
         map_rows=_table(MapRow),
         rows=_table(RowDescriptor),
         scales=_table(ChannelScale),

@@ -10,8 +10,8 @@ from amaranth.lib.data import Layout
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
-from hwsim_rtl.core.lane_core import LaneCore
-from hwsim_rtl.lane_array import LaneArray, MakeCore
+from hwsim_rtl.array import CoreArray, MakeCore
+from hwsim_rtl.core.core import Core
 
 STATE = ("busy", "done", "error")  # of each core, one bit
 
@@ -31,12 +31,12 @@ class Top(wiring.Component):
         m_axis_<port>_<core>: of a core, ``coded`` and ``index``.
         abort_pass: In(cores). busy, done, error: Out(cores). One bit a core.
         align, map_asks_0, map_asks_1, map_there, map_read, map_address, map_line, map_spare: ``align`` of the
-            array and the port of its map buffer, see :class:`hwsim_rtl.lane_array.MapPort`; ``map_read`` says
+            array and the port of its map buffer, see :class:`hwsim_rtl.array.MapPort`; ``map_read`` says
             that ``map_address``, the payload of ``reads``, is valid.
     """
 
-    def __init__(self, arch: Arch, core: MakeCore = LaneCore) -> None:
-        self._array = LaneArray(arch, core)
+    def __init__(self, arch: Arch, core: MakeCore = Core) -> None:
+        self._array = CoreArray(arch, core)
         members = {"abort_pass": In(arch.cores)}
         members |= {name: Out(arch.cores) for name in STATE}
         self._pins = _map_pins(self._array)
@@ -81,7 +81,7 @@ class Top(wiring.Component):
         return m
 
 
-def _map_pins(array: LaneArray) -> dict[str, tuple[wiring.Flow, Value]]:
+def _map_pins(array: CoreArray) -> dict[str, tuple[wiring.Flow, Value]]:
     """Which way each port of the map buffer goes, and what of the array it is."""
     port = array.map_buffer
     return {

@@ -29,7 +29,7 @@ COMPONENTS = (
     "hwsim_rtl.core.addresses.TapAddresses", "hwsim_rtl.core.weights.WeightMemory",
     "hwsim_rtl.core.multiply.Multipliers", "hwsim_rtl.core.bank.AccumulatorBank",
     "hwsim_rtl.core.requantize.Requantizer", "hwsim_rtl.array.CoreArray",
-    "hwsim_rtl.lane_array.LaneArray",
+    "hwsim_rtl.array.LaneArray",
 )  # fmt: skip
 # Nothing but files may be loaded, and what else a page asks for, at whatever time, is a problem.
 GUARD = """<head>

@@ -11,7 +11,7 @@ from layers import any_layer
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Kind, Layer
-from hwsim.machine.descriptors import Code, PassGeometry, check_arch, lane_weights, sub_bank_depth
+from hwsim.machine.descriptors import Code, PassGeometry, check_arch, column_weights, sub_bank_depth
 from hwsim.machine.mapping import map_blocks, map_layer
 
 ARCH = Arch(columns=4, accumulators=256, weight_words=640)  # 8 sub-banks of 32 words
@@ -78,7 +78,7 @@ def test_rows_that_no_tap_reaches_are_complete_with_the_row_before():
 
 
 def test_the_configuration_by_hand():
-    assert PASS.config(ARCH) == {
+    assert PASS.core_config(ARCH) == {
         "decoder": {
             "order": 3,
             "compressed": 1,
@@ -121,7 +121,7 @@ def test_the_configuration_by_hand():
 def test_the_columns_of_a_transposed_layer_by_hand():
     # Three taps: u = 3 x - 1 + 2, and tap k leads to u - (2 - k).
     layer = Layer("l", "conv", "x", (5, 6, 10), (3, 6, 30), (1, 3), (1, 3), (0, 1), transposed=True)
-    config = replace(PASS, layer=layer, owned=range(6)).config(ARCH)
+    config = replace(PASS, layer=layer, owned=range(6)).core_config(ARCH)
     assert config["column"] == {
         "factor": 3 << 12,
         "shift": 0,
@@ -136,7 +136,7 @@ def test_the_columns_of_a_transposed_layer_by_hand():
 def test_a_padding_wider_than_the_stride_by_hand():
     # v = (x + 5) mod 2 and u = (x + 5) div 2, of which tap k of seven leads to u - k div 2 if v is k mod 2.
     layer = replace(LAYER, kernel=(3, 7), padding=(1, 5), out_shape=(3, 3, 16))
-    config = replace(PASS, layer=layer).config(ARCH)
+    config = replace(PASS, layer=layer).core_config(ARCH)
     assert config["column"]["padding"] == 5
     assert config["column"]["begin"] == 5 << 16
     taps = [(tap["remainder"], tap["offset"]) for tap in config["kernel_columns"][:7]]
@@ -146,7 +146,7 @@ def test_a_padding_wider_than_the_stride_by_hand():
 def test_the_last_of_several_segments_holds_what_is_left():
     # Eleven channels in blocks of four are 4, 4 and 3.
     layer = replace(LAYER, in_shape=(11, 6, 33))
-    decoder = replace(PASS, layer=layer, channels=11).config(ARCH)["decoder"]
+    decoder = replace(PASS, layer=layer, channels=11).core_config(ARCH)["decoder"]
     assert (decoder["segments"], decoder["full_values"], decoder["tail_values"]) == (3, 4 * 33, 3 * 33)
 
 
@@ -158,14 +158,14 @@ def test_the_least_and_the_largest_order_are_taken(code, order):
 
 def test_weights_lie_by_output_channel_or_by_tap():
     weights = np.arange(12).reshape(3, 2, 1, 2)
-    assert lane_weights(weights, 4, depthwise=False).tolist() == [
+    assert column_weights(weights, 4, depthwise=False).tolist() == [
         [0, 4, 8, 0],
         [1, 5, 9, 0],
         [2, 6, 10, 0],
         [3, 7, 11, 0],
     ]
     taps = np.arange(1, 13).reshape(2, 1, 3, 2)
-    assert lane_weights(taps, 4, depthwise=True).tolist() == [
+    assert column_weights(taps, 4, depthwise=True).tolist() == [
         [1, 2, 3, 4],
         [5, 6, 0, 0],
         [7, 8, 9, 10],
@@ -190,7 +190,7 @@ def test_weights_lie_by_output_channel_or_by_tap():
 )
 def test_a_pass_that_the_core_cannot_do_is_refused_with_number_and_range(change, message):
     with pytest.raises(ArchError, match=message):
-        replace(PASS, **change).config(ARCH)
+        replace(PASS, **change).core_config(ARCH)
 
 
 @st.composite
@@ -292,7 +292,7 @@ def test_a_sub_bank_has_an_eighth_of_the_accumulators_up_to_a_power_of_two(accum
 def test_a_segment_of_two_lanes_has_no_more_channels_than_the_map():
     # Five channels of 33 columns, where a segment could have eight.
     layer = Layer("l", "conv", "x", (5, 6, 33), (3, 6, 33), (1, 1))
-    known = replace(PASS, layer=layer, owned=(0,)).lane_config(ARCH, 8, 64, 3)
+    known = replace(PASS, layer=layer, owned=(0,)).config(ARCH, 8, 64, 3)
     assert [known["core"]["decoder"][name] for name in ("segments", "full_values", "tail_values")] == [
         1,
         165,
@@ -302,7 +302,7 @@ def test_a_segment_of_two_lanes_has_no_more_channels_than_the_map():
 
 def test_a_core_of_two_lanes_is_told_of_its_segments_by_hand():
     # Five channels of 33 values in segments of four: a second one has one channel. A channel has 3 x 2 words.
-    told = PASS.lane_config(ARCH, 4, 24, 7)
+    told = PASS.config(ARCH, 4, 24, 7)
     assert (told["place_words"], told["index_line"], told["segment_pixels"]) == (24, 7, 0)
     assert told["core"]["segment_words"] == 24
     decoder = {name: told["core"]["decoder"][name] for name in ("segments", "full_values", "tail_values")}
@@ -311,7 +311,7 @@ def test_a_core_of_two_lanes_is_told_of_its_segments_by_hand():
 
 def test_a_depthwise_pass_of_two_lanes_reads_a_row_in_two_halves_by_hand():
     layer = Layer("l", "depthwise", "x", (8, 6, 9), (8, 4, 7), (3, 3))
-    told = replace(PASS, layer=layer, channels=4, owned=(0,), block=4).lane_config(ARCH, 2, 24, 7)
+    told = replace(PASS, layer=layer, channels=4, owned=(0,), block=4).config(ARCH, 2, 24, 7)
     # Nine taps take three words of four lanes; a row of a channel has 7 sums.
     assert (told["core"]["channel_words"], told["core"]["segment_words"]) == (3, 6)
     assert told["segment_pixels"] == 14

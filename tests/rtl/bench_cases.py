@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from core_cases import Case, Operands, cases, handful, operands
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from lane_cases import lane_pass
+from mapped_cases import mapped_pass
 from reference_rows import columns_reached, owned_taps
 from streams import Coverage
 
@@ -117,7 +117,7 @@ def random_passes(arch: Arch, number: int) -> list[Case]:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases(arch).filter(lambda case: lane_pass(case).recurrence(2).cycles <= SHORT_CYCLES))
+    @given(cases(arch).filter(lambda case: mapped_pass(case).recurrence(2).cycles <= SHORT_CYCLES))
     def collect(case: Case) -> None:
         found.setdefault(case.layer, case)
 

@@ -10,7 +10,7 @@ from reference_rows import channels_read, order_of_draining, ring_rows
 from hwsim.arch import SUB_BANKS, Arch
 from hwsim.codec.segments import encode_segments
 from hwsim.layer import Layer
-from hwsim.machine.descriptors import Code, PassGeometry, lane_weights
+from hwsim.machine.descriptors import Code, PassGeometry, column_weights
 from hwsim.machine.units import Unit, block_limits, unit_weights, units_of
 from hwsim.quantize import Requantize
 from hwsim.reference import run_layer
@@ -186,7 +186,7 @@ def loaded(case: Case) -> dict[str, np.ndarray]:
     weights = unit_weights(case.layer, given.weights, case.unit)
     made = slice(case.first, case.first + case.out_channels)
     return {
-        "weights": lane_weights(weights, case.arch.columns, case.depthwise),
+        "weights": column_weights(weights, case.arch.columns, case.depthwise),
         "bias": given.requantize.bias[made],
         "multiplier": given.requantize.multiplier[made],
     }

@@ -16,7 +16,7 @@ from hwsim.arch import Arch
 from hwsim.codec.segments import encode_segments, raw_segments
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
-from hwsim.machine.descriptors import lane_weights
+from hwsim.machine.descriptors import column_weights
 from hwsim.machine.programs import LAYER_FIELDS, unpack
 from hwsim.machine.units import unit_weights
 from hwsim.machine.workload import LayerJob, Workload
@@ -151,7 +151,7 @@ def _loads(trace: Any, job: LayerJob) -> tuple[list[int], list[int]]:
         for unit, cores in users.items():
             part, mask = job.mapping.parts[unit], sum(1 << core for core in cores)
             words = unit_weights(layer, trace.weights(layer), part)
-            loads = loads_of(lane_weights(words, arch.columns, layer.kind == "depthwise").tolist(), arch)
+            loads = loads_of(column_weights(words, arch.columns, layer.kind == "depthwise").tolist(), arch)
             entries = [load["bits"] for load in loads]
             weights += [_bits(weight_layout, entry, mask, entries, i) for i, entry in enumerate(entries)]
             channels = [

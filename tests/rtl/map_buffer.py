@@ -1,4 +1,4 @@
-"""The other side of the port by which an array of two lanes reads its maps, for benches."""
+"""The other side of the port by which an array reads its maps, for benches."""
 
 import random
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ import pytest
 from core_cases import Case, Expected, cases, expected_of, handful, loaded, operands
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lane_cases import Events, lane_pass
+from mapped_cases import Events, mapped_pass
 
 from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.errors import ArchError, CosimError
@@ -41,15 +41,15 @@ def machine(request):
 
 def pass_of(case: Case, period: int, late: int = 0, **changes: Any) -> tuple[PassStimulus, Events, Expected]:
     """A pass for the simulator, with ``changes``; what the recurrence and the reference have of it."""
-    lanes, expected = lane_pass(case, late), expected_of(case)
-    timing = lanes.recurrence(period)
+    mapped, expected = mapped_pass(case, late), expected_of(case)
+    timing = mapped.recurrence(period)
     given = PassStimulus(
-        config=lanes.config,
-        map_rows=lanes.map_rows,
+        config=mapped.config,
+        map_rows=mapped.map_rows,
         rows=case.geometry.row_descriptors(case.arch),
-        lines=lanes.lines,
-        there=lanes.there,
-        first_index=lanes.first_index,
+        lines=mapped.lines,
+        there=mapped.there,
+        first_index=mapped.first_index,
         period=period,
         **loaded(case),
         most_words=len(expected.words) + 1,
@@ -209,7 +209,7 @@ def test_a_pass_that_does_not_fit_is_refused(change, message):
     arch = MACHINES["four columns"]
     geometry = replace(handful(arch)[0].geometry, **change)
     with pytest.raises(ArchError, match=message):
-        geometry.config(arch)
+        geometry.core_config(arch)
 
 
 def test_a_library_depends_on_every_file_of_the_vocabulary_that_shapes_its_netlist():

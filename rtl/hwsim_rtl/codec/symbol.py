@@ -29,7 +29,7 @@ def longest_symbol(arch: Arch) -> int:
     return max(LONG_RUN * arch.run_max, arch.run_max + longest_code(arch.activation_bits))
 
 
-class LaneSymbol(data.StructLayout):
+class Symbol(data.StructLayout):
     """What the decoder consumes in a cycle.
 
     Members: ``lane``: the one that decodes its segment; ``run`` zeros; then, if ``present``, one ``value``
@@ -54,7 +54,7 @@ class Segment(data.Struct):
     values: unsigned(COUNT_BITS)
 
 
-class LaneConfig(data.Struct):
+class CodeConfig(data.Struct):
     """How the segments of a pass are coded, as in :class:`DecoderConfig`; constant from ``start`` on."""
 
     order: unsigned(ORDER_BITS)

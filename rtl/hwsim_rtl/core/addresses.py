@@ -1,4 +1,4 @@
-"""Taps to addresses: of the weight word, and of every lane's accumulator."""
+"""Taps to addresses: of the weight word, and of the accumulator in every bank."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from hwsim_rtl.core.payloads import (
     OFFSET_BITS,
     SUB_BANK_BITS,
     BankAccess,
-    PassConfig,
+    CoreConfig,
     Tap,
     bank_address_bits,
     weight_address_bits,
 )
 
 OWN_BITS = (DEPTHWISE_KERNEL - 1).bit_length()
-OWN_TAP = data.StructLayout({"column": OWN_BITS, "row": OWN_BITS})  # of a depthwise lane
-# Where a lane's accumulator lies, if ``met``: ``offset`` to the left of the item's column, which is in
+OWN_TAP = data.StructLayout({"column": OWN_BITS, "row": OWN_BITS})  # of a depthwise bank
+# Where the accumulator in a bank lies, if ``met``: ``offset`` to the left of the item's column, which is in
 # ``sub_bank``.
 PLACE = data.StructLayout({"met": 1, "sub_bank": SUB_BANK_BITS, "offset": OFFSET_BITS})
 
@@ -32,18 +32,18 @@ class TapAddresses(wiring.Component):
     """Find the weight word and the accumulators of a tap.
 
     Latency 1 cycle to ``weight``, LATENCY - 1 to ``value``, LATENCY to ``accesses``; one tap a cycle. A
-    convolution's lanes all take the tap's own row and column, and share one address; a depthwise lane l takes
+    convolution's banks all take the tap's own row and column, and share one address; a depthwise bank l takes
     those of tap step * M + l, from a table.
 
     Args:
-        arch: widths and number of lanes.
+        arch: widths and number of banks.
 
     Ports:
         taps: In(stream of Tap, always ready).
-        config: In(PassConfig).
+        config: In(CoreConfig).
         weight: Out, weight word, counted through the pass; reads: Out(1), there is a tap.
         value: Out, the activation code, a cycle before ``accesses``.
-        accesses: Out(BankAccess), one a lane; a lane that has no channel or no valid tap is not valid.
+        accesses: Out(BankAccess), one a bank; a bank that has no channel or no valid tap is not valid.
     """
 
     LATENCY = 4  # so that a product meets its sum: the weight memory takes as long
@@ -53,7 +53,7 @@ class TapAddresses(wiring.Component):
         super().__init__(
             {
                 "taps": In(stream.Signature(Tap(arch), always_ready=True)),
-                "config": In(PassConfig(arch)),
+                "config": In(CoreConfig(arch)),
                 "weight": Out(weight_address_bits(arch)),
                 "reads": Out(1),
                 "value": Out(arch.activation_bits),
@@ -77,7 +77,7 @@ class TapAddresses(wiring.Component):
             tap.eq(self.taps.payload),
         ]
 
-        # Second cycle: the taps of the lanes; the column in the row.
+        # Second cycle: the taps of the banks; the column in the row.
         m.submodules.own_taps = own_taps = _own_taps(arch.columns)
         own = own_taps.read_port()
         m.d.comb += own.addr.eq(Cat(config.kernel_width[:OWN_BITS], tap.step))
@@ -98,7 +98,7 @@ class TapAddresses(wiring.Component):
             return Cat(met, sub_bank, _chosen(offsets, kernel_column))
 
         shared = Signal(PLACE, reset_less=True)
-        lanes = [Signal(PLACE, name=f"lane{lane}", reset_less=True) for lane in range(arch.columns)]
+        banks = [Signal(PLACE, name=f"bank{bank}", reset_less=True) for bank in range(arch.columns)]
         base_low = Signal(low_bits, reset_less=True)
         has_channel = Signal(arch.columns)  # of a convolution
         m.d.sync += [
@@ -107,9 +107,9 @@ class TapAddresses(wiring.Component):
             self.value.eq(placed.value),
             has_channel.eq((1 << config.channels) - 1),
         ]
-        for lane, target in enumerate(lanes):
+        for bank, target in enumerate(banks):
             with m.If(depthwise):
-                row, column = own.data[lane].row, own.data[lane].column
+                row, column = own.data[bank].row, own.data[bank].column
                 met = _chosen(placed.rows, row) & _chosen(placed.columns, column)
                 m.d.sync += target.as_value().eq(place(row, column, valid & met))
 
@@ -119,9 +119,9 @@ class TapAddresses(wiring.Component):
 
         shared_address = Signal.like(base)
         m.d.comb += shared_address.eq(address(shared))
-        for lane, access in enumerate(self.accesses):
-            own_access = Cat(lanes[lane].met, address(lanes[lane]))
-            shared_access = Cat(shared.met & has_channel[lane], shared_address)
+        for bank, access in enumerate(self.accesses):
+            own_access = Cat(banks[bank].met, address(banks[bank]))
+            shared_access = Cat(shared.met & has_channel[bank], shared_address)
             m.d.sync += access.eq(Mux(depthwise, own_access, shared_access))
         return m
 
@@ -140,7 +140,7 @@ def _chosen(values: Iterable[Value], number: Value) -> Value:
 
 
 def _own_taps(columns: int) -> Memory:
-    """The taps of all depthwise lanes, lane l's number step * M + l, by kernel width and, above it, step.
+    """The taps of all depthwise banks, bank l's number step * M + l, by kernel width and, above it, step.
 
     A kernel of DEPTHWISE_KERNEL columns has width 0. What lies below the last row that a kernel may have is
     given the last column, which such a kernel has not.
@@ -150,6 +150,6 @@ def _own_taps(columns: int) -> Memory:
     table = []
     for step in range(1 << (steps - 1).bit_length()):
         for width in (DEPTHWISE_KERNEL, *range(1, DEPTHWISE_KERNEL)):
-            taps = (divmod(step * columns + lane, width) for lane in range(columns))
+            taps = (divmod(step * columns + bank, width) for bank in range(columns))
             table.append([{"row": r, "column": c} if r < DEPTHWISE_KERNEL else nowhere for r, c in taps])
     return Memory(shape=data.ArrayLayout(OWN_TAP, columns), depth=len(table), init=table)

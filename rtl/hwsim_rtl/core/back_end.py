@@ -67,7 +67,7 @@ class BackEnd:
         Args:
             m: the core.
             core: its ports: ``start``, ``weights``, ``scales``, ``coded``, ``index``, ``busy``, ``done``.
-            config: a PassConfig, of the pass at work.
+            config: a CoreConfig, of the pass at work.
             scatter: ``taps``, and ``rows_done``, owned rows that are complete with the tap of the next cycle.
             reading: words or symbols of the pass are to come.
             row_limit: is given the number below which owned rows have a place in the ring.
@@ -86,25 +86,25 @@ class BackEnd:
             weights.read.eq(addresses.reads),
             multipliers.value.eq(addresses.value),
             multipliers.signed_input.eq(config.signed_input),
-            multipliers.lanes.eq(Cat(access.valid for access in addresses.accesses)),
+            multipliers.columns.eq(Cat(access.valid for access in addresses.accesses)),
             multipliers.weights.eq(weights.word),
             row_limit.eq(drain.row_limit),
         ]
-        lanes_read = Signal(arch.columns)
+        banks_read = Signal(arch.columns)
         address_read = Signal.like(drain.address, reset_less=True)
         with m.If(drain.clears | (drain.reads.valid & config.depthwise)):
-            m.d.sync += lanes_read.eq(-1)
+            m.d.sync += banks_read.eq(-1)
         with m.Elif(~drain.reads.valid):
-            m.d.sync += lanes_read.eq(0)
+            m.d.sync += banks_read.eq(0)
         with m.Else():
-            m.d.sync += lanes_read.eq(1 << drain.reads.payload.channel)
+            m.d.sync += banks_read.eq(1 << drain.reads.payload.channel)
         m.d.sync += address_read.eq(drain.address)
-        for lane, bank in enumerate(banks):
+        for number, bank in enumerate(banks):
             m.d.comb += [
-                bank.access.eq(addresses.accesses[lane]),
-                bank.product.eq(multipliers.products[lane]),
-                bank.drain.eq(Cat(lanes_read[lane], address_read)),
-                tree.numbers[lane].eq(bank.drained),
+                bank.access.eq(addresses.accesses[number]),
+                bank.product.eq(multipliers.products[number]),
+                bank.drain.eq(Cat(banks_read[number], address_read)),
+                tree.numbers[number].eq(bank.drained),
             ]
 
         # Sums to words. What was read goes along with its sum.

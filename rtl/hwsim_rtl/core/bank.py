@@ -1,4 +1,4 @@
-"""A lane's accumulators."""
+"""The accumulators of a column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the items at the heads of two lanes is next."""
+"""Which of the items at the heads of the lanes is next."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
 from hwsim.machine.descriptors import COUNT_BITS
-from hwsim_rtl.core.lane_payloads import LANES, ROW_BITS, ChosenItem, LaneItem
-from hwsim_rtl.core.payloads import DONE_BITS, RowDescriptor
+from hwsim_rtl.core.payloads import DONE_BITS, LANES, ROW_BITS, ChosenItem, QueuedItem, RowDescriptor
 
 
 class OpenRow:
@@ -47,7 +46,7 @@ class ItemChooser(wiring.Component):
         arch: widths.
 
     Ports:
-        heads: two In(stream of LaneItem), of each lane.
+        heads: two In(stream of QueuedItem), of each lane.
         rows: In(stream of RowDescriptor), one for each input row. That of a row must be there two cycles
             before its first item; as many are taken as the pass has rows.
         start: In(1), before the first item of a pass.
@@ -60,7 +59,7 @@ class ItemChooser(wiring.Component):
         self._arch = arch
         super().__init__(
             {
-                "heads": In(stream.Signature(LaneItem(arch))).array(LANES),
+                "heads": In(stream.Signature(QueuedItem(arch))).array(LANES),
                 "rows": In(stream.Signature(RowDescriptor)),
                 "start": In(1),
                 "pass_rows": In(COUNT_BITS),
@@ -118,7 +117,7 @@ class ItemChooser(wiring.Component):
             picks.eq((can[0] | can[1]) & (~chosen.valid | chosen.ready)),
             *(head.ready.eq(picks & (lane == number)) for number, head in enumerate(heads)),
         ]
-        item = LaneItem(self._arch)(Mux(lane, heads[1].payload, heads[0].payload))
+        item = QueuedItem(self._arch)(Mux(lane, heads[1].payload, heads[0].payload))
         of_older = Mux(lane, in_older[1], in_older[0])
         row = RowDescriptor(Mux(of_older, older.row, younger.row))
         m.d.sync += [

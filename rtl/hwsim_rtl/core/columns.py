@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
 from hwsim.machine.descriptors import MAX_KERNEL
-from hwsim_rtl.core.payloads import COLUMN_BITS, OFFSET_BITS, STRIDE_BITS, Item, PassConfig, Placed
+from hwsim_rtl.core.payloads import COLUMN_BITS, OFFSET_BITS, STRIDE_BITS, CoreConfig, Item, Placed
 
 
 class ValidColumns(wiring.Component):
@@ -22,7 +22,7 @@ class ValidColumns(wiring.Component):
 
     Ports:
         placed: In(stream of Placed, always ready).
-        config: In(PassConfig).
+        config: In(CoreConfig).
         items: Out(stream of Item, always ready).
     """
 
@@ -31,7 +31,7 @@ class ValidColumns(wiring.Component):
         super().__init__(
             {
                 "placed": In(stream.Signature(Placed(arch), always_ready=True)),
-                "config": In(PassConfig(arch)),
+                "config": In(CoreConfig(arch)),
                 "items": Out(stream.Signature(Item(arch), always_ready=True)),
             }
         )

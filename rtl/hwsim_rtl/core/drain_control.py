@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import MAC_LATENCY, SUB_BANKS, Arch
 from hwsim.machine.descriptors import COUNT_BITS, sub_bank_depth
-from hwsim_rtl.core.payloads import DONE_BITS, DrainRead, PassConfig, bank_address_bits
+from hwsim_rtl.core.payloads import DONE_BITS, CoreConfig, DrainRead, bank_address_bits
 
 
 class DrainControl(wiring.Component):
@@ -20,7 +20,7 @@ class DrainControl(wiring.Component):
     What the configuration alone makes is in registers; it may change with ``start``, and no row is complete
     in the two cycles after that.
 
-    From a reset on, all accumulators are cleared first, one word of all lanes a cycle: what a pass that was
+    From a reset on, all accumulators are cleared first, one word of all banks a cycle: what a pass that was
     cut off has left in them is in no later sum.
 
     Args:
@@ -28,11 +28,11 @@ class DrainControl(wiring.Component):
 
     Ports:
         rows_done: In, owned rows that are complete with the tap of this cycle.
-        config: In(PassConfig).
+        config: In(CoreConfig).
         start: In(1), before the first row of a pass.
         credit: In(1), a value may be read in this cycle.
         reads: Out(stream of DrainRead, always ready); ``address`` goes with it.
-        clears: Out(1), the accumulators of ``address`` are read in all lanes, for nobody; ``start`` waits.
+        clears: Out(1), the accumulators of ``address`` are read in all banks, for nobody; ``start`` waits.
         row_limit: Out, owned rows below this number have a place in the ring; from two cycles after
             ``start`` on.
         finished: Out(1), all owned rows have been read.
@@ -43,7 +43,7 @@ class DrainControl(wiring.Component):
         super().__init__(
             {
                 "rows_done": In(DONE_BITS),
-                "config": In(PassConfig(arch)),
+                "config": In(CoreConfig(arch)),
                 "start": In(1),
                 "credit": In(1),
                 "reads": Out(stream.Signature(DrainRead(arch), always_ready=True)),

@@ -13,19 +13,19 @@ from hwsim_rtl.core.payloads import product_bits, weight_word
 class Multipliers(wiring.Component):
     """Multiply an activation code, taken back through the H.264 mapping if it is signed, by M weights.
 
-    Latency 3 cycles from ``value``, 2 from ``lanes`` and 1 from ``weights`` to ``products``; one activation a
-    cycle. Products wrap to 32 bits, as the sums do. Each lane has the activation in a register of its own, so
-    that a cycle is for the way there, and a lane without an access does not change its operand.
+    Latency 3 cycles from ``value``, 2 from ``columns`` and 1 from ``weights`` to ``products``; one activation
+    a cycle. Products wrap to 32 bits, as the sums do. Each column has the activation in a register of its
+    own, so that a cycle is for the way there, and a column without an access does not change its operand.
 
     Args:
-        arch: widths and number of lanes.
+        arch: widths and columns.
 
     Ports:
         value: In, activation code.
         signed_input: In(1), codes are 2v - 1 for v > 0 and -2v else.
-        lanes: In(M), which multiply the activation; the product of another one is any.
+        columns: In(M), which multiply the activation; the product of another one is any.
         weights: In, a weight word.
-        products: Out(signed), one a lane.
+        products: Out(signed), one a column.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -34,7 +34,7 @@ class Multipliers(wiring.Component):
             {
                 "value": In(arch.activation_bits),
                 "signed_input": In(1),
-                "lanes": In(arch.columns),
+                "columns": In(arch.columns),
                 "weights": In(weight_word(arch)),
                 "products": Out(signed(product_bits(arch))).array(arch.columns),
             }
@@ -45,9 +45,9 @@ class Multipliers(wiring.Component):
         activation = Signal(signed(self._arch.activation_bits + 1), reset_less=True)
         half = self.value >> 1
         m.d.sync += activation.eq(Mux(self.signed_input, Mux(self.value[0], half + 1, -half), self.value))
-        for lane, product in enumerate(self.products):
-            operand = Signal.like(activation, name=f"operand{lane}")
-            with m.If(self.lanes[lane]):
+        for column, product in enumerate(self.products):
+            operand = Signal.like(activation, name=f"operand{column}")
+            with m.If(self.columns[column]):
                 m.d.sync += operand.eq(activation)
-            m.d.sync += product.eq(operand * self.weights[lane])
+            m.d.sync += product.eq(operand * self.weights[column])
         return m

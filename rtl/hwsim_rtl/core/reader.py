@@ -1,4 +1,4 @@
-"""Lines of the map buffer to the words of two lanes.
+"""Lines of the map buffer to the words of the lanes.
 
 No ``from __future__ import annotations`` here: ``data.Struct`` reads its annotations as values.
 """
@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hwsim.arch import BURST_BYTES, INDEX_BYTES, LINE_ENTRIES, LINE_WORDS, WORD_BITS, Arch
 from hwsim.machine.descriptors import COUNT_BITS
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.core.lane_payloads import (
+from hwsim_rtl.core.payloads import (
     ENTRY_LINE_BITS,
     ENTRY_SHIFT,
     INDEX_LENGTHS,

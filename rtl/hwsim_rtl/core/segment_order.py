@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
 from hwsim.machine.descriptors import COUNT_BITS
-from hwsim_rtl.core.lane_payloads import ROW_BITS, MapRow, NextSegment, ReaderConfig
+from hwsim_rtl.core.payloads import ROW_BITS, MapRow, NextSegment, ReaderConfig
 
 
 class SegmentOrder(wiring.Component):

@@ -12,7 +12,7 @@ from hwsim.arch import BEAT_BYTES, BURST_BYTES, Arch
 from hwsim.errors import CosimError
 from hwsim.machine.descriptors import CORE_FIELDS
 from hwsim.registers import MachineError
-from hwsim_rtl.core.lane_payloads import LINE_BITS
+from hwsim_rtl.core.payloads import LINE_BITS
 from hwsim_rtl.cosim.library import CoreKind, load
 from hwsim_rtl.system.memory_port import ADDRESS_BITS
 

@@ -14,14 +14,13 @@ from amaranth.lib import data
 from hwsim.arch import WEIGHT_PORT_WORDS, Arch
 from hwsim.codec.segments import INDEX_ENTRY
 from hwsim.errors import CosimError
-from hwsim_rtl.core.lane_payloads import LanePassConfig, MapRow
-from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_load
+from hwsim_rtl.core.payloads import ChannelScale, MapRow, PassConfig, RowDescriptor, weight_load
 from hwsim_rtl.cosim.library import CoreKind, load
 
-CORE = CoreKind("core", "hwsim_rtl.core.lane_core", "LaneCore")
+CORE = CoreKind("core", "hwsim_rtl.core.core", "Core")
 ALWAYS = np.array([3], np.uint8)
 VALID_AFTER = 2  # cycles from a symbol's to its being valid
-# Kinds of events in driver.cc: bits of LaneEvents.
+# Kinds of events in driver.cc: bits of Events.
 SYMBOL, CHOSEN, SERVED = 0, 2, 4
 
 
@@ -30,7 +29,7 @@ class PassStimulus:
     """Everything that a core sees of a pass.
 
     Attributes:
-        config: fields of ``LanePassConfig``.
+        config: fields of ``PassConfig``.
         map_rows, rows: fields of ``MapRow`` and of ``RowDescriptor``, in the order of reading.
         lines: uint64 (lines, 8), the map buffer.
         there: int64 (lines,), cycle of the pass from which each line is in the map buffer.
@@ -184,7 +183,7 @@ class _Buffers:
     def __init__(self, stimulus: PassStimulus, arch: Arch) -> None:
         lines = np.ascontiguousarray(stimulus.lines, "<u8").view("<u4")
         self._inputs: dict[str, np.ndarray] = {
-            "config": pack_fields(LanePassConfig(arch), stimulus.config),
+            "config": pack_fields(PassConfig(arch), stimulus.config),
             "lines": lines,
             "lengths": lines[stimulus.first_index].view("<u2")[::2].copy(),
             "there": np.ascontiguousarray(stimulus.there, np.int64),

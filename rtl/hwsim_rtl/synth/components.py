@@ -9,37 +9,37 @@ from amaranth.back import rtlil
 from amaranth.lib.wiring import Component, In
 
 from hwsim.arch import LANE_ITEMS, Arch
+from hwsim_rtl.codec.decoder import Decoder
 from hwsim_rtl.codec.encoder import SegEncoder
-from hwsim_rtl.codec.lane_decoder import LaneDecoder
 from hwsim_rtl.core.adder_tree import AdderTree
 from hwsim_rtl.core.addresses import TapAddresses
 from hwsim_rtl.core.bank import AccumulatorBank
 from hwsim_rtl.core.chooser import ItemChooser
+from hwsim_rtl.core.core import Core
 from hwsim_rtl.core.credit_fifo import CreditFifo
 from hwsim_rtl.core.drain_control import DrainControl
-from hwsim_rtl.core.lane_core import LaneCore
-from hwsim_rtl.core.lane_payloads import LaneItem
-from hwsim_rtl.core.lane_position import EARLY, LanePositions
-from hwsim_rtl.core.lane_scatter import LaneScatter
 from hwsim_rtl.core.multiply import Multipliers
+from hwsim_rtl.core.payloads import QueuedItem
+from hwsim_rtl.core.position import EARLY, Positions
 from hwsim_rtl.core.reader import Reader
 from hwsim_rtl.core.requantize import Requantizer
+from hwsim_rtl.core.scatter import Scatter
 from hwsim_rtl.core.weights import WeightMemory
 from hwsim_rtl.synth.names import TOP
 
 # Side by side, all but the last make up a core; it has two of ``items``, one for each lane.
 COMPONENTS: dict[str, Callable[[Arch], Sequence[Component]]] = {
     "reader": lambda arch: [Reader(arch)],
-    "decoder": lambda arch: [LaneDecoder(arch)],
-    "position": lambda arch: [LanePositions(arch)],
-    "items": lambda arch: [CreditFifo(LaneItem(arch), LANE_ITEMS, EARLY)],
+    "decoder": lambda arch: [Decoder(arch)],
+    "position": lambda arch: [Positions(arch)],
+    "items": lambda arch: [CreditFifo(QueuedItem(arch), LANE_ITEMS, EARLY)],
     "choice": lambda arch: [ItemChooser(arch)],
-    "scatter": lambda arch: [LaneScatter(arch), TapAddresses(arch)],
+    "scatter": lambda arch: [Scatter(arch), TapAddresses(arch)],
     "weights": lambda arch: [WeightMemory(arch)],
     "columns": lambda arch: [Multipliers(arch), *(AccumulatorBank(arch) for _ in range(arch.columns))],
     "drain": lambda arch: [DrainControl(arch), AdderTree(arch.columns), Requantizer(arch)],
     "encoder": lambda arch: [SegEncoder(arch)],
-    "core": lambda arch: [LaneCore(arch)],
+    "core": lambda arch: [Core(arch)],
 }
 WHOLE = "core"
 

@@ -8,8 +8,13 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import WEIGHT_PORT_WORDS, Arch
 from hwsim.machine.descriptors import COUNT_BITS, MAX_KERNEL, MAX_STRIDE, SCALED_BITS, TRANSPOSED_SHIFT
-from hwsim_rtl.core.lane_payloads import LanePassConfig
-from hwsim_rtl.core.payloads import CHANNEL_WORDS_BITS, RECIPROCAL_BITS, ColumnConfig, KernelColumn
+from hwsim_rtl.core.payloads import (
+    CHANNEL_WORDS_BITS,
+    RECIPROCAL_BITS,
+    ColumnConfig,
+    KernelColumn,
+    PassConfig,
+)
 from hwsim_rtl.system.payloads import GroupCounts, LayerDescriptor, PassEntry
 
 BEAT_SHIFT = 2  # words of a beat, as a power of two
@@ -29,7 +34,7 @@ class LayerColumns(wiring.Component):
         layer: In(LayerDescriptor), constant from ``start`` on.
         kernel_columns: Out(KernelColumn) of each.
         factor, shift, channel, begin: Out, see :class:`hwsim_rtl.core.payloads.ColumnConfig`.
-        channel_words, reciprocal_shift: Out, see :class:`hwsim_rtl.core.payloads.PassConfig`.
+        channel_words, reciprocal_shift: Out, see :class:`hwsim_rtl.core.payloads.CoreConfig`.
 
     Args:
         arch: the machine.
@@ -129,7 +134,7 @@ def configure(
     entry: data.View[PassEntry],
     counts: data.View[GroupCounts],
     columns: LayerColumns,
-    out: data.View[LanePassConfig],
+    out: data.View[PassConfig],
 ) -> None:
     """Wire the configuration of a pass, in the same cycle: all that is to be done is a choice by ``odd``.
 

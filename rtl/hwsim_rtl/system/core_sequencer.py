@@ -11,8 +11,7 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import WEIGHT_PASSES, Arch
-from hwsim_rtl.core.lane_payloads import ROW_BITS, MapRow
-from hwsim_rtl.core.payloads import RowDescriptor
+from hwsim_rtl.core.payloads import ROW_BITS, MapRow, RowDescriptor
 from hwsim_rtl.system.configure import LayerColumns, configure
 from hwsim_rtl.system.payloads import LayerDescriptor, OutRow, PassEntry, QueuedPass, SequencedPass
 from hwsim_rtl.system.row_steps import MASK_BYTE_BITS, MASK_ROWS, RowSteps

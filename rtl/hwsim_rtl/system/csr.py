@@ -18,7 +18,7 @@ from hwsim.registers import (
     REGISTERS,
     MachineError,
 )
-from hwsim_rtl.core.lane_payloads import LANES
+from hwsim_rtl.core.payloads import LANES
 from hwsim_rtl.system.axi_lite import REGISTER_BITS, AxiLiteSlave, axi_lite_members
 from hwsim_rtl.system.machine_control import ERROR_BITS, MachineControl
 

@@ -8,8 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import BURST_BYTES, WORD_BITS, Arch
 from hwsim_rtl.array import Load
-from hwsim_rtl.core.lane_payloads import LINE_BITS
-from hwsim_rtl.core.payloads import ChannelScale, weight_load
+from hwsim_rtl.core.payloads import LINE_BITS, ChannelScale, weight_load
 from hwsim_rtl.system.header_reader import HEADER_BEATS, HeaderReader, ImageHeader
 from hwsim_rtl.system.input_reader import BEAT_SHIFT, PLACE_BEATS_BITS, InputReader
 from hwsim_rtl.system.memory_port import ADDRESS_BITS, MemoryRequest

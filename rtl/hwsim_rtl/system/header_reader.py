@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import BEAT_BYTES, Arch
 from hwsim.program.image import HEADER, HEADER_BYTES, MACHINE, MAGIC, VERSION
-from hwsim_rtl.core.lane_payloads import LANES
+from hwsim_rtl.core.payloads import LANES
 from hwsim_rtl.system.read_router import BEAT_BITS
 
 HEADER_BEATS = HEADER_BYTES // BEAT_BYTES

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import BURST_BYTES, INDEX_BYTES, LINE_ENTRIES, Arch
 from hwsim_rtl.bits.word import IndexEntry
-from hwsim_rtl.core.lane_payloads import ENTRY_SHIFT, LINE_BITS, LanePass
+from hwsim_rtl.core.payloads import ENTRY_SHIFT, LINE_BITS, SentPass
 from hwsim_rtl.system.payloads import SequencedPass
 
 
@@ -22,7 +22,7 @@ class IndexFetch(wiring.Component):
         arch: the machine.
 
     Ports:
-        sequenced: of every core, In(stream of SequencedPass). passes: of every core, Out(stream of LanePass).
+        sequenced: of every core, In(stream of SequencedPass). passes: of every core, Out(stream of SentPass).
         reads: Out(stream of line); line: In(512), what lies there, in the cycle after it was taken.
     """
 
@@ -31,7 +31,7 @@ class IndexFetch(wiring.Component):
         super().__init__(
             {
                 "sequenced": In(stream.Signature(SequencedPass(arch))).array(arch.cores),
-                "passes": Out(stream.Signature(LanePass(arch))).array(arch.cores),
+                "passes": Out(stream.Signature(SentPass(arch))).array(arch.cores),
                 "reads": Out(stream.Signature(LINE_BITS)),
                 "line": In(8 * BURST_BYTES),
             }

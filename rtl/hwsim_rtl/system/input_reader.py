@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import BEAT_BYTES, BURST_BYTES, INDEX_BYTES, LINE_ENTRIES, WORD_BYTES
 from hwsim_rtl.bits.word import IndexEntry
-from hwsim_rtl.core.lane_payloads import ENTRY_BITS, ENTRY_SHIFT, LINE_BITS
+from hwsim_rtl.core.payloads import ENTRY_BITS, ENTRY_SHIFT, LINE_BITS
 from hwsim_rtl.system.header_reader import ImageHeader
 from hwsim_rtl.system.memory_port import BEATS_BITS, MemoryRequest
 from hwsim_rtl.system.payloads import LINE_PARTS, LayerDescriptor, LineStore

@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hwsim.arch import LINE_ENTRIES, WORD_BITS, WORD_BYTES, Arch
 from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
 from hwsim.registers import MachineError
-from hwsim_rtl.core.lane_payloads import ENTRY_BITS, LINE_SHIFT
-from hwsim_rtl.lane_array import LaneArray
+from hwsim_rtl.array import CoreArray
+from hwsim_rtl.core.payloads import ENTRY_BITS, LINE_SHIFT
 from hwsim_rtl.system.configure import leaves_raw
 from hwsim_rtl.system.fetcher import CLIENTS, Fetcher
 from hwsim_rtl.system.header_reader import HEADER_BEATS
@@ -69,7 +69,7 @@ class ImageMachine(wiring.Component):
         m.submodules.fetcher = self._fetcher = fetcher = Fetcher(arch)
         m.submodules.halves = self._halves = MapHalves(arch)
         m.submodules.sequencer = self._sequencer = sequencer = Sequencer(arch)
-        m.submodules.array = self._array = array = LaneArray(arch)
+        m.submodules.array = self._array = array = CoreArray(arch)
         m.submodules.result = self._result = result = ResultWriter()
         m.submodules.remaker = self._remaker = MapRemaker(arch)
         writers = [MapWriter() for _ in range(arch.cores + 1)]

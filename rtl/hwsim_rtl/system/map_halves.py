@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import BURST_BYTES, Arch
-from hwsim_rtl.core.lane_payloads import LINE_BITS
+from hwsim_rtl.core.payloads import LINE_BITS
 from hwsim_rtl.system.payloads import PART_BYTES, LineStore
 
 

@@ -10,7 +10,7 @@ from hwsim.arch import BURST_BYTES, WORD_BITS, Arch
 from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.codec.encoder import SegEncoder
-from hwsim_rtl.core.lane_payloads import LINE_BITS, LINE_SHIFT
+from hwsim_rtl.core.payloads import LINE_BITS, LINE_SHIFT
 from hwsim_rtl.system.payloads import LayerDescriptor, MapPlaces, OutRow
 
 

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hwsim.arch import LINE_ENTRIES, LINE_WORDS
 from hwsim.machine.descriptors import PLACE_BITS
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.core.lane_payloads import ENTRY_BITS, ENTRY_SHIFT, LINE_BITS, LINE_SHIFT
+from hwsim_rtl.core.payloads import ENTRY_BITS, ENTRY_SHIFT, LINE_BITS, LINE_SHIFT
 from hwsim_rtl.system.payloads import LINE_PARTS, LineStore, MapPlaces, OutRow
 
 

@@ -8,8 +8,7 @@ from amaranth.lib import data
 from hwsim.arch import BURST_BYTES, LAYER_BYTES, PASS_BYTES, Arch
 from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
 from hwsim.machine.programs import LAYER_FIELDS, PASS_FIELDS
-from hwsim_rtl.core.lane_payloads import ENTRY_BITS, LINE_BITS, LanePassConfig, MapRow
-from hwsim_rtl.core.payloads import SUB_BANK_BITS, RowDescriptor
+from hwsim_rtl.core.payloads import ENTRY_BITS, LINE_BITS, SUB_BANK_BITS, MapRow, PassConfig, RowDescriptor
 
 PART_BYTES = 4  # of a line, what is written alone
 LINE_PARTS = BURST_BYTES // PART_BYTES
@@ -64,7 +63,7 @@ class SequencedPass(data.StructLayout):
     first segment that it reads."""
 
     def __init__(self, arch: Arch) -> None:
-        super().__init__({"config": LanePassConfig(arch), "entry": ENTRY_BITS})
+        super().__init__({"config": PassConfig(arch), "entry": ENTRY_BITS})
 
 
 class OutRow(data.Struct):

@@ -8,9 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import BURST_BYTES, WORD_BITS, Arch
-from hwsim_rtl.array import load_ports
+from hwsim_rtl.array import CoreArray, load_ports
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.lane_array import LaneArray
 from hwsim_rtl.system.index_fetch import IndexFetch
 from hwsim_rtl.system.payloads import MapLine
 from hwsim_rtl.system.sequencer import Sequencer
@@ -55,7 +54,7 @@ class ProgrammedArray(wiring.Component):
         arch = self._arch
         m.submodules.sequencer = sequencer = Sequencer(arch)
         m.submodules.fetch = fetch = IndexFetch(arch)
-        m.submodules.array = array = LaneArray(arch)
+        m.submodules.array = array = CoreArray(arch)
         half = arch.map_buffer // 2 // BURST_BYTES
         m.submodules.map = memory = Memory(shape=8 * BURST_BYTES, depth=half, init=[])
         store, load = memory.write_port(), memory.read_port()

@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import BURST_BYTES
-from hwsim_rtl.core.lane_payloads import LINE_BITS
+from hwsim_rtl.core.payloads import LINE_BITS
 from hwsim_rtl.system.input_reader import words_turned
 from hwsim_rtl.system.memory_port import ADDRESS_BITS, BEATS_BITS, MemoryBeat, MemoryRequest
 from hwsim_rtl.system.read_router import BEAT_BITS

@@ -9,8 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import BEAT_BYTES, LAYER_BYTES, WORD_BITS, WORD_BYTES, Arch
 from hwsim.machine.descriptors import COUNT_BITS, PROGRAM_WORDS
-from hwsim_rtl.core.lane_payloads import MapRow
-from hwsim_rtl.core.payloads import RowDescriptor
+from hwsim_rtl.core.payloads import MapRow, RowDescriptor
 from hwsim_rtl.system.configure import LayerColumns
 from hwsim_rtl.system.core_sequencer import CoreSequencer
 from hwsim_rtl.system.payloads import GroupCounts, LayerDescriptor, OutRow, PassEntry, SequencedPass

@@ -8,7 +8,7 @@ from streams import Coverage, bench_case, pack, start_clock, unpack
 
 from hwsim.arch import SUB_BANKS, Arch
 from hwsim.machine.descriptors import DEPTHWISE_KERNEL, MAX_KERNEL, sub_bank_depth
-from hwsim_rtl.core.payloads import SUB_BANK_BITS, BankAccess, PassConfig, Tap
+from hwsim_rtl.core.payloads import SUB_BANK_BITS, BankAccess, CoreConfig, Tap
 
 WEIGHT_LATENCY, VALUE_LATENCY, LATENCY = 1, 3, 4
 
@@ -71,7 +71,7 @@ async def every_lane_gets_its_accumulator_and_the_tap_its_weight(dut):
             "channels": random.choice([arch.columns, random.randint(1, arch.columns)]),
         }
         width = config["kernel_width"]
-        dut.config.value = PassConfig(arch).const(config).as_value().value
+        dut.config.value = CoreConfig(arch).const(config).as_value().value
         dut.taps__valid.value = 0
         await RisingEdge(dut.clk)
         await RisingEdge(dut.clk)

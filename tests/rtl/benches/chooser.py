@@ -7,8 +7,7 @@ from cocotb.triggers import RisingEdge, Timer
 from streams import Coverage, bench_case, pack, start_clock, unpack
 
 from hwsim.arch import Arch
-from hwsim_rtl.core.lane_payloads import ChosenItem, LaneItem
-from hwsim_rtl.core.payloads import RowDescriptor
+from hwsim_rtl.core.payloads import ChosenItem, QueuedItem, RowDescriptor
 
 LANES = (0, 1)
 
@@ -45,7 +44,7 @@ async def one_pass(dut, arch: Arch, coverage: Coverage) -> None:
         for _ in range(segments):
             lane = random.randrange(2)
             for left in reversed(range(random.choice([1, 1, 1, 3]))):
-                fields = {name: random.getrandbits(field.width) for name, field in LaneItem(arch)}
+                fields = {name: random.getrandbits(field.width) for name, field in QueuedItem(arch)}
                 items[lane].append(fields | {"mark": int(left == 0), "row": row})
     rates = [random.choice([0.3, 1.0]) for _ in LANES]
     ready_rate = random.choice([0.3, 1.0])
@@ -71,7 +70,7 @@ async def one_pass(dut, arch: Arch, coverage: Coverage) -> None:
             getattr(dut, f"heads__{lane}__valid").value = int(there[lane])
             if there[lane]:
                 head = items[lane][0] | {"row": items[lane][0]["row"] % 32}
-                getattr(dut, f"heads__{lane}__payload").value = pack(LaneItem(arch), head)
+                getattr(dut, f"heads__{lane}__payload").value = pack(QueuedItem(arch), head)
         dut.row_limit.value = limit
         dut.rows__valid.value = 1
         dut.rows__payload.value = pack(RowDescriptor.as_shape(), offered[0])

@@ -8,7 +8,7 @@ from streams import Coverage, bench_case, start_clock
 
 from hwsim.arch import MAC_LATENCY, SUB_BANKS, Arch
 from hwsim.machine.descriptors import sub_bank_depth
-from hwsim_rtl.core.payloads import PassConfig
+from hwsim_rtl.core.payloads import CoreConfig
 
 
 @cocotb.test()
@@ -39,7 +39,7 @@ async def rows_are_read_in_order_and_in_their_cycle(dut):
             "depthwise": depthwise, "channels": channels, "out_width": out_width, "out_block": block,
             "ring": ring, "row_sub_banks": sub_banks, "owned": owned,
         }  # fmt: skip
-        dut.config.value = PassConfig(arch).const(fields).as_value().value
+        dut.config.value = CoreConfig(arch).const(fields).as_value().value
         dut.credit.value = 1
         dut.start.value = 1
         await RisingEdge(dut.clk)

@@ -6,7 +6,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 from streams import Coverage, bench_case, start_clock
 
-LATENCY = 3 + 3  # of the activation; its lanes have one cycle less, its weights two
+LATENCY = 3 + 3  # of the activation; its columns have one cycle less, its weights two
 
 
 @cocotb.test()
@@ -14,7 +14,7 @@ async def the_sum_of_all_products_wraps(dut):
     case = bench_case()
     columns, weight_bits, activation_bits = case["columns"], case["weight_bits"], case["activation_bits"]
     coverage = Coverage()
-    await start_clock(dut, "value", "signed_input", "lanes", "weights")
+    await start_clock(dut, "value", "signed_input", "columns", "weights")
     for signed in (0, 1):
         dut.signed_input.value = signed
         low = -(1 << weight_bits - 1)
@@ -25,7 +25,7 @@ async def the_sum_of_all_products_wraps(dut):
             code = random.choice([0, 1, (1 << activation_bits) - 1, random.getrandbits(activation_bits)])
             mask = random.choice([(1 << columns) - 1, random.getrandbits(columns)])
             weights = [random.choice([low, -low - 1, random.randint(low, -low - 1)]) for _ in range(columns)]
-            dut.value.value, dut.lanes.value, dut.weights.value = code, mask_after, weights_later
+            dut.value.value, dut.columns.value, dut.weights.value = code, mask_after, weights_later
             mask_after, weights_later = mask, weights_after
             weights_after = sum((w % (1 << weight_bits)) << i * weight_bits for i, w in enumerate(weights))
             value = code

@@ -9,7 +9,7 @@ from streams import Coverage, bench_case, pack, start_clock, unpack
 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import Word
-from hwsim_rtl.core.lane_payloads import BoundSegment, MapRow, ReaderConfig
+from hwsim_rtl.core.payloads import BoundSegment, MapRow, ReaderConfig
 
 LANES = (0, 1)
 LEAD = 2  # cycles from the start to the first slot

@@ -8,8 +8,7 @@ from row_cases import RowCase, row_cases
 from streams import Coverage, StreamPort, bench_case, now, pack, random_stalls, start_clock, unpack
 
 from hwsim.machine.rows import row_order
-from hwsim_rtl.core.lane_payloads import MapRow
-from hwsim_rtl.core.payloads import RowDescriptor
+from hwsim_rtl.core.payloads import MapRow, RowDescriptor
 from hwsim_rtl.system.payloads import InputRow, LayerDescriptor
 
 

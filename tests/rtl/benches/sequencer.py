@@ -10,8 +10,7 @@ from program_cases import network_cases
 from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_clock
 
 from hwsim.arch import Arch
-from hwsim_rtl.core.lane_payloads import MapRow
-from hwsim_rtl.core.payloads import RowDescriptor
+from hwsim_rtl.core.payloads import MapRow, RowDescriptor
 from hwsim_rtl.system.payloads import OutRow, SequencedPass
 
 

@@ -9,14 +9,18 @@ from hwsim.arch import Arch
 from hwsim_rtl.core.adder_tree import AdderTree
 from hwsim_rtl.core.addresses import TapAddresses
 from hwsim_rtl.core.bank import AccumulatorBank
+from hwsim_rtl.core.chooser import ItemChooser
 from hwsim_rtl.core.credit_fifo import CreditFifo
 from hwsim_rtl.core.drain_control import DrainControl
 from hwsim_rtl.core.launcher import Launcher
 from hwsim_rtl.core.multiply import Multipliers
+from hwsim_rtl.core.position import Positions
+from hwsim_rtl.core.reader import Reader
 from hwsim_rtl.core.requantize import Requantizer
+from hwsim_rtl.core.scatter import Scatter
 from hwsim_rtl.core.weights import WeightMemory
 
-MULTIPLIER_INPUTS = ("value", "signed_input", "lanes", "weights")
+MULTIPLIER_INPUTS = ("value", "signed_input", "columns", "weights")
 FIELDS = {"columns": 4, "accumulators": 256, "weight_words": 640}
 
 
@@ -85,3 +89,20 @@ def test_drain_reads_every_row_in_its_cycle():
 def test_products_and_their_sum_wrap(columns, weight_bits, activation_bits):
     widths = {"weight_bits": weight_bits, "activation_bits": activation_bits}
     run_bench(SummedProducts(Arch(columns=columns, **widths)), "products", columns=columns, **widths)
+
+
+def test_reader_serves_every_slot_by_the_page():
+    run_bench(Reader(Arch(**FIELDS)), "reader", arch=FIELDS, passes=120)
+
+
+def test_positions_of_every_symbol_of_both_lanes():
+    run_bench(Positions(Arch(**FIELDS)), "position", arch=FIELDS, passes=60)
+
+
+def test_chooser_takes_every_item_in_its_cycle():
+    run_bench(ItemChooser(Arch(**FIELDS)), "chooser", arch=FIELDS, passes=60)
+
+
+@pytest.mark.parametrize("stalls", [0, 0.5])
+def test_scatter_issues_every_tap_of_a_chosen_item_in_its_cycle(stalls):
+    run_bench(Scatter(Arch(**FIELDS)), "scatter", arch=FIELDS, items=120, stalls=stalls)

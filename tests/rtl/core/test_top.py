@@ -20,9 +20,9 @@ FIELDS = {"cores": 2, "columns": 4, "accumulators": 256, "weight_words": 640}
 def test_whole_layers_take_the_cycles_of_the_schedule(cores, rate, latency, map_buffer, late, busy):
     fields = {**FIELDS, "cores": cores, "map_buffer": map_buffer}
     fields |= {"bytes_per_cycle": rate, "dram_latency": latency}
-    run_verilog(verilog(Arch(**fields)), NAME, "lane_schedule", arch=fields, late=late, busy=busy)
+    run_verilog(verilog(Arch(**fields)), NAME, "schedule", arch=fields, late=late, busy=busy)
 
 
 def test_aborts_and_resets_at_many_moments_leave_no_trace():
     fields = {**FIELDS, "columns": 2, "accumulators": 16}
-    run_verilog(verilog(Arch(**fields)), NAME, "lane_abort", arch=fields, step=7)
+    run_verilog(verilog(Arch(**fields)), NAME, "abort", arch=fields, step=7)

@@ -5,8 +5,8 @@ from amaranth.hdl import Elaboratable
 from formal.prove import prove
 
 from hwsim.arch import Arch
+from hwsim_rtl.codec.decoder import Decoder
 from hwsim_rtl.codec.encoder import SegEncoder
-from hwsim_rtl.codec.lane_decoder import LaneDecoder
 
 
 class RoundTrip(Elaboratable):
@@ -19,7 +19,7 @@ class RoundTrip(Elaboratable):
 
     def __init__(self, arch: Arch, count: int) -> None:
         self.arch, self.count, self.cycles = arch, count, 2 * count + 10
-        self.decoder = LaneDecoder(arch)
+        self.decoder = Decoder(arch)
         self.values = [Signal(arch.activation_bits, name=f"value{i}") for i in range(self.count)]
         self.order = Signal(4)
         self.compressed = Signal()

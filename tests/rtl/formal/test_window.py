@@ -5,7 +5,7 @@ from amaranth.hdl import Elaboratable
 from formal.prove import inputs, prove
 
 from hwsim.arch import WINDOW_WORDS
-from hwsim_rtl.bits.lane_windows import MAX_BITS, LaneWindows
+from hwsim_rtl.bits.windows import MAX_BITS, Windows
 
 
 class Occupied(Elaboratable):
@@ -14,7 +14,7 @@ class Occupied(Elaboratable):
     The windows' registers are those of queues: with that, what is said of their ports is inductive.
     """
 
-    def __init__(self, windows: LaneWindows) -> None:
+    def __init__(self, windows: Windows) -> None:
         self.windows = windows
 
     def elaborate(self, platform):
@@ -49,5 +49,5 @@ class Occupied(Elaboratable):
 
 
 def test_the_windows_neither_overflow_nor_run_dry():
-    windows = LaneWindows(17)
-    prove(Occupied(windows), inputs(windows), "lane_windows", mode="prove", depth=2)
+    windows = Windows(17)
+    prove(Occupied(windows), inputs(windows), "windows", mode="prove", depth=2)

@@ -8,11 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
 from hwsim.machine.descriptors import MAX_KERNEL
-from hwsim_rtl.core.lane_payloads import ChosenItem
-from hwsim_rtl.core.payloads import DONE_BITS, PassConfig, Tap
+from hwsim_rtl.core.payloads import DONE_BITS, ChosenItem, CoreConfig, Tap
 
 
-class LaneScatter(wiring.Component):
+class Scatter(wiring.Component):
     """Issue one tap a cycle: of an item, the kernel rows that lead to an owned row times its kernel columns.
 
     Items bring what their row reaches, and nothing holds them up any more: one is taken, in S of
@@ -24,7 +23,7 @@ class LaneScatter(wiring.Component):
 
     Ports:
         items: In(stream of ChosenItem).
-        config: In(PassConfig).
+        config: In(CoreConfig).
         taps: Out(stream of Tap, always ready), one cycle after the tap's own.
         rows_done: Out, owned rows that are complete with the tap of this cycle; combinational.
     """
@@ -34,7 +33,7 @@ class LaneScatter(wiring.Component):
         super().__init__(
             {
                 "items": In(stream.Signature(ChosenItem(arch))),
-                "config": In(PassConfig(arch)),
+                "config": In(CoreConfig(arch)),
                 "taps": Out(stream.Signature(Tap(arch), always_ready=True)),
                 "rows_done": Out(DONE_BITS),
             }

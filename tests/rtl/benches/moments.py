@@ -1,19 +1,18 @@
-"""Bench of LaneCore: a pass is cut off in any cycle, by a reset or an abort; the next one is exact."""
+"""Bench of Core: a pass is cut off in any cycle, by a reset or an abort; the next one is exact."""
 
 import random
 
 import cocotb
 from bench_cases import small_case
 from bench_pass import Pass, Raw
-from benches.lane_core import run
+from benches.core import run
 from cocotb.triggers import RisingEdge, Timer
-from lane_cases import LanePass, lane_pass
+from mapped_cases import MappedPass, mapped_pass
 from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_clock, until_idle
 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.core.lane_payloads import MapRow
-from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, bank_address_bits, weight_load
+from hwsim_rtl.core.payloads import ChannelScale, MapRow, RowDescriptor, bank_address_bits, weight_load
 
 LOADS, ROWS = ("weights", "scales"), ("map_rows", "rows")
 BEFORE = 4  # cycles before the start in which loads are cut off too
@@ -27,11 +26,11 @@ class Device:
     def __init__(self, dut, arch: Arch) -> None:
         self.dut, self.arch = dut, arch
         self.one: Pass = Pass(small_case(arch))
-        self.lanes: LanePass = lane_pass(self.one.case)
+        self.mapped: MappedPass = mapped_pass(self.one.case)
         layouts = {"map_rows": MapRow, "rows": Raw(RowDescriptor)}
         layouts |= {"weights": Raw(weight_load(arch)), "scales": Raw(ChannelScale)}
         self.sent = {
-            "map_rows": self.lanes.map_rows,
+            "map_rows": self.mapped.map_rows,
             **{name: getattr(self.one, name) for name in ("rows", *LOADS)},
         }
         self.inputs = {name: StreamPort(dut, name, layout) for name, layout in layouts.items()}
@@ -85,7 +84,7 @@ class Device:
         for task in self.send(LOADS):
             await task
         tasks = self.send(ROWS)
-        await run(self.dut, self.arch, self.lanes, PERIOD)
+        await run(self.dut, self.arch, self.mapped, PERIOD)
         assert not self.dut.error.value
         for name, taken in self.taken.items():
             assert taken == getattr(self.one, name), name
@@ -104,7 +103,7 @@ async def a_pass_after_one_that_was_cut_off_is_exact(dut):
         cocotb.start_soon(device.take(name))
     await until_idle(dut)
     await device.whole()
-    for moment in range(-BEFORE, device.lanes.stepped(PERIOD).cycles + 2, case["step"]):
+    for moment in range(-BEFORE, device.mapped.stepped(PERIOD).cycles + 2, case["step"]):
         dut._log.info("cut off in cycle %d", moment)
         await cut_off(device, moment, way, cover)
         begin = now()
@@ -128,7 +127,7 @@ async def cut_off(device: Device, moment: int, way: str, cover: Coverage) -> Non
         for task in tasks:
             await task
         tasks = device.send(ROWS, 0.3)
-        await run(dut, device.arch, device.lanes, PERIOD, exact=False, until=moment)
+        await run(dut, device.arch, device.mapped, PERIOD, exact=False, until=moment)
     if way == "reset":
         dut.rst.value, device.resetting = 1, True
         device.stop(tasks)

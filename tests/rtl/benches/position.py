@@ -1,4 +1,4 @@
-"""Bench of LanePositions: where random symbols of two lanes lie, each lane in its own segment."""
+"""Bench of Positions: where random symbols of both lanes lie, each lane in its own segment."""
 
 import random
 from collections.abc import Iterator
@@ -12,9 +12,8 @@ from streams import Coverage, bench_case, pack, start_clock, unpack
 from hwsim.arch import Arch
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import MAX_KERNEL, MAX_STRIDE, Code, PassGeometry
-from hwsim_rtl.codec.symbol import LaneSymbol
-from hwsim_rtl.core.lane_payloads import BoundSegment, LaneItem
-from hwsim_rtl.core.payloads import PassConfig
+from hwsim_rtl.codec.symbol import Symbol
+from hwsim_rtl.core.payloads import BoundSegment, CoreConfig, QueuedItem
 
 LATENCY = 5
 LANES = (0, 1)
@@ -87,7 +86,7 @@ def random_placing(arch: Arch) -> Placing:
         dilation=(1, dilation), transposed=transposed,
     )  # fmt: skip
     geometry = PassGeometry(layer, channels, (0,), 1, block, block, Code(8, 0), Code(8, 0), 1, False)
-    return Placing(layer, block, channels, geometry.config(arch))
+    return Placing(layer, block, channels, geometry.core_config(arch))
 
 
 def check_item(placing: Placing, arch: Arch, got: dict, expected: dict, pixel: int) -> None:
@@ -111,7 +110,7 @@ async def items_of_both_lanes_carry_their_position_and_their_segment(dut):
     await start_clock(dut, "makes", "config", *ports)
     for _ in range(case["passes"]):
         placing = random_placing(arch)
-        dut.config.value = PassConfig(arch).const(placing.config).as_value().value
+        dut.config.value = CoreConfig(arch).const(placing.config).as_value().value
         await RisingEdge(dut.clk)
         width = placing.layer.in_shape[2]
         coverage.hit("width", "one" if width == 1 else "power" if width & (width - 1) == 0 else "other")
@@ -139,7 +138,7 @@ async def items_of_both_lanes_carry_their_position_and_their_segment(dut):
                 segment, symbol, item = symbols[lane].pop(0)
                 entry = lane, segment, symbol, item
                 coverage.hit("rows crossed", min(symbol["run"] // width, 3))
-                dut.symbols__payload.value = pack(LaneSymbol(arch), symbol | {"lane": lane})
+                dut.symbols__payload.value = pack(Symbol(arch), symbol | {"lane": lane})
             dut.symbols__valid.value = int(entry is not None)
             dut.makes.value = (1 << lane) if entry and entry[3] is not None else 0
             sent.append(entry)
@@ -170,7 +169,7 @@ def segment_of(placing, arch: Arch) -> tuple[dict, list]:
 
 def item_of(dut, arch: Arch, lane: int) -> dict:
     """What is on the port of a lane."""
-    return unpack(LaneItem(arch), int(getattr(dut, f"items__{lane}__payload").value))
+    return unpack(QueuedItem(arch), int(getattr(dut, f"items__{lane}__payload").value))
 
 
 def check_early(dut, arch: Arch, before: tuple | None) -> None:

@@ -1,4 +1,4 @@
-"""Bench of LaneScatter: the taps of random chosen items, and the cycle of each."""
+"""Bench of Scatter: the taps of random chosen items, and the cycle of each."""
 
 import random
 
@@ -8,8 +8,7 @@ from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_
 
 from hwsim.arch import Arch
 from hwsim.machine.descriptors import MAX_KERNEL
-from hwsim_rtl.core.lane_payloads import ChosenItem
-from hwsim_rtl.core.payloads import PassConfig, Tap
+from hwsim_rtl.core.payloads import ChosenItem, CoreConfig, Tap
 
 
 def bits_of(mask: int) -> list[int]:
@@ -65,7 +64,7 @@ async def taps_come_in_order_and_back_to_back(dut):
 
     cocotb.start_soon(watch())
     for steps in (None, 1, 3):
-        config = PassConfig(arch).const({"depthwise": int(steps is not None), "channel_words": steps or 9})
+        config = CoreConfig(arch).const({"depthwise": int(steps is not None), "channel_words": steps or 9})
         dut.config.value = config.as_value().value
         await RisingEdge(dut.clk)  # it is there before the first item of a pass
         seen.clear()

@@ -19,7 +19,7 @@ MAX_BITS = WORD_BITS - CHUNK_BITS + 1  # of a take: they and what is gone of the
 SLOT_BITS = (WINDOW_WORDS - 1).bit_length()
 
 
-class LaneState(data.Struct):
+class WindowState(data.Struct):
     """What a lane's window knows of its words.
 
     ``head``, ``tail``: slots of the word at the head and of the next one to enter; ``level``: words that are
@@ -37,7 +37,7 @@ class LaneState(data.Struct):
     slots: data.ArrayLayout(SLOT_BITS, CHUNKS)
 
 
-class LaneWindows(wiring.Component):
+class Windows(wiring.Component):
     """Two windows of four words, of which one shows its bits in a cycle, and one takes (docs/two_lanes.md).
 
     Each lane shows its next 49 bits or more in every second cycle, and in the next one takes those whose end
@@ -82,8 +82,8 @@ class LaneWindows(wiring.Component):
     def __init__(self, taken_bits: int) -> None:
         if not 1 <= taken_bits <= MAX_BITS:
             raise ValueError(f"taken_bits must be 1 .. {MAX_BITS}, not {taken_bits}")
-        self.shown = Signal(LaneState)
-        self.taking = Signal(LaneState)
+        self.shown = Signal(WindowState)
+        self.taking = Signal(WindowState)
         super().__init__(
             {
                 "turn": In(1),
@@ -142,7 +142,7 @@ class LaneWindows(wiring.Component):
 
     def _take(self, m: Module, pushed: Signal) -> None:
         """The state of the lane after it took, which shows next."""
-        taking, after = self.taking, Signal(LaneState)
+        taking, after = self.taking, Signal(WindowState)
         word = self.words.payload
         next_segment = (taking.head + 2 - self.last)[:SLOT_BITS]
         crosses = self.end[WORD_SHIFT]

@@ -9,10 +9,10 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import LONG_RUN, WORD_BITS, Arch
 from hwsim.machine.descriptors import COUNT_BITS, MIN_ACTIVATION_BITS
-from hwsim_rtl.bits.lane_windows import LaneWindows
 from hwsim_rtl.bits.ring import CHUNK_BITS, FINE, Marks, RingFirst
+from hwsim_rtl.bits.windows import Windows
 from hwsim_rtl.bits.word import Word
-from hwsim_rtl.codec.symbol import ORDER_BITS, LaneConfig, LaneSymbol, Segment, significant_bits
+from hwsim_rtl.codec.symbol import ORDER_BITS, CodeConfig, Segment, Symbol, significant_bits
 
 LANES = 2
 QUEUE = 4  # segments of a lane that wait behind the one that is decoded
@@ -79,7 +79,7 @@ class Details(data.Struct):
     next_last: 1
 
 
-class LaneDecoder(wiring.Component):
+class Decoder(wiring.Component):
     """Two decoders that take turns: each a symbol every two cycles, together one a cycle (docs/two_lanes.md).
 
     Every second cycle is a lane's *own*; lane 0 owns the one after ``start``. The loop "where does this
@@ -104,10 +104,10 @@ class LaneDecoder(wiring.Component):
     Ports:
         segments: two In(stream of Segment), of each lane.
         words: two In(stream of Word), of each lane, the words of its segments.
-        config: In(LaneConfig), constant from ``start`` on.
+        config: In(CodeConfig), constant from ``start`` on.
         start: In(1), only while not ``running``.
         credit: In(2), a symbol of lane 0, of lane 1 may be consumed in this cycle.
-        symbols: Out(stream of LaneSymbol, always ready).
+        symbols: Out(stream of Symbol, always ready).
         makes: Out(2), a register: the symbol of this cycle makes an item of that lane, since it has a value
             or is the last one of its segment.
         error: Out(1), sticky, three cycles after the symbol at fault was consumed.
@@ -124,10 +124,10 @@ class LaneDecoder(wiring.Component):
             {
                 "segments": In(stream.Signature(Segment)).array(LANES),
                 "words": In(stream.Signature(Word)).array(LANES),
-                "config": In(LaneConfig),
+                "config": In(CodeConfig),
                 "start": In(1),
                 "credit": In(LANES),
-                "symbols": Out(stream.Signature(LaneSymbol(arch), always_ready=True)),
+                "symbols": Out(stream.Signature(Symbol(arch), always_ready=True)),
                 "makes": Out(LANES),
                 "error": Out(1),
                 "running": Out(1),
@@ -137,7 +137,7 @@ class LaneDecoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         arch, config = self._arch, self.config
-        m.submodules.windows = windows = LaneWindows(significant_bits(arch.activation_bits))
+        m.submodules.windows = windows = Windows(significant_bits(arch.activation_bits))
         order = Signal(ORDER_BITS)  # SEG_0 and SEG_1 are the same code
         own = Signal()  # the lane whose cycle it is
         other = Signal(init=1)  # the other one, a register of its own for the addresses of the windows
@@ -165,7 +165,7 @@ class LaneDecoder(wiring.Component):
         self._value(m, windows, symbol, details, order)
         return m
 
-    def _look(self, m: Module, windows: LaneWindows, early: data.View) -> data.View:
+    def _look(self, m: Module, windows: Windows, early: data.View) -> data.View:
         """Stage one: where the bits of a lane first change, and what is left of its segment.
 
         Bits of the chunk at the head that are gone, and all bits after an error, read as zeros of the map:
@@ -219,7 +219,7 @@ class LaneDecoder(wiring.Component):
         return sight
 
     def _end(
-        self, m: Module, windows: LaneWindows, sight: data.View, order: Signal
+        self, m: Module, windows: Windows, sight: data.View, order: Signal
     ) -> tuple[data.View, data.View, data.View]:
         """Stage two: where the symbol ends, and whether its segment ends with it.
 
@@ -233,7 +233,7 @@ class LaneDecoder(wiring.Component):
         runs = config.compressed & config.skip_zeros
         value_follows, run_ends_segment, passes_bound, raw_zero = (Signal() for _ in range(4))
         run_end, value_end = Signal.like(sight.zero), Signal.like(sight.zero)
-        found = LaneSymbol(self._arch)
+        found = Symbol(self._arch)
         consumed = Signal(data.StructLayout({name: found[name].shape for name in ("run", "present")}))
         m.d.comb += [
             run_end.eq(Mux(sight.zero < sight.longest_end, sight.zero, sight.longest_end)),
@@ -273,7 +273,7 @@ class LaneDecoder(wiring.Component):
     def _next_segment(
         self,
         m: Module,
-        windows: LaneWindows,
+        windows: Windows,
         held: data.View,
         after: data.View,
         own: Signal,
@@ -305,9 +305,7 @@ class LaneDecoder(wiring.Component):
             after.waiting.eq(held.waiting + arrives - moves),
         ]
 
-    def _words_in(
-        self, m: Module, windows: LaneWindows, held: data.View, after: data.View, own: Signal
-    ) -> None:
+    def _words_in(self, m: Module, windows: Windows, held: data.View, after: data.View, own: Signal) -> None:
         """Words of segments whose last one is still to come; after an error they are dropped."""
         valid, owes, taken = Signal(), Signal(), Signal()
         segment = Signal()
@@ -324,7 +322,7 @@ class LaneDecoder(wiring.Component):
             m.d.comb += words.ready.eq((own == lane) & taken)
 
     def _value(
-        self, m: Module, windows: LaneWindows, symbol: data.View, details: data.View, order: Signal
+        self, m: Module, windows: Windows, symbol: data.View, details: data.View, order: Signal
     ) -> None:
         """A symbol's value, the last `prefix + order` bits consumed less 2^order - 1, and its faults.
 

@@ -1,4 +1,4 @@
-"""Bench of Top, of two lanes: whole layers on an array behind one port of a map buffer, as the schedule says.
+"""Bench of Top: whole layers on an array behind one port of a map buffer, as the schedule says.
 
 Every pass must begin, and be done, in the very cycle of the schedule, and make the words of the reference.
 """
@@ -12,8 +12,8 @@ import numpy as np
 from bench_pass import Pass, bits
 from cocotb.triggers import RisingEdge, Timer
 from core_cases import Case, Operands, map_words
-from lane_cases import ENTRIES, lengths_of, lines_of
 from map_buffer import AtWork, MapBuffer
+from mapped_cases import ENTRIES, lengths_of, lines_of
 from random_networks import MemoryTrace
 from streams import AxiStream, Coverage, bench_case, now, pack, start_clock, until_idle
 
@@ -25,7 +25,7 @@ from hwsim.machine.mapping import map_blocks, segment_blocks
 from hwsim.machine.schedule import LayerSpan, PassRun, Schedule, schedule
 from hwsim.machine.workload import Workload
 from hwsim.quantize import Requantize
-from hwsim_rtl.core.lane_payloads import LanePass, MapRow
+from hwsim_rtl.core.payloads import MapRow, SentPass
 
 Shape = tuple[int, int, int]
 Pair = tuple[int, int]
@@ -115,7 +115,7 @@ def work_of(trace: MemoryTrace, plan: Schedule, arch: Arch) -> list[list[Work]]:
                 {"place": int(places[y, first]), "entry": int(y * counts.shape[1] + first)}
                 for y in job.rows(run.group).y
             ]
-            config = one.case.geometry.lane_config(arch, job.block, int(job.stored.raw[0]) // 8, index_line)
+            config = one.case.geometry.config(arch, job.block, int(job.stored.raw[0]) // 8, index_line)
             lengths = lengths_of(lines, index_line + map_rows[0]["entry"] // ENTRIES)
             sent = {"config": config, "lengths": [lengths >> 16 * i & 0xFFFF for i in range(ENTRIES)]}
             there = np.zeros(len(lines), np.int64)
@@ -127,7 +127,7 @@ def work_of(trace: MemoryTrace, plan: Schedule, arch: Arch) -> list[list[Work]]:
                     span,
                     run,
                     one,
-                    bits(LanePass(arch), sent)["bits"],
+                    bits(SentPass(arch), sent)["bits"],
                     [pack(MapRow.as_shape(), row) for row in map_rows],
                     lines,
                     there,

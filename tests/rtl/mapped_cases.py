@@ -1,4 +1,4 @@
-"""A pass for a core of two lanes: the map buffer that it reads, and what the page says of every cycle."""
+"""A pass for a core: the map buffer that it reads, and what the page says of every cycle."""
 
 from dataclasses import dataclass
 
@@ -29,11 +29,11 @@ class Events:
 
 
 @dataclass(frozen=True)
-class LanePass:
-    """What a core of two lanes sees of a pass, beside its weights, scales and row descriptors.
+class MappedPass:
+    """What a core sees of a pass, beside its weights, scales and row descriptors.
 
     Attributes:
-        config: fields of ``LanePassConfig``.
+        config: fields of ``PassConfig``.
         map_rows: fields of ``MapRow``, in the order of reading.
         lines: uint64 (lines, 8), the map buffer, the index behind the map.
         first_index: the line of the index that the pass begins with.
@@ -115,8 +115,8 @@ class LanePass:
         )
 
 
-def lane_pass(case: Case, late: int = 0) -> LanePass:
-    """A pass as two lanes read it: a depthwise layer's rows in halves of the channels.
+def mapped_pass(case: Case, late: int = 0) -> MappedPass:
+    """A pass as a core reads it: a depthwise layer's rows in halves of the channels.
 
     Places have the size of the longest segment, in halves of a line, so that none is too long for its own.
 
@@ -136,7 +136,7 @@ def lane_pass(case: Case, late: int = 0) -> LanePass:
 
     segments = range(reads.start // block, -(-reads.stop // block))
     whole, width = min(block, len(reads)), layer.in_shape[2]
-    core = case.geometry.config(arch)
+    core = case.geometry.core_config(arch)
     core["decoder"] |= {
         "segments": len(segments),
         "full_values": whole * width,
@@ -154,7 +154,7 @@ def lane_pass(case: Case, late: int = 0) -> LanePass:
     first = segments.start
     map_rows = [{"place": int(places[y, first]), "entry": int(y * blocks + first)} for y in rows]
     there = np.random.default_rng(case.seed).integers(0, late + 1, len(lines))
-    return LanePass(
+    return MappedPass(
         case=case,
         block=block,
         segments=segments,

@@ -1,4 +1,4 @@
-"""One core of two lanes: lines of the map buffer in, words out.
+"""One core: lines of the map buffer in, words out.
 
 No ``from __future__ import annotations`` here: ``data.Struct`` reads its annotations as values.
 """
@@ -9,26 +9,28 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import BURST_BYTES, LANE_ITEMS, Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.codec.lane_decoder import LaneDecoder
+from hwsim_rtl.codec.decoder import Decoder
 from hwsim_rtl.core.abort import add_abort, take_or_drop
 from hwsim_rtl.core.back_end import BackEnd
 from hwsim_rtl.core.chooser import ItemChooser
 from hwsim_rtl.core.credit_fifo import CreditFifo
-from hwsim_rtl.core.lane_payloads import (
+from hwsim_rtl.core.payloads import (
     INDEX_LENGTHS,
     LANES,
     LINE_BITS,
-    LaneItem,
-    LanePassConfig,
+    ChannelScale,
     MapRow,
+    PassConfig,
+    QueuedItem,
+    RowDescriptor,
+    weight_load,
 )
-from hwsim_rtl.core.lane_position import EARLY, LanePositions
-from hwsim_rtl.core.lane_scatter import LaneScatter
-from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_load
+from hwsim_rtl.core.position import EARLY, Positions
 from hwsim_rtl.core.reader import Reader
+from hwsim_rtl.core.scatter import Scatter
 
 
-class LaneEvents(data.Struct):
+class Events(data.Struct):
     """What happens in a cycle, for counters: a symbol leaves the decoder, a tap is issued; items of each lane
     that are chosen; each lane was served in the slot of the cycle before."""
 
@@ -38,7 +40,7 @@ class LaneEvents(data.Struct):
     served: LANES
 
 
-class LaneCore(wiring.Component):
+class Core(wiring.Component):
     """A pass: read, decode in two lanes, choose, scatter, multiply, accumulate, drain, encode, with the
     timing of docs/two_lanes.md.
 
@@ -57,7 +59,7 @@ class LaneCore(wiring.Component):
 
     Ports:
         start: In(1), only while not ``busy`` or with ``done``; goes on to the next weights.
-        config, lengths: In(of a LanePass), read with ``start``.
+        config, lengths: In(of a SentPass), read with ``start``.
         abort_pass: In(1). aborting: Out(1), from its cycle to the end of it and of its waits.
         busy: Out(1), a pass is under way, or an abort or the clearing after one. done: Out(1), one cycle.
         error: Out(1), the words read are no legal map; the pass ends, once its last words were read.
@@ -68,7 +70,7 @@ class LaneCore(wiring.Component):
         weights, scales: In(streams, always ready), loads for the next pass, see
             :class:`hwsim_rtl.core.weights.WeightMemory`.
         coded: Out(stream of Word), the output segments. index: Out(stream of IndexEntry), one a segment.
-        events: Out(LaneEvents).
+        events: Out(Events).
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -76,7 +78,7 @@ class LaneCore(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "config": In(LanePassConfig(arch)),
+                "config": In(PassConfig(arch)),
                 "lengths": In(INDEX_LENGTHS),
                 "abort_pass": In(1),
                 "aborting": Out(1),
@@ -94,14 +96,14 @@ class LaneCore(wiring.Component):
                 "scales": In(stream.Signature(ChannelScale, always_ready=True)),
                 "coded": Out(stream.Signature(Word)),
                 "index": Out(stream.Signature(IndexEntry)),
-                "events": Out(LaneEvents),
+                "events": Out(Events),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         arch = self._arch
-        config = Signal(LanePassConfig(arch))
+        config = Signal(PassConfig(arch))
         begins = Signal()  # a cycle after the start
         m.d.sync += begins.eq(self.start)
         abort = add_abort(m, self)
@@ -110,9 +112,9 @@ class LaneCore(wiring.Component):
         with m.If(abort.stages[-1]):
             m.d.sync += config.core.pass_loads.eq(0)  # the weights of no pass are gone
 
-        reader, decoder, positions = Reader(arch), LaneDecoder(arch), LanePositions(arch)
-        queues = [CreditFifo(LaneItem(arch), LANE_ITEMS, EARLY) for _ in range(LANES)]
-        chooser, scatter = ItemChooser(arch), LaneScatter(arch)
+        reader, decoder, positions = Reader(arch), Decoder(arch), Positions(arch)
+        queues = [CreditFifo(QueuedItem(arch), LANE_ITEMS, EARLY) for _ in range(LANES)]
+        chooser, scatter = ItemChooser(arch), Scatter(arch)
         m.submodules.reader = ResetInserter(abort.stages[0])(reader)
         m.submodules.decoder = ResetInserter(abort.stages[1])(decoder)
         m.submodules.positions = ResetInserter(abort.stages[1])(positions)
@@ -133,7 +135,7 @@ class LaneCore(wiring.Component):
             reader.there.eq(self.there),
             reader.line.eq(self.line),
             *(
-                reader.config[name].eq(LanePassConfig(arch)(now).core.decoder[name])
+                reader.config[name].eq(PassConfig(arch)(now).core.decoder[name])
                 for name in ("rows", "segments")
             ),
             *(reader.config[name].eq(source[name]) for name in ("full_values", "tail_values")),

@@ -1,4 +1,4 @@
-"""Bench of LaneCore: passes one after the other, every symbol, choice and slot in the cycle of the page."""
+"""Bench of Core: passes one after the other, every symbol, choice and slot in the cycle of the page."""
 
 import random
 from itertools import chain
@@ -7,14 +7,13 @@ import cocotb
 from bench_cases import all_cases, cover, require_all
 from bench_pass import Pass, Raw, bits
 from cocotb.triggers import RisingEdge, Timer
-from lane_cases import LanePass, lane_pass
+from mapped_cases import MappedPass, mapped_pass
 from streams import Coverage, StreamPort, bench_case, now, random_stalls, start_clock, until_idle
 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.core.lane_core import LaneEvents
-from hwsim_rtl.core.lane_payloads import LanePassConfig, MapRow
-from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_load
+from hwsim_rtl.core.core import Events
+from hwsim_rtl.core.payloads import ChannelScale, MapRow, PassConfig, RowDescriptor, weight_load
 
 INPUTS = ("map_rows", "rows", "weights", "scales")
 PERIODS = (2, 3, 5, 17)
@@ -27,7 +26,7 @@ async def every_event_is_that_of_the_page_and_every_word_that_of_the_reference(d
     case = bench_case()
     arch = Arch(**case["arch"])
     cases = all_cases(arch, random.getrandbits(32))[:: 4 if case["stalls"] else 1]
-    passes = [(Pass(one), lane_pass(one, random.choice([0, 0, 200]))) for one in cases]
+    passes = [(Pass(one), mapped_pass(one, random.choice([0, 0, 200]))) for one in cases]
     coverage = Coverage()
     taken = ("coded__ready", "index__ready")
     inputs = [f"{name}__valid" for name in INPUTS]
@@ -44,12 +43,12 @@ async def every_event_is_that_of_the_page_and_every_word_that_of_the_reference(d
         for name, port in (("coded", coded), ("index", index))
     ]
     # Rows are offered as early as can be, those of the next pass while this one runs.
-    cocotb.start_soon(map_rows.put(chain.from_iterable(lanes.map_rows for _, lanes in passes)))
+    cocotb.start_soon(map_rows.put(chain.from_iterable(mapped.map_rows for _, mapped in passes)))
     cocotb.start_soon(rows.put(chain.from_iterable(one.rows for one, _ in passes)))
-    for number, (one, lanes) in enumerate(passes):
+    for number, (one, mapped) in enumerate(passes):
         for task in (cocotb.start_soon(weights.put(one.weights)), cocotb.start_soon(scales.put(one.scales))):
             await task
-        await run(dut, arch, lanes, random.choice(PERIODS), exact=not case["stalls"])
+        await run(dut, arch, mapped, random.choice(PERIODS), exact=not case["stalls"])
         assert not dut.error.value
         assert coded.got == sum(len(one.coded) for one, _ in passes[: number + 1])
         assert index.got == sum(len(one.index) for one, _ in passes[: number + 1])
@@ -64,13 +63,13 @@ async def every_event_is_that_of_the_page_and_every_word_that_of_the_reference(d
 
 
 async def run(
-    dut, arch: Arch, lanes: LanePass, period: int, exact: bool = True, until: int | None = None
+    dut, arch: Arch, mapped: MappedPass, period: int, exact: bool = True, until: int | None = None
 ) -> None:
     """One pass; with ``exact`` every event is compared, else that it takes no fewer cycles.
 
     ``until``: the cycle before which it is left alone, unless it is done.
     """
-    expected = lanes.stepped(period)
+    expected = mapped.stepped(period)
     want = {
         "symbol": sorted(cycle for _, cycle in expected.symbols),
         "chosen": [(lane, chosen) for lane, chosen, _, _ in expected.taken],
@@ -82,22 +81,22 @@ async def run(
     while True:
         cycle = now() - begin
         dut.start.value = int(cycle == -LEAD)
-        config = lanes.config if cycle == -LEAD else None
+        config = mapped.config if cycle == -LEAD else None
         if config:
-            dut.config.value = bits(LanePassConfig(arch), config)["bits"]
+            dut.config.value = bits(PassConfig(arch), config)["bits"]
         else:
             dut.config.value = random.getrandbits(len(dut.config))
-        dut.lengths.value = lanes.lengths if config else random.getrandbits(256)
-        words = [random.getrandbits(64)] * 8 if reads is None else lanes.lines[reads].tolist()
+        dut.lengths.value = mapped.lengths if config else random.getrandbits(256)
+        words = [random.getrandbits(64)] * 8 if reads is None else mapped.lines[reads].tolist()
         dut.line.value = sum(word << 64 * i for i, word in enumerate(words))
         slot = cycle % period == 0
         dut.slot.value = int(slot)
         await Timer(2, "ns")
         asks = [int(dut.asks__0.value), int(dut.asks__1.value)]
-        there = [line < len(lanes.there) and bool(lanes.there[line] <= cycle) for line in asks]
+        there = [line < len(mapped.there) and bool(mapped.there[line] <= cycle) for line in asks]
         dut.there.value = int(there[0]) + 2 * int(there[1])
         await Timer(2, "ns")
-        events = LaneEvents.as_shape()
+        events = Events.as_shape()
         seen = {name: int(dut.events.value) >> field.offset for name, field in events}
         if seen["symbol"] & 1:
             got["symbol"].append(cycle - VALID_AFTER)
@@ -111,11 +110,11 @@ async def run(
         assert cycle < 8 * expected.cycles + 2000, "the pass does not end"
         await RisingEdge(dut.clk)
     if exact:
-        assert got["served"] == want["served"], lanes.case
-        assert got["symbol"] == want["symbol"], lanes.case
-        assert got["chosen"] == want["chosen"], lanes.case
-        assert cycle == expected.cycles - 1, lanes.case
+        assert got["served"] == want["served"], mapped.case
+        assert got["symbol"] == want["symbol"], mapped.case
+        assert got["chosen"] == want["chosen"], mapped.case
+        assert cycle == expected.cycles - 1, mapped.case
     else:
-        assert cycle >= expected.cycles - 1, lanes.case
+        assert cycle >= expected.cycles - 1, mapped.case
     await RisingEdge(dut.clk)
     dut.slot.value = dut.start.value = 0

@@ -1,4 +1,4 @@
-"""Bench of LaneDecoder: in both lanes, symbols and the cycle of every segment, word and symbol."""
+"""Bench of Decoder: in both lanes, symbols and the cycle of every segment, word and symbol."""
 
 import random
 from itertools import product
@@ -27,7 +27,7 @@ class Device:
         self.arch = arch
         self.segments = [StreamPort(dut, f"segments__{lane}", payloads.Segment) for lane in LANES]
         self.words = [StreamPort(dut, f"words__{lane}", Word) for lane in LANES]
-        self.symbols = StreamPort(dut, "symbols", payloads.LaneSymbol(arch))
+        self.symbols = StreamPort(dut, "symbols", payloads.Symbol(arch))
         self.credits: tuple[list[bool], list[bool]] = ([], [])  # by lane and cycle
 
     async def give_credit(self, rate: float) -> None:
@@ -41,7 +41,7 @@ class Device:
 
     async def start(self, **config: int) -> int:
         """Configure and start a pass; returns its cycle 0."""
-        self.dut.config.value = pack(payloads.LaneConfig.as_shape(), config)
+        self.dut.config.value = pack(payloads.CodeConfig.as_shape(), config)
         self.dut.start.value = 1
         await RisingEdge(self.dut.clk)
         self.dut.start.value = 0
@@ -255,7 +255,7 @@ async def to_the_end(
         if dut.error.value and failed_at is None:
             failed_at = seen[lane]
         if dut.symbols__valid.value:
-            symbol = unpack(payloads.LaneSymbol(device.arch), int(dut.symbols__payload.value))
+            symbol = unpack(payloads.Symbol(device.arch), int(dut.symbols__payload.value))
             seen[symbol["lane"]] += symbol["run"] + symbol["present"]
         idle = 0 if dut.running.value else idle + 1
         if idle == 8:

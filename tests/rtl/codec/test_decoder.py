@@ -1,10 +1,10 @@
-"""LaneDecoder against the golden model of a lane, cycle for cycle."""
+"""Decoder against the golden model of a lane, cycle for cycle."""
 
 import pytest
 from simulate import run_bench
 
 from hwsim.arch import Arch
-from hwsim_rtl.codec.lane_decoder import LaneDecoder
+from hwsim_rtl.codec.decoder import Decoder
 
 
 @pytest.mark.parametrize(
@@ -13,8 +13,8 @@ from hwsim_rtl.codec.lane_decoder import LaneDecoder
 def test_symbols_and_cycles_of_both_lanes_equal_the_golden_model(activation_bits, run_max, longest, passes):
     arch = Arch(activation_bits=activation_bits, run_max=run_max)
     run_bench(
-        LaneDecoder(arch),
-        "lane_decoder",
+        Decoder(arch),
+        "decoder",
         activation_bits=activation_bits,
         run_max=run_max,
         longest=longest,

@@ -7,12 +7,12 @@ import cocotb
 from bench_cases import small_case
 from bench_pass import Pass, bits
 from cocotb.triggers import RisingEdge, Timer
-from lane_cases import LanePass, lane_pass
 from map_buffer import AtWork, MapBuffer
+from mapped_cases import MappedPass, mapped_pass
 from streams import AxiStream, Coverage, bench_case, now, pack, random_stalls, start_clock, until_idle
 
 from hwsim.arch import LINE_ENTRIES, WEIGHT_PASSES, Arch
-from hwsim_rtl.core import lane_payloads
+from hwsim_rtl.core import payloads
 
 CORES = 2
 LOADS = ("weights", "scales")
@@ -25,13 +25,13 @@ class Device:
     def __init__(self, dut, arch: Arch) -> None:
         self.dut = dut
         self.one: Pass = Pass(small_case(arch))
-        self.lanes: LanePass = lane_pass(self.one.case)
-        self.cycles = self.lanes.stepped(CORES + 1).cycles
-        lengths = [self.lanes.lengths >> 16 * i & 0xFFFF for i in range(LINE_ENTRIES)]
-        sent = {"config": self.lanes.config, "lengths": lengths}
+        self.mapped: MappedPass = mapped_pass(self.one.case)
+        self.cycles = self.mapped.stepped(CORES + 1).cycles
+        lengths = [self.mapped.lengths >> 16 * i & 0xFFFF for i in range(LINE_ENTRIES)]
+        sent = {"config": self.mapped.config, "lengths": lengths}
         self.payloads = {
-            "passes": [bits(lane_payloads.LanePass(arch), sent)["bits"]],
-            "map_rows": [pack(lane_payloads.MapRow.as_shape(), row) for row in self.lanes.map_rows],
+            "passes": [bits(payloads.SentPass(arch), sent)["bits"]],
+            "map_rows": [pack(payloads.MapRow.as_shape(), row) for row in self.mapped.map_rows],
             "rows": [row["bits"] for row in self.one.rows],
         }
         self.loads = {name: AxiStream(dut, f"s_axis_{name}", "data", "user", "last") for name in LOADS}
@@ -84,7 +84,7 @@ class Device:
             await self.inputs[core][name].put(({"data": data} for data in self.payloads[name]), late)
             if name == "passes":
                 self.begins[core] = now() + 1
-                self.buffer.at_work[core] = AtWork(self.lanes.lines, self.lanes.there, now() + 1)
+                self.buffer.at_work[core] = AtWork(self.mapped.lines, self.mapped.there, now() + 1)
 
         for task in [cocotb.start_soon(send(name)) for name in INPUTS]:
             await task

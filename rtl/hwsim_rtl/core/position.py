@@ -1,4 +1,4 @@
-"""Symbols of two lanes to items: where in their segments the values lie."""
+"""Symbols of both lanes to items: where in their segments the values lie."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import Arch
 from hwsim.machine.descriptors import COUNT_BITS, SCALED_BITS, TRANSPOSED_SHIFT
-from hwsim_rtl.codec.symbol import LaneSymbol
+from hwsim_rtl.codec.symbol import Symbol
 from hwsim_rtl.core.columns import ValidColumns
-from hwsim_rtl.core.lane_payloads import LANES, ROW_BITS, BoundSegment, LaneItem
 from hwsim_rtl.core.payloads import (
+    LANES,
     RECIPROCAL_BITS,
-    PassConfig,
+    ROW_BITS,
+    BoundSegment,
+    CoreConfig,
     Placed,
+    QueuedItem,
     bank_address_bits,
     weight_address_bits,
 )
@@ -29,7 +32,7 @@ EARLY = ("mark", "row")  # what of an item the choice between two begins with
 SEGMENT_BITS = (SEGMENTS - 1).bit_length()
 
 
-class LanePositions(wiring.Component):
+class Positions(wiring.Component):
     """Give every symbol that makes an item its channel, x, and the kernel columns that it meets.
 
     The position in the segment is a running sum; channel = position * reciprocal >> (16 + shift) and
@@ -46,10 +49,10 @@ class LanePositions(wiring.Component):
     Ports:
         segments: two In(stream of BoundSegment, always ready), as each lane's decoder takes them, one in a
             cycle.
-        symbols: In(stream of LaneSymbol, always ready), the lanes in turn.
+        symbols: In(stream of Symbol, always ready), the lanes in turn.
         makes: In(2), the symbol of this cycle makes an item of that lane.
-        config: In(PassConfig).
-        items: two Out(stream of LaneItem, always ready), of each lane.
+        config: In(CoreConfig).
+        items: two Out(stream of QueuedItem, always ready), of each lane.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -57,10 +60,10 @@ class LanePositions(wiring.Component):
         super().__init__(
             {
                 "segments": In(stream.Signature(BoundSegment(arch), always_ready=True)).array(LANES),
-                "symbols": In(stream.Signature(LaneSymbol(arch), always_ready=True)),
+                "symbols": In(stream.Signature(Symbol(arch), always_ready=True)),
                 "makes": In(LANES),
-                "config": In(PassConfig(arch)),
-                "items": Out(stream.Signature(LaneItem(arch), always_ready=True)).array(LANES),
+                "config": In(CoreConfig(arch)),
+                "items": Out(stream.Signature(QueuedItem(arch), always_ready=True)).array(LANES),
             }
         )
 
@@ -131,7 +134,7 @@ class LanePositions(wiring.Component):
             columns.placed.valid.eq(valid),
             *(columns.placed.payload[name].eq(placed[name]) for name, _ in Placed(arch)),
         ]
-        late = Signal(LaneItem(arch))
+        late = Signal(QueuedItem(arch))
         m.d.sync += [late[name].eq(found[name]) for name in ("value", "column", "weight")]
         m.d.sync += late.pixel.eq(found.pixel + placed.pixels_before)
         for lane, items in enumerate(self.items):
@@ -153,7 +156,7 @@ def _place_items(
     Args:
         m: where it is put.
         arch: widths.
-        config: a PassConfig.
+        config: a CoreConfig.
         makes_item, item: of the symbol of this cycle. The item is a Placed that has more members, with the
             segment's first weight word as ``weight``.
         position: of its value in the segment.
