@@ -1,19 +1,23 @@
 """A core in compiled simulation: every event of the recurrence, every word of the reference."""
 
+import pickle
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from bench_cases import random_passes
 from core_cases import Case, Expected, cases, expected_of, handful, loaded, operands
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mapped_cases import Events, mapped_pass
+from simulate import run_bench
 
 from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY, Arch
 from hwsim.errors import ArchError, CosimError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import Code
+from hwsim_rtl.core.core import Core
 from hwsim_rtl.cosim import PassOutcome, PassStimulus, Simulator, build, library
 
 MACHINES = {
@@ -22,6 +26,7 @@ MACHINES = {
         columns=8, accumulators=264, weight_words=600, activation_bits=9, weight_bits=5, run_max=5
     ),
 }
+PERIOD = 3  # cycles from slot to slot, where no other is drawn
 FILL = 5 + 2 + 6 + 1 + 1  # reading, decoding, positions, choice, scatter: cycles to the first tap
 # (columns, activation bits, weight bits, longest run) unlike those of any other test.
 ODD_MACHINES = [
@@ -157,6 +162,28 @@ def test_output_that_is_not_taken_holds_the_pass_up_without_loss(machine, data):
     outcome = machine.run_pass(replace(stimulus, most_cycles=most))
     same_words(outcome, expected)
     assert outcome.cycles >= timing.cycles
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_with_stalls_a_pass_takes_just_the_cycles_that_it_takes_under_icarus(number, tmp_path):
+    arch = MACHINES["four columns"]
+    rng = np.random.default_rng(number)
+    readies, cycles = [], []
+    passes = random_passes(arch, number)
+    for case in passes:
+        # Mostly words, or mostly index entries, or both, are not taken; at the end they are.
+        pattern = (rng.random((rng.integers(1, 90), 2)) < rng.choice([0.05, 0.3, 0.9], 2)) @ [1, 2]
+        ready = np.array([*pattern, 3], np.uint8)
+        stimulus, timing, expected = pass_of(case, PERIOD, ready=ready)
+        most = timing.cycles + 1000 + 2 * len(ready) * (len(expected.words) + len(expected.index))
+        outcome = build(arch).run_pass(replace(stimulus, most_cycles=most))
+        same_words(outcome, expected)
+        readies.append(ready.tolist())
+        cycles.append(outcome.cycles)
+    # Hypothesis draws constants of the modules that are loaded, too, so another process would draw others.
+    (tmp_path / "cases").write_bytes(pickle.dumps(passes))
+    given = {"cases": str(tmp_path / "cases"), "ready": readies, "cycles": cycles, "period": PERIOD}
+    run_bench(Core(arch), "replay", arch=arch.model_dump(), **given)
 
 
 def test_words_that_are_no_map_end_the_pass_with_an_error_and_the_next_one_is_exact(machine):
