@@ -197,7 +197,7 @@ class MapPort(wiring.Signature):
 
 
 class CoreArray(wiring.Component):
-    """``arch.cores`` cores, by the rules of docs/two_lanes.md (*Array*).
+    """``arch.cores`` cores, by the rules of docs/architecture.md (*The port of an array*).
 
     With N cores, every (N + 1)th cycle is a slot of core n: n cycles after that of core 0, the first of which
     is the cycle after a reset or after ``align``. One cycle in N + 1 is no core's. A pass starts in a slot

@@ -22,14 +22,12 @@ PACKAGES = (
     "hwsim.measure", "hwsim.export", "hwsim.report.plots", "hwsim_rtl.cosim", "hwsim_rtl.synth.run",
 )  # fmt: skip
 COMPONENTS = (
-    "hwsim_rtl.codec.decoder.SegDecoder", "hwsim_rtl.codec.encoder.SegEncoder", "hwsim_rtl.core.core.Core",
-    "hwsim_rtl.codec.lane_decoder.LaneDecoder",
-    "hwsim_rtl.core.launcher.Launcher", "hwsim_rtl.core.position.PositionCounter",
+    "hwsim_rtl.codec.decoder.Decoder", "hwsim_rtl.codec.encoder.SegEncoder", "hwsim_rtl.core.core.Core",
+    "hwsim_rtl.core.launcher.Launcher", "hwsim_rtl.core.position.Positions",
     "hwsim_rtl.core.columns.ValidColumns", "hwsim_rtl.core.scatter.Scatter",
     "hwsim_rtl.core.addresses.TapAddresses", "hwsim_rtl.core.weights.WeightMemory",
     "hwsim_rtl.core.multiply.Multipliers", "hwsim_rtl.core.bank.AccumulatorBank",
     "hwsim_rtl.core.requantize.Requantizer", "hwsim_rtl.array.CoreArray",
-    "hwsim_rtl.array.LaneArray",
 )  # fmt: skip
 # Nothing but files may be loaded, and what else a page asks for, at whatever time, is a problem.
 GUARD = """<head>

@@ -38,7 +38,7 @@ class WindowState(data.Struct):
 
 
 class Windows(wiring.Component):
-    """Two windows of four words, of which one shows its bits in a cycle, and one takes (docs/two_lanes.md).
+    """Two windows of four words, of which one shows its bits in a cycle, and one takes.
 
     Each lane shows its next 49 bits or more in every second cycle, and in the next one takes those whose end
     was found meanwhile, in any number. What a lane knows goes round through two registers, so that no path

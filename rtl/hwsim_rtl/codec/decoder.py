@@ -80,7 +80,7 @@ class Details(data.Struct):
 
 
 class Decoder(wiring.Component):
-    """Two decoders that take turns: each a symbol every two cycles, together one a cycle (docs/two_lanes.md).
+    """Two decoders that take turns: each a symbol every two cycles, together one a cycle.
 
     Every second cycle is a lane's *own*; lane 0 owns the one after ``start``. The loop "where does this
     symbol end, there the next one begins" goes through a second register: stage one, in the cycle before a

@@ -38,7 +38,7 @@ class OpenRow:
 
 
 class ItemChooser(wiring.Component):
-    """Choose items by the rules of docs/two_lanes.md (*Choosing and taking*).
+    """Choose items by the rules of docs/architecture.md (*Choice*).
 
     An item is chosen in C and valid on ``chosen`` from C + 1 on; one a cycle. Its mark counts in C + 1.
 

@@ -42,7 +42,7 @@ class Events(data.Struct):
 
 class Core(wiring.Component):
     """A pass: read, decode in two lanes, choose, scatter, multiply, accumulate, drain, encode, with the
-    timing of docs/two_lanes.md.
+    timing of docs/architecture.md.
 
     ``start`` in cycle -2 begins a pass, whose cycle 0 must be a slot; ``done`` is high in its last cycle,
     ``cycles`` - 1, when output words and index entries are taken at once; otherwise as much later as it

@@ -79,7 +79,7 @@ class LaneReads:
 
 
 class Reader(wiring.Component):
-    """Bind segments to lanes, and read their words, by the rules of docs/two_lanes.md (*Reading*).
+    """Bind segments to lanes, and read their words, by the rules of docs/architecture.md (*Reading*).
 
     In a slot t, a cycle in which ``slot`` is high, it is decided who is served; in t + 1 what of the line
     each lane gets. ``reads`` is valid in t + 2, the line comes MEMORY_LATENCY later, and its first word is

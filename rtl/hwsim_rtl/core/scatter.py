@@ -15,7 +15,7 @@ class Scatter(wiring.Component):
     """Issue one tap a cycle: of an item, the kernel rows that lead to an owned row times its kernel columns.
 
     Items bring what their row reaches, and nothing holds them up any more: one is taken, in S of
-    docs/two_lanes.md, when the item before is through. One without a valid tap takes one cycle and issues
+    docs/architecture.md, when the item before is through. One without a valid tap takes one cycle and issues
     nothing; items run back to back.
 
     Args:

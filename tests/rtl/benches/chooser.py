@@ -1,4 +1,4 @@
-"""Bench of ItemChooser: which item is chosen in every cycle, by docs/two_lanes.md, and what it brings."""
+"""Bench of ItemChooser: which item is chosen in every cycle, by docs/architecture.md, and what it brings."""
 
 import random
 

@@ -138,7 +138,7 @@ def check_lane(device, lane, first, expected, strings, heads, words, received, c
         for _ in range(len(string) // 64):
             there.append(max(words[at][0], bound[number] + 1))
             at += 1
-    times = decode_times(expected, there, device.credits[lane], first + lane, 2)
+    times = decode_times(expected, there, device.credits[lane], first + lane)
     assert [entered for _, entered in words] == times.entered
     ends = []  # cycle of the last symbol of each segment
     at = 0

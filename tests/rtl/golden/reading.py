@@ -1,4 +1,4 @@
-"""Which line a core reads in a slot, and for which lane: docs/two_lanes.md, *Reading*."""
+"""Which line a core reads in a slot, and for which lane: docs/architecture.md, *Reading*."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -75,24 +75,21 @@ class Timing:
     consumed: list[int]
 
 
-def decode_times(
-    segments: list[list[Symbol]], there: list[int], credits: list[bool], first: int, period: int = 1
-) -> Timing:
-    """E and T of docs/architecture.md, and with a period of two those of a lane (docs/two_lanes.md).
+def decode_times(segments: list[list[Symbol]], there: list[int], credits: list[bool], first: int) -> Timing:
+    """E and T of a lane, as docs/architecture.md has them.
 
     Args:
         segments: the symbols of each segment.
         there: A, the cycle from which each word is there.
         credits: for each cycle, whether a symbol may be consumed.
-        first: the first cycle in which a word may enter.
-        period: words enter and symbols are consumed in every so many cycles from ``first`` on.
+        first: the first cycle of the lane; every second one from there on is its own.
     """
     entered: list[int] = []
     left: list[int] = []
     consumed: list[int] = []
 
     def turn(cycle: int) -> int:
-        return cycle + (first - cycle) % period
+        return cycle + (first - cycle) % 2
 
     def enter(upto: int) -> None:
         while len(entered) <= upto:
@@ -110,7 +107,7 @@ def decode_times(
             earliest = entered[min(start + bit // WORD + 1, last)] + 1
             cycle = turn(max(earliest, consumed[-1] + 1 if consumed else 0))
             while not credits[cycle]:
-                cycle += period
+                cycle += 2
             consumed.append(cycle)
             bit += symbol.length
             gone = last + 1 if symbol.ends else start + bit // WORD
