@@ -1,4 +1,4 @@
-"""Bench of TapAddresses: where random taps lead, lane by lane."""
+"""Bench of TapAddresses: where random taps lead, bank by bank."""
 
 import random
 
@@ -39,14 +39,14 @@ def random_tap(arch: Arch, config: dict) -> dict:
     }
 
 
-def lane_access(arch: Arch, config: dict, tap: dict, lane: int) -> int | None:
-    """The accumulator that a lane adds to, or None."""
+def bank_access(arch: Arch, config: dict, tap: dict, bank: int) -> int | None:
+    """The accumulator that a bank adds to, or None."""
     row, column = tap["kernel_row"], tap["kernel_column"]
     if config["depthwise"]:
-        row, column = divmod(tap["step"] * arch.columns + lane, config["kernel_width"])
+        row, column = divmod(tap["step"] * arch.columns + bank, config["kernel_width"])
         if row >= DEPTHWISE_KERNEL or not (tap["rows"] >> row & 1 and tap["columns"] >> column & 1):
             return None
-    elif lane >= config["channels"]:
+    elif bank >= config["channels"]:
         return None
     pixel = (tap["pixel"] if config["depthwise"] else 0) + tap["column"]
     address = (
@@ -97,16 +97,16 @@ async def every_lane_gets_its_accumulator_and_the_tap_its_weight(dut):
                 assert before is None or int(dut.value.value) == before["value"]
             if len(sent) > LATENCY:
                 before = sent[-1 - LATENCY]
-                for lane in range(arch.columns):
-                    access = unpack(BankAccess(arch), int(getattr(dut, f"accesses__{lane}").value))
-                    expected = before and lane_access(arch, config, before, lane)
-                    assert bool(access["valid"]) == (expected is not None), (config, before, lane)
+                for bank in range(arch.columns):
+                    access = unpack(BankAccess(arch), int(getattr(dut, f"accesses__{bank}").value))
+                    expected = before and bank_access(arch, config, before, bank)
+                    assert bool(access["valid"]) == (expected is not None), (config, before, bank)
                     if expected is not None:
-                        assert access["address"] == expected, (config, before, lane)
-                        coverage.hit("lane", (depthwise, lane))
+                        assert access["address"] == expected, (config, before, bank)
+                        coverage.hit("bank", (depthwise, bank))
                         coverage.hit("spread", (depthwise, spread))
-                    coverage.hit("idle lane", (depthwise, before is not None and expected is None))
-    coverage.require("lane", [(0, lane) for lane in range(arch.columns)], 10)
-    coverage.require("lane", [(1, lane) for lane in range(min(arch.columns, DEPTHWISE_KERNEL**2))], 3)
+                    coverage.hit("idle bank", (depthwise, before is not None and expected is None))
+    coverage.require("bank", [(0, bank) for bank in range(arch.columns)], 10)
+    coverage.require("bank", [(1, bank) for bank in range(min(arch.columns, DEPTHWISE_KERNEL**2))], 3)
     coverage.require("spread", [(kind, spread) for kind in (0, 1) for spread in (1, 3, 15)], 20)
-    coverage.require("idle lane", [(1, True)] + [(0, True)] * (arch.columns > 1), 20)
+    coverage.require("idle bank", [(1, True)] + [(0, True)] * (arch.columns > 1), 20)

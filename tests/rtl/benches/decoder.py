@@ -1,7 +1,7 @@
 """Bench of Decoder: in both lanes, symbols and the cycle of every segment, word and symbol."""
 
 import random
-from itertools import product
+from itertools import pairwise, product
 
 import cocotb
 from benches.values import all_runs, faults, random_values
@@ -61,6 +61,9 @@ async def symbols_and_times_equal_the_golden_model(dut):
     cover.require("raw bits", range(1, arch.activation_bits + 1))
     cover.require("run", range(3 * arch.run_max + 1))
     cover.require("length", range(1, case["longest"] + 1))
+    cover.require("padding", [0])
+    cover.require("padding in eighths of a word", range(8))
+    cover.require("segments of one symbol, one after the other")
     cover.require("segments of a lane", [0, 1, "more than it holds"])
     cover.require("segment waits for room")
     cover.require("word waits for room")
@@ -161,6 +164,13 @@ def check_lane(device, lane, first, expected, strings, heads, words, received, c
         if room > earliest + 1:
             cover.hit("segment waits for room")
 
+    for symbols, string in zip(expected, strings, strict=True):
+        padding = len(string) - sum(symbol.length for symbol in symbols)
+        cover.hit("padding", padding)
+        cover.hit("padding in eighths of a word", padding // 8)
+    for before, after in pairwise(expected):
+        if len(before) == len(after) == 1:
+            cover.hit("segments of one symbol, one after the other")
     cover.hit("segments of a lane", len(strings) if len(strings) <= HELD else "more than it holds")
     for (_, before), (_, entered), ready in zip(words, words[1:], there[1:], strict=False):
         if entered > max(ready, before + 1) + 1:

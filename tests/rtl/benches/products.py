@@ -18,7 +18,7 @@ async def the_sum_of_all_products_wraps(dut):
     for signed in (0, 1):
         dut.signed_input.value = signed
         low = -(1 << weight_bits - 1)
-        operands: list[int | None] = [None] * columns  # unknown until a lane has one of this pass
+        operands: list[int | None] = [None] * columns  # unknown until a column has one of this pass
         expected: list[int | None] = []
         mask_after = weights_after = weights_later = 0
         for step in range(300):
@@ -31,7 +31,7 @@ async def the_sum_of_all_products_wraps(dut):
             value = code
             if signed:
                 value = (code + 1) // 2 if code % 2 else -(code // 2)
-            operands = [value if mask >> lane & 1 else kept for lane, kept in enumerate(operands)]
+            operands = [value if mask >> column & 1 else kept for column, kept in enumerate(operands)]
             known = None not in operands
             products = sum(a * b for a, b in zip(operands, weights, strict=True)) if known else None
             expected.append(None if products is None else products & 0xFFFFFFFF)

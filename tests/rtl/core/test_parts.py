@@ -56,7 +56,7 @@ def test_requantizer_is_the_reference_bit_for_bit(activation_bits):
 
 
 @pytest.mark.parametrize("columns", [1, 4, 64])
-def test_addresses_of_every_lane(columns):
+def test_addresses_of_every_bank(columns):
     fields = {**FIELDS, "columns": columns}
     run_bench(TapAddresses(Arch(**fields)), "addresses", arch=fields, passes=18, taps=80)
 
