@@ -182,9 +182,10 @@ class MapPort(wiring.Signature):
         reads: Out(stream of line, always ready), the address READ_AFTER cycles after a slot, if it is used.
         line: In(512), what lies there, word 0 lowest, in the cycle after the address.
         spare: Out(1), the slot READ_AFTER cycles before was no core's: ``reads`` is not valid.
+        unused: Out(cores), that slot was of this core, which did not use it: ``reads`` is not valid.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cores: int) -> None:
         super().__init__(
             {
                 "asks": Out(LINE_BITS).array(LANES),
@@ -192,6 +193,7 @@ class MapPort(wiring.Signature):
                 "reads": Out(stream.Signature(LINE_BITS, always_ready=True)),
                 "line": In(8 * BURST_BYTES),
                 "spare": Out(1),
+                "unused": Out(cores),
             }
         )
 
@@ -221,7 +223,7 @@ class CoreArray(wiring.Component):
             {
                 **load_ports(arch),
                 "align": In(1),
-                "map_buffer": Out(MapPort()),
+                "map_buffer": Out(MapPort(arch.cores)),
                 "cores": Out(CorePorts(arch)).array(arch.cores),
             }
         )
@@ -251,6 +253,10 @@ class CoreArray(wiring.Component):
             readers.append(core)
         m.d.comb += [
             self.map_buffer.reads.valid.eq(Cat(core.reads.valid for core in readers).any()),
+            *(
+                self.map_buffer.unused[number].eq(slots[(number + READ_AFTER) % period] & ~core.reads.valid)
+                for number, core in enumerate(readers)
+            ),
             self.map_buffer.reads.payload.eq(
                 _only([(core.reads.valid, core.reads.payload) for core in readers])
             ),

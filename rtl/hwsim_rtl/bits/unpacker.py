@@ -24,7 +24,7 @@ class BitUnpacker(wiring.Component):
         beats: In(stream of 256 bits).
         size: In(range), bits of the piece that comes next, at least 1.
         pieces: Out(stream of ``most`` bits); those above ``size`` are of no matter.
-        flush: In(1), with a piece that is taken: what is behind it is forgotten.
+        flush: In(1), with a piece that is taken: what is behind it is forgotten, but for a beat that comes.
     """
 
     def __init__(self, most: int) -> None:
@@ -47,14 +47,12 @@ class BitUnpacker(wiring.Component):
             self.pieces.valid.eq(held >= self.size),
             self.pieces.payload.eq(bits),
             leaves.eq(self.pieces.valid & self.pieces.ready),
-            left.eq(Mux(leaves, held - self.size, held)),
-            stay.eq(Mux(leaves, bits >> self.size, bits)),
-            self.beats.ready.eq((left + BEAT_BITS <= room) & ~(leaves & self.flush)),
+            left.eq(Mux(leaves, Mux(self.flush, 0, held - self.size), held)),
+            stay.eq(Mux(leaves, Mux(self.flush, 0, bits >> self.size), bits)),
+            self.beats.ready.eq((left + BEAT_BITS <= room) | (leaves & self.flush)),
         ]
         m.d.sync += [held.eq(left), bits.eq(stay)]
-        with m.If(leaves & self.flush):
-            m.d.sync += [held.eq(0), bits.eq(0)]
-        with m.Elif(self.beats.valid & self.beats.ready):
+        with m.If(self.beats.valid & self.beats.ready):
             m.d.sync += [
                 held.eq(left + BEAT_BITS),
                 bits.eq(stay | (self.beats.payload << left)[:room]),

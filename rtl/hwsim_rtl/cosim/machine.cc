@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <vector>
 
 #include <verilated.h>
 
@@ -14,8 +15,7 @@ namespace {
 
 constexpr int BEAT = 32;          // bytes
 // Given: ADDRESS_BITS of a request, below its number of beats; LINE_BITS of a line's number, below what is stored there.
-constexpr int CLEARED = 1 << 12;
-constexpr size_t WAITING = 8;     // reads that memory takes ahead
+constexpr size_t WAITING = 128;   // reads that memory takes ahead
 
 struct Read {
     int64_t address, beats, gone, request;
@@ -35,6 +35,7 @@ struct Run {
     int64_t image_at, image_beats;
     int64_t latency;              // of a read
     int64_t moved, moved_cycles;  // the channel moves so many bytes in so many cycles
+    int64_t idle;                 // cycles before the start, in which accumulators are cleared
     int64_t most_cycles;
     int64_t abort_at;             // a cycle in which to abort, after which the run begins anew; -1: none
     int64_t error_at;             // a beat that is answered with an error; -1: none
@@ -42,18 +43,15 @@ struct Run {
     int64_t layer_room;
     uint32_t* stores;             // of each: layer, line, parts, and 16 chunks of the line
     int64_t store_room;
+    int64_t* passes;              // of each, as they are done: core, cycle in which it was told to start, last cycle
+    int64_t pass_room, cores;     // at most 64 cores
     // Results.
-    int64_t layers, store_count, cycles, error, beats_read, beats_written;
+    int64_t layers, pass_count, store_count, cycles, error, beats_read, beats_written;
 };
 
 struct Machine {
     VerilatedContext context;
     Core core{&context};
-
-    // Runs until the accumulators are cleared, a word of each sub-bank's place a cycle.
-    Machine() {
-        for (int i = 0; i < CLEARED; i++) step();
-    }
 
     void step() {
         core.clk = 0;
@@ -76,7 +74,9 @@ __attribute__((visibility("default"))) int64_t run(Machine* machine, Run* r) {
     core.control___05Fimage_at = r->image_at;
     core.control___05Fimage_beats = r->image_beats;
     core.memory___05Ferror = 0;
-    r->layers = r->store_count = r->beats_read = r->beats_written = 0;
+    std::vector<int64_t> told(r->cores);
+    r->layers = r->pass_count = r->store_count = r->beats_read = r->beats_written = 0;
+    for (int64_t cycle = 0; cycle < r->idle; cycle++) machine->step();
     bool begins = true, through = false;
     for (int64_t cycle = 0; cycle < r->most_cycles; cycle++) {
         core.control___05Fstart = begins;
@@ -99,6 +99,13 @@ __attribute__((visibility("default"))) int64_t run(Machine* machine, Run* r) {
         const bool done = core.control___05Fdone;
         if (done) r->cycles = cycle;
         if (core.layer_ends && r->layers < r->layer_room) r->layer_ends[r->layers++] = cycle;
+        for (int n = 0; n < r->cores; n++) {
+            if (core.done >> n & 1 && r->pass_count < r->pass_room) {
+                int64_t* pass = r->passes + 3 * r->pass_count++;
+                pass[0] = n, pass[1] = told[n], pass[2] = cycle;
+            }
+            if (core.told >> n & 1) told[n] = cycle;
+        }
         if (core.stored && r->store_count < r->store_room) {
             uint32_t* store = r->stores + 19 * r->store_count++;
             const uint32_t* bits = reinterpret_cast<const uint32_t*>(&core.store);

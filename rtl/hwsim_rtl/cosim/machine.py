@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwsim.arch import BEAT_BYTES, BURST_BYTES, Arch
+from hwsim.arch import BEAT_BYTES, BURST_BYTES, START_LATENCY, Arch
 from hwsim.errors import CosimError
 from hwsim.machine.descriptors import CORE_FIELDS
 from hwsim.registers import MachineError
@@ -29,7 +29,11 @@ MACHINE = CoreKind(
 )
 STORE = np.dtype([("layer", "<u4"), ("line", "<u4"), ("parts", "<u4"), ("words", "<u4", 16)])
 """What is written into a line of the map buffer: in which layer; of its 16 parts those whose bit is set."""
-MOST_LAYERS, MOST_STORES = 1 << 12, 1 << 16
+PASS = np.dtype([("core", "<i8"), ("begin", "<i8"), ("end", "<i8")])
+"""A pass: who made it, its first cycle and the first one after it, from the start of the run."""
+MOST_LAYERS, MOST_STORES, MOST_PASSES = 1 << 12, 1 << 20, 1 << 16
+IDLE_CYCLES = 64  # before a run, and as many as an accumulator bank has words: they are cleared then
+MOST_CORES = 64  # whose passes are noted
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class MachineOutcome:
         layer_ends: of every layer, from the start to the cycle in which all that it makes was in its place.
         memory: as it is now, the image's file with the rest of its DRAM behind it.
         stores: what was written into the map buffer, dtype :data:`STORE`, in its order.
+        passes: as they were done, dtype :data:`PASS`.
         beats_read, beats_written: of memory.
     """
 
@@ -50,6 +55,7 @@ class MachineOutcome:
     layer_ends: list[int]
     memory: bytes
     stores: np.ndarray
+    passes: np.ndarray
     beats_read: int
     beats_written: int
 
@@ -70,7 +76,7 @@ class _Run(ctypes.Structure):
         *(
             (name, ctypes.c_int64)
             for name in (
-                *("memory_bytes", "image_at", "image_beats", "latency", "moved", "moved_cycles"),
+                *("memory_bytes", "image_at", "image_beats", "latency", "moved", "moved_cycles", "idle"),
                 *("most_cycles", "abort_at", "error_at"),
             )
         ),
@@ -78,9 +84,20 @@ class _Run(ctypes.Structure):
         ("layer_room", ctypes.c_int64),
         ("stores", ctypes.c_void_p),
         ("store_room", ctypes.c_int64),
+        ("passes", ctypes.c_void_p),
+        ("pass_room", ctypes.c_int64),
+        ("cores", ctypes.c_int64),
         *(
             (name, ctypes.c_int64)
-            for name in ("layers", "store_count", "cycles", "error", "beats_read", "beats_written")
+            for name in (
+                "layers",
+                "pass_count",
+                "store_count",
+                "cycles",
+                "error",
+                "beats_read",
+                "beats_written",
+            )
         ),
     )
 
@@ -131,6 +148,7 @@ class MachineSimulator:
         at = BEAT_BYTES * before
         memory[at : at + len(image)] = np.frombuffer(image, np.uint8)
         ends, stores = np.zeros(MOST_LAYERS, np.int64), np.zeros(MOST_STORES, STORE)
+        passes = np.zeros(MOST_PASSES, PASS)
         moved, moved_cycles = self.arch.dram_rate
         run = _Run(
             memory=memory.ctypes.data,
@@ -140,6 +158,7 @@ class MachineSimulator:
             latency=self.arch.dram_latency,
             moved=moved,
             moved_cycles=moved_cycles,
+            idle=self.arch.accumulators + IDLE_CYCLES,
             most_cycles=most_cycles,
             abort_at=abort_at,
             error_at=error_at,
@@ -147,6 +166,9 @@ class MachineSimulator:
             layer_room=len(ends),
             stores=stores.ctypes.data,
             store_room=len(stores),
+            passes=passes.ctypes.data,
+            pass_room=len(passes),
+            cores=min(self.arch.cores, MOST_CORES),
         )
         ended = self._library.run(self._machine, ctypes.byref(run))
         if ended != 0:
@@ -157,12 +179,16 @@ class MachineSimulator:
                 if ended == 1
                 else "the machine asks for memory that there is not"
             )
+        noted = passes[: run.pass_count].copy()
+        noted["begin"] += START_LATENCY
+        noted["end"] += 1
         return MachineOutcome(
             error=MachineError(run.error),
             cycles=run.cycles,
             layer_ends=ends[: run.layers].tolist(),
             memory=memory[at:].tobytes(),
             stores=stores[: run.store_count].copy(),
+            passes=noted,
             beats_read=run.beats_read,
             beats_written=run.beats_written,
         )

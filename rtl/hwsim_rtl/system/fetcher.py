@@ -96,9 +96,7 @@ class Fetcher(wiring.Component):
             layer.eq(Array(programs.descriptors)[number[:2]]),
             self.header.eq(head.header),
             self.there.eq(head.there),
-            self.turn.eq(
-                Mux(self.requests[INPUT].valid, INPUT, Mux(self.requests[WEIGHTS].valid, WEIGHTS, OWN))
-            ),
+            self.turn.eq(Mux(given.asking, INPUT, Mux(self.requests[WEIGHTS].valid, WEIGHTS, OWN))),
             self.arrived.eq(programs.arrived),
             self.begun.eq(programs.begun),
             *(out.eq(each) for out, each in zip(self.descriptors, programs.descriptors, strict=True)),
@@ -128,14 +126,20 @@ class Fetcher(wiring.Component):
             ]
         m.d.comb += self.beats[OWN].ready.eq(Mux(is_header, head.beats.ready, programs.beats.ready))
         connect(m, flipped(self.beats[WEIGHTS]), weights.beats)
-        connect(m, weights.requests, flipped(self.requests[WEIGHTS]))
         connect(m, flipped(self.beats[INPUT]), given.beats)
-        connect(m, given.requests, flipped(self.requests[INPUT]))
         for name in ("weights", "scales"):
             connect(m, getattr(weights, name), flipped(getattr(self, name)))
         connect(m, programs.words, flipped(self.words))
         connect(m, given.index_reads, flipped(self.index_reads))
         connect(m, given.stores, flipped(self.stores))
+
+        holds = self._pace(m, weights)
+        for part, out in ((weights, self.requests[WEIGHTS]), (given, self.requests[INPUT])):
+            m.d.comb += [
+                out.payload.eq(part.requests.payload),
+                out.valid.eq(part.requests.valid & ~holds),
+                part.requests.ready.eq(out.ready & ~holds),
+            ]
 
         # The input map is asked for behind the weights of the first round.
         in_rounds = Signal()
@@ -167,7 +171,7 @@ class Fetcher(wiring.Component):
                     m.next = "PROGRAM"
             with m.State("PROGRAM"):
                 m.d.comb += [
-                    own.valid.eq((asked - programs.fed)[:LAYER_NUMBER_BITS] < PROGRAMS),
+                    own.valid.eq(((asked - programs.fed)[:LAYER_NUMBER_BITS] < PROGRAMS) & ~holds),
                     own.payload.address.eq(address),
                     own.payload.beats.eq(size),
                 ]
@@ -204,3 +208,15 @@ class Fetcher(wiring.Component):
         with m.If(weights.wrong):
             m.d.comb += self.wrong_program.eq(1)
         return m
+
+    def _pace(self, m: Module, weights: WeightsReader) -> Signal:
+        """Whether nothing may be asked for: weights are brought no faster than the array takes them, so that
+        none wait on the way and hold up what is behind them."""
+        asks, columns = self.requests[WEIGHTS], self._arch.columns
+        left, holds = Signal.like(weights.cycles), Signal()
+        m.d.comb += holds.eq(left != 0)
+        with m.If(asks.valid & asks.ready):
+            m.d.sync += left.eq(Mux(weights.cycles > columns, weights.cycles, columns) - 1)
+        with m.Elif(holds):
+            m.d.sync += left.eq(left - 1)
+        return holds

@@ -15,15 +15,16 @@ from hwsim_rtl.system.payloads import SequencedPass
 class IndexFetch(wiring.Component):
     """Read, of every pass, the line of the index that has the entry of its first segment.
 
-    The map buffer is asked when no core has a slot, for one pass at a time, that of the lowest core first. A
-    pass is offered three cycles after its line was asked for.
+    It is read in a slot of the pass's own core that the pass at work does not use: so who comes first never
+    matters. A pass is offered two cycles after its line was asked for.
 
     Args:
         arch: the machine.
 
     Ports:
         sequenced: of every core, In(stream of SequencedPass). passes: of every core, Out(stream of SentPass).
-        reads: Out(stream of line); line: In(512), what lies there, in the cycle after it was taken.
+        unused: In(cores), whose slot it was (:class:`hwsim_rtl.array.MapPort`).
+        reads: Out(stream of line, always ready); line: In(512), what lies there, in the next cycle.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -32,31 +33,29 @@ class IndexFetch(wiring.Component):
             {
                 "sequenced": In(stream.Signature(SequencedPass(arch))).array(arch.cores),
                 "passes": Out(stream.Signature(SentPass(arch))).array(arch.cores),
-                "reads": Out(stream.Signature(LINE_BITS)),
+                "unused": In(arch.cores),
+                "reads": Out(stream.Signature(LINE_BITS, always_ready=True)),
                 "line": In(8 * BURST_BYTES),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        asks, comes = Signal(self._arch.cores), Signal(self._arch.cores)
-        m.d.sync += comes.eq(0)
-        m.d.comb += self.reads.valid.eq(asks.any())
-        for number in reversed(range(self._arch.cores)):
+        served, comes = Signal(self._arch.cores), Signal(self._arch.cores)
+        m.d.sync += comes.eq(served)
+        m.d.comb += self.reads.valid.eq(served.any())
+        for number in range(self._arch.cores):
             came, passed = self.sequenced[number], self.passes[number]
             asked = Signal(name=f"asked{number}")
             config = came.payload.config
             m.d.comb += [
-                asks[number].eq(came.valid & ~asked),
+                served[number].eq(came.valid & ~asked & self.unused[number]),
                 came.ready.eq(passed.valid & passed.ready),
                 passed.payload.config.eq(config),
             ]
-            # Of several that ask the lowest: what is assigned last holds.
-            with m.If(asks[number]):
+            with m.If(served[number]):
                 m.d.comb += self.reads.payload.eq(config.index_line + (came.payload.entry >> ENTRY_SHIFT))
-            served = asks[number] & self.reads.ready & ~asks[:number].any()
-            with m.If(served):
-                m.d.sync += [asked.eq(1), comes[number].eq(1)]
+                m.d.sync += asked.eq(1)
             with m.If(comes[number]):
                 m.d.sync += [
                     passed.valid.eq(1),

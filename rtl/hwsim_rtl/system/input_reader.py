@@ -12,13 +12,13 @@ from hwsim_rtl.core.payloads import ENTRY_BITS, ENTRY_SHIFT, LINE_BITS
 from hwsim_rtl.system.header_reader import ImageHeader
 from hwsim_rtl.system.memory_port import BEATS_BITS, MemoryRequest
 from hwsim_rtl.system.payloads import LINE_PARTS, LayerDescriptor, LineStore
-from hwsim_rtl.system.read_router import BEAT_BITS
+from hwsim_rtl.system.read_router import BEAT_BITS, WAITING
 
 BEAT_SHIFT = (BEAT_BYTES - 1).bit_length()
 BEAT_WORDS = BEAT_BYTES // WORD_BYTES
 BEAT_ENTRIES = BEAT_BYTES // INDEX_BYTES
 PLACE_BEATS_BITS = LINE_BITS + 1  # of a beat of a half of the map buffer
-SEGMENTS_AHEAD = 16  # that were asked for
+SEGMENTS_AHEAD = WAITING  # that were asked for
 
 
 class ComingSegment(data.StructLayout):
@@ -45,7 +45,8 @@ class InputReader(wiring.Component):
         requests: Out(stream of MemoryRequest). beats: In(stream of 256 bits).
         index_reads: Out(stream of line), of the map buffer; line: In(512), in the cycle after one was taken.
         stores: Out(stream of LineStore, always ready).
-        index_there: Out(1). arrived: Out, beats of the map's half before which all places have come.
+        index_there: Out(1). arrived: Out, beats of the map's half before which all places have come, with the
+            beat of this cycle.
         wrong: Out(1), a segment has no words.
     """
 
@@ -83,22 +84,26 @@ class InputReader(wiring.Component):
         new, oldest = Signal(ComingSegment()), Signal(ComingSegment())
         came = Signal(BEATS_BITS)
         row_ends = left == 0
+        follows = Signal.like(place)
+        arrived = Signal.like(self.arrived)
         m.d.comb += [
             words.eq(IndexEntry(lengths.word_select(entry[:ENTRY_SHIFT], 8 * INDEX_BYTES)).words),
             new.place.eq(place),
-            new.next.eq(Mux(row_ends, row_place + layer.row_beats, place + layer.place_beats)),
+            follows.eq(Mux(row_ends, row_place + layer.row_beats, place + layer.place_beats)),
+            # Nothing comes into the second half of the last line, if no place begins there.
+            new.next.eq(follows + (follows[0] & (entry + 1 == entries))),
             new.beats.eq((words + BEAT_WORDS - 1) // BEAT_WORDS),
             coming.w_data.eq(new),
             oldest.eq(coming.r_data),
-            self.index_reads.payload.eq(layer.index_line + entry[ENTRY_SHIFT:]),
         ]
+        known = self._lengths(m, lengths, entry, coming.w_en)
         index_comes = Signal()
         with m.FSM() as fsm:
             m.d.comb += [self.busy.eq(~fsm.ongoing("IDLE")), self.asking.eq(self.busy & ~fsm.ongoing("END"))]
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [
                     self.index_there.eq(0),
-                    self.arrived.eq(0),
+                    arrived.eq(0),
                     Cat(entry, place, row_place, came).eq(0),
                     left.eq(layer.map_segments - 1),
                     segment_at.eq(header.map_at >> BEAT_SHIFT),
@@ -119,21 +124,14 @@ class InputReader(wiring.Component):
                     m.d.sync += came.eq(came + 1)
                     with m.If(came + 1 == index_beats):
                         m.d.sync += [came.eq(0), self.index_there.eq(1)]
-                        m.next = "LINE"
-            with m.State("LINE"):
-                m.d.comb += self.index_reads.valid.eq(1)
-                with m.If(self.index_reads.ready):
-                    m.next = "LENGTHS"
-            with m.State("LENGTHS"):
-                m.d.sync += lengths.eq(self.line)
-                m.next = "SEGMENT"
+                        m.next = "SEGMENT"
             with m.State("SEGMENT"):
                 m.d.comb += [
-                    self.requests.valid.eq(coming.w_rdy),
+                    self.requests.valid.eq(known & coming.w_rdy),
                     request.address.eq(segment_at),
                     request.beats.eq(new.beats),
                     coming.w_en.eq(self.requests.valid & self.requests.ready),
-                    self.wrong.eq(words == 0),
+                    self.wrong.eq(known & (words == 0)),
                 ]
                 with m.If(coming.w_en):
                     next_row = row_at + (header.map_row >> BEAT_SHIFT)
@@ -152,8 +150,6 @@ class InputReader(wiring.Component):
                         ]
                     with m.If(entry + 1 == entries):
                         m.next = "END"
-                    with m.Elif(entry[:ENTRY_SHIFT] == LINE_ENTRIES - 1):
-                        m.next = "LINE"
             with m.State("END"), m.If(~coming.r_rdy):
                 m.next = "IDLE"
 
@@ -169,9 +165,45 @@ class InputReader(wiring.Component):
             ),
             store.parts.eq(Mux(beat[0], 0xFF << LINE_PARTS // 2, 0xFF)),
         ]
+        m.d.comb += self.arrived.eq(arrived)
         with m.If(self.beats.valid & ~index_comes):
-            m.d.sync += [came.eq(came + 1), self.arrived.eq(beat + 1)]
+            m.d.comb += self.arrived.eq(beat + 1)
+            m.d.sync += [came.eq(came + 1), arrived.eq(self.arrived)]
             with m.If(came + 1 == oldest.beats):
-                m.d.comb += coming.r_en.eq(1)
-                m.d.sync += [came.eq(0), self.arrived.eq(oldest.next)]
+                m.d.comb += [coming.r_en.eq(1), self.arrived.eq(oldest.next)]
+                m.d.sync += came.eq(0)
         return m
+
+    def _lengths(self, m: Module, lengths: Signal, entry: Signal, goes: Value) -> Signal:
+        """The line of the index that has an entry, and ahead of its time the next one.
+
+        Args:
+            m: the module.
+            lengths: is driven.
+            entry: the number of the entry; the next one follows when it ``goes``.
+
+        Returns:
+            Whether the line is there.
+        """
+        ahead, line = Signal(8 * BURST_BYTES), Signal(LINE_BITS)  # the line to be read next
+        known, kept, comes, ends = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            ends.eq(goes & (entry[:ENTRY_SHIFT] == LINE_ENTRIES - 1)),
+            self.index_reads.payload.eq(self.layer.index_line + line),
+            self.index_reads.valid.eq(self.asking & self.index_there & ~comes & ~(known & kept)),
+        ]
+        takes = self.index_reads.valid & self.index_reads.ready
+        m.d.sync += [comes.eq(takes), line.eq(line + takes)]
+        with m.If(self.start):
+            m.d.sync += Cat(line, known, kept, comes).eq(0)
+        with m.Elif(~known | ends):
+            m.d.sync += [
+                lengths.eq(Mux(kept, ahead, self.line)),
+                known.eq(kept | comes),
+                kept.eq(kept & comes),
+            ]
+        with m.Elif(comes):
+            m.d.sync += kept.eq(1)
+        with m.If(comes):
+            m.d.sync += ahead.eq(self.line)
+        return known

@@ -11,6 +11,7 @@ from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
 from hwsim.registers import MachineError
 from hwsim_rtl.array import CoreArray
 from hwsim_rtl.core.payloads import ENTRY_BITS, LINE_SHIFT
+from hwsim_rtl.core.reader import READ_AFTER
 from hwsim_rtl.system.configure import leaves_raw
 from hwsim_rtl.system.fetcher import CLIENTS, Fetcher
 from hwsim_rtl.system.header_reader import HEADER_BEATS
@@ -29,6 +30,7 @@ from hwsim_rtl.system.sequencer import Sequencer
 
 PATIENCE = 1 << 24  # cycles without any event, after which a run is given up
 PREPARED = 6  # cycles until what follows from two descriptors is there
+FLUSH_TURNS = 4  # of a writer: two lines of words and two of index entries wait at most
 
 
 class ImageMachine(wiring.Component):
@@ -44,8 +46,10 @@ class ImageMachine(wiring.Component):
 
     Ports:
         memory: Out(MemoryPort). control: In(MachineControl).
+        told, done: Out(cores), a core is told to start a pass, START_LATENCY before its first cycle; it is in
+            the last one of a pass. For benches, as what follows.
         layer_ends: Out(1), all that a layer makes is where it belongs.
-        stored: Out(1), store: Out(LineStore): what is written into the half that is made, for benches.
+        stored: Out(1), store: Out(LineStore): what is written into the half that is made.
     """
 
     def __init__(self, arch: Arch, patience: int = PATIENCE) -> None:
@@ -54,6 +58,8 @@ class ImageMachine(wiring.Component):
             {
                 "memory": Out(MemoryPort()),
                 "control": In(MachineControl()),
+                "told": Out(arch.cores),
+                "done": Out(arch.cores),
                 "layer_ends": Out(1),
                 "stored": Out(1),
                 "store": Out(LineStore),
@@ -80,7 +86,11 @@ class ImageMachine(wiring.Component):
         self._number = Signal(LAYER_NUMBER_BITS)
         self._layer, self._following = Signal(LayerDescriptor()), Signal(LayerDescriptor())
         self._runs = Signal()  # its passes may begin, and what they make may be written
-        done = Cat(core.done for core in array.cores)
+        done = self.done
+        m.d.comb += [
+            self.told.eq(Cat(core.passes.valid & core.passes.ready for core in array.cores)),
+            done.eq(Cat(core.done for core in array.cores)),
+        ]
 
         # Memory.
         before = Mux(fetcher.header_first, 0, HEADER_BEATS)
@@ -126,8 +136,8 @@ class ImageMachine(wiring.Component):
                     Mux(lengths.reads.valid, lengths.reads.payload, fetcher.index_reads.payload),
                 )
             ),
-            lengths.reads.ready.eq(port.spare),
-            fetcher.index_reads.ready.eq(port.spare & ~lengths.reads.valid),
+            lengths.unused.eq(port.unused),
+            fetcher.index_reads.ready.eq(~port.reads.valid & ~lengths.reads.valid),
             port.line.eq(half.line),
             lengths.line.eq(half.line),
             fetcher.line.eq(half.line),
@@ -241,7 +251,8 @@ class ImageMachine(wiring.Component):
             The result is written; it is being written.
         """
         fetcher, layer, result = self._fetcher, self._layer, self._result
-        number, waits = self._number, Signal(range(PREPARED + 1))
+        flushed = FLUSH_TURNS * self._arch.cores + 1
+        number, waits = self._number, Signal(range(max(PREPARED, flushed) + 1))
         left = Signal(2 * COUNT_BITS)  # passes that are not done
         ends, writing = Signal(), Signal()
         self._misplaced = Signal()  # the result has no place in the image's memory
@@ -280,24 +291,34 @@ class ImageMachine(wiring.Component):
                     m.next = "PREPARE"
             with m.State("PREPARE"):
                 m.d.sync += [waits.eq(waits + 1), left.eq(layer.row_groups * layer.units)]
-                m.d.comb += self._remaker.prepare.eq(waits == PREPARED - 1)
+                m.d.comb += [
+                    self._remaker.prepare.eq(waits == PREPARED - 1),
+                    self._array.align.eq(
+                        waits == PREPARED - READ_AFTER
+                    ),  # so the first slot of core 0 counts
+                ]
                 with m.If(waits == PREPARED):
+                    m.d.sync += waits.eq(0)
                     m.next = "RUN"
             with m.State("RUN"):
                 m.d.sync += left.eq(left - passes_done)
                 with m.If(left == 0):
                     m.next = "FLUSH"
-            with m.State("FLUSH"), m.If(idle):
-                m.next = "END"
-                with m.If(layer.last & beyond):
-                    m.d.comb += self._misplaced.eq(1)
-                    m.next = "OVER"
-                with m.Elif(layer.last):
-                    m.d.comb += result.start.eq(1)
-                    m.next = "RESULT"
-                with m.Elif(leaves_raw(layer)):
-                    m.d.comb += self._remaker.start.eq(1)
-                    m.next = "REMAKE"
+            # Every writer has its turns, also where it needs none: a layer's end follows from its passes'.
+            with m.State("FLUSH"):
+                with m.If(waits != flushed):
+                    m.d.sync += waits.eq(waits + 1)
+                with m.Elif(idle):
+                    m.next = "END"
+                    with m.If(layer.last & beyond):
+                        m.d.comb += self._misplaced.eq(1)
+                        m.next = "OVER"
+                    with m.Elif(layer.last):
+                        m.d.comb += result.start.eq(1)
+                        m.next = "RESULT"
+                    with m.Elif(leaves_raw(layer)):
+                        m.d.comb += self._remaker.start.eq(1)
+                        m.next = "REMAKE"
             with m.State("REMAKE"), m.If(~self._remaker.busy):
                 m.next = "REMADE"
             with m.State("REMADE"), m.If(idle):

@@ -3,22 +3,51 @@
 from __future__ import annotations
 
 from amaranth import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hwsim.arch import BURST_BYTES, WORD_BITS, Arch
+from hwsim.arch import BURST_BYTES, LINE_WORDS, WORD_BITS, Arch
 from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.codec.encoder import SegEncoder
-from hwsim_rtl.core.payloads import LINE_BITS, LINE_SHIFT
+from hwsim_rtl.core.payloads import LINE_BITS
 from hwsim_rtl.system.payloads import LayerDescriptor, MapPlaces, OutRow
+
+WINDOW = 7  # columns, and rows, of a window at most
+
+
+class WindowPart(data.StructLayout):
+    """What is read in a cycle: the ``line``, and where in it the window's first column would be; the columns
+    that are ``seen`` there. Whether the window begins or ends with it, and a segment with the window."""
+
+    def __init__(self, per_line: int) -> None:
+        super().__init__(
+            {
+                "valid": 1,
+                "line": LINE_BITS,
+                "position": range(per_line),
+                "seen": WINDOW,
+                "begins": 1,
+                "ends": 1,
+                "segment_ends": 1,
+            }
+        )
+
+
+class WindowValue(data.StructLayout):
+    """A value that may be the largest, if it is ``there``."""
+
+    def __init__(self, bits: int) -> None:
+        super().__init__({"code": bits, "there": 1})
 
 
 class MapRemaker(wiring.Component):
     """Make the map that the next layer reads of one that the cores left raw (docs/image.md, *Remade maps*).
 
-    Values come in the order in which the map is coded, each with all values of its window, one in a cycle; a
-    window is one value where there is no pool. Padding has a cycle, too.
+    Windows come in the order in which the map that is made is coded, and in a window its rows. A row takes a
+    cycle for each line of the map buffer in which values of it lie, one or two of them, and one if none does;
+    a window is one value where there is no pool. A value goes to the encoder four cycles after the last row
+    of its window.
 
     Args:
         arch: the machine.
@@ -35,6 +64,7 @@ class MapRemaker(wiring.Component):
 
     def __init__(self, arch: Arch) -> None:
         self._arch = arch
+        self._per_line = 8 * BURST_BYTES // arch.activation_bits
         super().__init__(
             {
                 "prepare": In(1),
@@ -96,11 +126,9 @@ class MapRemaker(wiring.Component):
             found.append(count)
         return found[0], found[1]
 
-    def _walk(self, m: Module, goes: Signal, rows: Signal, columns: Signal) -> dict[str, Value]:
-        """A value of a window in each cycle: what is to be read, and what it is."""
+    def _walk(self, m: Module, goes: Signal, rows: Signal, columns: Signal) -> data.View:
+        """A row of a window in each cycle, or what of it lies in a line: what is read, and what it is."""
         layer, window, raw = self.layer, self._window, self.raw
-        per_word = WORD_BITS // self._arch.activation_bits
-        shift = per_word.bit_length() - 1
         walking = Signal()
         channel, in_segment = Signal(COUNT_BITS), Signal(COUNT_BITS)
         of_channel, of_segment = Signal(COUNT_BITS), Signal(PLACE_BITS)  # its values before, in words before
@@ -110,7 +138,7 @@ class MapRemaker(wiring.Component):
             Signal(signed(PLACE_BITS + 2)),
             Signal(signed(PLACE_BITS + 2)),
         )  # words before row y0, row y
-        i, j = Signal(range(8)), Signal(range(8))
+        i, second = Signal(range(WINDOW)), Signal()  # the row of the window; its first line was read
         step, above = (
             Signal(PLACE_BITS),
             Signal(PLACE_BITS),
@@ -121,19 +149,14 @@ class MapRemaker(wiring.Component):
             above.eq(window["top"] * raw.row_words),
         ]
 
-        y, x, number = Signal.like(y0), Signal.like(x0), Signal(COUNT_BITS)
-        at = Signal(PLACE_BITS)
-        cell_ends, row_ends, channel_ends, rows_end, map_ends = (
-            Signal(name=name) for name in ("cell_ends", "row_ends", "channels_end", "rows_end", "map_ends")
+        row_ends, channel_ends, rows_end, map_ends = (
+            Signal(name=name) for name in ("row_ends", "channels_end", "rows_end", "map_ends")
         )
         block_ends, segment_ends, value_ends = Signal(), Signal(), Signal()
+        cell = Signal(WindowPart(self._per_line))
+        read_ends = self._part(m, cell, y0 + i, x0, second, raw.first + of_segment + row, of_channel)
         m.d.comb += [
-            y.eq(y0 + i),
-            x.eq(x0 + j),
-            number.eq(of_channel + x),
-            at.eq(raw.first + of_segment + row + (number >> shift)),
-            cell_ends.eq(j + 1 == window["columns"]),
-            value_ends.eq(cell_ends & (i + 1 == window["rows"])),
+            value_ends.eq(read_ends & (i + 1 == window["rows"])),
             row_ends.eq(out_column + 1 == columns),
             rows_end.eq(out_row + 1 == rows),
             channel_ends.eq(channel + 1 == self.channels),
@@ -146,6 +169,10 @@ class MapRemaker(wiring.Component):
                     row_ends & block_ends,
                 )
             ),
+            cell.valid.eq(walking),
+            cell.begins.eq((i == 0) & ~second),
+            cell.ends.eq(value_ends),
+            cell.segment_ends.eq(segment_ends),
         ]
         next_channel, next_row, first_channel, first_row = (
             Signal(name=name) for name in ("next_channel", "next_row", "first_channel", "first_row")
@@ -169,12 +196,12 @@ class MapRemaker(wiring.Component):
                 walking.eq(1),
                 channel.eq(0), in_segment.eq(0), of_channel.eq(0), of_segment.eq(0),
                 out_row.eq(0), out_column.eq(0), y0.eq(-window["top"]), x0.eq(left),
-                row0.eq(-above), row.eq(-above), i.eq(0), j.eq(0), in_made.eq(0),
+                row0.eq(-above), row.eq(-above), i.eq(0), second.eq(0), in_made.eq(0),
             ]  # fmt: skip
         with m.Elif(walking & goes):
-            m.d.sync += j.eq(j + 1)
-            with m.If(cell_ends):
-                m.d.sync += [j.eq(0), i.eq(i + 1), row.eq(row + raw.row_words)]
+            m.d.sync += second.eq(~read_ends)
+            with m.If(read_ends):
+                m.d.sync += [i.eq(i + 1), row.eq(row + raw.row_words)]
             with m.If(value_ends):
                 m.d.sync += [
                     i.eq(0),
@@ -206,17 +233,49 @@ class MapRemaker(wiring.Component):
                 with m.If(map_ends):
                     m.d.sync += walking.eq(0)
         self._rows(m, rows)
-        self._walking = walking
-        return {
-            "valid": walking,
-            "seen": (y >= 0) & (y < layer.out_height) & (x >= 0) & (x < layer.out_width),
-            "begins": (i == 0) & (j == 0),
-            "ends": value_ends,
-            "segment_ends": segment_ends,
-            "line": at[LINE_SHIFT:],
-            "word": at[:LINE_SHIFT],
-            "in_word": number[:shift] if shift else Value.cast(0),
-        }
+        return cell
+
+    def _part(
+        self, m: Module, cell: data.View, y: Value, x: Value, second: Signal, words: Value, values: Value
+    ) -> Signal:
+        """What of a row of a window is read now: its line, where in it the row begins, and which columns.
+
+        Args:
+            m: the module.
+            cell: what is driven of it.
+            y, x: the row of the map, and the column of the window's first value, which may lie beyond it.
+            second: the first of two lines was read.
+            words, values: of the map buffer before the place of the row, of the place before x = 0.
+
+        Returns:
+            Whether no line is left.
+        """
+        layer, window = self.layer, self._window
+        shift = (self._per_line // LINE_WORDS).bit_length() - 1  # of the values of a word
+        at, in_map, low, high = Signal(signed(PLACE_BITS + 8)), Signal(), Signal(WINDOW), Signal(WINDOW)
+        ends = Signal()
+        m.d.comb += [
+            at.eq((words << shift) + values + x),
+            in_map.eq((y >= 0) & (y < layer.out_height)),
+            cell.position.eq(at[: len(cell.position)]),
+        ]
+        for column in range(WINDOW):
+            seen, behind = Signal(name=f"seen{column}"), Signal(name=f"behind{column}")
+            m.d.comb += [
+                seen.eq(
+                    in_map & (column < window["columns"]) & (x + column >= 0) & (x + column < layer.out_width)
+                ),
+                behind.eq(cell.position + column >= self._per_line),
+                low[column].eq(seen & ~behind),
+                high[column].eq(seen & behind),
+            ]
+        of_high = second | ~low.any()
+        m.d.comb += [
+            cell.line.eq((at >> len(cell.position)) + of_high),
+            cell.seen.eq(Mux(of_high, high, low)),
+            ends.eq(second | ~(low.any() & high.any())),
+        ]
+        return ends
 
     def _rows(self, m: Module, rows: Signal) -> None:
         """The rows of what is made, for the writer."""
@@ -227,45 +286,74 @@ class MapRemaker(wiring.Component):
         with m.Elif(out.valid & out.ready):
             m.d.sync += [row.row.eq(row.row + 1), out.valid.eq(~self.layer.flatten & (row.row + 1 != rows))]
 
-    def _largest(self, m: Module, goes: Signal, cell: dict[str, Value]) -> None:
-        """The largest value of each window, coded."""
+    def _largest(self, m: Module, goes: Signal, cell: data.View) -> None:
+        """The largest value of each window, coded: values of a row out of their line, the largest of them,
+        and then that of the window, a cycle each."""
         bits = self._arch.activation_bits
         m.submodules.encoder = encoder = SegEncoder(self._arch)
         values = encoder.values
-        read = {name: Signal.like(Value.cast(value), name=f"read_{name}") for name, value in cell.items()}
+        read, cut, row = (Signal(WindowPart(self._per_line), name=name) for name in ("read", "cut", "row"))
         m.d.comb += [
             goes.eq(~values.valid | values.ready),
-            self.reads.eq(cell["line"]),
+            self.reads.eq(cell.line),
             self.reading.eq(goes),
-        ]
-        word, value = Signal(WORD_BITS), Signal(bits)
-        best, some, better = Signal(bits), Signal(), Signal()
-        kept = some & ~read["begins"]
-        m.d.comb += [
-            word.eq(self.line.word_select(read["word"], WORD_BITS)),
-            value.eq(word.word_select(~read["in_word"], bits)),
-            better.eq(read["seen"] & (~kept | (self._integer(value) > self._integer(best)))),
             encoder.config.order.eq(self.layer.out_order),
             encoder.config.compressed.eq(1),
             encoder.config.raw_bits.eq(bits),
+        ]
+        per_word = WORD_BITS // bits
+        in_order = Cat(
+            self.line.word_select(word * per_word + per_word - 1 - value, bits)
+            for word in range(LINE_WORDS)
+            for value in range(per_word)
+        )
+        around = Cat(in_order, in_order[: (WINDOW - 1) * bits])
+        columns = Signal(data.ArrayLayout(bits, WINDOW))
+        largest, best = Signal(WindowValue(bits)), Signal(WindowValue(bits))
+        found, kept, better = Signal(WindowValue(bits)), Signal(WindowValue(bits)), Signal(WindowValue(bits))
+        candidates: list[Value] = []
+        for column in range(WINDOW):
+            each = Signal(WindowValue(bits), name=f"column{column}")
+            m.d.comb += [each.there.eq(cut.seen[column]), each.code.eq(columns[column])]
+            candidates.append(each)
+        while len(candidates) > 1:
+            pairs = [candidates[n : n + 2] for n in range(0, len(candidates), 2)]
+            candidates = [self._better(*pair) if len(pair) == 2 else pair[0] for pair in pairs]
+        m.d.comb += [
+            found.eq(candidates[0]),
+            kept.eq(best),
+            kept.there.eq(best.there & ~row.begins),
+            better.eq(self._better(kept, largest)),
         ]
         waiting = Signal(COUNT_BITS)  # segments that the encoder has not ended
         ended = self.index.valid & self.index.ready
         m.d.sync += waiting.eq(waiting + (values.valid & values.ready & values.payload.segment_end) - ended)
         with m.If(goes):
-            m.d.sync += [signal.eq(cell[name]) for name, signal in read.items()]
-            m.d.sync += values.valid.eq(read["valid"] & read["ends"])
-            with m.If(read["valid"]):
+            m.d.sync += [
+                read.eq(cell),
+                cut.eq(read),
+                row.eq(cut),
+                columns.eq(around.bit_select(read.position << bits.bit_length() - 1, WINDOW * bits)),
+                largest.eq(found),
+                values.valid.eq(row.valid & row.ends),
+            ]
+            with m.If(row.valid):
                 m.d.sync += [
-                    best.eq(Mux(better, value, best)),
-                    some.eq(kept | read["seen"]),
-                    values.payload.code.eq(Mux(better, value, best)),
-                    values.payload.segment_end.eq(read["segment_ends"]),
+                    best.eq(better),
+                    values.payload.code.eq(better.code),
+                    values.payload.segment_end.eq(row.segment_ends),
                 ]
         connect(m, encoder.words, flipped(self.coded))
         connect(m, encoder.index, flipped(self.index))
-        m.d.comb += self.busy.eq(
-            self._walking | read["valid"] | values.valid | waiting.any() | self.rows.valid
+        under_way = cell.valid | read.valid | cut.valid | row.valid | values.valid
+        m.d.comb += self.busy.eq(under_way | waiting.any() | self.rows.valid)
+
+    def _better(self, one: Value, other: Value) -> Value:
+        """The larger of two candidates; the first one of equals."""
+        larger = self._integer(other.code) > self._integer(one.code)
+        return data.View(
+            WindowValue(self._arch.activation_bits),
+            Mux(other.there & (~one.there | larger), other.as_value(), one.as_value()),
         )
 
     def _integer(self, code: Value) -> Value:

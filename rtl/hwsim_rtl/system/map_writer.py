@@ -74,8 +74,8 @@ class LineCollector(wiring.Component):
 class MapWriter(wiring.Component):
     """Put words and index entries of a core into their places, row by row.
 
-    A row is known a row ahead, so that words never wait for its address. A line leaves when a word of another
-    line comes, or is flushed; words and entries wait while two lines of theirs do.
+    Two rows are known ahead, so that words never wait for their addresses. A line leaves when a word of
+    another line comes, or is flushed; words and entries wait while two lines of theirs do.
 
     Ports:
         places: In(MapPlaces), constant while anything is under way.
@@ -116,19 +116,20 @@ class MapWriter(wiring.Component):
         )
         next_column = Signal.like(first.first)
         at_work, begins = Signal(), Signal()
-        m.d.comb += self.rows.ready.eq(~taken & ~known)
+        moves = Signal()
+        m.d.comb += [moves.eq(taken & (~known | begins)), self.rows.ready.eq(~taken | moves)]
+        with m.If(self.rows.ready):
+            m.d.sync += taken.eq(self.rows.valid)
         with m.If(self.rows.ready & self.rows.valid):
             m.d.sync += [
-                taken.eq(1),
                 first.eq(self.rows.payload),
                 row.eq(self.rows.payload.row * places.row_words),
                 in_row.eq(self.rows.payload.first * places.place_words),
                 before.eq(self.rows.payload.row * places.entries),
             ]
-        with m.If(taken):
+        m.d.sync += known.eq((known & ~begins) | moves)
+        with m.If(moves):
             m.d.sync += [
-                taken.eq(0),
-                known.eq(1),
                 next_place.eq(places.first + row + in_row),
                 next_entry.eq(before + first.first),
                 next_segments.eq(first.segments),
@@ -166,7 +167,6 @@ class MapWriter(wiring.Component):
         with m.If(begins):
             m.d.sync += [
                 at_work.eq(1),
-                known.eq(0),
                 place.eq(next_place),
                 column.eq(next_column),
                 entry.eq(next_entry),

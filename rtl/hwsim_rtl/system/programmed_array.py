@@ -18,8 +18,8 @@ from hwsim_rtl.system.sequencer import Sequencer
 class ProgrammedArray(wiring.Component):
     """An array with its sequencer, and the half of the map buffer that it reads.
 
-    The half has one port. Cores have it in their slots; in the cycles that are none, IndexFetch, and when it
-    needs nothing, the lines that come. All that a pass reads must be there before its program comes.
+    The half has one port. Cores have it in their slots, and IndexFetch in those that they do not use; in the
+    cycles that are none, the lines that come. All that a pass reads must be there before its program comes.
 
     What is made leaves as the cores make it; weights and scales come as to the array.
 
@@ -62,8 +62,8 @@ class ProgrammedArray(wiring.Component):
         port = array.map_buffer
         m.d.comb += [
             load.addr.eq(Mux(port.reads.valid, port.reads.payload, fetch.reads.payload)),
-            fetch.reads.ready.eq(port.spare),
-            self.lines.ready.eq(port.spare & ~fetch.reads.valid),
+            fetch.unused.eq(port.unused),
+            self.lines.ready.eq(port.spare),
             store.addr.eq(self.lines.payload.number),
             store.data.eq(self.lines.payload.words),
             store.en.eq(self.lines.valid & self.lines.ready),

@@ -10,7 +10,7 @@ from hwsim.arch import BEAT_BYTES
 from hwsim_rtl.system.memory_port import ADDRESS_BITS, BEATS_BITS, MemoryRequest
 
 BEAT_BITS = 8 * BEAT_BYTES
-WAITING = 16  # requests that are on their way
+WAITING = 128  # requests that are on their way: a beat each, as many cycles of DRAM as its latency
 
 
 class ReadRouter(wiring.Component):

@@ -81,13 +81,15 @@ class RowSteps(wiring.Component):
             exists.eq((at.row >= 0) & (at.row < layer.out_height)),
             last_input.eq(at.y + dilation >= layer.height),
         ]
-        known = self._masks(m, at.row, exists, owned)
+        comes_to = Signal()  # an output row
+        known = self._masks(m, at.row, comes_to, exists, owned)
         window, moves, comes = self._window(m, owned, exists, at.bank)
         tapped, reached, found = self._taps(m, window, last_input, at.rows)
         has_tap = (at.y >= 0) & tapped
         with m.FSM() as fsm:
             m.d.comb += [
                 self.busy.eq(~fsm.ongoing("IDLE")),
+                comes_to.eq(fsm.ongoing("PUSH")),
                 leaves.eq(
                     (fsm.ongoing("ROW") & has_tap & at.kept & at.wanted.any())
                     | (fsm.ongoing("LAST") & wanted.any())
@@ -245,15 +247,18 @@ class RowSteps(wiring.Component):
             with m.If(layer.transposed | (at.number + 1 == layer.vertical_dilation)):
                 m.next = "LAST"
 
-    def _masks(self, m: Module, row: Signal, exists: Signal, owned: Signal) -> Signal:
-        """Who owns the next output row; the result says whether that is known."""
+    def _masks(self, m: Module, row: Signal, comes_to: Signal, exists: Signal, owned: Signal) -> Signal:
+        """Who owns the output row that it comes to; the result says whether that is known.
+
+        No other row is asked about, so that an answer is always that to the question of now.
+        """
         byte, there = Signal(MASK_BYTE_BITS), Signal()
         masks = Signal(data.ArrayLayout(self._groups, MASK_ROWS))
         known = Signal()
         m.d.comb += [
             self.byte.eq(row[MASK_SHIFT:COUNT_BITS]),
             known.eq(~exists | (there & (byte == self.byte))),
-            self.asks.eq(self.busy & ~known),
+            self.asks.eq(comes_to & ~known),
             owned.eq(Mux(exists, masks[row[:MASK_SHIFT]], 0)),
         ]
         with m.If(self.start):

@@ -30,7 +30,7 @@ class Sequencer(wiring.Component):
     program is taken when the last pass was, and all its rows are found.
 
     The masks of row groups have one port. While rows are counted it is the counter's; else each core has it
-    in turn, a cycle each.
+    in turn, a cycle each, core 0 in the first one after.
 
     Args:
         arch: the machine.
@@ -172,7 +172,7 @@ class Sequencer(wiring.Component):
         askers: list[RowCounter | CoreSequencer] = [counter, *cores]
         turn = Signal(range(max(2, len(cores))))
         waits = Signal(len(askers))
-        m.d.sync += turn.eq(Mux(turn == len(cores) - 1, 0, turn + 1))
+        m.d.sync += turn.eq(Mux(counter.busy | (turn == len(cores) - 1), 0, turn + 1))
 
         asked, byte = Signal(len(askers)), Signal(COUNT_BITS + 8)
         for number, asker in enumerate(askers):

@@ -51,6 +51,7 @@ class WeightsReader(wiring.Component):
         first_round: Out(1), the units of a layer that are worked on first were asked for.
         layer: In(LayerDescriptor), constant while busy.
         number: Out, which pass of the program is looked at; entry: In(64), it, a cycle later.
+        cycles: Out, in which the unit that is asked for is taken: a beat of scales, or a load, in each.
         requests: Out(stream of MemoryRequest); beats: In(stream of 256 bits).
         weights, scales: Out(streams of Load), as the array takes them.
         done: In(cores), a pass of a core is done. last_channels: Out, that the last unit makes, once it was
@@ -68,6 +69,7 @@ class WeightsReader(wiring.Component):
                 "layer": In(LayerDescriptor()),
                 "number": Out(PASS_NUMBER_BITS),
                 "entry": In(64),
+                "cycles": Out(range(arch.weight_words // WEIGHT_PORT_WORDS + arch.columns + 1)),
                 "requests": Out(stream.Signature(MemoryRequest)),
                 "beats": In(stream.Signature(BEAT_BITS)),
                 "weights": Out(stream.Signature(Load(weight_load(arch), arch))),
@@ -101,6 +103,7 @@ class WeightsReader(wiring.Component):
             self.number.eq(at + taken),
             words.eq(Mux(odd, layer.odd_pass_words, layer.pass_words)),
             request.beats.eq(unit.scale_beats + unit.weight_beats),
+            self.cycles.eq(unit.scale_beats + ((unit.words + 1) >> 1)),
             self.first_round.eq(in_round + layer.row_groups > arch.cores),
         ]
         with m.FSM() as fsm:
@@ -199,7 +202,7 @@ class WeightsReader(wiring.Component):
         is_scale = came < head.scale_beats
         # What is behind a unit's last bit in its beat is flushed with it: the next one waits for that.
         units_come, units_loaded = Signal(range(2 * UNITS_AHEAD)), Signal(range(2 * UNITS_AHEAD))
-        mine = coming.r_rdy & ~is_scale & (units_come == units_loaded)
+        mine = coming.r_rdy & ~is_scale & (units_come == (units_loaded + of_weights.r_en)[: len(units_come)])
         m.d.sync += [
             units_come.eq(units_come + coming.r_en),
             units_loaded.eq(units_loaded + of_weights.r_en),

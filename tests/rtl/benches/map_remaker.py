@@ -1,4 +1,5 @@
-"""Bench of MapRemaker: pools and flattening of random maps, word for word those of the integer reference."""
+"""Bench of MapRemaker: pools and flattening of random maps, word for word those of the integer reference, and
+in the cycles of the model."""
 
 import random
 
@@ -10,15 +11,20 @@ from streams import Coverage, StreamPort, bench_case, pack, random_stalls, start
 from hwsim.arch import Arch
 from hwsim.codec.mapping import to_unsigned
 from hwsim.codec.segments import encode_segments
+from hwsim.layer import Layer
+from hwsim.machine.chain import Link
 from hwsim.machine.programs import LAYER_FIELDS
+from hwsim.machine.remade import remade_cycles
 from hwsim.quantize import integers
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.system.payloads import LayerDescriptor, MapPlaces, OutRow
 
+LATENCY = 7  # from the last row of a window to the end of all work, beside the cycles of the windows
+
 
 def case_of(rng: random.Random, bits: int) -> dict:
     """A raw map, how it is remade, and what comes of it."""
-    shape = rng.randint(1, 9), rng.randint(1, 8), rng.randint(1, 9)
+    shape = rng.randint(1, 9), rng.randint(1, 8), rng.choice([rng.randint(1, 9), rng.randint(20, 40)])
     pooled, signed, block = rng.random() < 0.7, rng.random() < 0.3, rng.choice([1, 2, 4])
     flatten = not pooled or rng.random() < 0.4
     values = np.array([rng.choice([0, rng.getrandbits(bits)]) for _ in range(np.prod(shape))], np.uint16)
@@ -26,7 +32,7 @@ def case_of(rng: random.Random, bits: int) -> dict:
     window = dict.fromkeys(("rows", "columns", "vertical_stride", "horizontal_stride", "top", "left"), 0)
     made = values
     if pooled:
-        window |= {name: rng.randint(1, 3) for name in list(window)[:4]}
+        window |= {name: rng.choice([1, 2, 3, rng.randint(1, 7)]) for name in list(window)[:4]}
         window |= {
             "top": rng.randrange(min(window["rows"], 3)),
             "left": rng.randrange(min(window["columns"], 3)),
@@ -69,6 +75,17 @@ def raw_lines(values: np.ndarray, block: int, bits: int, first: int) -> tuple[li
     return lines, place
 
 
+async def cycles_of_work(dut) -> int:
+    """From the first one after the start to the last one in which it is busy."""
+    cycles = 0
+    while True:
+        await Timer(2, "ns")
+        if not dut.busy.value:
+            return cycles
+        cycles += 1
+        await RisingEdge(dut.clk)
+
+
 async def serve(dut, lines: list[int]) -> None:
     """Answer reads a cycle later."""
     while True:
@@ -89,7 +106,7 @@ async def remade_maps_are_those_of_the_reference(dut):
     for _ in range(case["maps"]):
         one = case_of(rng, bits)
         values, block, made = one["values"], one["block"], one["made"]
-        order, first = rng.randint(0, 9), rng.randrange(40)
+        order, first = rng.randint(0, 9), 8 * rng.randrange(5)
         lines, place = raw_lines(values, block, bits, first)
         segments, of_made = -(-len(values) // block), -(-len(made) // block)
         layer = dict.fromkeys(LAYER_FIELDS, 0) | {
@@ -120,6 +137,7 @@ async def remade_maps_are_those_of_the_reference(dut):
         dut.start.value = 1
         await RisingEdge(dut.clk)
         dut.start.value = 0
+        working = cocotb.start_soon(cycles_of_work(dut))
         data, index = encode_segments(made, block, order)
         words, ends = data.view(">u8").astype(np.uint64).tolist(), set(np.cumsum(index["words"]).tolist())
         expected = {
@@ -142,10 +160,13 @@ async def remade_maps_are_those_of_the_reference(dut):
             if name == "rows":
                 found = [payload | {"layer": 0} for payload in found]
             assert found == expected[name], (name, one["window"], values.shape, one["flatten"])
-        for _ in range(3):
-            await RisingEdge(dut.clk)
-        await Timer(2, "ns")
-        assert not dut.busy.value
+        taken = await working
+        one_layer = Layer("l", "conv", "x", (1, *values.shape[1:]), values.shape)
+        link = Link(one["window"] if one["window"]["rows"] else {}, one["flatten"])
+        least = remade_cycles(one_layer, link, block, segments, Arch(**case["arch"])) + LATENCY
+        assert taken >= least
+        assert case["stalls"] or taken == least, (one["window"], values.shape, block)
+        coverage.hit("two lines", least > LATENCY + made.size * max(1, one["window"]["rows"]))
         server.cancel()
         coverage.hit("kind", (bool(one["window"]["rows"]), one["flatten"]))
         coverage.hit("signed", one["signed"])
@@ -153,3 +174,4 @@ async def remade_maps_are_those_of_the_reference(dut):
     coverage.require("kind", [(True, False), (True, True), (False, True)])
     coverage.require("signed", [True, False])
     coverage.require("padding", [True, False])
+    coverage.require("two lines", [True, False])
