@@ -18,6 +18,7 @@ class InMemory:
     synthetic = True
     weight_bits = 8
     calibration_pictures = 0
+    flow: Any = None
 
     @property
     def provenance(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from hwsim.errors import HwsimError
 if TYPE_CHECKING:
     from hwsim.report.tables import Column
     from hwsim.verify import LayerCheck
+    from hwsim.verify_system import SystemCheck
 
 
 def verify(
@@ -37,6 +38,12 @@ def verify(
         list[str] | None, typer.Option("--layer", metavar="L", help="Only this layer; may be repeated.")
     ] = None,
     images: Images = None,
+    system: Annotated[
+        bool,
+        typer.Option(
+            "--system", help="Run the whole machine from a memory image, not single passes of a core."
+        ),
+    ] = False,
     arch: ArchFile = None,
     format_: Formatted = OutputFormat.table,
     json: Json = False,
@@ -45,15 +52,25 @@ def verify(
     """Run real layers through the simulated RTL: every cycle count and every output word must be the model's.
 
     The first image alone, unless --images says more. The first use of a machine compiles it, a minute or so.
+    With --system every byte of maps, index and result, those over the channel, and the cycles of every pass
+    and layer are those of the model; for networks that hwsim compile takes.
     """
+    if system and layer:
+        raise HwsimError("--system runs all layers: leave out --layer")
     format_ = chosen_format(format_, json)
     machine = read_arch(arch)  # before the simulator is loaded
     from hwsim.trace import open_trace
 
     try:
         from hwsim.verify import verify as run
+        from hwsim.verify_system import verify_system
     except ImportError as error:
         raise HwsimError(f"verify needs {error.name}: pip install 'hwsim[rtl]'") from None
+    if system:
+        with open_trace(trace or default_trace()) as opened:
+            numbers = (0,) if images is None else choose_images(images, opened)
+            _say_system(list(verify_system(opened, machine, numbers)), format_, quiet)
+        return
     with open_trace(trace or default_trace()) as opened:
         numbers = (0,) if images is None else choose_images(images, opened)
         with console.progress("passes", quiet) as advance:
@@ -72,6 +89,35 @@ def verify(
         raise HwsimError(
             f"the RTL differs in {len(wrong)} of {len(checks)} layers: first {first.layer}, {first.mode}, "
             f"image {first.image}: cycles of {first.wrong_cycles} passes, words of {first.wrong_words}"
+        )
+
+
+def _say_system(checks: list[SystemCheck], format_: OutputFormat, quiet: bool) -> None:
+    from hwsim.report import text
+    from hwsim.report.contents import to_json
+    from hwsim.report.tables import Column
+
+    columns = [
+        Column("layer", "layer", "", text.label, 9),
+        Column("what", "what", "", text.label, 9),
+        Column("image", "image", "", str, 1),
+        Column("rtl", "RTL", "", text.whole, 8),
+        Column("model", "model", "", text.whole, 8),
+        Column("verdict", "verdict", "", text.label, 9),
+    ]
+    rows = [{**asdict(each), "verdict": "equal" if each.equal else "differs"} for each in checks]
+    wrong = [each for each in checks if not each.equal]
+    if format_ is OutputFormat.json:
+        typer.echo(to_json({"checks": [asdict(each) for each in checks], "equal": not wrong}))
+    elif format_ is not OutputFormat.table:
+        console.print_rows(format_, columns, rows)
+    elif not quiet:
+        console.show_table(columns, rows)
+    if wrong:
+        first = wrong[0]
+        raise HwsimError(
+            f"the machine in RTL differs in {len(wrong)} of {len(checks)} numbers: first "
+            f"image {first.image}, {first.layer}, {first.what}: {first.rtl:,}, not {first.model:,}"
         )
 
 

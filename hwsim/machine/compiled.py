@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from hwsim.arch import Arch
+from hwsim.errors import ProgramError
 from hwsim.layer import Layer
+from hwsim.machine.chain import Link, links
 from hwsim.machine.mapping import Mapping, map_blocks, map_layer
 
 if TYPE_CHECKING:
@@ -38,6 +40,18 @@ class CompiledNetwork:
     def forget(self) -> None:
         """Drop all mappings, so that a long sweep does not keep all that it ever made."""
         self._known = {key: known for key, known in self._known.items() if key[0] != "mapping"}
+
+    def links(self) -> list[Link] | None:
+        """What becomes of each layer's map, if the network is a chain that a machine runs whole."""
+        return self._once(("links",), self._links)
+
+    def _links(self) -> list[Link] | None:
+        if self._trace.flow is None:
+            return None
+        try:
+            return links(self._trace)
+        except ProgramError:
+            return None
 
     def blocks(self, arch: Arch) -> dict[str, int]:
         """Channels of a segment of every map.

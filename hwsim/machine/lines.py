@@ -39,7 +39,9 @@ def beats_read(job: LayerJob, unit: int, group: int, places: np.ndarray) -> Beat
 def there_of(job: LayerJob, beats: Beats, stream: Stream, places: np.ndarray) -> np.ndarray:
     """Cycle of a pass from which each line of the map buffer is there, int64 (lines,): all of it that the
     pass reads."""
-    there = np.zeros(int((places + job.stored.words).max()) // LINE_WORDS + 1, np.int64)
+    if job.remade is not None and job.traffic.fits:
+        return _there_in_order(job, stream, places)
+    there = np.zeros(_lines(job, places), np.int64)
     np.maximum.at(there, beats.line, stream.arrivals(beats.segment, beats.beat))
     return there
 
@@ -47,3 +49,17 @@ def there_of(job: LayerJob, beats: Beats, stream: Stream, places: np.ndarray) ->
 def lines_there(job: LayerJob, unit: int, group: int, stream: Stream, places: np.ndarray) -> np.ndarray:
     """The same of the pass of a unit over a row group."""
     return there_of(job, beats_read(job, unit, group, places), stream, places)
+
+
+def _lines(job: LayerJob, places: np.ndarray) -> int:
+    return int((places + job.stored.words).max()) // LINE_WORDS + 1
+
+
+def _there_in_order(job: LayerJob, stream: Stream, places: np.ndarray) -> np.ndarray:
+    """Of the first map of a machine that runs the whole network, which comes from the top: a line is there
+    when all has come that comes before its end, whoever reads it."""
+    behind = 2 * np.arange(_lines(job, places)) + 1  # the last beat of each line
+    begins = places.ravel() // BEAT_WORDS
+    segment = np.searchsorted(begins, behind, side="right") - 1
+    last = job.stored.beats.ravel()[segment] - 1
+    return stream.arrivals(segment, np.minimum(behind - begins[segment], last))

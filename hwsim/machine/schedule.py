@@ -19,6 +19,7 @@ from hwsim.machine.passes import NO_STREAM, Layout, PassTiming, Stream
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, DramKind
 from hwsim.machine.slots import first_slot
 from hwsim.machine.traffic import Made
+from hwsim.machine.whole import HEADER_BYTES, WRITTEN, Asked, WholeMachine
 from hwsim.machine.workload import LayerJob
 
 
@@ -107,8 +108,8 @@ class Schedule:
 
 def schedule(jobs: Sequence[LayerJob], arch: Arch) -> Schedule:
     """Run the layers one after the other, from an idle machine (docs/architecture.md, *Weights*, *DRAM*)."""
-    machine = _Machine(arch)
-    machine.read_program(jobs[0])
+    machine = _Machine(arch, whole=jobs[0].remade is not None)
+    machine.read_program(jobs[0], None)
     spans = [machine.run(job, following) for job, following in zip(jobs, [*jobs[1:], None], strict=True)]
     return Schedule(tuple(spans), machine)
 
@@ -116,24 +117,38 @@ def schedule(jobs: Sequence[LayerJob], arch: Arch) -> Schedule:
 class _Machine:
     """The state of the array and the channel between passes."""
 
-    def __init__(self, arch: Arch) -> None:
+    def __init__(self, arch: Arch, *, whole: bool) -> None:
         self.arch = arch
         self.channel = dram.Channel(arch)
+        self.whole = WholeMachine(arch) if whole else None  # what is around passes takes time
         self.now = 0  # end of the layer before
         self.held: list[deque[tuple[int, int]]] = [deque() for _ in range(arch.cores)]
         """Of every core, the last passes: loads of weights, and when their places are free again."""
         self.free_loads = [arch.weight_words // WEIGHT_PORT_WORDS] * arch.cores
+        self.index_there = 0  # that of the first map, in a machine that runs the whole network
         self.programs: dict[str, int] = {}  # layer -> cycle in which its program is there
         self.map_writes: dict[str, int] = {}  # map, or output -> the write that completes it
         self.reads: list[Transfer] = []
         self.writes: list[Transfer] = []  # in their order; when they cross is not known before the end
 
-    def read_program(self, job: LayerJob) -> None:
-        """Read a layer's program, as soon as the channel is free."""
-        self.programs[job.layer.name] = self._read("programs", job, job.program_size)[1]
+    def read_program(self, job: LayerJob, before: LayerJob | None) -> None:
+        """Read a layer's program, as soon as the channel is free and it is known how long it is."""
+        ready = 0
+        if self.whole is not None and before is None:
+            ready = self.whole.read_header(self.channel)
+        elif self.whole is not None and before is not None:
+            ready = self.whole.next_program(self.programs[before.layer.name])
+        self.programs[job.layer.name] = self._read("programs", job, job.program_size, ready)[1]
 
-    def _load_weights(self, job: LayerJob, users: Mapping[int, Sequence[int]]) -> dict[int, int]:
+    def _load_weights(
+        self, job: LayerJob, users: Mapping[int, Sequence[int]], *, last: bool
+    ) -> dict[int, int]:
         """Fetch scales and weights of a round, one load a unit, as soon as all its cores have room.
+
+        Args:
+            job: the layer.
+            users: unit -> its cores.
+            last: no layer follows.
 
         Returns:
             unit -> cycle in which its weights are there.
@@ -141,13 +156,24 @@ class _Machine:
         there = {}
         for unit, cores in users.items():
             words, size, scales = job.weights[unit]
-            ready = max(self.programs[job.layer.name], *(self._room(core, words) for core in cores))
-            busy = dram.load_cycles(words, size + scales, self.arch)
-            request, last = self.channel.read(busy, ready)
+            program, room = self.programs[job.layer.name], max(self._room(core, words) for core in cores)
+            if self.whole is None:
+                busy = dram.load_cycles(words, size + scales, self.arch)
+                request, loaded = self.channel.read(busy, max(program, room))
+                asked = Asked(request, busy, loaded + LOAD_LATENCY)
+            else:
+                asked = self.whole.read_unit(
+                    self.channel,
+                    job,
+                    job.weights[unit],
+                    first=unit == job.mapping.rounds[0][0][1],
+                    last=program if last else None,
+                    room=room,
+                )
+            request, busy, there[unit] = asked
             through = request + dram.occupancy(scales, self.arch)
             self._note_read("scales", job, scales, request, through, unit)
             self._note_read("weights", job, size, request, request + busy, unit)
-            there[unit] = last + LOAD_LATENCY
         return there
 
     def _room(self, core: int, words: int) -> int:
@@ -165,21 +191,27 @@ class _Machine:
         causes = dict.fromkeys(CAUSES, 0)
         first_read, first_write = len(self.reads), len(self.writes)
         if following is not None:
-            self.read_program(following)
+            self.read_program(following, job)
         passes: list[PassRun] = []
+        begun: set[int] = set()  # cores that have had a pass
         done = [start] * arch.cores
         fetches, additions = _Fetches(job), _Additions(job)
         on_chip: dict[tuple[int, ...], PassTiming] = {}
         alike = job.alike
         for number, (work, users) in enumerate(zip(mapping.rounds, mapping.users, strict=True)):
-            ready = self._load_weights(job, users)
+            ready = self._load_weights(job, users, last=following is None)
             self._fetch(job, fetches, sorted(users))
             added = self._fetch_added(job, additions, users)
+            if number == 0 and self.whole is not None:
+                opens = self._open(job, following)
+                done = [opens] * arch.cores
+                causes["dram"] += (opens - start) * arch.cores
             streamed: dict[tuple[int, ...], PassTiming] = {}  # cores that begin together see the same
             for core, unit, group in work:
                 free = done[core]
                 loaded = max(free, ready[unit])
-                begin = first_slot(core, loaded, arch)
+                begin = self._first_cycle(core, loaded, first=core not in begun)
+                begun.add(core)
                 if fetches.there <= begin:
                     key: tuple[int, ...] = (alike[unit], group)
                     if key not in on_chip:
@@ -210,10 +242,19 @@ class _Machine:
         causes["dram"] += (complete - end) * arch.cores
         end = complete
         drained = drained_rows(passes)
+        if self.whole is not None:
+            flushed = self.whole.flushed(max(run.begin for run in passes), end)
+            flushed = self.whole.end(flushed, job.remade or 0)
+            causes["drain"] += (flushed - end) * arch.cores
+            end = flushed
         for made in job.traffic.made:
+            if self.whole is not None and following is None:
+                drained = self.whole.result_beats(end, made.size)
             self._write(job, drained, made)
         if following is None and self.writes:
             last_write = max(end, self.channel.written(len(self.writes) - 1))
+            if self.whole is not None:
+                last_write += WRITTEN
             causes["dram"] += (last_write - end) * arch.cores
             end = last_write
         self.now = end
@@ -221,7 +262,23 @@ class _Machine:
         for transfer in (*self.reads[first_read:], *self.writes[first_write:]):
             moved[transfer.kind] += transfer.size
         moved["programs"] = job.program_size  # that of the next layer was read in this one
+        if self.whole is not None and start == 0:
+            moved["programs"] += HEADER_BYTES
         return LayerSpan(job, start, end, tuple(passes), causes, moved)
+
+    def _open(self, job: LayerJob, following: LayerJob | None) -> int:
+        """Prepare a layer in a machine that runs the whole network: when that begins."""
+        assert self.whole is not None
+        programs = [self.programs[each.layer.name] for each in (job, following) if each is not None]
+        opens = max(self.now, self.index_there, *programs)
+        self.whole.begin(job, programs[0], opens)
+        return opens
+
+    def _first_cycle(self, core: int, loaded: int, *, first: bool) -> int:
+        """In which a pass begins whose core is free and has its weights; the first one of the core or not."""
+        if self.whole is not None:
+            return self.whole.slot(core, self.whole.able(core, loaded, first=first))
+        return first_slot(core, loaded, self.arch)
 
     def transfers(self) -> tuple[Transfer, ...]:
         """Reads in their order, then writes in theirs."""
@@ -280,6 +337,10 @@ class _Machine:
 
     def _fetch(self, job: LayerJob, fetches: _Fetches, users: Sequence[int]) -> None:
         """Request what a round reads of its map and does not find on chip, once the map is written."""
+        if self.whole is not None and self.now == 0 and job.traffic.fits:
+            if fetches.there == NO_STREAM:
+                self._fetch_whole(job, fetches)
+            return
         layout = fetches.layout(users)
         if not layout.beats:
             return
@@ -287,6 +348,17 @@ class _Machine:
         ready = self._written(name)
         if fetches.there == NO_STREAM and job.traffic.index_size:
             self._read("index", job, job.traffic.index_size, ready, 0, name)
+        size = layout.beats * BEAT_BYTES
+        fetches.add(layout, *self._read("maps_in", job, size, ready, layout.segments, name))
+
+    def _fetch_whole(self, job: LayerJob, fetches: _Fetches) -> None:
+        """Request all of the first map, when its index is there, from the top."""
+        assert self.whole is not None
+        layout, index, name = fetches.all(), None, job.layer.input
+        if job.traffic.index_size:
+            ready = self.whole.index_ready()
+            index = self.index_there = self._read("index", job, job.traffic.index_size, ready, 0, name)[1]
+        ready = self.whole.map_ready(index, len(layout.segments))
         size = layout.beats * BEAT_BYTES
         fetches.add(layout, *self._read("maps_in", job, size, ready, layout.segments, name))
 
@@ -351,6 +423,13 @@ class _Fetches:
         layout = job.layout(units, self._kept)
         self._kept |= frozenset(job.segments(units).tolist())
         return layout
+
+    def all(self) -> Layout:
+        """All segments, in their order, and takes note that they are kept."""
+        job = self._job
+        self._kept = frozenset(range(job.stored.words.shape[1]))
+        beats = job.stored.beats.ravel()
+        return Layout(np.arange(len(beats)), np.cumsum(beats) - beats, int(beats.sum()))
 
     def add(self, layout: Layout, request: int, there: int) -> None:
         """Segments are on their way."""

@@ -27,6 +27,7 @@ from hwsim.machine.descriptors import weight_loads
 from hwsim.machine.known_passes import pass_events, time_known
 from hwsim.machine.mapping import Mapping, segment_blocks, weight_words
 from hwsim.machine.passes import Layout, PassTiming, Stream
+from hwsim.machine.remade import remade_cycles
 from hwsim.machine.rows import Rows, input_rows
 from hwsim.machine.storage import Segments, store_map, whole_beats
 from hwsim.machine.symbols import Symbols, coded_symbols, raw_skipping_symbols, raw_symbols
@@ -122,13 +123,21 @@ class Workload:
         stored = {name: self.stored(name, of_segments[name], arch.compress) for name in names}
         plan = plan_traffic(self.layers, stored, arch, {name: self.info(name).shape for name in names})
         jobs = []
-        for layer, traffic in zip(self.layers, plan, strict=True):
+        links = self.network.links()
+        followers = [*self.layers[1:], None]
+        for number, (layer, traffic) in enumerate(zip(self.layers, plan, strict=True)):
             name = layer.input
             kin: Hashable = layer.name
             if not (arch.skip_zeros or arch.compress):  # values do not matter, but for their width
                 kin = (self.info(name).bits, geometry(layer))
             mapping = self.network.mapping(layer, arch)
-            jobs.append(LayerJob(self, layer, arch, stored[name], mapping, traffic, of_segments, kin))
+            remade = None
+            if links is not None:
+                following = followers[number]
+                block = arch.columns if following is None else of_segments[following.input]
+                row_segments = mapping.units * -(-len(mapping.parts[0].makes) // block)
+                remade = remade_cycles(layer, links[number], block, row_segments, arch)
+            jobs.append(LayerJob(self, layer, arch, stored[name], mapping, traffic, of_segments, kin, remade))
         return jobs
 
 
@@ -156,6 +165,8 @@ class LayerJob:
         mapping: which core does what.
         traffic: which of its maps cross the DRAM channel.
         blocks: channels of a segment, by map.
+        remade: cycles of the windows in which what it makes is pooled or laid out anew, 0 if it is not; None
+            of a network that no machine runs whole.
         kin: equal for layers of the workload that take the same time on the same machine.
     """
 
@@ -167,6 +178,7 @@ class LayerJob:
     traffic: Traffic
     blocks: MappingOf[str, int]
     kin: Hashable
+    remade: int | None = None
 
     @property
     def block(self) -> int:
@@ -195,7 +207,7 @@ class LayerJob:
     def weights(self) -> list[Weights]:
         """What is loaded of every unit.
 
-        In DRAM a word has a column only where there is an output channel, or a tap if depthwise.
+        In DRAM a word has a lane only where there is an output channel, or a tap if depthwise.
         """
         return self.workload.once(("weights", *self._key, self.arch.weight_bits), self._weights)
 
@@ -204,9 +216,9 @@ class LayerJob:
         for unit in range(self.mapping.units):
             part = self.mapping.parts[unit]
             words = weight_words(self.layer, len(part.reads), self.arch)
-            columns = self.arch.columns if self.layer.kind == "depthwise" else len(part.makes)
+            lanes = self.arch.columns if self.layer.kind == "depthwise" else len(part.makes)
             written = WEIGHT_PORT_WORDS * weight_loads(words)
-            size = whole_beats(-(-words * columns * self.arch.weight_bits // 8))
+            size = whole_beats(-(-words * lanes * self.arch.weight_bits // 8))
             found.append(Weights(written, size, whole_beats(len(part.makes) * SCALE_BYTES)))
         return found
 

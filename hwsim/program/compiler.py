@@ -10,6 +10,7 @@ from hwsim.arch import BURST_BYTES, LANES, LAYER_BYTES, WORD_BYTES, Arch
 from hwsim.codec.segments import encode_segments
 from hwsim.errors import ArchError, ProgramError
 from hwsim.layer import Layer
+from hwsim.machine.chain import links
 from hwsim.machine.descriptors import Code, column_weights
 from hwsim.machine.memory_map import (
     PROGRAMS,
@@ -25,7 +26,6 @@ from hwsim.machine.simulation import check_widths
 from hwsim.machine.storage import whole_lines
 from hwsim.machine.units import unit_weights
 from hwsim.machine.workload import LayerJob, Workload
-from hwsim.program.chain import links
 from hwsim.program.check import room_needed
 from hwsim.program.image import MemoryImage
 

@@ -40,7 +40,7 @@ class NarrowTrace:
         self.title, self.network, self.variant = trace.title, trace.network, trace.variant
         self.synthetic, self.provenance, self.metrics = trace.synthetic, trace.provenance, trace.metrics
         self.images, self.weight_bits, self.layers = trace.images, trace.weight_bits, trace.layers
-        self.calibration_pictures = trace.calibration_pictures
+        self.calibration_pictures, self.flow = trace.calibration_pictures, trace.flow
 
     @cached_property
     def maps(self) -> Mapping[str, MapInfo]:

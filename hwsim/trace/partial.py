@@ -53,6 +53,11 @@ class PartialTrace:
         return self.whole.images
 
     @property
+    def flow(self) -> None:
+        """No network is run of which layers are missing."""
+        return None
+
+    @property
     def weight_bits(self) -> int:
         return self.whole.weight_bits
 

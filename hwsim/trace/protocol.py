@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from hwsim.between import Flow
 from hwsim.layer import Layer
 from hwsim.quantize import Requantize
 from hwsim.trace.header import MapInfo
@@ -51,6 +52,11 @@ class Trace(Protocol):
     @property
     def maps(self) -> Mapping[str, MapInfo]:
         """By name; a map is listed once, whatever the number of layers that read it."""
+        ...
+
+    @property
+    def flow(self) -> Flow | None:
+        """What makes the maps; None if that was not recorded."""
         ...
 
     def map(self, name: str, image: int, /) -> np.ndarray:

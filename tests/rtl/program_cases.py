@@ -12,11 +12,11 @@ from random_programs import networks
 
 from hwsim.arch import LINE_WORDS, Arch
 from hwsim.errors import ArchError
+from hwsim.machine.chain import links
 from hwsim.machine.descriptors import Code
 from hwsim.machine.programs import unit_geometries
 from hwsim.machine.workload import Workload
 from hwsim.program import compile_network
-from hwsim.program.chain import links
 from hwsim.trace import open_trace
 from hwsim_rtl.core.payloads import RowDescriptor
 from hwsim_rtl.system.payloads import SequencedPass
