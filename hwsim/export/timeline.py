@@ -131,15 +131,15 @@ def _pass_slices(span: LayerSpan, run: PassRun) -> Iterator[dict[str, Any]]:
 
 def _detail(span: LayerSpan, run: PassRun) -> Iterator[dict[str, Any]]:
     """What decoder, scatter unit and drain do in a pass; a row that is drained is a slice of its own."""
-    lanes = pass_activity(span, run)
-    for track, name, lane in (
-        ("decode", "decode", lanes.decode),
-        ("scatter", "compute", lanes.compute),
-        ("scatter", "no tap", lanes.idle_taps),
+    activity = pass_activity(span, run)
+    for track, name, intervals in (
+        ("decode", "decode", activity.decode),
+        ("scatter", "compute", activity.compute),
+        ("scatter", "no tap", activity.idle_taps),
     ):
-        for begin, end in _merged(*lane):
+        for begin, end in _merged(*intervals):
             yield _slice(CORES, _thread_id(run.core, track), name, begin, end)
-    for begin, end in zip(*lanes.drain, strict=True):
+    for begin, end in zip(*activity.drain, strict=True):
         yield _slice(CORES, _thread_id(run.core, "drain"), "drain", begin, end)
 
 

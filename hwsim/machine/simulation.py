@@ -168,7 +168,7 @@ def _account(workload: Workload, arch: Arch, table: dict[str, float], span: Laye
     macs = nonzero_macs if arch.skip_zeros else layer.macs
     outputs = prod(layer.out_shape)
     performed = macs
-    if layer.groups > 1 and layer.kind != "depthwise":  # lanes of other groups multiply by 0
+    if layer.groups > 1 and layer.kind != "depthwise":  # columns of other groups multiply by 0
         parts = job.mapping.parts
         performed = sum(run.timing.tap_cycles * len(parts[run.unit].makes) for run in span.passes)
     timings = Counter(run.timing for run in span.passes)

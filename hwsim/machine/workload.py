@@ -207,7 +207,7 @@ class LayerJob:
     def weights(self) -> list[Weights]:
         """What is loaded of every unit.
 
-        In DRAM a word has a lane only where there is an output channel, or a tap if depthwise.
+        In DRAM a word has a column only where there is an output channel, or a tap if depthwise.
         """
         return self.workload.once(("weights", *self._key, self.arch.weight_bits), self._weights)
 
@@ -216,9 +216,9 @@ class LayerJob:
         for unit in range(self.mapping.units):
             part = self.mapping.parts[unit]
             words = weight_words(self.layer, len(part.reads), self.arch)
-            lanes = self.arch.columns if self.layer.kind == "depthwise" else len(part.makes)
+            columns = self.arch.columns if self.layer.kind == "depthwise" else len(part.makes)
             written = WEIGHT_PORT_WORDS * weight_loads(words)
-            size = whole_beats(-(-words * lanes * self.arch.weight_bits // 8))
+            size = whole_beats(-(-words * columns * self.arch.weight_bits // 8))
             found.append(Weights(written, size, whole_beats(len(part.makes) * SCALE_BYTES)))
         return found
 

@@ -62,7 +62,7 @@ class Busy:
 
 
 @dataclass(frozen=True)
-class CoreLanes:
+class CoreTracks:
     """A core in a layer.
 
     Attributes:
@@ -101,7 +101,7 @@ class Timeline:
     marks: tuple[str, ...]
     start: int
     end: int
-    cores: tuple[CoreLanes, ...]
+    cores: tuple[CoreTracks, ...]
     working: int
     dram: dict[str, Busy]
     others: Busy
@@ -130,7 +130,7 @@ def timeline(trace: Trace, arch: Arch, image: int, layer: str) -> Timeline:
         ),
         start=span.start,
         end=span.end,
-        cores=tuple(_lanes(span, core) for core in _spread(span, working)),
+        cores=tuple(_tracks(span, core) for core in _spread(span, working)),
         working=len(working),
         dram={
             kind: _channel(t for t in own if t.kind == kind)
@@ -149,11 +149,11 @@ def _spread(span: LayerSpan, working: Sequence[int]) -> list[int]:
     return sorted(ranked[place] for place in places)
 
 
-def _lanes(span: LayerSpan, core: int) -> CoreLanes:
+def _tracks(span: LayerSpan, core: int) -> CoreTracks:
     runs = [run for run in span.passes if run.core == core]
     decode, compute, idle, drain = zip(*(pass_activity(span, run) for run in runs), strict=True)
     waits = _spans((run.free, run.loaded) for run in runs)
-    return CoreLanes(core, Busy.of(decode), Busy.of(compute), Busy.of(idle), Busy.of(drain), waits)
+    return CoreTracks(core, Busy.of(decode), Busy.of(compute), Busy.of(idle), Busy.of(drain), waits)
 
 
 def _channel(transfers: Iterable[Transfer]) -> Busy:

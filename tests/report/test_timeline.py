@@ -1,4 +1,4 @@
-"""A layer in time: the lanes hold the cycles that the schedule counts, each where it happens."""
+"""A layer in time: the tracks hold the cycles that the schedule counts, each where it happens."""
 
 import itertools
 
@@ -47,20 +47,20 @@ def test_the_lanes_add_up_to_what_the_schedule_counts(trace, arch, layer):
     plan = schedule(Workload(trace, 1).jobs(arch), arch)
     span = next(span for span in plan.layers if span.job.layer.name == layer)
     assert (shown.start, shown.end) == (span.start, span.end)
-    for lanes in shown.cores:
-        runs = [run for run in span.passes if run.core == lanes.core]
-        assert lanes.decode.cycles == sum(run.timing.symbols for run in runs)
-        assert lanes.compute.cycles == sum(run.timing.causes["compute"] for run in runs)
-        assert lanes.idle_taps.cycles == sum(run.timing.causes["taps"] for run in runs)
-        assert lanes.waits.cycles == sum(run.loaded - run.free for run in runs)
+    for tracks in shown.cores:
+        runs = [run for run in span.passes if run.core == tracks.core]
+        assert tracks.decode.cycles == sum(run.timing.symbols for run in runs)
+        assert tracks.compute.cycles == sum(run.timing.causes["compute"] for run in runs)
+        assert tracks.idle_taps.cycles == sum(run.timing.causes["taps"] for run in runs)
+        assert tracks.waits.cycles == sum(run.loaded - run.free for run in runs)
         width = span.job.layer.out_shape[2]
         values = sum(
             len(span.job.mapping.parts[run.unit].makes) * width * len(run.timing.drained) for run in runs
         )
-        assert lanes.drain.cycles == values
-        for lane in (lanes.decode, lanes.compute, lanes.drain):
-            assert span.start <= lane.begin.min() < lane.end.max() <= span.end
-        assert lanes.drain.begin.min() > lanes.compute.begin.min() > lanes.decode.begin.min()
+        assert tracks.drain.cycles == values
+        for track in (tracks.decode, tracks.compute, tracks.drain):
+            assert span.start <= track.begin.min() < track.end.max() <= span.end
+        assert tracks.drain.begin.min() > tracks.compute.begin.min() > tracks.decode.begin.min()
 
 
 def test_transfers_of_a_layer_stand_apart_from_those_of_others(trace):
@@ -81,7 +81,7 @@ def test_a_few_cores_are_shown_the_first_and_last_done_among_them(trace):
     for run in plan.layers[0].passes:
         done[run.core] = max(done.get(run.core, 0), run.begin + run.timing.cycles)
     assert shown.working == len(done) > CORES == len(shown.cores)
-    times = [done[lanes.core] for lanes in shown.cores]
+    times = [done[tracks.core] for tracks in shown.cores]
     assert (min(times), max(times)) == (min(done.values()), max(done.values()))
 
 

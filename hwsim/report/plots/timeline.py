@@ -1,4 +1,4 @@
-"""A layer in time: lanes of a few cores and of the DRAM channel."""
+"""A layer in time: tracks of a few cores and of the DRAM channel."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _COLOURS = {
 }
 _LEFT = 1.25  # inches
 _BINS = 800  # across; a longer layer shows shares of several cycles
-_LANE = 0.19  # inches
+_TRACK = 0.19  # inches
 _TICKS = 4  # of nine digits and more, with room between
-_GROUP_GAP = 0.55  # lanes
+_GROUP_GAP = 0.55  # tracks
 _BEFORE = 0.4  # of the layer's length: how far back its transfers are shown
 
 
@@ -53,26 +53,26 @@ def timeline_plot(shown: Timeline) -> Plot:
     title = f"Timeline of {text.label(shown.layer, 40)}"
     groups: list[tuple[str, list[tuple[str, list[tuple[str, Busy]]]]]] = [
         (
-            f"core {lanes.core}",
+            f"core {tracks.core}",
             [
-                ("decode", [("decode", lanes.decode)]),
+                ("decode", [("decode", tracks.decode)]),
                 (
                     "scatter",
                     [
-                        ("tap", lanes.compute),
-                        ("no tap", lanes.idle_taps),
-                        ("wait for weights", lanes.waits),
+                        ("tap", tracks.compute),
+                        ("no tap", tracks.idle_taps),
+                        ("wait for weights", tracks.waits),
                     ],
                 ),
-                ("drain", [("drain", lanes.drain)]),
+                ("drain", [("drain", tracks.drain)]),
             ],
         )
-        for lanes in shown.cores
+        for tracks in shown.cores
     ]
     kinds = {kind.replace("_", " "): busy for kind, busy in shown.dram.items()}
     own = [(kind, [("this layer", busy)]) for kind, busy in kinds.items()]
     groups.append(("DRAM", [*own, ("others", [("other layers", shown.others)])]))
-    lanes = sum(len(group) for _, group in groups) + _GROUP_GAP * (len(groups) - 1)
+    count = sum(len(group) for _, group in groups) + _GROUP_GAP * (len(groups) - 1)
     edges = _edges(shown)
     a_bin = edges[1] - edges[0]
     with styled():
@@ -84,7 +84,7 @@ def timeline_plot(shown: Timeline) -> Plot:
                 "A lane is full where something happens in every cycle"
                 + (f"; bins of {a_bin:.0f}." if a_bin > 1 else "."),
             ],
-            _LANE * lanes,
+            _TRACK * count,
             left=_LEFT,
             right=0.4,  # half of a number at the last tick
             bottom=0.78,
@@ -103,7 +103,7 @@ def timeline_plot(shown: Timeline) -> Plot:
                 size=8.5,
             )
             for label, layers in group:
-                _lane(axes, y, edges, layers)
+                _track(axes, y, edges, layers)
                 if label in kinds and not kinds[label].share(edges).any():
                     _remark(axes, y, _earlier(kinds[label]))
                 ticks.append((y, label))
@@ -112,7 +112,7 @@ def timeline_plot(shown: Timeline) -> Plot:
         for at in (shown.start, shown.end):
             axes.axvline(at, color=INK, linewidth=0.8)
         axes.set_xlim(edges[0], edges[-1])
-        axes.set_ylim(lanes - 0.4, -0.6)
+        axes.set_ylim(count - 0.4, -0.6)
         axes.set_yticks([at for at, _ in ticks], [label for _, label in ticks], size=8)
         axes.tick_params(axis="x", labelsize=8.5, labelcolor=MUTED)
         axes.xaxis.set_major_locator(MaxNLocator(_TICKS, integer=True))
@@ -150,7 +150,7 @@ def _remark(axes: Axes, y: float, words: str) -> None:
     )
 
 
-def _lane(axes: Axes, y: float, edges: np.ndarray, layers: Sequence[tuple[str, Busy]]) -> None:
+def _track(axes: Axes, y: float, edges: np.ndarray, layers: Sequence[tuple[str, Busy]]) -> None:
     """Shares of every bin, one upon the other, on a pale ground."""
     height = 0.8
     axes.barh(y, edges[-1] - edges[0], height, left=edges[0], color=RULE, alpha=0.35, linewidth=0)
