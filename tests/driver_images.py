@@ -5,7 +5,7 @@ import random
 from hwsim.arch import Arch
 from hwsim.program import MemoryImage
 
-MACHINE = {"lanes": 2, "cores": 3, "columns": 8, "map_buffer": 32768, "skip_zeros": False}
+MACHINE = {"cores": 3, "columns": 8, "map_buffer": 32768, "skip_zeros": False}
 
 
 def image_of_noise(result_at: int, signed: bool, seed: int = 0) -> MemoryImage:
@@ -18,6 +18,7 @@ def image_of_noise(result_at: int, signed: bool, seed: int = 0) -> MemoryImage:
     header: dict[str, int | bytes] = {
         "memory_bytes": 8000,
         "trace": bytes(32),
+        "lanes": 2,
         **{name: int(getattr(arch, name)) for name in ARCH_FIELDS},
         **dict.fromkeys(("layers", "program_at", "program_bytes", "map_at", "index_at"), 0),
         **dict.fromkeys(("map_channels", "map_block", "map_place", "map_row", "map_signed"), 0),
@@ -43,7 +44,6 @@ ARCH_FIELDS = (
     "map_buffer",
     "activation_bits",
     "weight_bits",
-    "lanes",
     "skip_zeros",
 )
 
