@@ -43,12 +43,16 @@ async def every_event_is_that_of_the_page_and_every_word_that_of_the_reference(d
         cocotb.start_soon(port.get(sum(len(getattr(one, name)) for one, _ in passes), stalls))
         for name, port in (("coded", coded), ("index", index))
     ]
-    # Rows are offered as early as can be, those of the next pass while this one runs.
+    # Rows are offered as early as can be, or stall, those of the next pass while this one runs.
     cocotb.start_soon(map_rows.put(chain.from_iterable(mapped.map_rows for _, mapped in passes)))
-    cocotb.start_soon(rows.put(chain.from_iterable(one.rows for one, _ in passes)))
+    late = random_stalls(case["stalls"], 30)
+    cocotb.start_soon(rows.put(chain.from_iterable(one.rows for one, _ in passes), late))
 
     def load(one: Pass) -> list:
-        return [cocotb.start_soon(weights.put(one.weights)), cocotb.start_soon(scales.put(one.scales))]
+        return [
+            cocotb.start_soon(weights.put(one.weights, random_stalls(case["stalls"] / 8))),
+            cocotb.start_soon(scales.put(one.scales, random_stalls(case["stalls"]))),
+        ]
 
     loads = load(passes[0][0])
     for number, (one, mapped) in enumerate(passes):
@@ -60,11 +64,15 @@ async def every_event_is_that_of_the_page_and_every_word_that_of_the_reference(d
         ahead = after is not None and len(one.weights) + len(after.weights) <= arch.weight_words // 2
         loads = load(after) if after and ahead else []
 
-        def next_starts(ahead: bool = ahead, loads: list = loads) -> bool:
-            return ahead and all(task.done() for task in loads)
+        at_once = []
 
-        await run(dut, arch, mapped, random.choice(PERIODS), exact=not case["stalls"], follows=next_starts)
-        coverage.hit("next pass", "at once" if next_starts() else "later")
+        def next_starts(ahead: bool = ahead, loads: list = loads, told: list = at_once) -> bool:
+            told.append(ahead and all(task.done() for task in loads))
+            return told[-1]
+
+        exact, period = not case["stalls"], random.choice(PERIODS)
+        await run(dut, arch, mapped, period, exact, late=lambda: rows.is_late, follows=next_starts)
+        coverage.hit("next pass", "at once" if at_once[-1] else "later")
         if after and not ahead:
             loads = load(after)
         assert not dut.error.value
@@ -88,10 +96,11 @@ async def run(
     period: int,
     exact: bool = True,
     until: int | None = None,
+    late: Callable[[], bool] = lambda: False,
     follows: Callable[[], bool] = lambda: False,
 ) -> int:
     """One pass; with ``exact`` every event is compared, else that it takes no fewer cycles, and at most one
-    more for each cycle in which an output waits to be taken.
+    more for each cycle in which an output waits to be taken, or a row descriptor is ``late``.
 
     ``until``: the cycle before which it is left alone, unless it is done. ``follows``: asked in the cycle in
     which it is done, whether another one starts in this cycle; then it ends in it, else in the next one.
@@ -134,7 +143,7 @@ async def run(
         got["chosen"] += [(lane, cycle) for lane in (0, 1) if seen["chosen"] >> lane & 1]
         got["served"] += [(lane, cycle - 1) for lane in (0, 1) if seen["served"] >> lane & 1]
         reads = int(dut.reads__payload.value) if dut.reads__valid.value else None
-        waited += cycle >= 0 and any(
+        waited += late() or any(
             getattr(dut, f"{name}__valid").value and not getattr(dut, f"{name}__ready").value
             for name in ("coded", "index")
         )
