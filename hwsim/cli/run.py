@@ -195,7 +195,7 @@ def _read_records(paths: Sequence[Path]) -> list[Measured]:
 def _show(result: Result, grown: Sequence[str]) -> None:
     from hwsim.report.bounds import beyond_words, bound_words, energy_words, speedup_words
     from hwsim.report.in_time import in_time_words
-    from hwsim.report.tables import LAYER_COLUMNS, machine_words, mapping_words, title
+    from hwsim.report.tables import LAYER_COLUMNS, between_words, machine_words, mapping_words, title
     from hwsim.report.traffic import TRAFFIC_COLUMNS, saving_words, traffic_rows
     from hwsim.trace.provenance import cautions
 
@@ -219,3 +219,4 @@ def _show(result: Result, grown: Sequence[str]) -> None:
         if words:
             console.say(words)
     console.say(f"Rows go to the cores {mapping_words(result)}.")
+    console.say(f"Between layers {between_words(result)}.")

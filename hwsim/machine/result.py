@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["CAUSES", "LayerResult", "LayerRun", "Mode", "Result"]
-SCHEMA = 4
+SCHEMA = 5
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +33,8 @@ class Result:
         title: path or URL of the trace.
         network, variant, synthetic, provenance: of the trace.
         calibration_pictures: by whose non-zeros rows are dealt out to the cores; 0: as if no value were zero.
+        chain: whether the network is one that a machine runs whole, so that pools and what lies between the
+            passes of two layers take time (docs/architecture.md, *Layer after layer*).
         images: numbers of the images that ran.
         arch: the machine.
         layers: exact counts of every layer of every image, skipping and dense.
@@ -44,6 +46,7 @@ class Result:
     synthetic: bool
     provenance: dict[str, Any]
     calibration_pictures: int
+    chain: bool
     images: tuple[int, ...]
     arch: Arch
     layers: tuple[LayerResult, ...]
@@ -148,6 +151,7 @@ class Result:
             "left_out": [asdict(entry) for entry in self.left_out],
             "provenance": self.provenance,
             "calibration_pictures": self.calibration_pictures,
+            "chain": self.chain,
             "images": list(self.images),
             "arch": self.arch.model_dump(),
             "sums": {"skipping": asdict(self.account.skipping), "dense": asdict(self.account.dense)},

@@ -82,6 +82,7 @@ def simulate_machines(
             synthetic=trace.synthetic,
             provenance=dict(trace.provenance),
             calibration_pictures=trace.calibration_pictures,
+            chain=network.links() is not None,
             images=numbers,
             arch=arch,
             layers=tuple(found),

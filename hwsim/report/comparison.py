@@ -68,13 +68,14 @@ class Comparison:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """Marks of either side, with its name where only one has them."""
+        """Marks of either side, with its name where only one has them; and what forbids a comparison."""
         a, b = self.a.marks, self.b.marks
-        if a == b:
-            return a
-        return tuple(
-            f"{name}: {mark}" for name, side in zip(self.names, (a, b), strict=True) for mark in side
-        )
+        both = zip(self.names, (a, b), strict=True)
+        found = a if a == b else tuple(f"{name}: {mark}" for name, side in both for mark in side)
+        if self.a.chain == self.b.chain:
+            return found
+        charged = self.names[self.b.chain]
+        return (*found, f"Do not compare cycles: pools and the like take time in {charged} alone.")
 
     @property
     def _marks(self) -> dict[str, Any]:

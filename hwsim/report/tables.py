@@ -151,6 +151,13 @@ def mapping_words(result: Result) -> str:
     return f"by the non-zeros of {pictures} calibration picture{'s' * (pictures > 1)}"
 
 
+def between_words(result: Result) -> str:
+    """Whether pools and what else lies between the passes of two layers are in the cycles."""
+    if result.chain:
+        return "pools and all that a machine does from layer to layer take time"
+    return "nothing takes time, pools included: the network is no chain, or its trace does not say so"
+
+
 def title(result: Result) -> str:
     """Network and variant."""
     return f"{result.network}, {result.variant}" if result.variant else result.network

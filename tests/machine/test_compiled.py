@@ -12,6 +12,7 @@ from hwsim.machine.compiled import CompiledNetwork
 from hwsim.machine.runs import MODES
 from hwsim.machine.simulation import simulate
 from hwsim.machine.workload import Workload
+from hwsim.trace import open_trace
 
 # A layer of 1x1: its rows share nothing, so that those that cost most go apart.
 SHAPE = (2, 4, 10)
@@ -127,6 +128,15 @@ def test_a_layer_is_mapped_once_for_all_pictures_and_once_for_layers_that_are_al
     result = simulate(MemoryTrace(layers, values, 0, 8, counts, 1))
     assert result.calibration_pictures == 1
     assert mapped == ["l0", "l1", "l0"]  # by their counts, and once for the baseline
+
+
+def test_a_chain_of_which_the_trace_says_what_makes_its_maps_is_run_whole():
+    silent = trace_of(np.ones(SHAPE))
+    assert not simulate(silent).chain
+    assert CompiledNetwork(silent).links() is None
+    with open_trace("lenet5_digits/sparse") as told:
+        assert [link.remade for link in CompiledNetwork(told).links()] == [True, True, False, False, False]
+        assert simulate(told, images=[0]).chain
 
 
 def test_what_is_forgotten_is_mapped_anew_and_nothing_else(monkeypatch):

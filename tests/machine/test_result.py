@@ -151,7 +151,7 @@ RUN = ("layers", 0, "skipping")
 @pytest.mark.parametrize(
     ("path", "to", "words"),
     [
-        (("schema",), 1, "schema 1, this version reads 4"),
+        (("schema",), 1, "schema 1, this version reads 5"),
         (("schema",), None, "schema None"),
         (("layers",), [], "no image or no layer"),
         (("images",), [], "no image or no layer"),
@@ -192,7 +192,18 @@ def test_a_changed_report_is_refused_in_one_line(file, tmp_path, path, to, words
 
 
 @pytest.mark.parametrize(
-    "key", ["schema", "arch", "layers", "totals", "images", "network", "provenance", "calibration_pictures"]
+    "key",
+    [
+        "schema",
+        "arch",
+        "layers",
+        "totals",
+        "images",
+        "network",
+        "provenance",
+        "calibration_pictures",
+        "chain",
+    ],
 )
 def test_a_report_that_lacks_something_is_refused(file, tmp_path, key):
     document = json.loads(file.read_text())

@@ -61,6 +61,7 @@ def result() -> Result:
         synthetic=False,
         provenance={"seed": 7, "images": "drawn by hand"},
         calibration_pictures=5,
+        chain=False,
         images=(0, 3),
         arch=Arch(cores=CORES, columns=8),
         layers=(

@@ -105,6 +105,15 @@ def test_a_comparison_says_which_side_lacks_layers(report, lacking):
     assert Comparison(lacking.result, lacking.result).marks == (MARK,)
 
 
+def test_two_of_which_one_pays_for_its_pools_are_not_to_be_compared(report):
+    free, charged = replace(report.result, variant="free"), replace(report.result, variant="paid", chain=True)
+    words = "Do not compare cycles: pools and the like take time in paid alone."
+    for comparison in (Comparison(free, charged), Comparison(charged, free)):
+        assert comparison.marks == (words,)
+        assert words in comparison_page(comparison, [])
+    assert Comparison(charged, charged).marks == ()
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     path = tmp_path_factory.mktemp("trace") / "tiny.zarr.zip"
