@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -12,10 +12,11 @@ import numpy as np
 
 from hwsim.arch import BEAT_BYTES, LOAD_LATENCY, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim.machine import dram
-from hwsim.machine.additions import Added, output_name
+from hwsim.machine.additions import output_name
 from hwsim.machine.descriptors import weight_loads
+from hwsim.machine.fetches import Additions, Fetches
 from hwsim.machine.passes import CAUSES as PASS_CAUSES
-from hwsim.machine.passes import NO_STREAM, Layout, PassTiming, Stream
+from hwsim.machine.passes import NO_STREAM, PassTiming, Stream
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, DramKind
 from hwsim.machine.slots import first_slot
 from hwsim.machine.traffic import Made
@@ -195,7 +196,7 @@ class _Machine:
         passes: list[PassRun] = []
         begun: set[int] = set()  # cores that have had a pass
         done = [start] * arch.cores
-        fetches, additions = _Fetches(job), _Additions(job)
+        fetches, additions = Fetches(job), Additions(job)
         on_chip: dict[tuple[int, ...], PassTiming] = {}
         alike = job.alike
         for number, (work, users) in enumerate(zip(mapping.rounds, mapping.users, strict=True)):
@@ -335,7 +336,7 @@ class _Machine:
         write = self.map_writes.get(name)
         return max(self.now, 0 if write is None else self.channel.written(write))
 
-    def _fetch(self, job: LayerJob, fetches: _Fetches, users: Sequence[int]) -> None:
+    def _fetch(self, job: LayerJob, fetches: Fetches, users: Sequence[int]) -> None:
         """Request what a round reads of its map and does not find on chip, once the map is written."""
         if self.whole is not None and self.now == 0 and job.traffic.fits:
             if fetches.there == NO_STREAM:
@@ -351,7 +352,7 @@ class _Machine:
         size = layout.beats * BEAT_BYTES
         fetches.add(layout, *self._read("maps_in", job, size, ready, layout.segments, name))
 
-    def _fetch_whole(self, job: LayerJob, fetches: _Fetches) -> None:
+    def _fetch_whole(self, job: LayerJob, fetches: Fetches) -> None:
         """Request all of the first map, when its index is there, from the top."""
         assert self.whole is not None
         layout, index, name = fetches.all(), None, job.layer.input
@@ -362,7 +363,7 @@ class _Machine:
         size = layout.beats * BEAT_BYTES
         fetches.add(layout, *self._read("maps_in", job, size, ready, layout.segments, name))
 
-    def _fetch_added(self, job: LayerJob, additions: _Additions, users: Iterable[int]) -> int:
+    def _fetch_added(self, job: LayerJob, additions: Additions, users: Iterable[int]) -> int:
         """Request what is added to the results of a round, as far as no round before has.
 
         Returns:
@@ -376,69 +377,3 @@ class _Machine:
             size = int(added.map.beats.ravel()[segments].sum()) * BEAT_BYTES
             there = max(there, self._read("residuals", job, size, ready, segments, added.name)[1])
         return there
-
-
-class _Additions:
-    """What a layer adds to its results, and what of it was asked for."""
-
-    def __init__(self, job: LayerJob) -> None:
-        self._job = job
-        self._left = [np.ones(len(added.map.ends), bool) for added in job.traffic.adds]
-
-    def of_round(self, units: Iterable[int]) -> Iterator[tuple[Added, np.ndarray, bool]]:
-        """What is added in a round, its segments that come from DRAM, and whether they are the first.
-
-        A segment that two rounds share comes with the first of them.
-        """
-        job = self._job
-        made = [job.mapping.parts[unit].makes for unit in units]
-        for added, left in zip(job.traffic.adds, self._left, strict=True):
-            blocks = left & added.blocks(made, job.layer.out_shape[0])
-            segments, first = added.segments(blocks), bool(left.all())
-            left &= ~blocks
-            if len(segments):
-                yield added, segments, first
-
-
-class _Fetches:
-    """What a layer has fetched of its map, and when each segment comes."""
-
-    def __init__(self, job: LayerJob) -> None:
-        self._job = job
-        self._kept: frozenset[int] = frozenset()  # channel blocks of which the rows that stay were fetched
-        shape = job.stored.words.shape
-        self._requests = np.full(shape, NO_STREAM, np.int64)
-        self._before = np.zeros(shape, np.int64)
-        self.there = NO_STREAM  # cycle in which the last word of all that was requested is there
-
-    def layout(self, users: Sequence[int]) -> Layout:
-        """What a round over some units has to fetch, and takes note of what it keeps.
-
-        A map that fits is fetched for all rounds at once, but for a depthwise layer, whose rounds share
-        nothing of it.
-        """
-        job = self._job
-        by_rounds = job.layer.kind == "depthwise" or not job.traffic.fits
-        units = users if by_rounds else range(job.mapping.units)
-        layout = job.layout(units, self._kept)
-        self._kept |= frozenset(job.segments(units).tolist())
-        return layout
-
-    def all(self) -> Layout:
-        """All segments, in their order, and takes note that they are kept."""
-        job = self._job
-        self._kept = frozenset(range(job.stored.words.shape[1]))
-        beats = job.stored.beats.ravel()
-        return Layout(np.arange(len(beats)), np.cumsum(beats) - beats, int(beats.sum()))
-
-    def add(self, layout: Layout, request: int, there: int) -> None:
-        """Segments are on their way."""
-        self._requests, self._before = self._requests.copy(), self._before.copy()
-        self._requests.ravel()[layout.segments] = request
-        self._before.ravel()[layout.segments] = layout.before
-        self.there = there
-
-    def stream(self, begin: int) -> Stream:
-        """The words as a pass sees them that begins at ``begin``."""
-        arch = self._job.arch
-        return Stream(self._requests, self._before, begin, arch.dram_latency, arch.dram_rate)

@@ -20,7 +20,7 @@ SCALE_BITS = 8 * SCALE_BYTES
 
 
 class UnitLoads(data.StructLayout):
-    """What is read of a unit: the ``cores`` that it is for, ``channels`` that it makes, ``lanes`` of a word
+    """What is read of a unit: the ``cores`` that it is for, ``channels`` that it makes, ``columns`` of a word
     of weights, how many ``words``; beats of its scales and of its weights."""
 
     def __init__(self, arch: Arch) -> None:
@@ -28,7 +28,7 @@ class UnitLoads(data.StructLayout):
             {
                 "cores": arch.cores,
                 "channels": range(arch.columns + 1),
-                "lanes": range(arch.columns + 1),
+                "columns": range(arch.columns + 1),
                 "words": range(arch.weight_words + 1),
                 "scale_beats": range(arch.columns * SCALE_BYTES // BEAT_BYTES + 2),
                 "weight_beats": BEATS_BITS,
@@ -141,11 +141,11 @@ class WeightsReader(wiring.Component):
                 with m.If(group + 1 == layer.row_groups):
                     m.next = "SIZES"
             with m.State("SIZES"):
-                lanes = Mux(layer.depthwise, arch.columns, channels)
+                columns = Mux(layer.depthwise, arch.columns, channels)
                 m.d.sync += [
-                    bits.eq(words * lanes * arch.weight_bits),
+                    bits.eq(words * columns * arch.weight_bits),
                     unit.channels.eq(channels),
-                    unit.lanes.eq(lanes),
+                    unit.columns.eq(columns),
                     unit.words.eq(words),
                     unit.scale_beats.eq((channels * SCALE_BYTES + BEAT_BYTES - 1) // BEAT_BYTES),
                     request.address.eq(layer.weights_at + of_unit * layer.weights_stride),
@@ -252,7 +252,7 @@ class WeightsReader(wiring.Component):
         m.d.sync += came.eq(Mux(jobs.r_en, 0, came + kept.r_en))
 
     def _load_weights(self, m: Module, jobs: fifo.SyncFIFO, pieces: BitUnpacker) -> None:
-        """Two words a cycle, each in the lanes of its channels; the last load of a unit may have one."""
+        """Two words a cycle, each in the columns of its channels; the last load of a unit may have one."""
         bits, columns = self._arch.weight_bits, self._arch.columns
         job, at = Signal(UnitLoads(self._arch)), Signal(range(self._arch.weight_words + 1))
         out, single, last = self.weights, Signal(), Signal()
@@ -262,7 +262,7 @@ class WeightsReader(wiring.Component):
             job.eq(jobs.r_data),
             single.eq(at + 1 == job.words),
             last.eq(at + WEIGHT_PORT_WORDS >= job.words),
-            word.eq(job.lanes * bits),
+            word.eq(job.columns * bits),
             pieces.size.eq(Mux(single, word, word << 1)),
             out.valid.eq(jobs.r_rdy & pieces.pieces.valid),
             pieces.pieces.ready.eq(jobs.r_rdy & out.ready),
@@ -272,12 +272,12 @@ class WeightsReader(wiring.Component):
             jobs.r_en.eq(leaves & last),
         ]
         first, second = Signal(columns * bits), Signal(columns * bits)
-        with m.Switch(job.lanes):
-            for lanes in range(1, columns + 1):
-                with m.Case(lanes):
+        with m.Switch(job.columns):
+            for used in range(1, columns + 1):
+                with m.Case(used):
                     m.d.comb += [
-                        first.eq(pieces.pieces.payload[: lanes * bits]),
-                        second.eq(pieces.pieces.payload[lanes * bits : 2 * lanes * bits]),
+                        first.eq(pieces.pieces.payload[: used * bits]),
+                        second.eq(pieces.pieces.payload[used * bits : 2 * used * bits]),
                     ]
         m.d.comb += out.payload.entry.eq(Cat(first, Mux(single, 0, second)))
         with m.If(leaves):
