@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,14 +76,9 @@ def verify(
         numbers = (0,) if images is None else choose_images(images, opened)
         with console.progress("passes", quiet) as advance:
             checks = list(run(opened, machine, layer, numbers, advance))
-    if format_ is OutputFormat.json:
-        from hwsim.report.contents import to_json
-
-        typer.echo(to_json({"checks": [asdict(c) for c in checks], "equal": all(c.equal for c in checks)}))
-    elif format_ is not OutputFormat.table:
-        console.print_rows(format_, _columns(), _rows(checks))
-    elif not quiet:
-        _show(checks)
+    _tell(checks, _columns(), _rows(checks), format_, quiet)
+    if format_ is OutputFormat.table and not quiet:
+        _remark(checks)
     wrong = [check for check in checks if not check.equal]
     if wrong:
         first = wrong[0]
@@ -94,7 +90,6 @@ def verify(
 
 def _say_system(checks: list[SystemCheck], format_: OutputFormat, quiet: bool) -> None:
     from hwsim.report import text
-    from hwsim.report.contents import to_json
     from hwsim.report.tables import Column
 
     columns = [
@@ -106,19 +101,32 @@ def _say_system(checks: list[SystemCheck], format_: OutputFormat, quiet: bool) -
         Column("verdict", "verdict", "", text.label, 9),
     ]
     rows = [{**asdict(each), "verdict": "equal" if each.equal else "differs"} for each in checks]
+    _tell(checks, columns, rows, format_, quiet)
     wrong = [each for each in checks if not each.equal]
-    if format_ is OutputFormat.json:
-        typer.echo(to_json({"checks": [asdict(each) for each in checks], "equal": not wrong}))
-    elif format_ is not OutputFormat.table:
-        console.print_rows(format_, columns, rows)
-    elif not quiet:
-        console.show_table(columns, rows)
     if wrong:
         first = wrong[0]
         raise HwsimError(
             f"the machine in RTL differs in {len(wrong)} of {len(checks)} numbers: first "
             f"image {first.image}, {first.layer}, {first.what}: {first.rtl:,}, not {first.model:,}"
         )
+
+
+def _tell(
+    checks: Sequence[LayerCheck | SystemCheck],
+    columns: list[Column],
+    rows: list[dict[str, Any]],
+    format_: OutputFormat,
+    quiet: bool,
+) -> None:
+    from hwsim.report.contents import to_json
+
+    if format_ is OutputFormat.json:
+        equal = all(check.equal for check in checks)
+        typer.echo(to_json({"checks": [asdict(check) for check in checks], "equal": equal}))
+    elif format_ is not OutputFormat.table:
+        console.print_rows(format_, columns, rows)
+    elif not quiet:
+        console.show_table(columns, rows)
 
 
 def _columns() -> list[Column]:
@@ -145,8 +153,7 @@ def _rows(checks: list[LayerCheck]) -> list[dict[str, Any]]:
     return rows
 
 
-def _show(checks: list[LayerCheck]) -> None:
-    console.show_table(_columns(), _rows(checks))
+def _remark(checks: list[LayerCheck]) -> None:
     if any(check.made_up for check in checks):
         console.say("The trace has no weights: random ones were used.", "yellow")
     wide = sum(check.wide for check in checks)
