@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["CAUSES", "LayerResult", "LayerRun", "Mode", "Result"]
-SCHEMA = 5
+SCHEMA = 6
 
 
 @dataclass(frozen=True, repr=False)

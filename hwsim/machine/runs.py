@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-CAUSES = ("compute", "taps", "decode", "dram", "weights", "drain", "imbalance")
+CAUSES = ("compute", "taps", "decode", "dram", "weights", "drain", "pool", "imbalance")
 DramKind = Literal["weights", "scales", "programs", "index", "maps_in", "maps_out", "pooled", "residuals"]
 DRAM_KINDS: tuple[DramKind, ...] = get_args(DramKind)
 MAP_KINDS: tuple[DramKind, ...] = ("index", "maps_in", "maps_out", "pooled", "residuals")  # bytes of maps

@@ -245,9 +245,9 @@ class _Machine:
         drained = drained_rows(passes)
         if self.whole is not None:
             flushed = self.whole.flushed(max(run.begin for run in passes), end)
-            flushed = self.whole.end(flushed, job.remade or 0)
             causes["drain"] += (flushed - end) * arch.cores
-            end = flushed
+            end = self.whole.end(flushed, job.remade or 0)
+            causes["pool"] = (end - flushed) * arch.cores
         for made in job.traffic.made:
             if self.whole is not None and following is None:
                 drained = self.whole.result_beats(end, made.size)

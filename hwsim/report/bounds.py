@@ -17,6 +17,7 @@ BEYOND_MEANINGS = {
     "dram": "the baseline's raw maps, which it waits for",
     "weights": "the baseline's weights, which it waits for",
     "drain": "the baseline's drain",
+    "pool": "the baseline's pools, and maps that it lays out anew",
     "imbalance": "the baseline's cores that are done while another one works",
 }
 DEFINITIONS = {

@@ -24,7 +24,7 @@ USES = {
     "useful": "multiplies two operands of which none is zero",
     "zeros": "multiplies by zero: a zero activation, a zero weight, or padding",
     "fragmentation": "is empty, since the work does not fill the multipliers",
-    "synchronisation": "waits for others: lanes, elements, cores, the array to fill and drain, the decoder",
+    "synchronisation": "waits for others: lanes, elements, cores, fill and drain, the decoder, a pool",
     "conflicts": "waits for a bank of accumulators",
     "memory": f"waits for words of the map or weights from DRAM; of {OWN} alone, the others are spared it",
 }

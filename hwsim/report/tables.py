@@ -22,6 +22,7 @@ CAUSE_MEANINGS = {
     "dram": "waiting for words of the map that have not arrived, for what is added, or for the last write",
     "weights": "waiting for the weights of the pass, or for a core that does and is done last",
     "drain": "waiting for a free accumulator row, or for the last rows to drain",
+    "pool": "waiting while one part of the machine pools the layer's map, or lays it out anew",
     "imbalance": "done, while another core of the layer still works",
 }
 

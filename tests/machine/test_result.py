@@ -151,7 +151,7 @@ RUN = ("layers", 0, "skipping")
 @pytest.mark.parametrize(
     ("path", "to", "words"),
     [
-        (("schema",), 1, "schema 1, this version reads 5"),
+        (("schema",), 1, "schema 1, this version reads 6"),
         (("schema",), None, "schema None"),
         (("layers",), [], "no image or no layer"),
         (("images",), [], "no image or no layer"),

@@ -25,7 +25,7 @@ from hwsim.reproduce.tables import speed_of
 from hwsim.sweep import Space, sweep
 from hwsim.trace import MapInfo, TraceWriter
 
-CAUSES = ("compute", "taps", "decode", "dram", "weights", "drain", "imbalance")
+CAUSES = ("compute", "taps", "decode", "dram", "weights", "drain", "pool", "imbalance")
 PARTS = ("mac", "accumulators", "weights", "decode", "encode", "map_buffer", "dram")
 # A machine whose clock, channel and energies are not 1, with a buffer too small for the maps.
 FIELDS = {

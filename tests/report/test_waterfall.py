@@ -65,15 +65,15 @@ def test_bars_start_where_the_one_before_ends(result):
         r'<path d="([^"]+)" clip-path="[^"]+" style="fill: #[0-9a-f]{6}"', waterfall(result).svg
     )
     bars = [[float(y) for y in re.findall(r"[ML] \S+ (\S+)", path)] for path in paths]
-    spans = [(max(ys), min(ys)) for ys in bars[-11:]]  # of all layers; y points down
+    spans = [(max(ys), min(ys)) for ys in bars[-12:]]  # of all layers; y points down
     floor, dense = spans[0]
     assert [spans[n + 1][1] for n in (0, 1)] == pytest.approx([dense, spans[1][0]], abs=0.01)
     assert spans[3] == pytest.approx((floor, spans[2][0]), abs=0.01)
     level = spans[3][1]
-    for bottom, top in spans[4:10]:
+    for bottom, top in spans[4:11]:
         assert bottom == pytest.approx(level, abs=0.01)
         level = top
-    assert spans[10] == pytest.approx((floor, level), abs=0.01)
+    assert spans[11] == pytest.approx((floor, level), abs=0.01)
 
 
 def test_of_many_layers_those_that_lose_most_are_drawn(many):

@@ -32,6 +32,7 @@ CAUSE_COLOURS = {
     "dram": VERMILLION,
     "weights": PURPLE,
     "drain": GREEN,
+    "pool": YELLOW,
     "imbalance": GREY,
 }
 COMPONENT_COLOURS = {
