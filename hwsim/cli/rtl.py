@@ -166,11 +166,9 @@ def _emit_with_bench(trace: str, machine: Arch, image: int, folder: Path) -> lis
     with open_trace(trace) as opened:
         made = compile_network(opened, machine, image)
         expected, mask = expected_memory(opened, made, image)
-    emitter, bench = _import("hwsim_rtl.emit"), _import("hwsim_rtl.testbench")
-    return [
-        *emitter.emit_system(machine, folder),
-        *bench.emit_testbench(emitter.SYSTEM_NAME, made.to_bytes(), expected, mask, folder),
-    ]
+    emitter, kit = _import("hwsim_rtl.emit"), _import("hwsim_rtl.kit.system_bench")
+    bench = kit.system_bench(emitter.SYSTEM_NAME, made.to_bytes(), expected, mask)
+    return emitter.emit_system(machine, folder, bench=bench)
 
 
 def _import(name: str) -> ModuleType:

@@ -15,7 +15,8 @@ from hwsim.errors import ArchError
 from hwsim.files import whole_file
 from hwsim.machine.descriptors import check_arch
 from hwsim_rtl.core.core import Core
-from hwsim_rtl.note import integration_note, system_note
+from hwsim_rtl.kit.core_file import core_file
+from hwsim_rtl.kit.note import integration_note, system_note
 from hwsim_rtl.ports import ports
 from hwsim_rtl.system.machine import ImageMachine
 from hwsim_rtl.system.system import System
@@ -26,6 +27,9 @@ NAME = "hwsim_top"
 CORE_NAME = "hwsim_core"
 SYSTEM_NAME = "hwsim_system"
 HEADER_FILE = "hwsim.h"
+DESCRIPTION = (
+    "Zero-skipping accelerator with an Exp-Golomb codec, {arch.cores} cores of {arch.columns} columns"
+)
 
 # Warnings of `verilator -Wall`, all from the way in which Amaranth writes Verilog, and why they are waived.
 WAIVERS = {
@@ -40,31 +44,6 @@ WAIVERS = {
 
 # And those of a whole machine, whose states are numbered from 0 without a gap.
 SYSTEM_WAIVERS = {**WAIVERS, "CASEINCOMPLETE": "A state machine has no more states than those that it lists."}
-
-_CORE = """CAPI=2:
-name: hwsim:accelerator:{name}:0.1.0
-description: Zero-skipping accelerator with an Exp-Golomb codec, {cores} cores of {columns} columns
-
-filesets:
-  rtl:
-    files:
-      - {name}.v: {{file_type: verilogSource}}
-  waivers:
-    files:
-      - {name}.vlt: {{file_type: vlt}}
-
-targets:
-  default: &default
-    filesets: [rtl, "tool_verilator? (waivers)"]
-    toplevel: {name}
-  lint:
-    <<: *default
-    filesets: [waivers, rtl]
-    flow: lint
-    flow_options:
-      tool: verilator
-      verilator_options: [-Wall]
-"""
 
 
 class _CoreByName(wiring.Component):
@@ -105,21 +84,28 @@ def emit(arch: Arch, folder: str | Path) -> list[Path]:
     Raises:
         ArchError: a machine that the RTL cannot be.
     """
-    return _write(arch, folder, NAME, verilog(arch), {"README.md": integration_note(arch, NAME, CORE_NAME)})
+    texts = {"README.md": integration_note(arch, NAME, CORE_NAME)}
+    return _write(arch, folder, NAME, verilog(arch), texts, {})
 
 
-def emit_system(arch: Arch, folder: str | Path, machine: wiring.Component | None = None) -> list[Path]:
+def emit_system(
+    arch: Arch,
+    folder: str | Path,
+    machine: wiring.Component | None = None,
+    bench: Mapping[str, bytes] | None = None,
+) -> list[Path]:
     """Write a whole machine: memory on an AXI4 master, registers on an AXI4-Lite slave, an interrupt.
 
     Args:
         arch: of the machine.
+        folder: where to; made if it is not there. Files of the same names are replaced.
         machine: what runs images, see :class:`hwsim_rtl.system.system.System`. If not given, it is
             :class:`hwsim_rtl.system.machine.ImageMachine`.
-        folder: where to; made if it is not there. Files of the same names are replaced.
+        bench: files that run it, see :func:`hwsim_rtl.kit.system_bench.system_bench`.
 
     Returns:
         The files: ``hwsim_system.v``, ``hwsim_system.vlt``, ``hwsim_system.core``, ``hwsim.h`` with
-        registers, image and programs for C, ``README.md``.
+        registers, image and programs for C, ``README.md``, and those of the bench.
 
     Raises:
         ArchError: a machine that the RTL cannot be, or that has no programs.
@@ -129,22 +115,30 @@ def emit_system(arch: Arch, folder: str | Path, machine: wiring.Component | None
         raise ArchError("a whole machine has compress = true: say so in the file of --arch")
     text = to_verilog((System(arch, machine or ImageMachine(arch)), SYSTEM_NAME))
     texts = {HEADER_FILE: c_header(), "README.md": system_note(arch, SYSTEM_NAME)}
-    return _write(arch, folder, SYSTEM_NAME, text, texts)
+    return _write(arch, folder, SYSTEM_NAME, text, texts, bench or {})
 
 
-def _write(arch: Arch, folder: str | Path, name: str, text: str, others: dict[str, str]) -> list[Path]:
-    """Verilog, and what belongs to it under the same name, and other files; returns all of them."""
-    contents = {
+def _write(
+    arch: Arch,
+    folder: str | Path,
+    name: str,
+    text: str,
+    others: Mapping[str, str],
+    bench: Mapping[str, bytes],
+) -> list[Path]:
+    """Verilog, what belongs to it under the same name, other files and a bench; returns all of them."""
+    texts = {
         f"{name}.v": text,
         f"{name}.vlt": _waivers(name, SYSTEM_WAIVERS if name == SYSTEM_NAME else WAIVERS),
-        f"{name}.core": _CORE.format(name=name, cores=arch.cores, columns=arch.columns),
+        f"{name}.core": core_file(name, DESCRIPTION.format(arch=arch), bench),
         **others,
     }
+    contents = {file: content.encode() for file, content in texts.items()} | dict(bench)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for file, content in contents.items():
         with whole_file(folder / file) as partial:
-            partial.write_text(content, encoding="utf-8")
+            partial.write_bytes(content)
     return [folder / file for file in contents]
 
 

