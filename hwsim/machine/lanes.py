@@ -1,8 +1,9 @@
 """Two lanes of a core through a pass, as a recurrence over events (docs/architecture.md, *Timing of a pass*).
 
 An event is a slot of the map buffer, or an item that is chosen. Between two of them each lane decodes as far
-as its words and its places for items are known. The loop is one function because numba keeps the whole state
-in registers that way, so that a pass costs some ten nanoseconds a symbol.
+as its words and its places for items are known. It is one function, since numba counts references to every
+array that another one is given; and items have a loop of their own in it, which slots and ends of rows leave,
+since the state of an inner loop stays in registers. So a pass costs some fifteen nanoseconds a symbol.
 """
 
 from __future__ import annotations
@@ -61,10 +62,8 @@ LAST_WORD = (
     CONSUMED_LAST,  # T
     MADE,  # items
     TAKEN,
-    READY,  # from when on its head can be chosen, but for the item before
-    HELD,  # from when on its head waits for a drain alone
     LANE_FIELDS,
-) = range(23)
+) = range(21)
 # Of an item: when it can be chosen at the earliest, cycles at the scatter unit (0: one, without a tap), row,
 # mark, number of its event; of its place, when the one before was chosen.
 AT, COST, ROW, MARK, SYMBOL, CHOSEN, ITEM_FIELDS = range(7)
@@ -135,13 +134,12 @@ def time_lanes(
     # Of each lane its segments, its words (A, E and X, rings), and its items (rings, lane 1 behind lane 0).
     lane = np.zeros((2, LANE_FIELDS), np.int64)
     lane[:, WORD_LAST] = lane[:, CONSUMED_LAST] = -1
-    lane[:, READY] = lane[:, HELD] = NEVER
     lane[:, FRESH] = 1
     of_lane = np.empty((2, count), np.int64)
     available = np.empty((2, RING), np.int64)
     entered_at = np.empty((2, RING), np.int64)
     left_at = np.empty((2, RING), np.int64)
-    item = np.empty((2 * depth, ITEM_FIELDS), np.int64)
+    item = np.full((2 * depth, ITEM_FIELDS), -1, np.int64)
 
     symbols = 0
     lines = 0  # read
@@ -167,18 +165,22 @@ def time_lanes(
     finished = 0
     opens = np.zeros(rows + 2, np.int64)  # of each row, the cycle from which it is open
     gate = np.zeros(2, np.int64)  # of the two rows that are, from when on there is a place for their sums
+    begins = np.zeros(2, np.int64)  # and from when on their items can be chosen
+    # From when on the head of a lane can be chosen, but for the item before, and its row.
+    ready0, ready1, row0, row1 = NEVER, NEVER, 0, 0
     drained = -1
     rows_done = 0
-    first_lane, lanes_end = 0, 2  # those of which something changed
     while finished < rows:
-        if lanes_end - first_lane == 2:
-            for ahead in range(min(2, rows - finished)):
-                wait = row_newest[finished + ahead] - ring
-                gate[ahead] = 0 if wait < 0 else NEVER
-                if 0 <= wait < rows_done:
-                    gate[ahead] = drain_end[wait] + 2
-        for p in range(first_lane, lanes_end):
-            # A lane decodes as far as words and places are known.
+        for ahead in range(min(2, rows - finished)):
+            wait = row_newest[finished + ahead] - ring
+            gate[ahead] = 0 if wait < 0 else NEVER
+            if 0 <= wait < rows_done:
+                gate[ahead] = drain_end[wait] + 2
+            begins[ahead] = max(opens[finished + ahead], gate[ahead])
+        p, both = 0, True  # the lane of which something has changed, or lane 0 and then lane 1
+        complete = False  # a row
+        while True:
+            # The lane decodes as far as words and places are known.
             while True:
                 if lane[p, ENTERS]:
                     lane[p, ENTERS] = False
@@ -212,9 +214,7 @@ def time_lanes(
                 if need >= lane[p, ENTERED]:
                     break
                 place = p * depth + (lane[p, MADE] & last_place)
-                cycle = max(lane[p, CONSUMED_LAST], entered_at[p, need & LAST_WORD])
-                if lane[p, MADE] >= depth:
-                    cycle = max(cycle, item[place, CHOSEN])
+                cycle = max(lane[p, CONSUMED_LAST], entered_at[p, need & LAST_WORD], item[place, CHOSEN])
                 cycle = _turn(p, cycle + 1)
                 lane[p, CONSUMED_LAST] = cycle
                 if traced:
@@ -243,26 +243,80 @@ def time_lanes(
                     lane[p, DECODING] += 1
                     lane[p, FRESH] = True
 
-            # When its head can be chosen, as far as that is known.
-            lane[p, READY] = lane[p, HELD] = NEVER
+            row, ready = NEVER, NEVER
             if lane[p, MADE] > lane[p, TAKEN]:
                 place = p * depth + (lane[p, TAKEN] & last_place)
-                ahead = item[place, ROW] - finished
-                if ahead <= 1:
-                    cycle = max(item[place, AT], opens[finished + ahead])
-                    lane[p, READY] = max(cycle, gate[ahead])
-                    if lane[p, READY] > cycle:
-                        lane[p, HELD] = cycle
+                row = item[place, ROW]
+                if row <= finished + 1:
+                    ready = max(item[place, AT], begins[row - finished])
+            if p == 0:
+                row0, ready0 = row, ready
+            else:
+                row1, ready1 = row, ready
+            if both:
+                both, p = False, 1
+                continue
 
-        start = max(min(lane[0, READY], lane[1, READY]), place_free)
-        blocked = min(lane[0, HELD], lane[1, HELD])
-        if slot == ASKED_ANEW:
-            slot = NEVER
-            for p in range(2):
-                if lane[p, ABLE] < NEVER and (lane[p, WORD_NEXT] < lane[p, WORD_END] or segment_next < count):
-                    slot = min(slot, -(-max(lane[p, ABLE], slots_before) // period) * period)
-        if slot <= start:
-            # A slot comes first.
+            start = max(min(ready0, ready1), place_free)
+            blocked = NEVER  # from when on a head waits for a drain alone
+            if start >= free or late:
+                for p in range(2):
+                    if lane[p, MADE] > lane[p, TAKEN]:
+                        place = p * depth + (lane[p, TAKEN] & last_place)
+                        ahead = item[place, ROW] - finished
+                        if ahead <= 1:
+                            cycle = max(item[place, AT], opens[finished + ahead])
+                            if cycle < gate[ahead]:
+                                blocked = min(blocked, cycle)
+            if slot == ASKED_ANEW:
+                slot = NEVER
+                for p in range(2):
+                    if lane[p, ABLE] < NEVER and (
+                        lane[p, WORD_NEXT] < lane[p, WORD_END] or segment_next < count
+                    ):
+                        slot = min(slot, -(-max(lane[p, ABLE], slots_before) // period) * period)
+            if slot <= start:
+                break
+
+            # An item: of the older row; of one row, of the lane that was not the last.
+            if chosen_last == 0:
+                chosen = 1 if ready1 <= start and (row1 <= row0 or ready0 > start) else 0
+            else:
+                chosen = 0 if ready0 <= start and (row0 <= row1 or ready1 > start) else 1
+            place = chosen * depth + (lane[chosen, TAKEN] & last_place)
+            row, cost = item[place, ROW], max(item[place, COST], 1)
+            compute += item[place, COST]
+            idle_taps += item[place, COST] == 0
+            place_free = max(start + 1, free)  # S
+            if place_free > free:  # the scatter unit waited
+                if late:
+                    wait_dram += max(0, min(place_free, blocked + 1) - max(late_from, free))
+                wait_drain += max(0, place_free - max(blocked + 1, free))
+            if traced:
+                number = item[place, SYMBOL]
+                events[number, 1], events[number, 2] = place_free, cost
+                events[number, 3] = item[place, COST] > 0
+                events[number, 5] = start
+            item[place, CHOSEN] = start
+            lane[chosen, TAKEN] += 1
+            p = chosen
+            chosen_last = chosen
+            free = place_free + cost
+            if item[place, MARK]:
+                marks[row] += 1
+                if marks[row] == blocks:
+                    complete = True
+                    break
+
+        if complete:
+            while finished < rows and marks[finished] == blocks:
+                for _ in range(row_done[finished]):
+                    drained = max(free - 1 + mac_latency, drained + 1) + drain_cycles - 1
+                    drain_end[rows_done] = drained
+                    rows_done += 1
+                opens[finished + 2] = max(start + 1, opens[finished + 1]) + 1
+                finished += 1
+        else:  # a slot comes first
             if late:
                 wait_dram += max(0, min(slot, blocked + 1) - max(late_from, free))
             if coming_at <= slot:
@@ -339,47 +393,8 @@ def time_lanes(
                 if told:
                     served[lines, 0], served[lines, 1], served[lines, 2] = slot, chosen, line
                 lines += 1
-            first_lane, lanes_end = 0, 2
             slots_before = slot + period
             slot = ASKED_ANEW
-            continue
-
-        # An item: of the older row; of one row, of the lane that was not the last.
-        chosen = 1 - chosen_last if chosen_last >= 0 else 0
-        other = 1 - chosen
-        if lane[chosen, READY] > start:
-            chosen = other
-        elif lane[other, READY] <= start:
-            place = chosen * depth + (lane[chosen, TAKEN] & last_place)
-            if item[other * depth + (lane[other, TAKEN] & last_place), ROW] < item[place, ROW]:
-                chosen = other
-        place = chosen * depth + (lane[chosen, TAKEN] & last_place)
-        row, cost = item[place, ROW], max(item[place, COST], 1)
-        compute += item[place, COST]
-        idle_taps += item[place, COST] == 0
-        place_free = max(start + 1, free)  # S
-        if late:
-            wait_dram += max(0, min(place_free, blocked + 1) - max(late_from, free))
-        wait_drain += max(0, place_free - max(blocked + 1, free))
-        if traced:
-            number = item[place, SYMBOL]
-            events[number, 1], events[number, 2] = place_free, cost
-            events[number, 3] = item[place, COST] > 0
-            events[number, 5] = start
-        item[place, CHOSEN] = start
-        lane[chosen, TAKEN] += 1
-        first_lane, lanes_end = chosen, chosen + 1
-        chosen_last = chosen
-        free = place_free + cost
-        marks[row] += item[place, MARK]
-        while finished < rows and marks[finished] == blocks:
-            for _ in range(row_done[finished]):
-                drained = max(free - 1 + mac_latency, drained + 1) + drain_cycles - 1
-                drain_end[rows_done] = drained
-                rows_done += 1
-            opens[finished + 2] = max(start + 1, opens[finished + 1]) + 1
-            finished += 1
-            first_lane, lanes_end = 0, 2
 
     wait_decode = free - compute - idle_taps - wait_dram - wait_drain
     cycles = drained + 1 + drain_latency
