@@ -36,7 +36,7 @@ def emit(
     ] = False,
     testbench: Annotated[
         str | None,
-        typer.Option("--testbench", metavar="TRACE", help="As --system, with a bench for this network."),
+        typer.Option("--testbench", metavar="TRACE", help="As --system, with benches for this network."),
     ] = None,
     image: Annotated[int, typer.Option(min=0, help="Number of the bench's picture.")] = 0,
     quiet: Quiet = False,

@@ -107,8 +107,16 @@ falls. After an error `status.busy` falls likewise. `hwsim.h` has all numbers fo
 {errors}
 ## Lint
 `verilator --lint-only -Wall {name}.vlt {name}.v` (5.048) is clean; the first file has the waivers and their
-reasons. So is `fusesoc --cores-root . run --target=lint hwsim:accelerator:{name}`; where a bench was emitted,
-`--target=sim` runs it with Icarus.
+reasons. So is `fusesoc --cores-root . run --target=lint hwsim:accelerator:{name}`.
+
+## Benches
+With `--testbench` there are two benches beside the Verilog, which run the image of `image.bin` and compare
+memory with `expected.hex`, where bits of `mask.hex` are 1 (in the order of Verilog's `$readmemh`: a line for
+each beat of 32 bytes, the last byte first). They say PASS with the number of cycles, or end with an error.
+- `{name}_tb.v`, plain Verilog: `iverilog -g2005 -o run {name}_tb.v {name}.v && vvp run`, or FuseSoC's
+  `--target=sim`; with Verilator `verilator --binary --timing -Wno-lint {name}_tb.v {name}.v`.
+- `{name}_cocotb.py`, for cocotb 2 and cocotbext-axi, with random stalls on both buses:
+  `make -f cocotb.mk`.
 """
 
 

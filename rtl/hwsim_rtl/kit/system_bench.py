@@ -1,10 +1,13 @@
-"""A bench of a whole machine in plain Verilog that checks itself, for Icarus, Verilator or others."""
+"""A bench of a whole machine that checks itself: in plain Verilog, and for cocotb."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from hwsim.arch import BEAT_BYTES
 from hwsim.registers import IDENTITY, REGISTERS
 
+COCOTB_FILES = {"hwsim_system_cocotb.py": "cocotb_bench.py", "cocotb.mk": "cocotb.mk"}  # as they are here
 PATIENCE = 1 << 30  # cycles after which a run is given up
 
 _BENCH = """\
@@ -221,8 +224,8 @@ def system_bench(
         at: the image's address on the bus, a multiple of 32.
 
     Returns:
-        By their names the contents of ``<name>_tb.v``, ``image.bin``, ``image.hex``, ``expected.hex`` and
-        ``mask.hex``.
+        By their names the contents of ``<name>_tb.v``, ``image.bin``, ``image.hex``, ``expected.hex``,
+        ``mask.hex``, ``hwsim_system_cocotb.py`` and ``cocotb.mk``.
     """
     numbers = {register: one.address for register, one in REGISTERS.items()}
     beats = len(expected) // BEAT_BYTES
@@ -233,6 +236,7 @@ def system_bench(
         "image.hex": _hex(image.ljust(len(expected), b"\0")),
         "expected.hex": _hex(expected),
         "mask.hex": _hex(mask),
+        **{file: (Path(__file__).parent / source).read_bytes() for file, source in COCOTB_FILES.items()},
     }
 
 

@@ -1,0 +1,7 @@
+# Runs hwsim_system_cocotb.py: make -f cocotb.mk, with cocotb and cocotbext-axi in the Python on the path.
+SIM ?= icarus
+TOPLEVEL_LANG := verilog
+VERILOG_SOURCES := hwsim_system.v
+COCOTB_TOPLEVEL := hwsim_system
+COCOTB_TEST_MODULES := hwsim_system_cocotb
+include $(shell cocotb-config --makefiles)/Makefile.sim

@@ -1,0 +1,75 @@
+"""The cocotb bench, run as it is emitted, passes a machine that makes what is expected, and nothing else."""
+
+import ast
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from copying_kit import emit_copier
+from tools import environment
+
+BENCH = "hwsim_system_cocotb.py"
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory):
+    path = tmp_path_factory.mktemp("kit")
+    emit_copier(path)
+    return path
+
+
+def run(folder: Path, *options: str) -> tuple[int, str]:
+    """Exit code of ``make -f cocotb.mk`` with options, and what is said."""
+    made = subprocess.run(
+        ["make", "-f", "cocotb.mk", *options],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return made.returncode, made.stdout
+
+
+def test_it_passes_and_what_stands_still_takes_longer(kit):
+    cycles = []
+    for stalls in ("0", "0.25", "0.7"):
+        code, said = run(kit, f"HWSIM_STALLS={stalls}", "COCOTB_RANDOM_SEED=3")
+        assert code == 0, said
+        passed = re.search(r"^PASS: (\d+) cycles$", said, re.MULTILINE)
+        assert passed, said
+        cycles.append(int(passed[1]))
+    assert cycles == sorted(set(cycles))
+
+
+def test_it_needs_nothing_of_hwsim_in_python(kit):
+    nodes = list(ast.walk(ast.parse((kit / BENCH).read_text())))
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert {"cocotb", "cocotbext.axi"} <= imported
+    assert not [name for name in imported if name.startswith("hwsim")]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "why"),
+    [
+        (BENCH, '"expected.hex"', '"image.hex"', "the first one 4800 bytes behind"),
+        (BENCH, 'beats("mask.hex")', 'b"\\xff" * 9600', "1 bytes are wrong, the first one 4833 bytes behind"),
+        ("hwsim.h", "REG_CONTROL 0x020", "REG_CONTROL 0x024", "AssertionError: CONTROL"),
+        ("hwsim.h", "HWSIM_IDENTITY 0x4d", "HWSIM_IDENTITY 0x4c", "this is no hwsim machine"),
+        ("hwsim.h", "HWSIM_INTERFACE 1u", "HWSIM_INTERFACE 2u", "its registers are not those of hwsim.h"),
+        ("hwsim.h", "INTERRUPT_PENDING 0x02c", "INTERRUPT_PENDING 0x028", "was not taken back"),
+    ],
+)
+def test_it_fails_what_is_wrong(kit, tmp_path, file, old, new, why):
+    wrong = shutil.copytree(kit, tmp_path / "wrong")
+    text = (wrong / file).read_text()
+    assert old in text
+    (wrong / file).write_text(text.replace(old, new))
+    code, said = run(wrong)
+    assert code != 0
+    assert why in said
+    assert "PASS:" not in said
