@@ -24,7 +24,7 @@ PROGRAM_WORDS = 2048  # of a layer's program behind its descriptor, in the seque
 MAX_KERNEL = 16
 DEPTHWISE_KERNEL = 8  # each column chooses among so many rows and columns
 MAX_STRIDE = 16
-MAX_OFFSET = 127  # columns of the output between those that a value meets
+MAX_OFFSET = 127  # columns of the output between those that a value meets; of a transposed kernel 15
 MAX_WIDTH = (1 << COUNT_BITS) - 1  # with the padding on the left; of a transposed convolution, of the output
 # x + padding is divided by the stride with a reciprocal of 17 bits; that of a transposed convolution is
 # multiplied by it, with so many bits behind the point.
@@ -85,7 +85,10 @@ def check_layer(layer: Layer, block: int) -> None:
         "columns of the kernel": (layer.kernel[1], kernel),
         "vertical stride": (layer.stride[0], MAX_STRIDE),
         "horizontal stride": (layer.stride[1], MAX_STRIDE),
-        "columns of the output from the first to the last tap": (_most_offset(layer), MAX_OFFSET),
+        "columns of the output from the first to the last tap": (
+            layer.reach(1) // layer.stride[1],
+            MAX_OFFSET,
+        ),
         "width of the input map and its padding": (_positions(layer), MAX_WIDTH),
         "values of a segment": (values, (1 << COUNT_BITS) - 1),
     }
@@ -98,10 +101,6 @@ def _positions(layer: Layer) -> int:
     """Columns that are counted from the left edge; of a transposed convolution, those of its output."""
     width, stride = layer.in_shape[2], layer.stride[1]
     return (width - 1) * stride + layer.reach(1) + 1 if layer.transposed else width + layer.padding[1]
-
-
-def _most_offset(layer: Layer) -> int:
-    return layer.reach(1) if layer.transposed else layer.reach(1) // layer.stride[1]
 
 
 @dataclass(frozen=True)

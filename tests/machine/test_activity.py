@@ -41,3 +41,21 @@ def test_decoder_scatter_unit_and_drain_of_a_pass_by_hand():
     # Rows are finished in their order: both with the 7, MAC_LATENCY cycles later; four sums of each.
     first = 21 + MAC_LATENCY
     assert spans(activity.drain) == [(first, first + 4), (first + 4, first + 8)]
+
+
+def test_items_of_an_older_row_that_pass_by_others_stand_in_the_order_in_which_they_are_taken():
+    # Two rows are decoded in turns, and each value has three taps: the scatter unit falls behind, and takes
+    # what there is of the first row before the second one.
+    layers = (
+        Layer("one", "conv", "m0", (1, 2, 40), (1, 2, 40), output="m1"),
+        Layer("two", "conv", "m1", (1, 2, 40), (2, 2, 40), (1, 3), 1, (0, 1)),
+    )
+    values = {name: np.ones((1, 1, 2, 40), np.uint16) for name in ("m0", "m1")}
+    arch = Arch(cores=1, columns=2)
+    span = schedule(Workload(MemoryTrace(layers, values, 0, 8), 0).jobs(arch), arch).layers[1]
+    (run,) = span.passes
+    compute = pass_activity(span, run).compute
+    assert len(compute.begin) == 2 * 40
+    assert (np.diff(compute.begin) > 0).all()
+    decoded = span.job.events(run.unit, run.group, run.stream)
+    assert (np.diff(decoded[:, 1]) < 0).any()  # symbols are decoded in another order than items are taken

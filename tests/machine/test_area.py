@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.arch import Arch
+from hwsim.machine import area as area_module
 from hwsim.machine.area import (
     ADDITIONS,
     DEVICE,
@@ -28,6 +29,7 @@ from hwsim.machine.area import (
     fpga_machine,
     placed_clocks,
     slowest_part,
+    whole_core_mhz,
 )
 from hwsim.sweep import Space
 from hwsim.sweep.evaluate import machine_row
@@ -74,6 +76,15 @@ def test_the_slowest_part_of_a_core_is_its_decoder():
     assert placed_clocks()["columns"] == 110.0
 
 
+def test_the_clock_of_a_core_is_the_median_of_its_seeds(monkeypatch):
+    seeds = [{"component": "core", "timing": {"fmax_mhz": mhz}} for mhz in (70.0, 75.0, 72.0)]
+    others = [{"component": "core", "timing": None}, {"component": "reader", "timing": {"fmax_mhz": 60.0}}]
+    monkeypatch.setattr(area_module, "_runs", lambda: [*seeds, *others])
+    assert whole_core_mhz() == 72.0
+    monkeypatch.setattr(area_module, "_runs", lambda: others)
+    assert whole_core_mhz() is None
+
+
 def test_the_fit_is_within_the_error_that_the_docs_state():
     errors = fit_error()
     assert errors.keys() == FEATURES.keys() - {"rest"}
@@ -115,6 +126,12 @@ def test_memories_count_exactly():
     # bits, filled up to 135, 4 x 2048 in RAMs of 9, 15 each, and 1024 in RAMs of 18, 7.5; channel scales
     # 128 x 48, filled up to 54, in RAMs of 36: 1.5.
     assert core_brams(Arch()) == 16 * (2 * 2 + 2 * 1) + 4 * 15 + 8 + 2
+
+
+def test_a_core_of_two_columns_has_its_table_of_taps_in_a_block_ram_too():
+    # Two banks as above; weights of 16 bits, twice 2 x 2048 in two RAMs of 9 each, and 512 in one; scales for
+    # 8 x 2 channels of 48 bits are 12 distributed RAMs; the table of taps.
+    assert core_brams(Arch(columns=2)) == 2 * (2 * 2 + 2 * 1) + 2 * (2 * 2 + 1) + 0 + 1
 
 
 def test_the_map_buffer_takes_block_rams_for_lines():

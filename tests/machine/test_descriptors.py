@@ -54,6 +54,14 @@ def test_a_row_that_two_owned_rows_read_and_a_ring_that_comes_round():
     assert rows[5] == {"taps": 0b110, "sub_banks": banks(0, 1), "newest": 5, "done": 2}
 
 
+def test_rows_of_two_sub_banks_each():
+    # Forty pixels of a row take two sub-banks of 32 words: the second row of the ring begins at 2, the third
+    # at 4.
+    layer = Layer("l", "conv", "x", (5, 6, 40), (3, 6, 40), (3, 1), 1, (1, 0))
+    rows = replace(PASS, layer=layer, owned=range(6)).row_descriptors(ARCH)
+    assert rows[2] == {"taps": 0b111, "sub_banks": banks(6, 4, 2), "newest": 3, "done": 1}
+
+
 def test_rows_of_a_dilated_layer_come_phase_by_phase():
     # Rows 0, 2, 4 of the map meet output rows 0, 2 alone, rows 1, 3 output row 1.
     layer = Layer("l", "conv", "x", (5, 5, 33), (3, 3, 32), (2, 1), dilation=(2, 1))
@@ -131,6 +139,13 @@ def test_the_columns_of_a_transposed_layer_by_hand():
         "stride": 0,
     }
     assert config["kernel_columns"][:3] == [{"remainder": 0, "offset": offset} for offset in (2, 1, 0)]
+
+
+def test_a_padding_wider_than_a_transposed_kernel_begins_left_of_the_output():
+    # One tap and a padding of 2: u = 3 x - 2, in two's complement of 34 bits, twelve behind the point.
+    layer = Layer("l", "conv", "x", (5, 6, 10), (3, 6, 24), (1, 1), (1, 3), (0, 2), transposed=True)
+    config = replace(PASS, layer=layer, owned=range(6)).core_config(ARCH)
+    assert config["column"]["begin"] == 2**34 - (2 << 12)
 
 
 def test_a_padding_wider_than_the_stride_by_hand():

@@ -5,6 +5,7 @@ from random_networks import MemoryTrace
 
 from hwsim.arch import Arch
 from hwsim.layer import Layer
+from hwsim.machine.fetches import Fetches
 from hwsim.machine.runs import DRAM_KINDS
 from hwsim.machine.schedule import schedule
 from hwsim.machine.workload import Workload
@@ -119,3 +120,15 @@ def test_rows_leave_when_what_is_added_to_them_is_there_and_the_layer_ends_no_ea
     there = added.end + arch.dram_latency
     assert max(run.begin + run.timing.cycles for run in span.passes) < there == span.end
     assert min(moved.begin for moved in writes) >= there
+
+
+def test_all_of_a_map_is_asked_for_in_the_order_of_its_segments():
+    layer = Layer("one", "conv", "m0", (5, 2, 10), (2, 2, 10))
+    values = {"m0": np.full((1, 5, 2, 10), 3, np.uint16)}
+    arch = ARCH.replace(compress=False)
+    (job,) = Workload(MemoryTrace((layer,), values, 3, 16), 0).jobs(arch)
+    # 2 x 10 values of 16 bits are 40 bytes, two beats; the last block of a row has 20 bytes, one.
+    everything = Fetches(job).all()
+    assert everything.segments.tolist() == [0, 1, 2, 3, 4, 5]
+    assert everything.before.tolist() == [0, 2, 4, 5, 7, 9]
+    assert everything.beats == 10
