@@ -55,6 +55,7 @@ def write_timeline(
     events = [*_names(arch, detail=layer is not None), *(_layer_slice(span) for span in spans)]
     events += [_transfer_slice(transfer) for transfer in plan.transfers if layer in (None, transfer.layer)]
     for span in spans:
+        events += _step_slices(span)
         for run in span.passes:
             events += _pass_slices(span, run)
             if layer is not None:
@@ -77,6 +78,7 @@ def _names(arch: Arch, detail: bool) -> Iterator[dict[str, Any]]:
     for process, name in ((LAYERS, "layers"), (DRAM, "DRAM channel"), (CORES, "cores")):
         yield {"ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": {"name": name}}
     yield _thread(LAYERS, 1, "layer")
+    yield _thread(LAYERS, 2, "beside passes")
     for name, thread in DRAM_TRACKS.items():
         yield _thread(DRAM, thread, name)
     for core in range(arch.cores):
@@ -103,6 +105,12 @@ def _layer_slice(span: LayerSpan) -> dict[str, Any]:
     return _slice(LAYERS, 1, span.job.layer.name, span.start, span.end, **core_cycles)
 
 
+def _step_slices(span: LayerSpan) -> Iterator[dict[str, Any]]:
+    """What takes time beside the passes: programs, the sequencer, a pool, ..."""
+    for step in span.steps:
+        yield _slice(LAYERS, 2, f"{span.job.layer.name} {step.name}", step.begin, step.end)
+
+
 def _transfer_slice(transfer: Transfer) -> dict[str, Any]:
     name = f"{transfer.layer} {transfer.kind}"
     thread = DRAM_TRACKS[INDEX_OUT if transfer.write and transfer.kind == "index" else transfer.kind]
@@ -113,8 +121,10 @@ def _pass_slices(span: LayerSpan, run: PassRun) -> Iterator[dict[str, Any]]:
     thread = _thread_id(run.core, "pass")
     if run.loaded > run.free:
         yield _slice(CORES, thread, "wait for weights", run.free, run.loaded)
-    if run.begin > run.loaded:
-        yield _slice(CORES, thread, "wait for a slot", run.loaded, run.begin)
+    if run.able > run.loaded:
+        yield _slice(CORES, thread, "wait for the sequencer", run.loaded, run.able)
+    if run.begin > run.able:
+        yield _slice(CORES, thread, "wait for a slot", run.able, run.begin)
     name = f"{span.job.layer.name} unit {run.unit} rows {run.group}"
     yield _slice(
         CORES,

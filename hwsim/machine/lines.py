@@ -39,7 +39,7 @@ def beats_read(job: LayerJob, unit: int, group: int, places: np.ndarray) -> Beat
 def there_of(job: LayerJob, beats: Beats, stream: Stream, places: np.ndarray) -> np.ndarray:
     """Cycle of a pass from which each line of the map buffer is there, int64 (lines,): all of it that the
     pass reads."""
-    if job.remade is not None and job.traffic.fits:
+    if job.whole and job.traffic.fits:
         return _there_in_order(job, stream, places)
     there = np.zeros(_lines(job, places), np.int64)
     np.maximum.at(there, beats.line, stream.arrivals(beats.segment, beats.beat))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from hwsim.machine.passes import NO_STREAM, PassTiming, Stream
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, DramKind
 from hwsim.machine.slots import first_slot
 from hwsim.machine.traffic import Made
-from hwsim.machine.whole import HEADER_BYTES, WRITTEN, Asked, WholeMachine
+from hwsim.machine.whole import HEADER_BYTES, WRITTEN, Asked, BesidePasses, WholeMachine
 from hwsim.machine.workload import LayerJob
 
 
@@ -30,7 +30,9 @@ class PassRun(NamedTuple):
     Attributes:
         core, round, unit, group: who did what; unit and row group as in the layer's mapping.
         free: cycle from which the core was free.
-        loaded: until then it waited for weights, and until ``begin`` for a slot.
+        loaded: until then it waited for weights.
+        able: until then it waited for the sequencer, in a machine that runs the whole network, and until
+            ``begin`` for a slot.
         begin: first cycle of the pass; it ends at ``begin + timing.cycles``.
         stream: the words of the map on their way; None if it was on chip when the pass began.
         timing: what it took.
@@ -43,6 +45,7 @@ class PassRun(NamedTuple):
     group: int
     free: int
     loaded: int
+    able: int
     begin: int
     stream: Stream | None
     timing: PassTiming
@@ -84,7 +87,17 @@ def drained_rows(passes: Sequence[PassRun]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class LayerSpan:
-    """A layer in time; ``causes`` in core-cycles, ``dram`` in bytes by kind of transfer."""
+    """A layer in time.
+
+    Attributes:
+        job: the layer.
+        start, end: first cycle, and first cycle after.
+        passes: in their order.
+        causes: core-cycles by cause.
+        dram: bytes by kind of transfer.
+        steps: what takes time beside the passes, one after the other, in a machine that runs the whole
+            network.
+    """
 
     job: LayerJob
     start: int
@@ -92,6 +105,7 @@ class LayerSpan:
     passes: tuple[PassRun, ...]
     causes: dict[str, int]
     dram: dict[str, int]
+    steps: tuple[BesidePasses, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,10 +123,18 @@ class Schedule:
 
 def schedule(jobs: Sequence[LayerJob], arch: Arch) -> Schedule:
     """Run the layers one after the other, from an idle machine (docs/architecture.md, *Weights*, *DRAM*)."""
-    machine = _Machine(arch, whole=jobs[0].remade is not None)
+    machine = _Machine(arch, whole=jobs[0].whole)
     machine.read_program(jobs[0], None)
     spans = [machine.run(job, following) for job, following in zip(jobs, [*jobs[1:], None], strict=True)]
     return Schedule(tuple(spans), machine)
+
+
+def _steps(begin: int, **ends: int) -> Iterator[BesidePasses]:
+    """Steps that follow each other from ``begin`` on, by their ends; those that take no time are left out."""
+    for name, end in ends.items():
+        if end > begin:
+            yield BesidePasses(name, begin, end)
+        begin = end
 
 
 class _Machine:
@@ -194,6 +216,7 @@ class _Machine:
         if following is not None:
             self.read_program(following, job)
         passes: list[PassRun] = []
+        steps: list[BesidePasses] = []
         begun: set[int] = set()  # cores that have had a pass
         done = [start] * arch.cores
         fetches, additions = Fetches(job), Additions(job)
@@ -207,11 +230,12 @@ class _Machine:
                 opens = self._open(job, following)
                 done = [opens] * arch.cores
                 causes["dram"] += (opens - start) * arch.cores
+                steps += _steps(start, programs=opens, sequencer=self.whole.told)
             streamed: dict[tuple[int, ...], PassTiming] = {}  # cores that begin together see the same
             for core, unit, group in work:
                 free = done[core]
                 loaded = max(free, ready[unit])
-                begin = self._first_cycle(core, loaded, first=core not in begun)
+                able, begin = self._first_cycle(core, loaded, first=core not in begun)
                 begun.add(core)
                 if fetches.there <= begin:
                     key: tuple[int, ...] = (alike[unit], group)
@@ -228,7 +252,8 @@ class _Machine:
                 causes["decode"] += begin - loaded
                 done[core] = begin + timing.cycles
                 self.held[core].append((weight_loads(job.weights[unit].words), done[core]))
-                passes.append(PassRun(core, number, unit, group, free, loaded, begin, stream, timing, added))
+                cycles = (free, loaded, able, begin)
+                passes.append(PassRun(core, number, unit, group, *cycles, stream, timing, added))
         for timing, times in Counter(run.timing for run in passes).items():
             for cause in PASS_CAUSES:
                 causes[cause] += times * timing.causes[cause]
@@ -245,9 +270,12 @@ class _Machine:
         drained = drained_rows(passes)
         if self.whole is not None:
             flushed = self.whole.flushed(max(run.begin for run in passes), end)
+            remade = self.whole.end(flushed, job.remade)
             causes["drain"] += (flushed - end) * arch.cores
-            end = self.whole.end(flushed, job.remade or 0)
-            causes["pool"] = (end - flushed) * arch.cores
+            causes["pool"] = (remade - flushed) * arch.cores
+            kind = "flatten" if job.remade and not job.remade.pooled else "pool"
+            steps += _steps(end, writers=flushed, **{kind: remade})
+            end = remade
         for made in job.traffic.made:
             if self.whole is not None and following is None:
                 drained = self.whole.result_beats(end, made.size)
@@ -256,6 +284,7 @@ class _Machine:
             last_write = max(end, self.channel.written(len(self.writes) - 1))
             if self.whole is not None:
                 last_write += WRITTEN
+                steps += _steps(end, result=last_write)
             causes["dram"] += (last_write - end) * arch.cores
             end = last_write
         self.now = end
@@ -265,7 +294,7 @@ class _Machine:
         moved["programs"] = job.program_size  # that of the next layer was read in this one
         if self.whole is not None and start == 0:
             moved["programs"] += HEADER_BYTES
-        return LayerSpan(job, start, end, tuple(passes), causes, moved)
+        return LayerSpan(job, start, end, tuple(passes), causes, moved, tuple(steps))
 
     def _open(self, job: LayerJob, following: LayerJob | None) -> int:
         """Prepare a layer in a machine that runs the whole network: when that begins."""
@@ -275,11 +304,18 @@ class _Machine:
         self.whole.begin(job, programs[0], opens)
         return opens
 
-    def _first_cycle(self, core: int, loaded: int, *, first: bool) -> int:
-        """In which a pass begins whose core is free and has its weights; the first one of the core or not."""
+    def _first_cycle(self, core: int, loaded: int, *, first: bool) -> tuple[int, int]:
+        """When a core can be told to start a pass, and the cycle in which the pass begins.
+
+        Args:
+            core: which.
+            loaded: when it is free and has them.
+            first: it is the first pass of the core in the layer.
+        """
         if self.whole is not None:
-            return self.whole.slot(core, self.whole.able(core, loaded, first=first))
-        return first_slot(core, loaded, self.arch)
+            able = self.whole.able(core, loaded, first=first)
+            return able, self.whole.slot(core, able)
+        return loaded, first_slot(core, loaded, self.arch)
 
     def transfers(self) -> tuple[Transfer, ...]:
         """Reads in their order, then writes in theirs."""

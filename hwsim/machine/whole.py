@@ -13,6 +13,7 @@ import numpy as np
 from hwsim.arch import BEAT_BYTES, LAYER_BYTES, LOAD_LATENCY, START_LATENCY, WORD_BYTES, Arch
 from hwsim.machine import dram
 from hwsim.machine.descriptors import weight_loads
+from hwsim.machine.remade import Remade
 from hwsim.machine.row_walk import row_walk
 from hwsim.machine.slots import slot_period
 from hwsim.machine.workload import LayerJob, Weights
@@ -57,6 +58,20 @@ class Asked(NamedTuple):
     request: int
     busy: int
     there: int
+
+
+class BesidePasses(NamedTuple):
+    """What a machine does beside the passes of a layer.
+
+    Attributes:
+        name: ``programs``, until the layer begins; ``sequencer``, until it can tell a core to start;
+            ``writers``, until all that cores made lies there; ``pool`` or ``flatten``; ``result``.
+        begin, end: first cycle, and first cycle after.
+    """
+
+    name: str
+    begin: int
+    end: int
 
 
 class WholeMachine:
@@ -154,6 +169,11 @@ class WholeMachine:
         slot += (self._slots + core - slot) % slot_period(self._arch)
         return max(loaded, slot + INDEX_SLOT - START_LATENCY)
 
+    @property
+    def told(self) -> int:
+        """The cycle in which the first core can be told to start a pass, were its weights there."""
+        return min(self.able(core, 0, first=True) for core in self._offered)
+
     def slot(self, core: int, able: int) -> int:
         """As :func:`hwsim.machine.slots.first_slot`, of slots that are counted from the layer on."""
         earliest = able + START_LATENCY
@@ -164,9 +184,9 @@ class WholeMachine:
         self._first_word = last_begin - START_LATENCY + FIRST_WORD
         return done + FLUSH_TURNS * self._arch.cores + FLUSH
 
-    def end(self, flushed: int, windows: int) -> int:
-        """When a layer ends whose map is remade in so many cycles of windows; none: it is not."""
-        return flushed + windows + REMADE if windows else flushed
+    def end(self, flushed: int, remade: Remade | None) -> int:
+        """When a layer ends whose map may be remade."""
+        return flushed + remade.cycles + REMADE if remade else flushed
 
     def result_beats(self, flushed: int, size: int) -> np.ndarray:
         """When each beat of the result is on its way, int64: two follow each other, in four cycles."""

@@ -16,6 +16,7 @@ from hwsim.arch import (
     PASS_BYTES,
     SCALE_BYTES,
     WEIGHT_PORT_WORDS,
+    WORD_BYTES,
     Arch,
 )
 from hwsim.codec.seg_lengths import code_lengths
@@ -27,7 +28,7 @@ from hwsim.machine.descriptors import weight_loads
 from hwsim.machine.known_passes import pass_events, time_known
 from hwsim.machine.mapping import Mapping, segment_blocks, weight_words
 from hwsim.machine.passes import Layout, PassTiming, Stream
-from hwsim.machine.remade import remade_cycles
+from hwsim.machine.remade import Remade, remake
 from hwsim.machine.rows import Rows, input_rows
 from hwsim.machine.storage import Segments, store_map, whole_beats
 from hwsim.machine.symbols import Symbols, coded_symbols, raw_skipping_symbols, raw_symbols
@@ -136,8 +137,11 @@ class Workload:
                 following = followers[number]
                 block = arch.columns if following is None else of_segments[following.input]
                 row_segments = mapping.units * -(-len(mapping.parts[0].makes) // block)
-                remade = remade_cycles(layer, links[number], block, row_segments, arch)
-            jobs.append(LayerJob(self, layer, arch, stored[name], mapping, traffic, of_segments, kin, remade))
+                remade = remake(layer, links[number], block, row_segments, arch)
+            whole = links is not None
+            jobs.append(
+                LayerJob(self, layer, arch, stored[name], mapping, traffic, of_segments, kin, whole, remade)
+            )
         return jobs
 
 
@@ -165,9 +169,9 @@ class LayerJob:
         mapping: which core does what.
         traffic: which of its maps cross the DRAM channel.
         blocks: channels of a segment, by map.
-        remade: cycles of the windows in which what it makes is pooled or laid out anew, 0 if it is not; None
-            of a network that no machine runs whole.
         kin: equal for layers of the workload that take the same time on the same machine.
+        whole: the machine runs the whole network by itself (hwsim.machine.whole).
+        remade: what it takes to pool what it makes, or to lay it out anew; None if it stays as it is.
     """
 
     workload: Workload
@@ -178,7 +182,8 @@ class LayerJob:
     traffic: Traffic
     blocks: MappingOf[str, int]
     kin: Hashable
-    remade: int | None = None
+    whole: bool = False
+    remade: Remade | None = None
 
     @property
     def block(self) -> int:
@@ -232,6 +237,12 @@ class LayerJob:
     def places(self) -> np.ndarray:
         """Word of the map buffer at which each segment begins; rows that pass by share no line."""
         return self.stored.line_places(self.traffic.fits)
+
+    @property
+    def written(self) -> list[int]:
+        """Bytes of each map that the layer writes into the map buffer, one that is remade among them."""
+        raw = [self.remade.raw_words * WORD_BYTES] if self.remade else []
+        return [*raw, *(made.bytes for made in self.traffic.made)]
 
     @property
     def alike(self) -> list[int]:

@@ -92,6 +92,7 @@ class Timeline:
         start, end: of the layer, in cycles since the image began.
         cores: a few of them, those that are through first and last among them.
         working: how many cores take part.
+        steps: by its name, what takes time beside the passes in a machine that runs the whole network.
         dram: of every kind of transfer that the layer has, the channel's work for it.
         others: the channel's work for other layers.
     """
@@ -103,6 +104,7 @@ class Timeline:
     end: int
     cores: tuple[CoreTracks, ...]
     working: int
+    steps: dict[str, Busy]
     dram: dict[str, Busy]
     others: Busy
 
@@ -132,6 +134,7 @@ def timeline(trace: Trace, arch: Arch, image: int, layer: str) -> Timeline:
         end=span.end,
         cores=tuple(_tracks(span, core) for core in _spread(span, working)),
         working=len(working),
+        steps={step.name: _spans([(step.begin, step.end)]) for step in span.steps},
         dram={
             kind: _channel(t for t in own if t.kind == kind)
             for kind in DRAM_KINDS

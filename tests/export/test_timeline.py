@@ -7,10 +7,12 @@ from math import prod
 
 import pytest
 
+from hwsim.arch import Arch
 from hwsim.errors import ExportError, TraceError
 from hwsim.export import write_timeline
 from hwsim.machine.runs import DRAM_KINDS
 from hwsim.machine.simulation import simulate
+from hwsim.trace import open_trace
 
 
 class Timeline:
@@ -85,6 +87,21 @@ def test_a_layers_decoder_scatter_unit_and_drain_work_as_long_as_in_the_result(c
             tracks = [f"DRAM channel: {name}" for name in (kind, f"{kind} out")]
             moved = [e["args"]["bytes"] for name in tracks for e in timeline.slices.get(name, ())]
             assert sum(moved) == size
+
+
+def test_of_a_chain_the_cycles_beside_the_passes_are_slices_with_names(tmp_path):
+    with open_trace("lenet5_digits/sparse") as trace:
+        write_timeline(trace, Arch(), tmp_path / "t.json")
+        first, *_, last = simulate(trace, images=[0]).runs("skipping")
+    timeline = Timeline(tmp_path / "t.json")
+    timeline.assert_apart()
+    steps = {event["name"]: event["dur"] for event in timeline.slices["layers: beside passes"]}
+    assert steps["conv1 pool"] * 16 == first.causes["pool"] > 0
+    assert steps["fc3 result"] * 16 == last.causes["dram"] > 0
+    assert steps["conv1 programs"] * 16 <= first.causes["dram"]
+    assert [name.split()[1] for name in steps if name.startswith("fc1")] == ["sequencer", "writers"]
+    waits = {event["name"] for event in timeline.tracks(" pass") if event["name"].startswith("wait")}
+    assert waits == {"wait for the sequencer", "wait for a slot"}
 
 
 def test_what_a_pass_does_lies_within_it(case, tmp_path):

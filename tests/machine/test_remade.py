@@ -7,7 +7,7 @@ import pytest
 from hwsim.arch import Arch
 from hwsim.layer import Layer
 from hwsim.machine.chain import Link
-from hwsim.machine.remade import remade_cycles
+from hwsim.machine.remade import Remade, remake
 
 NAMES = ("rows", "columns", "vertical_stride", "horizontal_stride", "top", "left")
 
@@ -16,19 +16,21 @@ def layer(channels: int, height: int, width: int) -> Layer:
     return Layer("l", "conv", "x", (1, height, width), (channels, height, width))
 
 
-def lines_read(
+def stepped(
     shape: tuple[int, int, int], pool: dict[str, int], block: int, segments: int, bits: int
-) -> int:
+) -> Remade:
     """Every window, row by row and value by value."""
     channels, height, width = shape
     per_word = 64 // bits
     place = -(-block * width * bits // 64)
-    cycles = 0
+    cycles = made = comparisons = 0
     for top in range(-pool["top"], height + pool["top"] - pool["rows"] + 1, pool["vertical_stride"]):
         for left in range(
             -pool["left"], width + pool["left"] - pool["columns"] + 1, pool["horizontal_stride"]
         ):
             for channel in range(channels):
+                made += 1
+                seen = False
                 for y in range(top, top + pool["rows"]):
                     lines = set()
                     for x in range(left, left + pool["columns"]):
@@ -36,11 +38,19 @@ def lines_read(
                             number = channel % block * width + x
                             word = (y * segments + channel // block) * place + number // per_word
                             lines.add(word // 8)
+                            comparisons += seen
+                            seen = True
                     cycles += max(1, len(lines))
-    return cycles
+    left = set()
+    for channel in range(channels):
+        for y in range(height):
+            for x in range(width):
+                number = channel % block * width + x
+                left.add((y, channel // block, number // per_word))
+    return Remade(True, cycles, made, comparisons, len(left))
 
 
-def test_a_window_costs_a_cycle_for_each_line_in_which_its_rows_lie():
+def test_a_window_costs_a_cycle_for_each_line_in_which_its_rows_lie_and_comparisons_of_its_values():
     rng = random.Random(5)
     crossed = 0
     for _ in range(200):
@@ -51,24 +61,26 @@ def test_a_window_costs_a_cycle_for_each_line_in_which_its_rows_lie():
         pool["columns"] = min(pool["columns"], shape[2] + 2 * pool["left"])
         block, bits = rng.choice([1, 2, 4]), rng.choice([4, 8, 16])
         segments = -(-shape[0] // block) + rng.randrange(2)
-        due = lines_read(shape, pool, block, segments, bits)
-        found = remade_cycles(layer(*shape), Link(pool), block, segments, Arch(activation_bits=bits))
+        due = stepped(shape, pool, block, segments, bits)
+        found = remake(layer(*shape), Link(pool), block, segments, Arch(activation_bits=bits))
         assert found == due, (shape, pool, block, segments, bits)
-        rows = (shape[1] + 2 * pool["top"] - pool["rows"]) // pool["vertical_stride"] + 1
-        columns = (shape[2] + 2 * pool["left"] - pool["columns"]) // pool["horizontal_stride"] + 1
-        crossed += due > shape[0] * rows * columns * pool["rows"]
+        crossed += due.cycles > due.values * pool["rows"]
     assert 20 < crossed < 180
 
 
 @pytest.mark.parametrize(
-    ("link", "cycles"),
-    # Of two channels of 4 x 6 values, three words a row: 20 windows of two rows, and one in two lines, since
-    # the third row begins with word 6, and its second channel two values before a line's end. Or each value.
+    ("link", "due"),
+    # Of two channels of 4 x 6 values, three words a row: 20 windows of two rows and columns, and one row in
+    # two lines, since the third row begins with word 6, and its second channel two values before a line's
+    # end. Or each value.
     [
-        (Link(dict(zip(NAMES, (2, 2, 2, 1, 0, 0), strict=True))), 2 * 2 * 5 * 2 + 1),
-        (Link({}, True), 48),
-        (Link(), 0),
+        (
+            Link(dict(zip(NAMES, (2, 2, 2, 1, 0, 0), strict=True))),
+            Remade(True, 20 * 2 + 1, 20, 20 * 3, 4 * 3),
+        ),
+        (Link({}, True), Remade(False, 48, 48, 0, 4 * 3)),
+        (Link(), None),
     ],
 )
-def test_what_is_laid_out_anew_costs_a_cycle_a_value_and_what_is_not_remade_nothing(link, cycles):
-    assert remade_cycles(layer(2, 4, 6), link, 2, 1, Arch()) == cycles
+def test_what_is_laid_out_anew_costs_a_cycle_a_value_and_what_is_not_remade_nothing(link, due):
+    assert remake(layer(2, 4, 6), link, 2, 1, Arch()) == due

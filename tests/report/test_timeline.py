@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwsim.arch import Arch
+from hwsim.arch import DRAIN_LATENCY, Arch
 from hwsim.errors import TraceError
 from hwsim.machine.schedule import schedule
 from hwsim.machine.workload import Workload
@@ -83,6 +83,24 @@ def test_a_few_cores_are_shown_the_first_and_last_done_among_them(trace):
     assert shown.working == len(done) > CORES == len(shown.cores)
     times = [done[tracks.core] for tracks in shown.cores]
     assert (min(times), max(times)) == (min(done.values()), max(done.values()))
+
+
+def test_of_a_chain_what_takes_time_beside_the_passes_has_tracks_of_its_own(trace):
+    with open_trace("lenet5_digits/sparse") as lenet:
+        shown, arch = timeline(lenet, Arch(), 0, "conv2"), Arch()
+        causes = schedule(Workload(lenet, 0).jobs(arch), arch).layers[1].causes
+    assert list(shown.steps) == ["sequencer", "writers", "pool"]
+    assert shown.steps["sequencer"].begin[0] == shown.start
+    assert shown.steps["pool"].end[0] == shown.end
+    assert shown.steps["pool"].cycles * arch.cores == causes["pool"] > 0
+    last = max(tracks.drain.end.max() for tracks in shown.cores)
+    assert shown.steps["writers"].begin[0] == last + DRAIN_LATENCY
+    assert shown.steps["writers"].end[0] == shown.steps["pool"].begin[0]
+    drawn = timeline_plot(shown).svg
+    assert all(word in drawn for word in (">sequencer<", ">writers<", ">pool<", "beside passes"))
+    plain = timeline(trace, MACHINES[0], 1, "conv")
+    assert plain.steps == {}
+    assert "beside passes" not in timeline_plot(plain).svg
 
 
 def test_a_layer_that_is_not_there_is_one_clear_error(trace):

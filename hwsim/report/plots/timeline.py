@@ -22,6 +22,7 @@ from hwsim.report.plots.style import (
     RULE,
     SKY,
     VERMILLION,
+    YELLOW,
     Plot,
     canvas,
     finish,
@@ -37,6 +38,7 @@ _COLOURS = {
     "no tap": SKY,
     "wait for weights": PURPLE,
     "drain": GREEN,
+    "beside passes": YELLOW,
     "this layer": VERMILLION,
     "other layers": GREY,
 }
@@ -69,6 +71,9 @@ def timeline_plot(shown: Timeline) -> Plot:
         )
         for tracks in shown.cores
     ]
+    if shown.steps:
+        beside = [(name, [("beside passes", busy)]) for name, busy in shown.steps.items()]
+        groups.append(("layer", beside))
     kinds = {kind.replace("_", " "): busy for kind, busy in shown.dram.items()}
     own = [(kind, [("this layer", busy)]) for kind, busy in kinds.items()]
     groups.append(("DRAM", [*own, ("others", [("other layers", shown.others)])]))
@@ -81,13 +86,13 @@ def timeline_plot(shown: Timeline) -> Plot:
             [
                 f"Cycles since image {shown.image} began; {len(shown.cores)} of {shown.working} cores, "
                 "first and last done among them.",
-                "A lane is full where something happens in every cycle"
+                "A track is full where something happens in every cycle"
                 + (f"; bins of {a_bin:.0f}." if a_bin > 1 else "."),
             ],
             _TRACK * count,
             left=_LEFT,
             right=0.4,  # half of a number at the last tick
-            bottom=0.78,
+            bottom=0.97,
             marks=shown.marks,
         )
         y, ticks = 0.0, []
@@ -118,7 +123,9 @@ def timeline_plot(shown: Timeline) -> Plot:
         axes.xaxis.set_major_locator(MaxNLocator(_TICKS, integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.spines["left"].set_visible(False)
-        bars.legend(axes, _COLOURS, 4, below_ticks=True)
+        used = {name for _, group in groups for _, layers in group for name, _ in layers}
+        colours = {name: colour for name, colour in _COLOURS.items() if name in used}
+        bars.legend(axes, colours, 3, below_ticks=True)
         return finish(figure, "timeline", title)
 
 

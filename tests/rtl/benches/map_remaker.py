@@ -14,7 +14,7 @@ from hwsim.codec.segments import encode_segments
 from hwsim.layer import Layer
 from hwsim.machine.chain import Link
 from hwsim.machine.programs import LAYER_FIELDS
-from hwsim.machine.remade import remade_cycles
+from hwsim.machine.remade import remake
 from hwsim.quantize import integers
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.system.payloads import LayerDescriptor, MapPlaces, OutRow
@@ -163,7 +163,8 @@ async def remade_maps_are_those_of_the_reference(dut):
         taken = await working
         one_layer = Layer("l", "conv", "x", (1, *values.shape[1:]), values.shape)
         link = Link(one["window"] if one["window"]["rows"] else {}, one["flatten"])
-        least = remade_cycles(one_layer, link, block, segments, Arch(**case["arch"])) + LATENCY
+        remade = remake(one_layer, link, block, segments, Arch(**case["arch"]))
+        least = remade.cycles + LATENCY
         assert taken >= least
         assert case["stalls"] or taken == least, (one["window"], values.shape, block)
         coverage.hit("two lines", least > LATENCY + made.size * max(1, one["window"]["rows"]))
