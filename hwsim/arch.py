@@ -46,6 +46,7 @@ EVENTS = {
     "map_word": "one 64-bit word of a map read from or written to the map buffer",
     "symbol": "one symbol decoded",
     "encoded": "one value encoded",
+    "compared": "two values of a pool's window compared",
     "dram_byte": "one byte over the DRAM channel",
 }
 REGISTER_SUM = "register_sum"  # of the estimate alone: one product added to a sum in a register

@@ -192,6 +192,7 @@ def run_network(
         }
         to_add = additions.of(i, found)
         events += additions.events(i)
+        events["compared"] = 0  # of a network that is no chain, a pool costs nothing
         asked_for: set[tuple[str, int]] = set()  # channel blocks of what is added
         complete_with = 0  # when all of it is there
         # Segments in the map buffer. Rows that do not stay pass by and are not kept.

@@ -11,7 +11,8 @@ Sources:
     the 8-bit one's); that of an SRAM access is interpolated between his sizes on logarithmic axes, goes on so
     beyond them, down to 256 bytes, and grows with its width.
     A decoded symbol and an encoded value are taken as a 64-bit shift and a priority search: about five
-    32-bit additions, an assumption: no activity was counted in the RTL.
+    32-bit additions, an assumption: no activity was counted in the RTL. A comparison is taken as an addition
+    of numbers as wide as the values.
 
 What happens how often is what the hardware does (docs/architecture.md, *Energy*): a sum lies in two copies of
 a RAM, one for each reader, and both are written. Every entry can be replaced in the ``[energy]`` table of a
@@ -41,7 +42,7 @@ MARK_BITS = 1  # beside each sum, and in the drain's RAM of marks
 READERS = 2  # taps and drain: a copy of each RAM for each
 COMPONENTS = {
     "mac": ("mac",),
-    "accumulators": ("accumulator", "drain", "requantize"),
+    "accumulators": ("accumulator", "drain", "requantize", "compared"),
     "weights": ("weight_word", "weight_load"),
     "decode": ("symbol",),
     "encode": ("encoded",),
@@ -86,6 +87,7 @@ def event_table(arch: Arch) -> dict[str, float]:
         "map_word": sram_pj(64, arch.map_buffer),
         "symbol": CODEC_ADDS * ADD_32_PJ,
         "encoded": CODEC_ADDS * ADD_32_PJ,
+        "compared": ADD_32_PJ * arch.activation_bits / 32,
         "dram_byte": DRAM_64_PJ / 8,
     }
     return {**table, **{event: energy for event, energy in arch.energy.items() if event in EVENTS}}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.arch import WORD_BITS, Arch
+from hwsim.arch import LINE_WORDS, WORD_BITS, Arch
 from hwsim.errors import ArchError, TraceError
 from hwsim.machine.compiled import CompiledNetwork
 from hwsim.machine.descriptors import check_arch
@@ -175,8 +175,11 @@ def _account(workload: Workload, arch: Arch, table: dict[str, float], span: Laye
     timings = Counter(run.timing for run in span.passes)
     units = Counter(run.unit for run in span.passes)
     # Fetched words are written into the buffer, made ones too, and those that leave are read from it.
-    moved = [span.dram[kind] for kind in MAP_KINDS] + [made.bytes for made in job.traffic.made]
+    moved = [span.dram[kind] for kind in MAP_KINDS] + job.written
     added = job.traffic.adds  # read from the buffer, decoded, scaled
+    remade = job.remade
+    # Lines that no pass counts: those of windows, and of the index the first one of each pass.
+    beside = (remade.cycles if remade else 0) + (len(span.passes) if job.whole else 0)
     events = {
         "mac": performed,
         "accumulator": performed,
@@ -186,10 +189,12 @@ def _account(workload: Workload, arch: Arch, table: dict[str, float], span: Laye
         "weight_load": sum(n * job.weights[unit].words for unit, n in units.items()),
         "map_word": sum(n * timing.words for timing, n in timings.items())
         + sum(-(-size * 8 // WORD_BITS) for size in moved)
-        + sum(int(each.map.words.sum()) for each in added),
+        + sum(int(each.map.words.sum()) for each in added)
+        + LINE_WORDS * beside,
         "symbol": sum(n * timing.symbols for timing, n in timings.items())
         + sum(map(job.symbols_added, added)),
-        "encoded": outputs,
+        "encoded": outputs + (remade.values if remade else 0),
+        "compared": remade.comparisons if remade else 0,
         "dram_byte": sum(span.dram.values()),
     }
     return LayerRun(

@@ -63,6 +63,7 @@ def test_the_table_of_the_default_machine_by_hand():
             "map_word": 72.478,
             "symbol": 0.5,
             "encoded": 0.5,
+            "compared": 0.1 * 16 / 32,
             "dram_byte": 162.5,  # 1.3 nJ for 64 bits
         },
         rel=1e-5,
@@ -113,12 +114,12 @@ def test_sums_in_registers_cost_a_fifth_of_a_picojoule_and_need_no_drain():
 
 
 def test_energy_is_counts_times_the_table_by_component():
-    events = dict(zip(EVENTS, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10), strict=True))
-    table = dict(zip(EVENTS, (1, 10, 100, 1000, 0.5, 0.25, 2, 20, 30, 0.1), strict=True))
+    events = dict(zip(EVENTS, (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 10), strict=True))
+    table = dict(zip(EVENTS, (1, 10, 100, 1000, 0.5, 0.25, 2, 20, 30, 40, 0.1), strict=True))
     assert energy_pj(events, table) == pytest.approx(
         {
             "mac": 1,
-            "accumulators": 2 * 10 + 3 * 100 + 4 * 1000,
+            "accumulators": 2 * 10 + 3 * 100 + 4 * 1000 + 11 * 40,
             "weights": 5 * 0.5 + 6 * 0.25,
             "decode": 8 * 20,
             "encode": 9 * 30,
@@ -158,6 +159,7 @@ def test_the_events_of_a_convolution_by_hand():
         "map_word": 2 * 8 + 3 * 4 + 4 + 4 * 4,
         "symbol": 8,  # a pass: 5, the zero behind it, 7, 9
         "encoded": 12,
+        "compared": 0,
         # In beats: weights and scales of two blocks; a program of 64 bytes, one of rows and 2 x 8; the map
         # and its index; the output.
         "dram_byte": 32 * (2 + 2 + 3 + 3 + 4),
@@ -174,7 +176,7 @@ def test_the_events_of_a_convolution_by_hand():
 
 
 def test_the_energy_of_a_convolution_by_hand():
-    replaced = dict(zip(EVENTS, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0), strict=True))
+    replaced = dict(zip(EVENTS, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 11.0, 10.0), strict=True))
     result = simulate(two_blocks(), ONE_CORE.replace(energy={**replaced, "register_sum": 0.5}))
     (skipping,), (dense,) = result.runs("skipping"), result.runs("dense")
     assert skipping.energy_pj == {

@@ -41,13 +41,13 @@ def stepped(
                             comparisons += seen
                             seen = True
                     cycles += max(1, len(lines))
-    left = set()
+    words = set()
     for channel in range(channels):
         for y in range(height):
             for x in range(width):
                 number = channel % block * width + x
-                left.add((y, channel // block, number // per_word))
-    return Remade(True, cycles, made, comparisons, len(left))
+                words.add((y, channel // block, number // per_word))
+    return Remade(True, cycles, made, comparisons, len(words))
 
 
 def test_a_window_costs_a_cycle_for_each_line_in_which_its_rows_lie_and_comparisons_of_its_values():
