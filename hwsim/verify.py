@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.machine.mapping import map_blocks, segment_blocks
-from hwsim.machine.schedule import schedule
+from hwsim.machine.schedule import LayerSpan, schedule
 from hwsim.machine.simulation import check_widths
 from hwsim.machine.workload import Workload
 from hwsim.trace import Trace
@@ -52,11 +52,7 @@ def verify(
         TraceError: no such layer or image.
         CosimError: the simulation cannot be built, or a pass does not end.
     """
-    known = [layer.name for layer in trace.layers]
-    for name in layers or ():
-        if name not in known:
-            raise TraceError(f"{trace.title} has no layer {name}; it has {', '.join(known)}")
-    check_widths(trace, arch)
+    _check(trace, arch, layers or ())
     simulator = build(arch)
     spans = []
     for image in images:
@@ -69,13 +65,37 @@ def verify(
                 if layers is None or span.job.layer.name in layers
             ]
     total, done = sum(len(span.passes) for _, _, span in spans), 0
-    blocks = map_blocks(trace.layers, arch)
-    of_segments = segment_blocks(trace.layers, blocks)
     for image, mode, span in spans:
-        layer = span.job.layer
-        block = blocks[layer.input] if layer.kind == "depthwise" else span.job.block
-        check = LayerOnRtl(trace, span, block, of_segments.get(layer.output or "", arch.columns))
-        yield check.run(simulator, image, mode)
+        yield _on_rtl(trace, arch, span).run(simulator, image, mode)
         done += len(span.passes)
         if progress is not None:
             progress(done, total)
+
+
+def layer_on_rtl(trace: Trace, arch: Arch, name: str, image: int = 0) -> LayerOnRtl:
+    """A layer of an image, as the schedule of the machine has it.
+
+    Raises:
+        ArchError: a layer or a width does not fit the machine, or the RTL.
+        TraceError: no such layer or image.
+    """
+    _check(trace, arch, [name])
+    spans = schedule(Workload(trace, image).jobs(arch), arch).layers
+    return _on_rtl(trace, arch, next(span for span in spans if span.job.layer.name == name))
+
+
+def _check(trace: Trace, arch: Arch, layers: Sequence[str]) -> None:
+    """Refuse layers that a trace has not, and widths that a machine has not."""
+    known = [layer.name for layer in trace.layers]
+    for name in layers:
+        if name not in known:
+            raise TraceError(f"{trace.title} has no layer {name}; it has {', '.join(known)}")
+    check_widths(trace, arch)
+
+
+def _on_rtl(trace: Trace, arch: Arch, span: LayerSpan) -> LayerOnRtl:
+    """A layer with the channels of its segments."""
+    layer, blocks = span.job.layer, map_blocks(trace.layers, arch)
+    block = blocks[layer.input] if layer.kind == "depthwise" else span.job.block
+    of_segments = segment_blocks(trace.layers, blocks)
+    return LayerOnRtl(trace, span, block, of_segments.get(layer.output or "", arch.columns))

@@ -144,6 +144,17 @@ class LayerOnRtl:
             seconds=time.perf_counter() - begun,
         )
 
+    def on_chip(self, run: PassRun) -> tuple[PassStimulus, int, np.ndarray, np.ndarray]:
+        """A pass whose map is in the map buffer when it begins.
+
+        Returns:
+            what the core sees of it, the cycles that it takes, and the words and (words, non-zeros) of each
+            segment that it must make.
+        """
+        run = run._replace(stream=None, timing=self.job.time(run.unit, run.group, None))
+        timing, expected = self._timing(run, None), self._expected(run)
+        return self._stimulus(run, None, timing, expected), timing.cycles, *expected
+
     def _compare(self, simulator: Simulator, batch: Sequence[PassRun]) -> list[PassCheck]:
         """Run passes, and hold each against model and reference."""
         lines = [self._there(run) for run in batch]

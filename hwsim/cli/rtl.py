@@ -38,6 +38,14 @@ def emit(
         str | None,
         typer.Option("--testbench", metavar="TRACE", help="As --system, with benches for this network."),
     ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            "--layer",
+            metavar="L",
+            help="The array alone, with a bench of this layer of --testbench's network.",
+        ),
+    ] = None,
     image: Annotated[int, typer.Option(min=0, help="Number of the bench's picture.")] = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -45,9 +53,13 @@ def emit(
 
     With --system it is a machine that runs the images of 'hwsim compile' from its memory.
     """
+    if layer is not None and (system or not testbench):
+        raise typer.BadParameter("--layer is for --testbench TRACE, and for the array: leave --system")
     machine = read_arch(arch)
     emitter = _import("hwsim_rtl.emit")
-    if testbench:
+    if testbench and layer is not None:
+        files = _emit_with_layer(testbench, layer, machine, image, output)
+    elif testbench:
         files = _emit_with_bench(testbench, machine, image, output)
     else:
         files = emitter.emit_system(machine, output) if system else emitter.emit(machine, output)
@@ -169,6 +181,20 @@ def _emit_with_bench(trace: str, machine: Arch, image: int, folder: Path) -> lis
     emitter, kit = _import("hwsim_rtl.emit"), _import("hwsim_rtl.kit.system_bench")
     bench = kit.system_bench(emitter.SYSTEM_NAME, made.to_bytes(), expected, mask)
     return emitter.emit_system(machine, folder, bench=bench)
+
+
+def _emit_with_layer(trace: str, layer: str, machine: Arch, image: int, folder: Path) -> list[Path]:
+    """An array, and a bench of a layer's passes beside it; returns the files."""
+    from hwsim.trace import open_trace
+
+    emitter, kit = _import("hwsim_rtl.emit"), _import("hwsim_rtl.kit.layer_bench")
+    with open_trace(trace) as opened:
+        found = _import("hwsim.verify").layer_on_rtl(opened, machine, layer, image)
+        passes = [
+            kit.BenchPass(run.core, run.round, run.unit, *found.on_chip(run)) for run in found.span.passes
+        ]
+    title = f"layer {layer!a}" + (", which has random weights," if found.made_up else "")
+    return emitter.emit(machine, folder, kit.layer_bench(emitter.NAME, title, machine, passes))
 
 
 def _import(name: str) -> ModuleType:

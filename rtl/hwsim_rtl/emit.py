@@ -71,21 +71,23 @@ def verilog(arch: Arch) -> str:
     return to_verilog((Top(arch, lambda _: _CoreByName(core)), NAME), (core, CORE_NAME))
 
 
-def emit(arch: Arch, folder: str | Path) -> list[Path]:
+def emit(arch: Arch, folder: str | Path, bench: Mapping[str, bytes] | None = None) -> list[Path]:
     """Write Verilog, waivers for Verilator, a FuseSoC core file and an integration note.
 
     Args:
         arch: the machine.
         folder: where to; made if it is not there. Files of the same names are replaced.
+        bench: files that run a layer on it, see :func:`hwsim_rtl.kit.layer_bench.layer_bench`.
 
     Returns:
-        The files: ``hwsim_top.v``, ``hwsim_top.vlt``, ``hwsim_top.core``, ``README.md``.
+        The files: ``hwsim_top.v``, ``hwsim_top.vlt``, ``hwsim_top.core``, ``README.md``, and those of the
+        bench.
 
     Raises:
         ArchError: a machine that the RTL cannot be.
     """
     texts = {"README.md": integration_note(arch, NAME, CORE_NAME)}
-    return _write(arch, folder, NAME, verilog(arch), texts, {})
+    return _write(arch, folder, NAME, verilog(arch), texts, bench or {})
 
 
 def emit_system(

@@ -3,14 +3,13 @@
 import ast
 import re
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 from copying_kit import emit_copier
-from tools import environment
+from tools import run
 
 BENCH = "hwsim_system_cocotb.py"
+MAKE = ("make", "-f", "cocotb.mk")
 
 
 @pytest.fixture(scope="module")
@@ -20,24 +19,10 @@ def kit(tmp_path_factory):
     return path
 
 
-def run(folder: Path, *options: str) -> tuple[int, str]:
-    """Exit code of ``make -f cocotb.mk`` with options, and what is said."""
-    made = subprocess.run(
-        ["make", "-f", "cocotb.mk", *options],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return made.returncode, made.stdout
-
-
 def test_it_passes_and_what_stands_still_takes_longer(kit):
     cycles = []
     for stalls in ("0", "0.25", "0.7"):
-        code, said = run(kit, f"HWSIM_STALLS={stalls}", "COCOTB_RANDOM_SEED=3")
+        code, said = run(kit, *MAKE, f"HWSIM_STALLS={stalls}", "COCOTB_RANDOM_SEED=3")
         assert code == 0, said
         passed = re.search(r"^PASS: (\d+) cycles$", said, re.MULTILINE)
         assert passed, said
@@ -69,7 +54,7 @@ def test_it_fails_what_is_wrong(kit, tmp_path, file, old, new, why):
     text = (wrong / file).read_text()
     assert old in text
     (wrong / file).write_text(text.replace(old, new))
-    code, said = run(wrong)
+    code, said = run(wrong, *MAKE)
     assert code != 0
     assert why in said
     assert "PASS:" not in said

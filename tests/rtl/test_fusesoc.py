@@ -1,13 +1,11 @@
 """FuseSoC builds what is emitted: lint is clean, a simulation passes what is right and nothing else."""
 
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 from copier import Copier
 from copying_kit import ARCH, emit_copier
-from tools import environment, tool
+from tools import fusesoc
 
 from hwsim.arch import Arch
 from hwsim_rtl.emit import emit, emit_system
@@ -18,21 +16,6 @@ def kit(tmp_path_factory):
     path = tmp_path_factory.mktemp("kit")
     emit_copier(path)
     return path
-
-
-def fusesoc(folder: Path, target: str, core: str = "hwsim_system") -> tuple[int, str]:
-    """Exit code, and what is said, of ``fusesoc run --target=<target>`` in a folder."""
-    command = [tool("fusesoc"), "--cores-root", ".", "run", f"--target={target}", f"hwsim:accelerator:{core}"]
-    run = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return run.returncode, run.stdout
 
 
 def test_lint_of_both_machines_is_clean_and_of_a_machine_without_waivers_is_not(kit, tmp_path):

