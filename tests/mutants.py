@@ -50,6 +50,7 @@ MEANT_FOR = {
     ),
     "hwsim/machine/lanes.py": ("tests/machine/test_accounts_by_hand.py", "tests/machine/test_passes.py"),
     "hwsim/machine/lines.py": (
+        "tests/machine/test_lines.py",
         "tests/machine/test_accounts_by_hand.py",
         "tests/machine/test_workload.py",
         "tests/machine/test_simulation.py",
@@ -57,8 +58,8 @@ MEANT_FOR = {
     "hwsim/machine/mapping.py": ("tests/machine/test_mapping.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/marks.py": ("tests/report/test_marks.py",),
     "hwsim/machine/memory_map.py": ("tests/program", "tests/export/test_dram_trace.py"),
-    "hwsim/machine/passes.py": ("tests/machine/test_passes.py",),
-    "hwsim/machine/programs.py": ("tests/program",),
+    "hwsim/machine/passes.py": ("tests/machine/test_lines.py", "tests/machine/test_passes.py"),
+    "hwsim/machine/programs.py": ("tests/machine/test_programs.py", "tests/program"),
     "hwsim/machine/remade.py": ("tests/machine/test_remade.py",),
     "hwsim/machine/result.py": ("tests/machine/test_result.py", "tests/report/test_one_account.py"),
     "hwsim/machine/row_walk.py": ("tests/rtl/system/test_verify_system.py",),

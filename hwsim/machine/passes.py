@@ -67,8 +67,7 @@ class Stream:
         moved, cycles = self.rate
         requests, before = self.requests.ravel()[segments], self.before.ravel()[segments]
         loaded = -(-(before + beats + 1) * BEAT_BYTES * cycles // moved)
-        there = np.where(requests == NO_STREAM, 0, requests + self.latency + loaded - self.begin)
-        return np.maximum(there, 0)
+        return np.maximum(requests + self.latency + loaded - self.begin, 0)
 
 
 @dataclass(frozen=True, eq=False)

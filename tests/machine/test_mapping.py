@@ -289,6 +289,16 @@ def test_a_layer_that_does_not_fit_names_the_least_that_serves(arch, message):
         channel_group(layer, arch.replace(**{field: int(least) - (8 if field == "accumulators" else 2)}))
 
 
+def test_a_row_of_accumulators_is_as_long_as_the_output_is_wide():
+    # Sub-banks of 14 sums: four open rows of 10 take one each of the eight, rows of 30 three.
+    arch = Arch(accumulators=112)
+    tall = Layer("tall", "conv", "x", (9, 30, 10), (8, 30, 10), (3, 3), padding=(1, 1))
+    wide = Layer("wide", "conv", "x", (9, 10, 30), (8, 10, 30), (3, 3), padding=(1, 1))
+    channel_group(tall, arch)
+    with pytest.raises(ArchError, match="layer wide needs 4 rows of 30 accumulators"):
+        channel_group(wide, arch)
+
+
 @pytest.mark.parametrize(("kernel", "stride"), [(8, 1), (16, 2)])
 def test_more_rows_than_any_core_keeps_open_are_refused_without_advice(kernel, stride):
     layer = Layer("tall", "conv", "x", (1, 40, 4), (1, 9, 4), (kernel, 1), (stride, 1))
