@@ -105,6 +105,9 @@ class _Run:
             yield self._check(
                 name, "passes in their cycles", _in_time(span, outcome, begun), len(span.passes)
             )
+            yield self._check(
+                name, "bytes into the map buffer", _stored(outcome, number), sum(span.job.written)
+            )
             at += span.job.program_size
             if number + 1 < len(self._spans):
                 layer = unpack(LAYER_FIELDS, program.memory[at : at + LAYER_BYTES])
@@ -139,6 +142,12 @@ class _Run:
         begin = 2 * BEAT_BYTES * layer["index_line"]
         right += _equal_bytes(half[begin : begin + 4 * index.size], index.tobytes())
         return self._check(maker, "bytes of map and index", right, at + 4 * index.size)
+
+
+def _stored(outcome: MachineOutcome, layer: int) -> int:
+    """Bytes that a layer writes into the map buffer, a map that is remade among them; parts have four."""
+    parts = outcome.stores["parts"][outcome.stores["layer"] == layer]
+    return 4 * int((parts[:, None] >> np.arange(16) & 1).sum())
 
 
 def _equal_bytes(found: bytes, expected: bytes) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from hwsim import verify_system
@@ -46,6 +47,9 @@ class Wrong:
             found.passes["end"][1] += 1
         if self._what == "map":
             found.stores["words"][found.stores["layer"] == 2, 0] ^= 1
+        if self._what == "store":  # of the raw map, which is pooled
+            first = int(np.argmax(found.stores["layer"] == 1))
+            found.stores["parts"][first] = 0
         if self._what == "memory":
             return replace(found, memory=found.memory[:5000] + b"?" + found.memory[5001:])
         if self._what == "beats":
@@ -59,6 +63,7 @@ class Wrong:
         ("end", {("conv2", "end cycle")}),
         ("pass", {("conv1", "passes in their cycles")}),
         ("map", {("fc1", "bytes of map and index")}),
+        ("store", {("conv2", "bytes into the map buffer")}),
         ("memory", {("all", "bytes of memory")}),
         ("beats", {("all", "bytes over the channel")}),
     ],
