@@ -17,11 +17,12 @@ from hwsim.report import text
 CAUSE_MEANINGS = {
     "compute": "a multiplication at a valid tap",
     "taps": "a value without a valid tap, or the mark of a row's end",
-    "decode": "waiting for the decoder: zeros without a value behind them, its pipeline filling up, or a "
-    "slot of the map buffer",
-    "dram": "waiting for words of the map that have not arrived, for what is added, or for the last write",
+    "decode": "waiting for the decoder: zeros without a value behind them, its pipeline filling up, a "
+    "slot of the map buffer, or the sequencer",
+    "dram": "waiting for words of the map that have not arrived, for what is added, for the first "
+    "program, or for the last write",
     "weights": "waiting for the weights of the pass, or for a core that does and is done last",
-    "drain": "waiting for a free accumulator row, or for the last rows to drain",
+    "drain": "waiting for a free accumulator row, or for the last rows to drain and to lie in the map buffer",
     "pool": "waiting while one part of the machine pools the layer's map, or lays it out anew",
     "imbalance": "done, while another core of the layer still works",
 }
