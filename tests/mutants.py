@@ -73,12 +73,14 @@ MEANT_FOR = {
     ),
     "hwsim/machine/schedule.py": (
         "tests/machine/test_accounts_by_hand.py",
+        "tests/machine/test_chain_by_hand.py",
         "tests/machine/test_schedule.py",
         "tests/machine/test_simulation.py",
     ),
     "hwsim/machine/sharing.py": ("tests/machine/test_mapping.py",),
     "hwsim/machine/simulation.py": (
         "tests/machine/test_accounts_by_hand.py",
+        "tests/machine/test_chain_by_hand.py",
         "tests/machine/test_energy.py",
         "tests/machine/test_simulation.py",
     ),
@@ -91,9 +93,13 @@ MEANT_FOR = {
     ),
     "hwsim/machine/totals.py": ("tests/machine/test_totals.py", "tests/report/test_tables.py"),
     "hwsim/machine/units.py": ("tests/machine/test_mapping.py",),
-    "hwsim/machine/whole.py": ("tests/rtl/system/test_verify_system.py",),
+    "hwsim/machine/whole.py": (
+        "tests/machine/test_chain_by_hand.py",
+        "tests/rtl/system/test_verify_system.py",
+    ),
     "hwsim/machine/workload.py": (
         "tests/machine/test_accounts_by_hand.py",
+        "tests/machine/test_chain_by_hand.py",
         "tests/machine/test_workload.py",
         "tests/machine/test_simulation.py",
     ),

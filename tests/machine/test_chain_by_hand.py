@@ -1,13 +1,11 @@
-"""What a pool between two layers costs, worked out from docs/architecture.md, *Layer after layer*."""
-
-from dataclasses import dataclass
+"""What a pool or a flattening costs, worked out from docs/architecture.md, *Layer after layer*."""
 
 import numpy as np
 import pytest
 from random_networks import MemoryTrace
 
 from hwsim.arch import EVENTS, Arch
-from hwsim.between import Flow, MaxPool, Value
+from hwsim.between import Flow, MaxPool, Reshape, Value
 from hwsim.layer import Layer
 from hwsim.machine.runs import MODES, LayerRun
 from hwsim.machine.schedule import schedule
@@ -17,26 +15,26 @@ from hwsim.machine.workload import Workload
 PICOJOULES = dict(zip(EVENTS, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 11.0, 10.0), strict=True))
 
 
-@dataclass
-class Pooled(MemoryTrace):
-    """Two layers of one tap; a pool of 2 x 2 between makes 2 x 2 pixels of 4 x 4, of two channels."""
+def two_layers(one: Layer, two: Layer, between: MaxPool | Reshape) -> MemoryTrace:
+    """Two layers of one tap, whose maps hold 3 and 5 throughout, and what lies between them."""
+    raw, result = (
+        Value(name, layer.out_shape, 16, False, 1.0) for name, layer in (("raw", one), ("result", two))
+    )
+    values = {
+        "m0": np.full((1, *one.in_shape), 3, np.uint16),
+        "m1": np.full((1, *two.in_shape), 5, np.uint16),
+    }
+    trace = MemoryTrace((one, two), values, 3, 16)
+    trace.flow = Flow(("m0",), {"one": "raw", "two": "result"}, (raw, result), (between,))
+    return trace
 
-    @property
-    def flow(self) -> Flow:
-        raw = Value("raw", (2, 4, 4), self.bits, False, 1.0)
-        result = Value("result", (1, 2, 2), self.bits, False, 1.0)
-        pool = MaxPool(inputs=("raw",), output="m1", kernel=(2, 2), stride=(2, 2), padding=(0, 0, 0, 0))
-        return Flow(("m0",), {"one": "raw", "two": "result"}, (raw, result), (pool,))
 
-
-LAYERS = (
+# A pool of 2 x 2 makes 2 x 2 pixels of 4 x 4, of two channels.
+TRACE = two_layers(
     Layer("one", "conv", "m0", (1, 4, 4), (2, 4, 4), output="m1"),
     Layer("two", "conv", "m1", (2, 2, 2), (1, 2, 2)),
+    MaxPool(inputs=("raw",), output="m1", kernel=(2, 2), stride=(2, 2), padding=(0, 0, 0, 0)),
 )
-VALUES = {"m0": np.full((1, 1, 4, 4), 3, np.uint16), "m1": np.full((1, 2, 2, 2), 5, np.uint16)}
-
-
-TRACE = Pooled(LAYERS, VALUES, 3, 16)
 # A beat takes 2 cycles of the channel, and is there at once, so that the map is there in time.
 ARCH = Arch(cores=1, columns=2, bytes_per_cycle=16, dram_latency=0, energy=PICOJOULES)
 
@@ -127,3 +125,20 @@ def test_the_energy_of_a_pool_by_hand(runs):
         "map_buffer": 191 * 7,
         "dram": 512 * 10,
     }
+
+
+def test_what_a_flattening_costs_by_hand():
+    flat = two_layers(
+        Layer("one", "conv", "m0", (1, 2, 2), (2, 2, 2), output="m1"),
+        Layer("two", "linear", "m1", (8, 1, 1), (1, 1, 1)),
+        Reshape(inputs=("raw",), output="m1"),
+    )
+    run = simulate(flat, ARCH).runs("skipping")[0]
+    *_, last = schedule(Workload(flat, 0).jobs(ARCH), ARCH).layers[0].steps
+    # Eight values, a cycle each, and 12 until the last line is written.
+    assert last == ("flatten", run.end - 8 - 12, run.end)
+    assert run.causes["pool"] == 8 + 12
+    # The line of the index, one with both rows; index and map over the channel, a beat and two; two raw rows,
+    # a word each; a line for each value; four segments of two values, a word each, and their index.
+    assert run.events["map_word"] == 8 + 8 + (4 + 8) + 2 + 8 * 8 + (4 + 2)
+    assert (run.events["encoded"], run.events["compared"]) == (8 + 8, 0)
