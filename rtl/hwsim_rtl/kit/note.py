@@ -103,7 +103,9 @@ ascending order, within 4,096 bytes.
 4. If `status.error` is 0, the result lies 192 + `result_at` bytes behind the image's first one.
 
 An abort ends a run at any moment: what is under way on the bus is brought to its end, and then `status.busy`
-falls. After an error `status.busy` falls likewise. `hwsim.h` has all numbers for C.
+falls. After an error `status.busy` falls likewise; the next start needs no reset. `hwsim.h` has all numbers
+for C. How those of an image are found, recovery, clocks, and an image worked out by hand, byte by byte, are
+on the page *For integrators* of hwsim's documentation (docs/integration.md).
 
 ## Registers
 {registers}
