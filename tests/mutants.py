@@ -59,6 +59,7 @@ MEANT_FOR = {
     "hwsim/machine/marks.py": ("tests/report/test_marks.py",),
     "hwsim/machine/memory_map.py": ("tests/program", "tests/export/test_dram_trace.py"),
     "hwsim/machine/passes.py": ("tests/machine/test_lines.py", "tests/machine/test_passes.py"),
+    "hwsim/machine/numbers.py": ("tests/machine/test_totals.py",),
     "hwsim/machine/programs.py": ("tests/machine/test_programs.py", "tests/program"),
     "hwsim/machine/remade.py": ("tests/machine/test_remade.py",),
     "hwsim/machine/result.py": ("tests/machine/test_result.py", "tests/report/test_one_account.py"),

@@ -8,8 +8,9 @@ from pathlib import PurePath
 from typing import Any, get_type_hints
 
 from hwsim.codec import labels
+from hwsim.machine.numbers import Numbers
 from hwsim.machine.result import Result
-from hwsim.machine.totals import Numbers, ratio
+from hwsim.machine.totals import ratio
 from hwsim.report import text
 from hwsim.report.codecs import CodedMap, total_bits
 from hwsim.report.codecs import ratio as coded_ratio

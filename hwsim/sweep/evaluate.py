@@ -12,9 +12,10 @@ from hwsim.errors import ArchError, SweepError
 from hwsim.machine.area import area
 from hwsim.machine.compiled import CompiledNetwork
 from hwsim.machine.energy import accumulator_bytes
+from hwsim.machine.numbers import Numbers
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, LayerResult
 from hwsim.machine.simulation import Pair, check_widths
-from hwsim.machine.totals import Account, Numbers, added
+from hwsim.machine.totals import Account, added
 from hwsim.machine.workload import Workload
 from hwsim.sweep.space import Space, Value, mapping_key
 from hwsim.trace import Trace, open_trace

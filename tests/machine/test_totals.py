@@ -9,11 +9,11 @@ import pytest
 from hwsim.arch import Arch
 from hwsim.layer import Layer
 from hwsim.machine.energy import COMPONENTS, EVENTS
+from hwsim.machine.numbers import Numbers
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, LayerResult, LayerRun
 from hwsim.machine.totals import (
     ALL_LAYERS,
     Account,
-    Numbers,
     Speed,
     Totals,
     added,
