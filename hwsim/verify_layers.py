@@ -10,14 +10,12 @@ from zlib import crc32
 
 import numpy as np
 
-from hwsim.arch import LINE_ENTRIES, LINE_WORDS, Arch
-from hwsim.codec.segments import encode_segments, raw_segments
+from hwsim.arch import LINE_ENTRIES, LINE_WORDS, WORD_BYTES, Arch
+from hwsim.codec.segments import encode_segments, lengths_of, store_segments
 from hwsim.errors import ArchError, TraceError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import PLACE_BITS, Code, PassGeometry, column_weights
-from hwsim.machine.known_passes import time_placed
 from hwsim.machine.lines import lines_there
-from hwsim.machine.passes import PassTiming
 from hwsim.machine.schedule import LayerSpan, PassRun
 from hwsim.machine.slots import slot_period
 from hwsim.machine.units import unit_weights
@@ -27,7 +25,6 @@ from hwsim.trace import Trace
 from hwsim_rtl.cosim import PassOutcome, PassStimulus, Simulator
 
 BATCH = 16  # passes simulated in one call: what they make is in memory together
-HALF_LINE = LINE_WORDS // 2
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,6 @@ class LayerCheck:
     Attributes:
         layer, image, mode: which; mode is one of ``hwsim.verify.MODES``.
         made_up: whether weights and drain are random, since the trace has none.
-        wide: whether a segment is longer than its place: then the map was laid out in wider places, and the
-            passes timed with those.
         passes: simulated.
         cycles, model_cycles: of all passes, in the RTL and by the model.
         words: 64-bit words that the passes had to write.
@@ -50,7 +45,6 @@ class LayerCheck:
     image: int
     mode: str
     made_up: bool
-    wide: bool
     passes: int
     cycles: int
     model_cycles: int
@@ -75,12 +69,7 @@ class PassCheck(NamedTuple):
 
 
 class LayerOnRtl:
-    """A layer's maps, weights and expected outputs, from which its passes are cut.
-
-    Attributes:
-        wide: whether a segment is longer than its place. Then the map is laid out in wider places, and each
-            pass is timed with those.
-    """
+    """A layer's maps, weights and expected outputs, from which its passes are cut."""
 
     def __init__(self, trace: Trace, span: LayerSpan, block: int, out_block: int) -> None:
         self.span, self.job, self.layer = span, span.job, span.job.layer
@@ -88,7 +77,9 @@ class LayerOnRtl:
         info = trace.maps[self.layer.input]
         values = self.job.workload.values(self.layer.input)
         self.source = Code(info.bits, info.order, info.signed)
-        self._lay_out(*self._store(values, self.job.block, self.source))
+        code = self.source
+        raw = self.job.stored.raw
+        self._lay_out(*store_segments(values, self.job.block, code.order, code.bits, raw))
         self.weights, self.requantize, self.made_up = _drain(
             trace, self.layer, values, info.signed, self.arch
         )
@@ -96,18 +87,10 @@ class LayerOnRtl:
         self.target = Code(drain.bits, drain.order, drain.signed)
         self.out = drain.apply(accumulate(self.layer, values, self.weights, info.signed))
 
-    def _lay_out(self, data: np.ndarray, counts: np.ndarray) -> None:
+    def _lay_out(self, data: np.ndarray, index: np.ndarray) -> None:
         """Put the segments at their places in lines of a map buffer, and the index behind them."""
-        raw = self.job.stored.raw
-        self.wide = bool((counts * 8 > raw).any())
-        self.place_words = int(raw[0]) // 8
-        self.places = self.job.places
-        if self.wide:
-            self.place_words = -(-int(counts.max()) // HALF_LINE) * HALF_LINE
-            row = -(-counts.shape[1] * self.place_words // LINE_WORDS) * LINE_WORDS
-            self.places = (
-                np.arange(len(counts))[:, None] * row + np.arange(counts.shape[1]) * self.place_words
-            )
+        self.place_words = int(self.job.stored.room[0]) // WORD_BYTES
+        self.places, counts = self.job.places, lengths_of(index)
         self.index_line = int((self.places + counts).max()) // LINE_WORDS + 1
         entries = -(-counts.size // LINE_ENTRIES)
         if (self.index_line + entries) * LINE_WORDS > 1 << PLACE_BITS:
@@ -115,11 +98,12 @@ class LayerOnRtl:
                 f"layer {self.layer.name}: its map and index take {(self.index_line + entries) * 64} bytes, "
                 f"a core is simulated with {8 << PLACE_BITS}: leave the layer out"
             )
+        words = data.view(">u8").astype(np.uint64)
         flat = np.zeros((self.index_line + entries) * LINE_WORDS, np.uint64)
         starts = np.cumsum(counts).reshape(counts.shape) - counts
         for place, start, count in zip(self.places.ravel(), starts.ravel(), counts.ravel(), strict=True):
-            flat[place : place + count] = data[start : start + count]
-        flat.view(np.uint32)[self.index_line * LINE_WORDS * 2 :][: counts.size] = counts.ravel()
+            flat[place : place + count] = words[start : start + count]
+        flat.view(index.dtype)[self.index_line * LINE_ENTRIES :][: counts.size] = index.ravel()
         self.lines = flat.reshape(-1, LINE_WORDS)
 
     def run(self, simulator: Simulator, image: int, mode: str) -> LayerCheck:
@@ -134,7 +118,6 @@ class LayerOnRtl:
             image=image,
             mode=mode,
             made_up=self.made_up,
-            wide=self.wide,
             passes=len(runs),
             cycles=sum(one.cycles for one in passes),
             model_cycles=sum(one.model_cycles for one in passes),
@@ -148,22 +131,22 @@ class LayerOnRtl:
         """A pass whose map is in the map buffer when it begins.
 
         Returns:
-            what the core sees of it, the cycles that it takes, and the words and (words, non-zeros) of each
-            segment that it must make.
+            what the core sees of it, the cycles that it takes, and the words and index entries that it must
+            make.
         """
         run = run._replace(stream=None, timing=self.job.time(run.unit, run.group, None))
-        timing, expected = self._timing(run, None), self._expected(run)
-        return self._stimulus(run, None, timing, expected), timing.cycles, *expected
+        expected = self._expected(run)
+        return self._stimulus(run, None, expected), run.timing.cycles, *expected
 
     def _compare(self, simulator: Simulator, batch: Sequence[PassRun]) -> list[PassCheck]:
         """Run passes, and hold each against model and reference."""
         lines = [self._there(run) for run in batch]
-        timings = [self._timing(run, late) for run, late in zip(batch, lines, strict=True)]
         expected = [self._expected(run) for run in batch]
-        given = zip(batch, lines, timings, expected, strict=True)
+        given = zip(batch, lines, expected, strict=True)
         outcomes = simulator.run([self._stimulus(*one) for one in given])
         found = []
-        for outcome, timing, (words, index) in zip(outcomes, timings, expected, strict=True):
+        for outcome, run, (words, index) in zip(outcomes, batch, expected, strict=True):
+            timing = run.timing
             same = self._same_words(outcome, words, index) and (
                 len(outcome.symbols) == timing.symbols
                 and outcome.taps == timing.tap_cycles
@@ -176,16 +159,12 @@ class LayerOnRtl:
         """The cycle of a pass from which each line of its map is in the map buffer; None: all are."""
         if run.stream is None:
             return None
-        return lines_there(self.job, run.unit, run.group, run.stream, self.places)
-
-    def _timing(self, run: PassRun, late: np.ndarray | None) -> PassTiming:
-        return time_placed(self.job, run.unit, run.group, late, self.places) if self.wide else run.timing
+        return lines_there(self.job, run.unit, run.group, run.stream)
 
     def _stimulus(
         self,
         run: PassRun,
         late: np.ndarray | None,
-        timing: PassTiming,
         expected: tuple[np.ndarray, np.ndarray],
     ) -> PassStimulus:
         there = np.zeros(len(self.lines), np.int64)
@@ -209,7 +188,7 @@ class LayerOnRtl:
             **self._operands(run),
             most_words=len(words) + 1,
             segments=len(index) + 1,
-            most_cycles=timing.cycles + 1000,
+            most_cycles=run.timing.cycles + 1000,
         )
 
     def _geometry(self, run: PassRun) -> PassGeometry:
@@ -244,31 +223,24 @@ class LayerOnRtl:
         return [int(row) for row in self.job.mapping.groups[run.group]]
 
     def _expected(self, run: PassRun) -> tuple[np.ndarray, np.ndarray]:
-        """Words of the output segments, and (words, non-zeros) of each."""
+        """Words of the output segments, uint64, and their entries of the index."""
         channels = self.job.mapping.parts[run.unit].makes
         out = self.out[channels.start : channels.stop][:, self._owned(run)]
-        words, counts = self._store(out, self.out_block, self.target)
-        starts = np.arange(0, len(out), self.out_block)
-        nonzeros = np.add.reduceat(np.count_nonzero(out, axis=2), starts, axis=0).T
-        return words, np.stack([counts.ravel(), nonzeros.ravel()], axis=1)
-
-    def _store(self, values: np.ndarray, block: int, code: Code) -> tuple[np.ndarray, np.ndarray]:
-        """A map as the machine stores it: uint64 words, and how many each segment has, (H, blocks)."""
         if self.arch.compress:
-            data, index = encode_segments(values, block, code.order)
-            return data.view(">u8").astype(np.uint64), index["words"].astype(np.int64)
-        data, words = raw_segments(values, block, code.bits)
-        return data.view(">u8").astype(np.uint64), words
+            data, index = encode_segments(out, self.out_block, self.target.order)
+        else:
+            raw = np.ones((out.shape[1], -(-len(out) // self.out_block)), bool)
+            data, index = store_segments(out, self.out_block, 0, self.target.bits, raw)
+        return data.view(">u8").astype(np.uint64), index.ravel()
 
     def _same_words(self, outcome: PassOutcome, expected: np.ndarray, index: np.ndarray) -> bool:
         ends = np.zeros(len(expected), bool)
-        ends[np.cumsum(index[:, 0]) - 1] = True
+        ends[np.cumsum(lengths_of(index)) - 1] = True
         return (
             not outcome.error
             and np.array_equal(outcome.words, expected)
             and np.array_equal(outcome.last, ends)
-            and np.array_equal(outcome.index["words"], index[:, 0])
-            and np.array_equal(outcome.index["nonzeros"], index[:, 1])
+            and np.array_equal(outcome.index, index)
         )
 
 

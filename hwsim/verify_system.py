@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwsim.arch import BEAT_BYTES, LAYER_BYTES, Arch
-from hwsim.codec.segments import encode_segments
+from hwsim.codec.segments import encode_segments, lengths_of
 from hwsim.machine.programs import LAYER_FIELDS, unpack
 from hwsim.machine.schedule import LayerSpan, schedule
 from hwsim.machine.workload import Workload
@@ -135,7 +135,7 @@ class _Run:
         words = np.frombuffer(half, "<u8").astype(">u8").tobytes()  # as in DRAM, the highest byte first
         right = at = 0
         for y, segment in np.ndindex(index.shape):
-            size = 8 * int(index["words"][y, segment])
+            size = 8 * int(lengths_of(index)[y, segment])
             place = BEAT_BYTES * (y * layer["row_beats"] + segment * layer["place_beats"])
             right += _equal_bytes(words[place : place + size], data[at : at + size].tobytes())
             at += size

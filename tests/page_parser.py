@@ -84,11 +84,17 @@ class Parsed:
         for y in range(rows):
             for segment in range(layer["map_segments"]):
                 entry = head["index_at"] + 4 * (y * layer["map_segments"] + segment)
-                words, nonzeros = struct.unpack_from("<HH", self.memory, entry)
+                length, nonzeros = struct.unpack_from("<HH", self.memory, entry)
+                words = length & 0x7FFF
                 at = head["map_at"] + y * head["map_row"] + segment * head["map_place"]
                 text = "".join(f"{byte:08b}" for byte in self.memory[at : at + 8 * words])
                 mine = range(segment * block, min(channels, (segment + 1) * block))
-                codes, end = seg(text, layer["in_order"], len(mine) * width)
+                count = len(mine) * width
+                if length >> 15:
+                    bits, end = layer["in_bits"], layer["in_bits"] * count
+                    codes = [int(text[at : at + bits], 2) for at in range(0, end, bits)]
+                else:
+                    codes, end = seg(text, layer["in_order"], count)
                 assert len(text) - 64 < end <= len(text)
                 assert "1" not in text[end:]
                 assert sum(code > 0 for code in codes) == nonzeros

@@ -28,6 +28,7 @@ class Stored:
     """A map in memory: its segments' lengths, and what it takes."""
 
     words: list[list[int]]  # [row][channel block]
+    raw: list[list[bool]]
     row_place: int  # bytes of the map buffer that a row takes
     coded: bool
 
@@ -90,7 +91,8 @@ class Additions:
         filters, tall, wide = layer.out_shape
         columns, bits = self.arch.columns, self.arch.activation_bits
         rows = [wide * min(columns, filters - c) * bits for c in range(0, filters, columns)]
-        return Stored([[-(-size // 64) for size in rows]] * tall, 0, False)
+        words = [[-(-size // 64) for size in rows]] * tall
+        return Stored(words, [[True] * len(rows)] * tall, 0, False)
 
     def finds(self, i: int, name: str) -> bool:
         """Whether the rows of a map that are on chip are of use to a layer that adds it: its own input, or
@@ -123,20 +125,21 @@ class Additions:
             events["map_word"] += sum(map(sum, added.stored.words))
             events["requantize"] += prod(self.layers[i].out_shape)
             if added.name in self.maps:
-                runs = self.arch.run_max if self.arch.compress and self.arch.skip_zeros else 0
-                events["symbol"] += symbols_of(self.maps[added.name], added.block, runs)
+                runs = self.arch.run_max if self.arch.skip_zeros else 0
+                events["symbol"] += symbols_of(self.maps[added.name], added.block, added.stored.raw, runs)
             else:
                 events["symbol"] += prod(self.layer(added.name.removeprefix(RESULT)).out_shape)
         return events
 
 
-def symbols_of(values: np.ndarray, block: int, run_max: int) -> int:
+def symbols_of(values: np.ndarray, block: int, raw: Sequence[Sequence[bool]], run_max: int) -> int:
     """Symbols of a whole map; ``run_max`` 0: every value is one, as every raw value is."""
-    if not run_max:
-        return values.size
     count = 0
-    for first in range(0, len(values), block):
+    for b, first in enumerate(range(0, len(values), block)):
         for y in range(values.shape[1]):
+            if raw[y][b] or not run_max:
+                count += values[first : first + block, y].size
+                continue
             run = 0
             for value in [*values[first : first + block, y].ravel().tolist(), None]:
                 if value == 0:

@@ -67,12 +67,11 @@ class Channel:
 def store(values: np.ndarray, block: int, order: int | None, bits: int) -> Stored:
     """Lay a map out; ``order`` None: raw."""
     channels, height, width = values.shape
-    words = []
-    for y in range(height):
-        segments = segments_of(values, [y], range(channels), block, order, bits)
-        words.append([len(segment.words) for segment in segments])
+    rows = [segments_of(values, [y], range(channels), block, order, bits) for y in range(height)]
+    words = [[len(segment.words) for segment in row] for row in rows]
+    raw = [[segment.raw for segment in row] for row in rows]
     sizes = [min(block, channels - first) * width * bits for first in range(0, channels, block)]
-    return Stored(words, sum(beats((size + 7) // 8) for size in sizes), order is not None)
+    return Stored(words, raw, sum(beats((size + 7) // 8) for size in sizes), order is not None)
 
 
 @dataclass

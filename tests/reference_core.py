@@ -96,7 +96,7 @@ def run_pass(
         channels, block: input channels of the pass, and of a segment.
         out_channels: that the pass drains.
         columns: M.
-        order: k of SEG; None for raw maps.
+        order: k of SEG; None: all segments are raw.
         bits: of a raw value.
         skip_zeros: whether a zero makes no item.
         run_max: of the machine.
@@ -222,7 +222,7 @@ def run_pass(
         ready = bool(lane.window) and (lane.window[0].last or len(lane.window) > 1)
         enters = space[mine] and bool(lane.arriving) and lane.arriving[0][0] <= cycle
         if ready and room[mine]:
-            _decode(lane, cycle, layer, order, bits, skip_zeros, run_max)
+            _decode(lane, cycle, layer, order or 0, bits, skip_zeros, run_max)
             outcome.symbols.append((mine, cycle))
         if enters:
             lane.window.append(lane.arriving.popleft()[1])
@@ -277,14 +277,14 @@ def run_pass(
 
 
 def _decode(
-    lane: Lane, cycle: int, layer: Layer, order: int | None, bits: int, skip_zeros: bool, run_max: int
+    lane: Lane, cycle: int, layer: Layer, order: int, bits: int, skip_zeros: bool, run_max: int
 ) -> None:
     """Consume a symbol of a lane."""
     segment = lane.todo[0]
     stream = "".join(word.bits for word in lane.window)[lane.bit :]
     value_at = None
-    if order is None or not skip_zeros:
-        value, length = (int(stream[:bits], 2), bits) if order is None else parse(stream, order)
+    if segment.raw or not skip_zeros:
+        value, length = (int(stream[:bits], 2), bits) if segment.raw else parse(stream, order)
         assert value == segment.values[lane.position]
         if value != 0 or not skip_zeros:
             value_at = lane.position

@@ -50,22 +50,32 @@ class Segment:
     row: int  # number of the input row in the pass
     values: list[int]
     ends_row: bool
+    raw: bool
     words: list[Word]
+
+
+def in_words(bits: str) -> list[str]:
+    """Bits cut into words of 64, filled up with zeros."""
+    return [bits[i : i + 64].ljust(64, "0") for i in range(0, len(bits), 64)]
 
 
 def segments_of(
     values: np.ndarray, rows: Sequence[int], channels: range, block: int, order: int | None, bits: int
 ) -> list[Segment]:
-    """The segments of a pass in the order of reading; ``order`` None: raw words of ``bits`` bits."""
+    """The segments of a pass in the order of reading: in SEG, or of raw values of ``bits`` bits, if that
+    takes fewer words; ``order`` None: all of them raw."""
     found = []
     for number, y in enumerate(rows):
         for first in range(channels.start, channels.stop, block):
             last = min(first + block, channels.stop)
             flat = [int(v) for v in values[first:last, y].ravel()]
-            code = "".join(seg(v, order) if order is not None else f"{v:0{bits}b}" for v in flat)
-            code += "0" * (-len(code) % 64)
-            pieces = [code[i : i + 64] for i in range(0, len(code), 64)]
-            words = [Word(piece, piece is pieces[-1]) for piece in pieces]
+            pieces = in_words("".join(f"{v:0{bits}b}" for v in flat))
+            raw = True
+            if order is not None:
+                coded = in_words("".join(seg(v, order) for v in flat))
+                raw = len(coded) > len(pieces)
+                pieces = pieces if raw else coded
+            words = [Word(piece, False) for piece in pieces]
             words[-1].last = True
-            found.append(Segment(number, flat, last == channels.stop, words))
+            found.append(Segment(number, flat, last == channels.stop, raw, words))
     return found

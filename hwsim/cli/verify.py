@@ -156,12 +156,5 @@ def _rows(checks: list[LayerCheck]) -> list[dict[str, Any]]:
 def _remark(checks: list[LayerCheck]) -> None:
     if any(check.made_up for check in checks):
         console.say("The trace has no weights: random ones were used.", "yellow")
-    wide = sum(check.wide for check in checks)
-    if wide:
-        console.say(
-            f"In {wide} of {len(checks)} rows a segment is longer than its place: the map was laid out in "
-            "wider ones, and the model timed with those.",
-            "yellow",
-        )
     cycles, seconds = sum(check.cycles for check in checks), sum(check.seconds for check in checks)
     console.say(f"{cycles:,} cycles of RTL in {seconds:.1f} s: {cycles / seconds:,.0f} a second.")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hwsim.arch import WORD_BITS
 from hwsim.codec import length_loops
 from hwsim.codec.checks import as_codes, as_integer
 from hwsim.codec.seg_lengths import loop_order
@@ -31,6 +32,35 @@ def segment_bits(values: Any, block: int, order: int) -> np.ndarray:
     bits = np.zeros((-(-codes.shape[0] // block), codes.shape[1]), np.int64)
     length_loops.segment_bits(codes, block, loop_order(order), bits)
     return bits
+
+
+def stored_words(
+    values: Any, block: int, order: int, bits: int, most: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """How a machine that compresses stores a map: each segment in SEG, or raw if it has fewer words so.
+
+    Args:
+        values, block, order: as in :func:`segment_bits`.
+        bits: width of a raw value, 1 .. 16.
+        most: int64 (channel blocks,), words that a segment in SEG may have instead of those that it has raw.
+
+    Returns:
+        int32 (H, channel blocks), words of every segment; bool, the same shape, which are raw.
+
+    Raises:
+        CodecError: as :func:`segment_bits`.
+    """
+    coded = -(-segment_bits(values, block, order).T // WORD_BITS)
+    channels, _, width = values.shape
+    plain = raw_words(channels, width, block, bits)
+    raw = coded > (plain if most is None else most)
+    return np.where(raw, plain, coded).astype(np.int32), raw
+
+
+def raw_words(channels: int, width: int, block: int, bits: int) -> np.ndarray:
+    """Words of a row's segments, each value in ``bits`` bits: int64 (channel blocks,)."""
+    values = np.minimum(block, channels - np.arange(0, channels, block)) * width
+    return -(-values * bits // WORD_BITS)
 
 
 def as_map(values: Any) -> np.ndarray:

@@ -15,7 +15,45 @@ from hwsim.codec.segment_lengths import as_block, as_map, segment_bits
 from hwsim.errors import CodecError
 
 INDEX_ENTRY = np.dtype([("words", "<u2"), ("nonzeros", "<u2")])
-"""What the index says of a segment: its length in 64-bit words and its non-zeros."""
+"""What the index says of a segment: its length in 64-bit words, with :data:`RAW`, and its non-zeros."""
+RAW = 0x8000
+"""Of the length in an entry: the segment is raw. No segment that is stored has as many words, since one of
+65,535 values has 16,384 at most."""
+
+
+def store_segments(
+    values: Any, block: int, order: int, bits: int, raw: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A map in memory of which some segments are raw, as :func:`hwsim.codec.segment_lengths.stored_words`
+    says.
+
+    Args:
+        values, block, order: as in :func:`encode_segments`.
+        bits: width of a raw value, 1 .. 16.
+        raw: bool (H, channel blocks), which segments are.
+
+    Returns:
+        data: uint8 (bytes,), as :func:`encode_segments`.
+        index: :data:`INDEX_ENTRY` (H, channel blocks); the words of a raw segment have :data:`RAW`.
+
+    Raises:
+        CodecError: as :func:`encode_segments` and :func:`raw_segments`.
+    """
+    coded, index = encode_segments(values, block, order)
+    plain, plain_words = raw_segments(values, block, bits)
+    coded_words = index["words"].astype(np.int64)
+    words = np.where(raw, plain_words, coded_words)
+    out = np.empty((int(words.sum()), WORD_BYTES), np.uint8)
+    for data, counts, mine in ((coded, coded_words, ~raw), (plain, plain_words, raw)):
+        kept = np.repeat(mine.ravel(), counts.ravel())
+        out[np.repeat(mine.ravel(), words.ravel())] = data.reshape(-1, WORD_BYTES)[kept]
+    index["words"] = words | np.where(raw, RAW, 0)
+    return out.reshape(-1), index
+
+
+def lengths_of(index: np.ndarray) -> np.ndarray:
+    """Words of the segments of an index, int64 of its shape."""
+    return (index["words"] & (RAW - 1)).astype(np.int64)
 
 
 def encode_segments(values: Any, block: int, order: int) -> tuple[np.ndarray, np.ndarray]:

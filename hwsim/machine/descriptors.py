@@ -200,7 +200,6 @@ class PassGeometry:
         return {
             "decoder": {
                 "order": self.source.order,
-                "compressed": int(self.compress),
                 "skip_zeros": int(self.skip_zeros),
                 "raw_bits": self.source.bits,
                 "rows": len(self._rows().y),

@@ -45,41 +45,35 @@ def time_known(job: LayerJob, key: tuple, unit: int, group: int, stream: Stream 
         unit, group: which pass.
         stream: the words on their way.
     """
-    once, places = job.workload.once, job.places
+    once = job.workload.once
     timed: list[_Timed] = once(("passes", *key), list)
     if stream is None:
         on_chip = next((run for run in timed if not run.due.any()), None)
         if on_chip is None:
-            timing = time_placed(job, unit, group, None, places)
+            timing = time_anew(job, unit, group, None)
             on_chip = _Timed(timing, np.zeros(len(timing.asked), np.int64))
             timed.insert(0, on_chip)
         return on_chip.timing
-    beats = once(("beats", *key), lambda: beats_read(job, unit, group, places))
+    beats = once(("beats", *key), lambda: beats_read(job, unit, group))
     period = slot_period(job.arch)
-    there = -(-there_of(job, beats, stream, places) // period) * period
+    there = -(-there_of(job, beats, stream) // period) * period
     first = int(there[beats.lines[0]])
     later = first - first % 2 * period
     there = np.maximum(there - later, 0)
     due = there[beats.lines]
     known = next((run for run in timed if run.holds_for(due)), None)
     if known is None:
-        known = _Timed(time_placed(job, unit, group, there, places), due)
+        known = _Timed(time_anew(job, unit, group, there), due)
         timed.append(known)
         if len(timed) > KEPT:
             del timed[1]
     return known.timing.delayed(later) if later else known.timing
 
 
-def time_placed(
-    job: LayerJob,
-    unit: int,
-    group: int,
-    there: np.ndarray | None,
-    places: np.ndarray,
-    *,
-    events: np.ndarray | None = None,
+def time_anew(
+    job: LayerJob, unit: int, group: int, there: np.ndarray | None, *, events: np.ndarray | None = None
 ) -> PassTiming:
-    """Time a pass for itself, with its segments at some places and its lines there from some cycles on."""
+    """Time a pass for itself, with its lines there from some cycles on."""
     layer, arch = job.layer, job.arch
     blocks = job.segments([unit])
     return time_pass(
@@ -90,7 +84,7 @@ def time_placed(
         segments=range(int(blocks[0]), int(blocks[-1]) + 1),
         out_channels=len(job.mapping.parts[unit].makes),
         words=job.stored.words,
-        places=places,
+        places=job.places,
         period=slot_period(arch),
         there=there,
         events=events,
@@ -100,8 +94,8 @@ def time_placed(
 def pass_events(job: LayerJob, unit: int, group: int, stream: Stream | None) -> tuple[PassTiming, np.ndarray]:
     """As :func:`time_known`, timed anew, and every symbol of the pass in the order of decoding: int64
     (symbols, 6), passes.EVENT_FIELDS."""
-    there = None if stream is None else lines_there(job, unit, group, stream, job.places)
+    there = None if stream is None else lines_there(job, unit, group, stream)
     values = len(job.mapping.parts[unit].reads) * len(job.rows(group).y) * job.layer.in_shape[2]
     events = np.empty((values, len(EVENT_FIELDS)), np.int64)
-    timing = time_placed(job, unit, group, there, job.places, events=events)
+    timing = time_anew(job, unit, group, there, events=events)
     return timing, events[np.argsort(events[: timing.symbols, 0])]

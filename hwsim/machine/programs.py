@@ -259,9 +259,9 @@ def _descriptor(job: LayerJob, geometries: Sequence[PassGeometry]) -> dict[str, 
     """All fields that follow from geometry, codes and mapping."""
     layer, arch, stored = job.layer, job.arch, job.stored
     first, odd = geometries[0], geometries[-1]
-    row = int(stored.raw.sum())
+    row = int(stored.room.sum())
     index_line = whole_lines(row * layer.in_shape[1]) // (2 * BEAT_BYTES)
-    place_words = int(stored.raw[0]) // WORD_BYTES
+    place_words = int(stored.room[0]) // WORD_BYTES
     config, other = (one.config(arch, job.block, place_words, index_line) for one in (first, odd))
     core, decoder = config["core"], config["core"]["decoder"]
     return {
@@ -281,7 +281,7 @@ def _descriptor(job: LayerJob, geometries: Sequence[PassGeometry]) -> dict[str, 
         "ring": core["ring"],
         "row_sub_banks": core["row_sub_banks"],
         "map_segments": stored.words.shape[1],
-        "place_beats": int(stored.raw[0]) // BEAT_BYTES,
+        "place_beats": int(stored.room[0]) // BEAT_BYTES,
         "row_beats": row // BEAT_BYTES,
         "index_line": index_line,
         "full_values": decoder["full_values"],

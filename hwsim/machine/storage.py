@@ -7,9 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from hwsim.arch import BEAT_BYTES, BURST_BYTES, INDEX_BYTES, RING_SHARE, WORD_BITS, WORD_BYTES, Arch
-from hwsim.codec.seg_lengths import code_lengths
-from hwsim.codec.segment_lengths import segment_bits
+from hwsim.arch import BEAT_BYTES, BURST_BYTES, INDEX_BYTES, RING_SHARE, WORD_BYTES, Arch
+from hwsim.codec.segment_lengths import raw_words, stored_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,18 +17,16 @@ class Segments:
 
     Attributes:
         words: int32 (H, channel blocks), length of every segment in 64-bit words.
+        raw: bool (H, channel blocks), segments that are not coded.
         ends: int64 (channel blocks,), the channel behind each block.
-        raw: int64 (channel blocks,), bytes of a segment's place in the map buffer: its raw size, in whole
-            beats.
-        longest: int64 (channel blocks,), bytes of its place in DRAM: the longest that it can be, in whole
-            beats.
+        room: int64 (channel blocks,), bytes of a segment's place: its raw size, in whole beats.
         coded: whether it has an index; of a raw map the lengths of all segments are known.
     """
 
     words: np.ndarray
-    ends: np.ndarray
     raw: np.ndarray
-    longest: np.ndarray
+    ends: np.ndarray
+    room: np.ndarray
     coded: bool
 
     @property
@@ -46,13 +43,13 @@ class Segments:
     def addresses(self) -> np.ndarray:
         """Place of every segment in DRAM, int64 (H, channel blocks): bytes from the beginning of the map."""
         height = len(self.words)
-        in_row = np.cumsum(self.longest) - self.longest
-        return np.arange(height)[:, None] * int(self.longest.sum()) + in_row
+        in_row = np.cumsum(self.room) - self.room
+        return np.arange(height)[:, None] * int(self.room.sum()) + in_row
 
     @property
     def place_size(self) -> int:
         """Bytes of all places in DRAM."""
-        return len(self.words) * int(self.longest.sum())
+        return len(self.words) * int(self.room.sum())
 
     def line_places(self, together: bool = True) -> np.ndarray:
         """Place of every segment in lines of the map buffer, int64 (H, channel blocks): words from line 0.
@@ -60,8 +57,8 @@ class Segments:
         Args:
             together: rows follow each other; else each begins in a line of its own.
         """
-        row = int(self.raw.sum()) if together else whole_lines(int(self.raw.sum()))
-        in_row = np.cumsum(self.raw) - self.raw
+        row = int(self.room.sum()) if together else whole_lines(int(self.room.sum()))
+        in_row = np.cumsum(self.room) - self.room
         return (np.arange(len(self.words))[:, None] * row + in_row) // WORD_BYTES
 
     def index_size(self, segments: int) -> int:
@@ -75,7 +72,7 @@ class Segments:
         pass, and those that stay lie evenly among them. These begin in lines of their own.
         """
         height, half = len(self.words), arch.map_buffer // 2
-        index, row = self.index_size(self.words.size), int(self.raw.sum())
+        index, row = self.index_size(self.words.size), int(self.room.sum())
         if index + height * row <= half:
             return np.ones(height, bool)
         kept = max(0, half - half // RING_SHARE - index) // whole_lines(row)
@@ -92,8 +89,10 @@ def whole_lines(size: int) -> int:
     return -(-size // BURST_BYTES) * BURST_BYTES
 
 
-def store_map(values: np.ndarray, block: int, order: int, bits: int, compressed: bool) -> Segments:
-    """Lay out a map: SEG_``order`` segments with an index, or raw words of ``bits`` bits.
+def store_map(
+    values: np.ndarray, block: int, order: int, bits: int, compressed: bool, one_form: bool = False
+) -> Segments:
+    """Lay out a map: segments with an index, each in SEG_``order`` or raw, or all of them raw.
 
     Args:
         values: uint16 (C, H, W).
@@ -101,28 +100,25 @@ def store_map(values: np.ndarray, block: int, order: int, bits: int, compressed:
         order: k of SEG.
         bits: width of a raw value.
         compressed: False for the dense baseline.
+        one_form: all segments are in SEG that have room in their places, not only those which are no longer
+            than raw.
     """
     sizes = raw_segments(values.shape, block, bits)
-    words, longest = sizes.words, sizes.longest
-    if compressed:
-        words = np.ascontiguousarray(-(-segment_bits(values, block, order).T // WORD_BITS), dtype=np.int32)
-        longest_code = int(code_lengths(order)[: 1 << bits].max())
-        longest = _places(values.shape, block, longest_code)
-    return Segments(words, sizes.ends, sizes.raw, longest, compressed)
+    if not compressed:
+        return sizes
+    most = sizes.room // WORD_BYTES if one_form else None
+    words, raw = stored_words(values, block, order, bits, most)
+    return Segments(words, raw, sizes.ends, sizes.room, True)
 
 
 def raw_segments(shape: tuple[int, ...], block: int, bits: int) -> Segments:
     """The segments of a raw map (C, H, W) of values of ``bits`` bits."""
     channels, height, width = shape
-    starts = np.arange(0, channels, block)
-    bits_of = np.minimum(block, channels - starts) * width * bits
-    words = np.tile((-(-bits_of // WORD_BITS)).astype(np.int32), (height, 1))
-    places = _places(shape, block, bits)
-    return Segments(words, np.minimum(starts + block, channels), places, places, False)
-
-
-def _places(shape: tuple[int, ...], block: int, bits: int) -> np.ndarray:
-    """Bytes of whole beats that hold each segment of a row, if a value takes ``bits`` bits."""
-    channels, _, width = shape
-    values = np.minimum(block, channels - np.arange(0, channels, block)) * width
-    return -(-values * bits // (8 * BEAT_BYTES)) * BEAT_BYTES
+    words = raw_words(channels, width, block, bits)
+    return Segments(
+        np.tile(words.astype(np.int32), (height, 1)),
+        np.ones((height, len(words)), bool),
+        np.minimum(np.arange(0, channels, block) + block, channels),
+        -(-words * WORD_BYTES // BEAT_BYTES) * BEAT_BYTES,
+        False,
+    )

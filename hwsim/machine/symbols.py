@@ -28,20 +28,24 @@ class Symbols:
     end: np.ndarray
 
 
-def coded_symbols(values: np.ndarray, block: int, lengths: np.ndarray, run_max: int) -> Symbols:
-    """The symbols of a map in SEG.
+def stored_symbols(
+    values: np.ndarray, block: int, raw: np.ndarray, lengths: np.ndarray, bits: int, run_max: int
+) -> Symbols:
+    """The symbols of a map whose segments are in SEG or raw.
 
     Args:
         values: uint16 (C, H, W); W at most 65534.
         block: channels of a segment.
+        raw: bool (H, channel blocks), which segments are raw.
         lengths: uint8 (65536,), bits of the code of every value.
+        bits: of a raw value.
         run_max: of a machine that skips zeros; 0: every value is a symbol, zero or not.
     """
-    return Symbols(*_coded(values, block, lengths, run_max, LONG_RUN * run_max))
+    return Symbols(*_stored(values, block, raw, lengths, bits, run_max, LONG_RUN * run_max))
 
 
 def raw_symbols(shape: tuple[int, int, int], block: int, bits: int) -> Symbols:
-    """The symbols of a raw map (C, H, W) of values of ``bits`` bits: one a value, alike in all segments."""
+    """Without skipping, those of a raw map (C, H, W) of values of ``bits`` bits: alike in all segments."""
     channels, height, width = shape
     value = np.arange(min(block, channels) * width)
     counts = np.minimum(block, channels - np.arange(0, channels, block)) * width
@@ -56,21 +60,8 @@ def raw_symbols(shape: tuple[int, int, int], block: int, bits: int) -> Symbols:
     )
 
 
-def raw_skipping_symbols(values: np.ndarray, block: int, bits: int) -> Symbols:
-    """As :func:`raw_symbols` of the shape of ``values``, but a symbol whose value is zero holds none."""
-    alike = raw_symbols(values.shape, block, bits)
-    height = values.shape[1]
-    counts = alike.end[0] - alike.first[0]
-    ends = np.cumsum(np.tile(counts, height)).reshape(height, -1)
-    begins = np.cumsum(counts) - counts
-    row = np.repeat(alike.first[0] - begins, counts) + np.arange(counts.sum())
-    zero = values.transpose(1, 0, 2).reshape(-1) == 0
-    x = np.where(zero, np.uint16(NO_VALUE), np.tile(alike.x[row], height))
-    return Symbols(np.tile(alike.word[row], height), x, ends - counts, ends)
-
-
 @njit(cache=True, nogil=True)
-def _coded(values, block, lengths, run_max, long_run):
+def _stored(values, block, raw, lengths, bits, run_max, long_run):
     channels, height, width = values.shape
     blocks = (channels + block - 1) // block
     word = np.empty(values.size, np.uint16)
@@ -88,6 +79,14 @@ def _coded(values, block, lengths, run_max, long_run):
             for c in range(count // width):
                 segment[c * width : (c + 1) * width] = values[block * b + c, y]
             first[y, b] = symbol
+            if raw[y, b]:
+                for i in range(count):
+                    word[symbol] = i * bits >> 6
+                    skipped = run_max > 0 and segment[i] == 0
+                    xs[symbol] = NO_VALUE if skipped else columns[i]
+                    symbol += 1
+                end[y, b] = symbol
+                continue
             bit = 0
             i = 0
             while i < count:

@@ -190,7 +190,7 @@ class _Planner:
         if i == 0 or self.layers[i - 1].input != name or len(makes) != 1 or not self._alone(makes[0]):
             return False
         mine, other = self.maps[makes[0]], self.maps[name]
-        return self.shapes[makes[0]] == self.shapes[name] and np.array_equal(mine.raw, other.raw)
+        return self.shapes[makes[0]] == self.shapes[name] and np.array_equal(mine.room, other.room)
 
     def _added(self, i: int, name: str, on_chip: Mapping[str, np.ndarray]) -> Added:
         """A map that a layer adds, of which some rows may be on chip."""

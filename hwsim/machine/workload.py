@@ -31,7 +31,7 @@ from hwsim.machine.passes import Layout, PassTiming, Stream
 from hwsim.machine.remade import Remade, remake
 from hwsim.machine.rows import Rows, input_rows
 from hwsim.machine.storage import Segments, store_map, whole_beats
-from hwsim.machine.symbols import Symbols, coded_symbols, raw_skipping_symbols, raw_symbols
+from hwsim.machine.symbols import Symbols, raw_symbols, stored_symbols
 from hwsim.machine.traffic import Traffic, plan_traffic
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Workload:
     def forget(self) -> None:
         """Drop what depends on a mapping, so that a long sweep does not keep all that it ever computed."""
         self.network.forget()
-        lasting = ("values", "macs", "stored", "coded", "raw")
+        lasting = ("values", "macs", "stored", "symbols", "raw")
         self._known = {key: known for key, known in self._known.items() if key[0] in lasting}
 
     def info(self, name: str) -> MapInfo:
@@ -90,27 +90,30 @@ class Workload:
 
     def symbols(self, name: str, block: int, arch: Arch) -> Symbols:
         """What the decoder of a machine sees of a map."""
-        info, skip = self.info(name), arch.skip_zeros
-        if not arch.compress:
-            if skip:
-                return self.once(
-                    ("raw", name, block), lambda: raw_skipping_symbols(self.values(name), block, info.bits)
-                )
+        info = self.info(name)
+        if not (arch.skip_zeros or arch.compress):
             key = ("raw", info.shape, block, info.bits)
             return self.once(key, lambda: raw_symbols(info.shape, block, info.bits))
-        run_max = arch.run_max if skip else 0
+        run_max = arch.run_max if arch.skip_zeros else 0
+        raw = self.stored(name, block, arch.compress).raw
         return self.once(
-            ("coded", name, block, run_max),
-            lambda: coded_symbols(self.values(name), block, code_lengths(info.order), run_max),
+            ("symbols", name, block, arch.compress, self._one_form(name), run_max),
+            lambda: stored_symbols(
+                self.values(name), block, raw, code_lengths(info.order), info.bits, run_max
+            ),
         )
 
     def stored(self, name: str, block: int, compressed: bool) -> Segments:
         """A map as it lies in memory."""
-        info = self.info(name)
+        info, one_form = self.info(name), self._one_form(name)
         return self.once(
-            ("stored", name, block, compressed),
-            lambda: store_map(self.values(name), block, info.order, info.bits, compressed),
+            ("stored", name, block, compressed, one_form),
+            lambda: store_map(self.values(name), block, info.order, info.bits, compressed, one_form),
         )
+
+    def _one_form(self, name: str) -> bool:
+        """Whether a map is written by the machine in RTL, whose encoders have one form for all segments."""
+        return self.network.links() is not None and name != self.layers[0].input
 
     def jobs(self, arch: Arch) -> list[LayerJob]:
         """All layers in the order of execution, mapped to a machine.

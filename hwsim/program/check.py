@@ -17,7 +17,7 @@ from hwsim.arch import (
     WORD_BYTES,
     Arch,
 )
-from hwsim.codec.segments import INDEX_ENTRY
+from hwsim.codec.segments import INDEX_ENTRY, RAW, lengths_of
 from hwsim.machine.descriptors import (
     COUNT_BITS,
     DEPTHWISE_KERNEL,
@@ -207,14 +207,16 @@ def _check_map(layer: Mapping[str, int], header: Mapping[str, Any], memory: byte
     if header["map_signed"] != layer["signed_input"]:
         raise ValueError("map_signed is not that of its first layer")
     data = _part(memory, "the index", header["index_at"], rows * segments * INDEX_BYTES)
-    words = np.frombuffer(data, INDEX_ENTRY)["words"].reshape(rows, segments).astype(np.int64)
+    index = np.frombuffer(data, INDEX_ENTRY).reshape(rows, segments)
+    words = lengths_of(index)
     place = np.full(segments, layer["place_beats"] * BEAT_BYTES)
     place[-1] = layer["row_beats"] * BEAT_BYTES - place[:-1].sum()
     room = np.full(segments, header["map_place"])
     room[-1] = header["map_row"] - room[:-1].sum()
     values = np.full(segments, block * width)
     values[-1] = channels * width - values[:-1].sum()
-    wrong = (words * WORD_BYTES > np.minimum(place, room)) | (words * 8 * WORD_BYTES < values)
+    bits = values * np.where(index["words"] & RAW, layer["in_bits"], 1)  # at least
+    wrong = (words * WORD_BYTES > np.minimum(place, room)) | (words * 8 * WORD_BYTES < bits)
     if wrong.any():
         row, segment = np.argwhere(wrong)[0]
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwsim.arch import BURST_BYTES, LANES, LAYER_BYTES, WORD_BYTES, Arch
-from hwsim.codec.segments import encode_segments
+from hwsim.codec.segments import lengths_of, store_segments
 from hwsim.errors import ArchError, ProgramError
 from hwsim.layer import Layer
 from hwsim.machine.chain import links
@@ -103,7 +103,7 @@ def _check_stays(jobs: list[LayerJob]) -> None:
     """Refuse maps that pass through the ring, in which no segment has a fixed place."""
     for job in jobs:
         stored, half = job.stored, job.arch.map_buffer // 2
-        places = len(stored.words) * int(stored.raw.sum())
+        places = len(stored.words) * int(stored.room.sum())
         needed = whole_lines(places) + whole_lines(stored.index_size(stored.words.size))
         if not job.traffic.fits or needed > half // BURST_BYTES * BURST_BYTES:
             raise ProgramError(
@@ -171,17 +171,12 @@ def _weights(trace: StoredTrace, job: LayerJob, arch: Arch) -> bytes:
 def _input_map(workload: Workload, job: LayerJob, regions: dict[str, Region]) -> list[tuple[Region, bytes]]:
     """The first layer's map and its index."""
     layer, stored, info = job.layer, job.stored, workload.info(job.layer.input)
-    data, index = encode_segments(workload.values(layer.input), job.block, info.order)
+    values = workload.values(layer.input)
+    data, index = store_segments(values, job.block, info.order, info.bits, stored.raw)
     region = regions[map_of(layer.input, layer.name)]
     laid = bytearray(region.size)
     at = 0
-    for y, block in np.ndindex(index.shape):
-        size, address = int(index["words"][y, block]) * WORD_BYTES, int(stored.addresses[y, block])
-        if size > stored.raw[block]:
-            raise ProgramError(
-                f"layer {layer.name}: segment {block} of row {y} of its map has {size} bytes in SEG and a "
-                f"place of {stored.raw[block]} on chip, and none stores it raw yet: choose another picture"
-            )
+    for size, address in zip((lengths_of(index) * WORD_BYTES).flat, stored.addresses.flat, strict=True):
         laid[address : address + size] = data[at : at + size].tobytes()
         at += size
     return [(region, bytes(laid)), (regions[index_of(layer.input, layer.name)], index.tobytes())]
@@ -212,15 +207,15 @@ def _header(
         "index_at": regions[index_of(first.layer.input, first.layer.name)].first,
         "map_channels": source.shape[0],
         "map_block": first.block,
-        "map_place": int(first.stored.longest[0]),
-        "map_row": int(first.stored.longest.sum()),
+        "map_place": int(first.stored.room[0]),
+        "map_row": int(first.stored.room.sum()),
         "map_signed": int(source.signed),
         "result_at": regions[map_of(None, last.layer.name)].first,
         "result_channels": last.layer.out_shape[0],
         "result_rows": last.layer.out_shape[1],
         "result_columns": last.layer.out_shape[2],
-        "result_place": int(result.map.longest[0]),
-        "result_row": int(result.map.longest.sum()),
+        "result_place": int(result.map.room[0]),
+        "result_row": int(result.map.room.sum()),
         "result_bits": drain.bits,
         "result_signed": int(drain.signed),
         "first_program_bytes": first.program_size,

@@ -8,7 +8,17 @@ from hypothesis.extra.numpy import arrays
 
 from hwsim.arch import INDEX_BYTES
 from hwsim.codec import golden
-from hwsim.codec.segments import INDEX_ENTRY, decode_segments, encode_segments, raw_segments, segment_bits
+from hwsim.codec.segment_lengths import stored_words
+from hwsim.codec.segments import (
+    INDEX_ENTRY,
+    RAW,
+    decode_segments,
+    encode_segments,
+    lengths_of,
+    raw_segments,
+    segment_bits,
+    store_segments,
+)
 from hwsim.errors import CodecError
 
 relaxed = settings(deadline=None)
@@ -70,6 +80,26 @@ def test_decoding_gives_the_map_back(stored):
     decoded = decode_segments(*encode_segments(values, block, order), values.shape, block, order)
     assert decoded.dtype == np.uint16
     assert np.array_equal(decoded, values)
+
+
+@relaxed
+@given(stored_maps())
+def test_a_machine_stores_of_each_segment_the_form_of_fewer_words(stored):
+    values, block, order = stored
+    bits = max(1, int(values.max()).bit_length())
+    text, expected = "", []
+    for (y, b), coded in golden_segments(values, block, order).items():
+        flat = values[b * block : (b + 1) * block, y].ravel()
+        both = to_words(coded), to_words("".join(f"{value:0{bits}b}" for value in flat))
+        text += min(both, key=len)
+        expected.append((min(map(len, both)) // 64, len(both[1]) < len(both[0])))
+    words, raw = stored_words(values, block, order, bits)
+    assert list(zip(words.ravel().tolist(), raw.ravel().tolist(), strict=True)) == expected
+    data, index = store_segments(values, block, order, bits, raw)
+    assert golden.to_bits(data.tobytes()) == text
+    assert np.array_equal(lengths_of(index), words)
+    assert np.array_equal(index["words"] >= RAW, raw)
+    assert index["nonzeros"].tolist() == encode_segments(values, block, order)[1]["nonzeros"].tolist()
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 2), (3, 0, 2), (3, 2, 0)])

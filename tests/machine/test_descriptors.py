@@ -89,7 +89,6 @@ def test_the_configuration_by_hand():
     assert PASS.core_config(ARCH) == {
         "decoder": {
             "order": 3,
-            "compressed": 1,
             "skip_zeros": 1,
             "raw_bits": 8,
             "rows": 5,

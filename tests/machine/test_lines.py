@@ -40,13 +40,13 @@ def stream_of(job: LayerJob, requests: np.ndarray) -> Stream:
     [(False, [1, 3, 5]), (True, [0, 2, 3])],
 )
 def test_a_map_that_comes_from_the_top_has_a_line_when_all_before_its_end_has_come(compress, beats):
-    job = replace(job_of(compress), remade=0)
-    there = lines_there(job, 0, 0, stream_of(job, np.full((2, 2), 100)), job.places)
+    job = replace(job_of(compress), whole=True)
+    there = lines_there(job, 0, 0, stream_of(job, np.full((2, 2), 100)))
     assert there.tolist() == [100 - 90 + 20 + beat + 1 for beat in beats]
 
 
 def test_what_was_there_before_a_pass_is_there_from_its_first_cycle_on():
     job = job_of(compress=False)
     requests = np.array([[NO_STREAM, NO_STREAM], [100, 100]])
-    there = lines_there(job, 0, 0, stream_of(job, requests), job.places)
+    there = lines_there(job, 0, 0, stream_of(job, requests))
     assert there.tolist() == [0, 100 - 90 + 20 + 4, 100 - 90 + 20 + 6]

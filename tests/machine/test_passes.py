@@ -27,7 +27,7 @@ from hwsim.machine.passes import (
 )
 from hwsim.machine.rows import input_rows
 from hwsim.machine.storage import raw_segments, store_map
-from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
+from hwsim.machine.symbols import raw_symbols, stored_symbols
 from hwsim.trace.shipped import shipped_trace
 
 
@@ -102,16 +102,16 @@ def assert_equal(case: Case, values: np.ndarray) -> PassTiming:
     order = case.order if arch.compress else None
     blocks = [range(c, min(c + case.block, len(values))) for c in range(0, len(values), case.block)]
     words = np.zeros((layer.in_shape[1], len(blocks)), np.int32)
+    raw = np.zeros(words.shape, bool)
     for y, b in np.ndindex(words.shape):
         (segment,) = segments_of(values, [y], blocks[b], case.block, order, case.bits)
-        words[y, b] = len(segment.words)
-    if arch.compress:
+        words[y, b], raw[y, b] = len(segment.words), segment.raw
+    if arch.compress or arch.skip_zeros:
         used = np.unique(values)
         lengths = np.zeros(65536, np.uint8)
         lengths[used] = [len(seg(int(v), case.order)) for v in used]
-        symbols = coded_symbols(values, case.block, lengths, arch.run_max if arch.skip_zeros else 0)
-    elif arch.skip_zeros:
-        symbols = raw_skipping_symbols(values, case.block, case.bits)
+        run_max = arch.run_max if arch.skip_zeros else 0
+        symbols = stored_symbols(values, case.block, raw, lengths, case.bits, run_max)
     else:
         symbols = raw_symbols(values.shape, case.block, case.bits)
     places = raw_segments(values.shape, case.block, case.bits).line_places()
@@ -241,15 +241,16 @@ def test_passes_of_real_layers_are_equal(name, layer_name, owned, machine):
 def test_one_lane_takes_a_symbol_every_two_cycles_and_both_together_one_a_cycle(segments, cycles_each):
     values = np.full((8 * segments, 1, 30), 5, np.uint16)
     layer = Layer("l", "conv", "x", values.shape, (8, 1, 30))
+    stored = store_map(values, 8, 2, 4, True)
     timing = time_pass(
         layer,
-        coded_symbols(values, 8, code_lengths(2), 16),
+        stored_symbols(values, 8, stored.raw, code_lengths(2), 4, 16),
         Arch(),
         input_rows(layer, np.array([0])),
         segments=range(segments),
         out_channels=8,
-        words=store_map(values, 8, 2, 4, True).words,
-        places=raw_segments(values.shape, 8, 4).line_places(),
+        words=stored.words,
+        places=stored.line_places(),
     )
     drain = 8 * 30 + MAC_LATENCY + DRAIN_LATENCY
     assert 0 <= timing.cycles - drain - cycles_each * values.size < 60  # the fill, and waits for slots

@@ -19,33 +19,61 @@ def test_a_raw_segment_has_whole_words_and_a_place_of_whole_beats(raw):
     assert raw.words.tolist() == [[20, 20, 10], [20, 20, 10]]  # of 64 bits
     assert raw.ends.tolist() == [2, 4, 5]
     assert raw.beats.tolist() == [[5, 5, 3], [5, 5, 3]]  # of 4 words
-    assert raw.raw.tolist() == raw.longest.tolist() == [160, 160, 96]
+    assert raw.room.tolist() == [160, 160, 96]
+    assert raw.raw.all()
     assert raw.bytes == 2 * (20 + 20 + 10) * 8
     assert not raw.coded
     # 63 and 65 bits are one word and two, 256 and 257 a beat and two.
     assert raw_segments((1, 1, 63), 1, 1).words.tolist() == [[1]]
     assert raw_segments((1, 1, 13), 1, 5).words.tolist() == [[2]]
-    assert [raw_segments((1, 1, width), 1, 1).raw.tolist() for width in (256, 257)] == [[32], [64]]
+    assert [raw_segments((1, 1, width), 1, 1).room.tolist() for width in (256, 257)] == [[32], [64]]
 
 
-def test_a_coded_segment_has_the_words_of_its_code_and_a_place_for_the_longest():
+def test_a_segment_is_coded_unless_it_has_fewer_words_raw():
     values = np.zeros(SHAPE, np.uint16)
     values[:2, 1] = 3
-    # SEG_1: a zero is 1 bit, a three 00100; the longest of two bits is that, of three bits 0001000 for 7.
+    # SEG_1: a zero is 1 bit, a three 00100; raw, each is 2.
     map_ = store_map(values, 2, 1, 2, compressed=True)
-    assert map_.words.tolist() == [[2, 2, 1], [7, 2, 1]]  # 80 and 40 bits, 400 bits
+    # 80 and 40 bits, or 160 and 80 raw; of the threes 400 bits, or 160 raw.
+    assert map_.words.tolist() == [[2, 2, 1], [3, 2, 1]]
+    assert map_.raw.tolist() == [[False, False, False], [True, False, False]]
     assert map_.coded
-    assert map_.bytes == 15 * 8 + 6 * 4
-    assert map_.raw.tolist() == [32, 32, 32]  # 160 and 80 bits
-    assert map_.longest.tolist() == [64, 64, 32]  # 400 and 200 bits
-    assert store_map(values, 2, 1, 3, compressed=True).longest.tolist() == [96, 96, 64]  # 560 and 280 bits
+    assert map_.bytes == 11 * 8 + 6 * 4
+    assert map_.room.tolist() == [32, 32, 32]  # 160 and 80 bits
     assert store_map(values, 2, 1, 2, compressed=False).words.tolist() == [[3, 3, 2], [3, 3, 2]]
 
 
-def test_segments_follow_each_other_in_dram_at_places_of_the_longest_code(raw):
+@pytest.mark.parametrize(("threes", "is_raw"), [(0, False), (8, False), (9, True), (32, True)])
+def test_a_segment_of_as_many_words_either_way_is_coded(threes, is_raw):
+    # Raw, 32 values of 2 bits are a word. In SEG_1 they take 32 + 4 threes bits: 64 with eight, 68 with nine.
+    values = np.zeros((1, 1, 32), np.uint16)
+    values[0, 0, :threes] = 3
+    map_ = store_map(values, 1, 1, 2, compressed=True)
+    assert map_.words.tolist() == [[1]]
+    assert map_.raw.tolist() == [[is_raw]]
+
+
+@pytest.mark.parametrize(("fifteens", "words", "is_raw"), [(8, 2, False), (24, 4, False), (25, 4, True)])
+def test_of_an_encoder_of_one_form_all_segments_are_coded_that_have_room(fifteens, words, is_raw):
+    # 64 values of 4 bits are 4 words, a beat. In SEG_1, 15 is 000010000: they take 64 + 8 fifteens bits.
+    values = np.zeros((1, 1, 64), np.uint16)
+    values[0, 0, :fifteens] = 15
+    map_ = store_map(values, 1, 1, 4, compressed=True, one_form=True)
+    assert map_.words.tolist() == [[words]]
+    assert map_.raw.tolist() == [[is_raw]]
+
+
+def test_a_coded_segment_may_fill_its_beat_where_a_raw_one_would_not():
+    # 20 values of 4 bits are 80 bits, 2 words; in SEG_1, 15 takes 9 bits, so that 20 take 180, 3 words.
+    values = np.full((1, 1, 20), 15, np.uint16)
+    assert store_map(values, 1, 1, 4, compressed=True).raw.tolist() == [[True]]
+    coded = store_map(values, 1, 1, 4, compressed=True, one_form=True)
+    assert (coded.words.tolist(), coded.raw.tolist()) == ([[3]], [[False]])
+
+
+def test_segments_follow_each_other_in_dram_at_their_places(raw):
     assert raw.addresses.tolist() == [[0, 160, 320], [416, 576, 736]]
-    apart = Segments(raw.words, raw.ends, raw.raw, np.array([192, 160, 96]), True)
-    assert apart.addresses.tolist() == [[0, 192, 352], [448, 640, 800]]
+    assert raw.place_size == 832
 
 
 def test_rows_that_pass_by_begin_in_lines_of_their_own(raw):
@@ -61,7 +89,7 @@ def test_sizes_are_filled_up_to_beats_and_lines():
 
 @pytest.mark.parametrize(("entries", "size"), [(0, 0), (1, 32), (8, 32), (9, 64), (16, 64), (17, 96)])
 def test_an_index_has_four_bytes_for_a_segment_in_whole_beats(raw, entries, size):
-    coded = Segments(raw.words, raw.ends, raw.raw, raw.longest, True)
+    coded = Segments(raw.words, raw.raw, raw.ends, raw.room, True)
     assert coded.index_size(entries) == size
     assert raw.index_size(entries) == 0
 
@@ -69,7 +97,7 @@ def test_an_index_has_four_bytes_for_a_segment_in_whole_beats(raw, entries, size
 def rows_of(height: int, size: int, coded: bool) -> Segments:
     """A map of one block, whose rows have places of so many bytes."""
     words = np.full((height, 1), size // 8, np.int32)
-    return Segments(words, np.array([1]), np.array([size]), np.array([size]), coded)
+    return Segments(words, np.ones_like(words, bool), np.array([1]), np.array([size]), coded)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def raw(height: int, *places: int) -> Segments:
     """A raw map of so many rows, whose blocks of one channel take so many bytes each: whole beats."""
     sizes = np.array(places)
     words = np.tile((sizes // 8).astype(np.int32), (height, 1))
-    return Segments(words, np.arange(1, len(sizes) + 1), sizes, sizes, False)
+    return Segments(words, np.ones_like(words, bool), np.arange(1, len(sizes) + 1), sizes, False)
 
 
 def plan(layers, sizes, half=1024):
@@ -104,16 +104,15 @@ def test_a_place_depends_on_no_value_and_holds_every_segment_in_dram(channels, h
     ]
     dense = store_map(np.zeros((channels, height, width), np.uint16), block, order, bits, False)
     sizes = [min(block, channels - first) * width * bits for first in range(0, channels, block)]
-    assert dense.raw.tolist() == dense.longest.tolist() == [-(-size // 256) * 32 for size in sizes]
+    assert dense.room.tolist() == [-(-size // 256) * 32 for size in sizes]
     for map_ in maps:
-        assert map_.raw.tolist() == dense.raw.tolist()
-        assert map_.longest.tolist() == maps[0].longest.tolist()
-        assert (map_.beats * 32 <= map_.longest).all()
-        ends = (map_.addresses + map_.longest).ravel()
+        assert map_.room.tolist() == dense.room.tolist()
+        assert (map_.beats * 32 <= map_.room).all()
+        ends = (map_.addresses + map_.room).ravel()
         assert (ends[:-1] <= map_.addresses.ravel()[1:]).all()
         index = -(-4 * height * len(sizes) // 32) * 32
-        assert map_.staying(Arch(map_buffer=2 * (height * int(dense.raw.sum()) + index))).all()
-        assert not map_.staying(Arch(map_buffer=2 * (height * int(dense.raw.sum()) + index) - 1)).all()
+        assert map_.staying(Arch(map_buffer=2 * (height * int(dense.room.sum()) + index))).all()
+        assert not map_.staying(Arch(map_buffer=2 * (height * int(dense.room.sum()) + index) - 1)).all()
 
 
 def test_a_map_with_a_later_reader_is_written_and_fetched_again():

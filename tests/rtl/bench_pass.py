@@ -1,7 +1,7 @@
 """A pass as the benches of the core and of the array drive it: payloads in, payloads out."""
 
 from amaranth.lib import data
-from core_cases import Case, expected_of, loaded
+from core_cases import Case, entry_fields, expected_of, loaded
 
 from hwsim.arch import Arch
 from hwsim_rtl.core.payloads import ChannelScale, RowDescriptor, weight_load
@@ -42,6 +42,4 @@ class Pass:
             {"data": int(word), "last": int(end)}
             for word, end in zip(expected.words, expected.last, strict=True)
         ]
-        self.index = [
-            {"words": int(entry["words"]), "nonzeros": int(entry["nonzeros"])} for entry in expected.index
-        ]
+        self.index = [entry_fields(entry["words"], entry["nonzeros"]) for entry in expected.index]

@@ -203,9 +203,8 @@ def expected_of(case: Case) -> Expected:
     ).T.ravel()
     last = np.zeros(len(words), bool)
     last[np.cumsum(counts) - 1] = True
-    index = np.array(
-        list(zip(counts.ravel(), nonzeros, strict=True)), [("words", "<u2"), ("nonzeros", "<u2")]
-    )
+    lengths = counts.ravel() | (0 if case.arch.compress else 0x8000)
+    index = np.array(list(zip(lengths, nonzeros, strict=True)), [("words", "<u2"), ("nonzeros", "<u2")])
     return Expected(words, last, index)
 
 
@@ -249,6 +248,11 @@ def handful(arch: Arch) -> list[Case]:
         case("conv", (4, 8, 8), (4, 8, 8), density=0.0),
         case("conv", (1, 5, 10), (4, 5, 10), density=1.0),  # sums wait for the drain of those before
     ]
+
+
+def entry_fields(words: int, nonzeros: int) -> dict[str, int]:
+    """Fields of an index entry; bit 15 of ``words`` says that the segment is raw."""
+    return {"words": int(words) & 0x7FFF, "raw": int(words) >> 15, "nonzeros": int(nonzeros)}
 
 
 def map_words(values: np.ndarray, block: int, code: Code, compress: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from amaranth.lib import data
 from bench_pass import loads_of
+from core_cases import entry_fields
 from program_cases import drawn_networks
 from random_programs import WholeTrace
 
 from hwsim.arch import Arch
-from hwsim.codec.segments import encode_segments, raw_segments
+from hwsim.codec.segments import RAW, encode_segments, raw_segments
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import column_weights
@@ -99,7 +100,7 @@ def _case(trace: Any, image: MemoryImage, job: LayerJob, cycles: list[list[int]]
         ends = set(np.cumsum(lengths).tolist())
         coded[core] += [{"data": w, "last": int(i + 1 in ends)} for i, w in enumerate(words)]
         index[core] += [
-            {"words": int(length), "nonzeros": int(count)}
+            entry_fields(length + last * RAW, count)
             for length, count in zip(lengths.ravel(), nonzeros.ravel(), strict=True)
         ]
     return ImageCase(

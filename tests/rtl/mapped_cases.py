@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
-from core_cases import Case, map_words, operands
+from core_cases import Case, operands
 from reference_core import Outcome, run_pass
+from reference_segments import segments_of
 
 from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY
 from hwsim.codec.seg_lengths import code_lengths
+from hwsim.machine.descriptors import Code
 from hwsim.machine.passes import EVENT_FIELDS, SERVED_FIELDS, time_pass
 from hwsim.machine.rows import input_rows
-from hwsim.machine.symbols import coded_symbols, raw_skipping_symbols, raw_symbols
+from hwsim.machine.symbols import stored_symbols
 
 LINE = 8  # words
 ENTRIES = 16  # of the index, in a line
@@ -38,6 +40,7 @@ class MappedPass:
         lines: uint64 (lines, 8), the map buffer, the index behind the map.
         first_index: the line of the index that the pass begins with.
         there: int64 (lines,), cycle from which each line is in the map buffer.
+        counts, raw, places: of every segment, its words, whether it is raw, its place.
     """
 
     case: Case
@@ -49,6 +52,7 @@ class MappedPass:
     first_index: int
     there: np.ndarray
     counts: np.ndarray
+    raw: np.ndarray
     places: np.ndarray
 
     @property
@@ -59,14 +63,10 @@ class MappedPass:
     def recurrence(self, period: int) -> Events:
         """Its events by hwsim/machine/passes.py."""
         case, values = self.case, operands(self.case).values
-        arch, bits = case.arch, case.source.bits
-        if arch.compress:
-            run_max = arch.run_max if arch.skip_zeros else 0
-            symbols = coded_symbols(values, self.block, code_lengths(case.source.order), run_max)
-        elif arch.skip_zeros:
-            symbols = raw_skipping_symbols(values, self.block, bits)
-        else:
-            symbols = raw_symbols(values.shape, self.block, bits)
+        arch, code = case.arch, case.source
+        run_max = arch.run_max if arch.skip_zeros else 0
+        lengths = code_lengths(code.order)
+        symbols = stored_symbols(values, self.block, self.raw, lengths, code.bits, run_max)
         events = np.empty((values.size, len(EVENT_FIELDS)), np.int64)
         served = np.empty((int(self.counts.sum()) + self.counts.size, len(SERVED_FIELDS)), np.int64)
         timing = time_pass(
@@ -118,7 +118,7 @@ class MappedPass:
 def mapped_pass(case: Case, late: int = 0) -> MappedPass:
     """A pass as a core reads it: a depthwise layer's rows in halves of the channels.
 
-    Places have the size of the longest segment, in halves of a line, so that none is too long for its own.
+    Places have the size of the longest segment, in halves of a line.
 
     Args:
         case: the pass.
@@ -128,11 +128,11 @@ def mapped_pass(case: Case, late: int = 0) -> MappedPass:
     values = operands(case).values
     halves = 2 if case.depthwise and case.block > 1 else 1
     block = case.block // halves
-    data, counts = map_words(values, block, case.source, arch.compress)
+    data, counts, raw = stored_words(values, block, case.source, arch.compress)
     height, blocks = counts.shape
     stride = -(-int(counts.max()) // (LINE // 2)) * (LINE // 2)
     places = np.arange(height * blocks).reshape(height, blocks) * stride
-    lines, index_line = lines_of(data, counts, places)
+    lines, index_line = lines_of(data, counts, raw, places)
 
     segments = range(reads.start // block, -(-reads.stop // block))
     whole, width = min(block, len(reads)), layer.in_shape[2]
@@ -164,16 +164,33 @@ def mapped_pass(case: Case, late: int = 0) -> MappedPass:
         first_index=index_line + map_rows[0]["entry"] // ENTRIES,
         there=there,
         counts=counts,
+        raw=raw,
         places=places,
     )
 
 
-def lines_of(data: np.ndarray, counts: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, int]:
+def stored_words(
+    values: np.ndarray, block: int, code: Code, compress: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A map as docs/architecture.md stores it: the words of all segments, uint64; of each, (H, channel
+    blocks), how many it has, and whether it is raw."""
+    channels, height, _ = values.shape
+    order = code.order if compress else None
+    segments = segments_of(values, range(height), range(channels), block, order, code.bits)
+    words = np.array([int(word.bits, 2) for segment in segments for word in segment.words], np.uint64)
+    counts = np.array([len(segment.words) for segment in segments]).reshape(height, -1)
+    return words, counts, np.array([segment.raw for segment in segments]).reshape(height, -1)
+
+
+def lines_of(
+    data: np.ndarray, counts: np.ndarray, raw: np.ndarray, places: np.ndarray
+) -> tuple[np.ndarray, int]:
     """A map in the lines of a map buffer, its index behind it.
 
     Args:
         data: uint64, the words of all segments.
-        counts, places: of each segment, (H, blocks): how many words, and the number of the first one's place.
+        counts, raw, places: of each segment, (H, blocks): how many words, whether it is raw, and the number
+            of the first one's place.
 
     Returns:
         uint64 (lines, 8), and the line in which the index begins.
@@ -184,7 +201,8 @@ def lines_of(data: np.ndarray, counts: np.ndarray, places: np.ndarray) -> tuple[
     for place, start, size in zip(places.ravel(), starts.ravel(), counts.ravel(), strict=True):
         flat[place : place + size] = data[start : start + size]
     index = flat.view(np.uint32)[first * LINE * 2 :]
-    index[: counts.size] = counts.ravel() | 0xABCD << 16  # what stands beside the lengths does not matter
+    # What stands beside the lengths does not matter.
+    index[: counts.size] = counts.ravel() | raw.ravel() << 15 | 0xABCD << 16
     return flat.reshape(-1, LINE), first
 
 
@@ -192,3 +210,9 @@ def lengths_of(lines: np.ndarray, first_index: int) -> int:
     """The lengths in a line of the index, 16 bits each, the first entry's lowest."""
     entries = lines[first_index].view(np.uint32).tolist()
     return sum((entry & 0xFFFF) << 16 * i for i, entry in enumerate(entries))
+
+
+def fields_of(lengths: int) -> list[dict]:
+    """The same as fields of ``SegmentLength``."""
+    each = [lengths >> 16 * i & 0xFFFF for i in range(ENTRIES)]
+    return [{"words": one & 0x7FFF, "raw": one >> 15} for one in each]

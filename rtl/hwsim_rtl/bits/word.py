@@ -17,8 +17,17 @@ class Word(data.Struct):
     last: 1  # of its segment
 
 
-class IndexEntry(data.Struct):
-    """What the index keeps of a segment."""
+class SegmentLength(data.Struct):
+    """How long a segment is, and whether it is ``raw``, or in SEG."""
 
-    words: unsigned(COUNT_BITS)
+    words: unsigned(COUNT_BITS - 1)
+    raw: 1
+
+
+class IndexEntry(data.Struct):
+    """What the index keeps of a segment: ``words`` and ``raw`` of its :class:`SegmentLength`, and how many of
+    its values are not zero."""
+
+    words: unsigned(COUNT_BITS - 1)
+    raw: 1
     nonzeros: unsigned(COUNT_BITS)

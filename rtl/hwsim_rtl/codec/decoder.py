@@ -22,15 +22,16 @@ QUEUE_BITS = (QUEUE - 1).bit_length()
 class Held(data.StructLayout):
     """What a lane holds of segments.
 
-    Members: ``active``: one is decoded, of which ``values`` are left before the symbol that was consumed
-    last, ``run`` and ``one`` of them in that symbol. ``first``, ``waiting``: place and number of those that
-    wait. ``owed``: segments whose last word has not entered.
+    Members: ``active``: one is decoded, ``raw`` or in SEG, of which ``values`` are left before the symbol
+    that was consumed last, ``run`` and ``one`` of them in that symbol. ``first``, ``waiting``: place and
+    number of those that wait. ``owed``: segments whose last word has not entered.
     """
 
     def __init__(self, arch: Arch) -> None:
         super().__init__(
             {
                 "active": 1,
+                "raw": 1,
                 "values": COUNT_BITS,
                 "run": range(LONG_RUN * arch.run_max + 1),
                 "one": 1,
@@ -67,10 +68,11 @@ class Details(data.Struct):
     """What the value and the faults of a symbol are found from, a cycle after it was consumed.
 
     ``begin``, ``end``: where it lies, from the begin of its word on, ``end`` as if a value were in it;
-    ``prefix``: zeros of its code; ``is_zero``: its value, if there is one, is 0; ``last``, ``next_last``:
-    its word, the one after it is the last of the segment.
+    ``raw``: as its segment; ``prefix``: zeros of its code; ``is_zero``: its value, if there is one, is 0;
+    ``last``, ``next_last``: its word, the one after it is the last of the segment.
     """
 
+    raw: 1
     begin: range(WORD_BITS)
     end: range(2 * WORD_BITS)
     prefix: range(2 * WORD_BITS)
@@ -85,7 +87,7 @@ class Decoder(wiring.Component):
     Every second cycle is a lane's *own*; lane 0 owns the one after ``start``. The loop "where does this
     symbol end, there the next one begins" goes through a second register: stage one, in the cycle before a
     lane's own, finds where the bits first change; stage two, in its own, the end. Symbols come back to back
-    across segments. A raw zero that is skipped is a run of one zero.
+    across segments, raw or in SEG. A raw zero that is skipped is a run of one zero.
 
     A symbol is consumed in an own cycle T if ``credit`` is high and its words are in the lane's window; it is
     valid on ``symbols`` in T + 2. All but ``value`` come from registers, ``value`` (undefined unless
@@ -155,7 +157,7 @@ class Decoder(wiring.Component):
         m.d.comb += [after.eq(held), self.running.eq(busy.any())]
 
         sight = self._look(m, windows, early)
-        consumed, symbol, details = self._end(m, windows, sight, order)
+        consumed, symbol, details = self._end(m, windows, sight, held.raw, order)
         m.d.comb += windows.take.eq(
             (windows.ready | self.error) & held.active & self.credit.bit_select(own, 1)
         )
@@ -169,11 +171,11 @@ class Decoder(wiring.Component):
         """Stage one: where the bits of a lane first change, and what is left of its segment.
 
         Bits of the chunk at the head that are gone, and all bits after an error, read as zeros of the map:
-        ones, if it is compressed. A run of ones goes up to the first 0. The value after it, of
+        ones, if the segment is in SEG. A run of ones goes up to the first 0. The value after it, of
         `2 prefix + order` bits, has its first one where the bits rise for the first time, `prefix` bits after
         the run; that of a raw value is where the bits first rise too.
         """
-        arch, config = self._arch, self.config
+        arch, raw = self._arch, early.raw
         start = windows.offset
         chunk, fine = start[FINE:], start[:FINE]
         head = Signal(CHUNK_BITS)
@@ -182,10 +184,10 @@ class Decoder(wiring.Component):
         m.submodules.first_zero = first_zero = RingFirst()
         m.submodules.first_rise = first_rise = RingFirst()
         m.d.comb += [
-            head.eq(Mux(config.compressed, shown | gone, shown & ~gone)),
+            head.eq(Mux(raw, shown & ~gone, shown | gone)),
             first_zero.head.eq(~head),
             first_zero.marks.eq(windows.zeros.as_value() | self.error.replicate(Marks.size)),
-            first_rise.head.eq(head & ~Cat(config.compressed, head[:-1])),
+            first_rise.head.eq(head & ~Cat(~raw, head[:-1])),
             first_rise.marks.eq(windows.rises),
             first_zero.chunk.eq(chunk),
             first_rise.chunk.eq(chunk),
@@ -200,7 +202,7 @@ class Decoder(wiring.Component):
             left.eq((Cat(Const(1), early.values) + Cat(~early.one, ~run))[1:]),
             bound.eq(left + start),
         ]
-        runs = config.compressed & config.skip_zeros
+        runs = ~raw & self.config.skip_zeros
         longest_run = LONG_RUN * arch.run_max
         sight = Signal(Sight)
         m.d.sync += [
@@ -209,7 +211,7 @@ class Decoder(wiring.Component):
             sight.rise.eq(first_rise.first),
             sight.longest_end.eq(start + Mux(runs, longest_run, 1)),
             sight.last_begin.eq(start + Mux(runs, arch.run_max, 0)),
-            sight.raw_end.eq(start + config.raw_bits),
+            sight.raw_end.eq(start + self.config.raw_bits),
             sight.left.eq(left),
             sight.one_left.eq(left == 1),
             sight.near.eq(left <= longest_run),
@@ -219,7 +221,7 @@ class Decoder(wiring.Component):
         return sight
 
     def _end(
-        self, m: Module, windows: Windows, sight: data.View, order: Signal
+        self, m: Module, windows: Windows, sight: data.View, raw: Value, order: Signal
     ) -> tuple[data.View, data.View, data.View]:
         """Stage two: where the symbol ends, and whether its segment ends with it.
 
@@ -230,7 +232,7 @@ class Decoder(wiring.Component):
             The symbol as it is consumed; the same and its details, a cycle later.
         """
         config = self.config
-        runs = config.compressed & config.skip_zeros
+        runs = ~raw & config.skip_zeros
         value_follows, run_ends_segment, passes_bound, raw_zero = (Signal() for _ in range(4))
         run_end, value_end = Signal.like(sight.zero), Signal.like(sight.zero)
         found = Symbol(self._arch)
@@ -240,7 +242,7 @@ class Decoder(wiring.Component):
             value_follows.eq(sight.zero <= sight.last_begin),
             value_end.eq((sight.rise << 1) - sight.zero + order),
             raw_zero.eq(self.error | (sight.rise >= sight.raw_end)),
-            windows.end.eq(Mux(config.compressed, Mux(value_follows, value_end, run_end), sight.raw_end)),
+            windows.end.eq(Mux(raw, sight.raw_end, Mux(value_follows, value_end, run_end))),
             run_ends_segment.eq(sight.near & (sight.zero >= sight.bound)),
             passes_bound.eq(Mux(value_follows, sight.zero >= sight.last_but_one, sight.zero >= sight.bound)),
             windows.rest.eq(Mux(runs, sight.near & passes_bound, sight.one_left)),
@@ -264,7 +266,8 @@ class Decoder(wiring.Component):
             details.begin.eq(sight.start),
             details.end.eq(windows.end),
             details.prefix.eq(sight.rise - sight.zero),
-            details.is_zero.eq(Mux(config.compressed, ~value_follows, raw_zero)),
+            details.raw.eq(raw),
+            details.is_zero.eq(Mux(raw, raw_zero, ~value_follows)),
             details.last.eq(windows.last),
             details.next_last.eq(windows.next_last),
         ]
@@ -299,6 +302,7 @@ class Decoder(wiring.Component):
         m.d.comb += [
             after.active.eq(~free | moves),
             after.values.eq(Mux(free, read.data.values, left)),
+            after.raw.eq(Mux(free, read.data.raw, held.raw)),
             after.run.eq(Mux(windows.take & ~free, consumed.run, 0)),
             after.one.eq(windows.take & ~free & consumed.present),
             after.first.eq(held.first + moves),
@@ -328,27 +332,27 @@ class Decoder(wiring.Component):
 
         Faults are an illegal prefix, a value out of range, and the end of the segment elsewhere.
         """
-        arch, config, out = self._arch, self.config, self.symbols.payload
+        arch, config, out, raw = self._arch, self.config, self.symbols.payload, details.raw
         valid = Signal()
         significant = Signal(range(WORD_BITS + (1 << ORDER_BITS)))
         code = Signal(len(windows.taken))
         less = Signal((1 << ORDER_BITS) - 1)
         number = Signal(signed(len(code) + 1))
         is_zero, is_code, faulty = Signal(), Signal(), Signal()
-        coded = symbol.present & config.compressed & ~details.is_zero
+        coded = symbol.present & ~raw & ~details.is_zero
         most_zeros = Mux(order > arch.activation_bits, 1, arch.activation_bits + 1 - order)
         end = Signal(range(2 * WORD_BITS))
-        run_alone = config.compressed & config.skip_zeros & ~symbol.present
+        run_alone = ~raw & config.skip_zeros & ~symbol.present
         inside = Mux(symbol.segment_end, end <= WORD_BITS, end < WORD_BITS)
         closes = Mux(details.last, inside, ~symbol.segment_end | (details.next_last & (end > WORD_BITS)))
         m.d.comb += [
-            significant.eq(Mux(config.compressed, details.prefix + order, config.raw_bits)),
+            significant.eq(Mux(raw, config.raw_bits, details.prefix + order)),
             end.eq(Mux(run_alone, details.begin + symbol.run, details.end)),
             number.eq(code - less),
         ]
         makes = valid & (symbol.present | symbol.segment_end)
         m.d.sync += [
-            less.eq(Mux(config.compressed, (1 << order) - 1, 0)),
+            less.eq(Mux(raw, 0, (1 << order) - 1)),
             valid.eq(windows.take),
             self.symbols.valid.eq(valid),
             self.makes.eq(Cat(makes & ~symbol.lane, makes & symbol.lane)),

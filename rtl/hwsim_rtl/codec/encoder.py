@@ -98,7 +98,11 @@ class SegEncoder(wiring.Component):
         words = Signal(COUNT_BITS)  # of the segment that have left
         with m.If(piece.ready):
             m.d.sync += [packed.eq(nonzeros), closed.eq(packed)]
-        m.d.comb += [self.index.payload.words.eq(words + 1), self.index.payload.nonzeros.eq(closed)]
+        m.d.comb += [
+            self.index.payload.words.eq(words + 1),
+            self.index.payload.raw.eq(~config.compressed),
+            self.index.payload.nonzeros.eq(closed),
+        ]
 
         # Word and entry are taken one by one; the packer moves on when both are.
         word, last = packer.words, packer.words.payload.last

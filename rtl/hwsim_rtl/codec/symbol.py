@@ -49,16 +49,16 @@ class Symbol(data.StructLayout):
 
 
 class Segment(data.Struct):
-    """A segment that a lane is to decode: how many values it has, at least 1."""
+    """A segment that a lane is to decode: how many values it has, at least 1; whether they are ``raw``."""
 
     values: unsigned(COUNT_BITS)
+    raw: 1
 
 
 class CodeConfig(data.Struct):
     """How the segments of a pass are coded, as in :class:`DecoderConfig`; constant from ``start`` on."""
 
     order: unsigned(ORDER_BITS)
-    compressed: 1
     skip_zeros: 1
     raw_bits: unsigned(RAW_BITS)
 
@@ -66,13 +66,12 @@ class CodeConfig(data.Struct):
 class DecoderConfig(data.Struct):
     """What a pass reads; constant from ``start`` to the end of the pass.
 
-    ``compressed``: segments in SEG of ``order``, else of raw values of ``raw_bits`` bits. ``skip_zeros``: a
+    Each segment is in SEG of ``order``, or of raw values of ``raw_bits`` bits. ``skip_zeros``: a
     zero is no value. ``rows`` of ``segments`` segments, of ``full_values`` values each, the last of a row of
     ``tail_values``; all at least 1.
     """
 
     order: unsigned(ORDER_BITS)
-    compressed: 1
     skip_zeros: 1
     raw_bits: unsigned(RAW_BITS)
     rows: unsigned(COUNT_BITS)
@@ -82,7 +81,8 @@ class DecoderConfig(data.Struct):
 
 
 class EncoderConfig(data.Struct):
-    """How a pass writes its outputs, as in :class:`DecoderConfig`; constant while values are under way."""
+    """How a pass writes its outputs: ``compressed`` in SEG of ``order``, else raw in ``raw_bits`` bits;
+    constant while values are under way."""
 
     order: unsigned(ORDER_BITS)
     compressed: 1

@@ -151,10 +151,7 @@ class Core(wiring.Component):
         # Words to items.
         m.d.comb += [
             decoder.start.eq(begins),
-            *(
-                decoder.config[name].eq(source[name])
-                for name in ("order", "compressed", "skip_zeros", "raw_bits")
-            ),
+            *(decoder.config[name].eq(source[name]) for name in ("order", "skip_zeros", "raw_bits")),
             decoder.credit.eq(Cat(queue.credit for queue in queues)),
             positions.config.eq(config.core),
             positions.makes.eq(decoder.makes),
@@ -165,7 +162,7 @@ class Core(wiring.Component):
             bound, segments = reader.segments[lane], decoder.segments[lane]
             connect(m, reader.words[lane], decoder.words[lane])
             m.d.comb += [
-                segments.payload.values.eq(bound.payload.values),
+                *(segments.payload[name].eq(bound.payload[name]) for name in ("values", "raw")),
                 segments.valid.eq(bound.valid),
                 bound.ready.eq(segments.ready),
                 positions.segments[lane].payload.eq(bound.payload),

@@ -19,6 +19,7 @@ from hwsim.machine.descriptors import (
     sub_bank_depth,
 )
 from hwsim.quantize import MULTIPLIER_BITS, SHIFT_MAX
+from hwsim_rtl.bits.word import SegmentLength
 from hwsim_rtl.codec.symbol import RAW_BITS, DecoderConfig, EncoderConfig
 
 SUM_BITS = 32  # of an accumulator, a bias and a product; all wrap
@@ -39,7 +40,7 @@ ENTRY_SHIFT = (LINE_ENTRIES - 1).bit_length()
 LINE_BITS = PLACE_BITS - LINE_SHIFT
 ENTRY_BITS = 20  # of the number of an entry of the index
 ENTRY_LINE_BITS = ENTRY_BITS - ENTRY_SHIFT
-INDEX_LENGTHS = data.ArrayLayout(COUNT_BITS, LINE_ENTRIES)  # what a reader keeps of a line of the index
+INDEX_LENGTHS = data.ArrayLayout(SegmentLength, LINE_ENTRIES)  # what a reader keeps of a line of the index
 # Between the oldest row that is open and that of a segment which a lane takes lie fewer than 32: both lanes
 # together hold 16 items and twelve segments without one, each of a row of its own at worst.
 ROW_BITS = 5
@@ -303,12 +304,14 @@ class NextSegment(data.StructLayout):
 
 
 class BoundSegment(data.StructLayout):
-    """A segment that a lane has taken: how many ``values`` it has. The rest as in :class:`NextSegment`."""
+    """A segment that a lane has taken: how many ``values`` it has, whether they are ``raw``. The rest as in
+    :class:`NextSegment`."""
 
     def __init__(self, arch: Arch) -> None:
         super().__init__(
             {
                 "values": COUNT_BITS,
+                "raw": 1,
                 "weight": weight_address_bits(arch),
                 "pixel": bank_address_bits(arch),
                 "row": ROW_BITS,
@@ -351,7 +354,7 @@ class PassConfig(data.StructLayout):
 
 
 class SentPass(data.StructLayout):
-    """A pass as it is sent to a core: its ``config``; the ``lengths``, in words, in the line of
+    """A pass as it is sent to a core: its ``config``; the ``lengths`` in the line of
     the index that has the entry of the first segment that it reads."""
 
     def __init__(self, arch: Arch) -> None:

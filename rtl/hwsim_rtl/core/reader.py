@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import BURST_BYTES, INDEX_BYTES, LINE_ENTRIES, LINE_WORDS, WORD_BITS, Arch
 from hwsim.machine.descriptors import COUNT_BITS
-from hwsim_rtl.bits.word import IndexEntry, Word
+from hwsim_rtl.bits.word import Word
 from hwsim_rtl.core.payloads import (
     ENTRY_LINE_BITS,
     ENTRY_SHIFT,
@@ -31,17 +31,19 @@ AHEAD = LANES + 1  # segments that are known before a lane takes them
 READ_AFTER = 2  # cycles from a slot to the address at the port
 MEMORY_LATENCY = 1  # cycles from an address at the port to its line
 LINE_BITS_READ = 8 * BURST_BYTES
-END_BITS = COUNT_BITS + 1  # of the end of a segment in words, counted from the begin of its line
+END_BITS = COUNT_BITS  # of the end of a segment in words, counted from the begin of its line
 
 
 @dataclass
 class Candidate:
     """One of the next two segments: whether it is known, which one it is, where it ends, in words from the
-    begin of its first line, and, a cycle late, whether the index register has its entry."""
+    begin of its first line, whether it is raw, and, a cycle late, whether the index register has its
+    entry."""
 
     valid: Value
     segment: data.View
     end: Value
+    raw: Value
     indexed: Value
 
 
@@ -95,7 +97,7 @@ class Reader(wiring.Component):
     Ports:
         start: In(1), only while all segments of the pass before have been taken and all their words.
         config: In(ReaderConfig), constant from ``start`` on.
-        lengths: In(16 lengths in words), of the entries in that line, read with ``start``.
+        lengths: In(16 lengths), of the entries in that line, read with ``start``.
         slot: In(1), a line may be read.
         rows: In(stream of MapRow), one for each input row, in the order of reading.
         asks: Out(line), two, the line that a lane asks for; there: In(2), it is in the map buffer.
@@ -174,7 +176,7 @@ class Reader(wiring.Component):
             m.d.sync += lengths.eq(self.lengths)
         with m.Elif(coming[1 + MEMORY_LATENCY]):
             entries = (self.line.word_select(i, 8 * INDEX_BYTES) for i in range(LINE_ENTRIES))
-            m.d.sync += lengths.eq(Cat(IndexEntry(entry).words for entry in entries))
+            m.d.sync += lengths.eq(Cat(entry[:COUNT_BITS] for entry in entries))
         with m.If(of_index):
             m.d.sync += coming_line.eq(first.entry[ENTRY_SHIFT:])
         with m.If(coming[2 + MEMORY_LATENCY]):
@@ -187,17 +189,19 @@ class Reader(wiring.Component):
         # known late, so that it is found of both that may be.
         second_arrives = known <= 1
 
-        def found(segment: data.View) -> tuple[Value, Value]:
-            """Where a segment ends, and whether the index register has its entry."""
-            length = lengths.as_value().word_select(segment.entry[:ENTRY_SHIFT], COUNT_BITS)
-            return length + segment.place[:LINE_SHIFT], segment.entry[ENTRY_SHIFT:] == line
+        def found(segment: data.View) -> tuple[Value, Value, Value]:
+            """Where a segment ends, whether it is raw, and whether the index register has its entry."""
+            length = lengths[segment.entry[:ENTRY_SHIFT]]
+            end = length.words + segment.place[:LINE_SHIFT]
+            return end, length.raw, segment.entry[ENTRY_SHIFT:] == line
 
         candidates = []
         of_second = [Mux(second_arrives, *each) for each in zip(found(arriving), found(second), strict=True)]
         for number, (segment, early) in enumerate(((first, found(first)), (second, of_second))):
-            end, indexed = Signal(END_BITS, name=f"end_of{number}"), Signal(name=f"indexed{number}")
-            m.d.sync += [end.eq(early[0]), indexed.eq(early[1])]
-            candidates.append(Candidate(known > number, segment, end, indexed))
+            end, raw = Signal(END_BITS, name=f"end_of{number}"), Signal(name=f"raw{number}")
+            indexed = Signal(name=f"indexed{number}")
+            m.d.sync += [end.eq(early[0]), raw.eq(early[1]), indexed.eq(early[2])]
+            candidates.append(Candidate(known > number, segment, end, raw, indexed))
         first_line = first.place[LINE_SHIFT:]
         m.d.sync += [
             self._same.of_lanes.eq(lanes[0].line == lanes[1].line),
@@ -290,6 +294,7 @@ class Reader(wiring.Component):
             with m.If(lane.begins):
                 m.d.sync += [
                     bound.payload.values.eq(Mux(segment.tail, config.tail_values, config.full_values)),
+                    bound.payload.raw.eq(Mux(after_other, second.raw, first.raw)),
                     *(bound.payload[name].eq(segment[name]) for name in ("weight", "pixel", "row")),
                 ]
             m.d.sync += bound.valid.eq(lane.begins | (bound.valid & ~bound.ready))

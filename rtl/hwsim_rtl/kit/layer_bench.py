@@ -10,7 +10,8 @@ import numpy as np
 from amaranth.hdl import ShapeLike
 from amaranth.lib.data import Layout
 
-from hwsim.arch import LINE_ENTRIES, LINE_WORDS, WEIGHT_PORT_WORDS, WORD_BYTES, Arch
+from hwsim.arch import LINE_WORDS, WEIGHT_PORT_WORDS, WORD_BYTES, Arch
+from hwsim.codec.segments import INDEX_ENTRY, RAW, lengths_of
 from hwsim_rtl.core.payloads import (
     LINE_BITS,
     ChannelScale,
@@ -188,7 +189,7 @@ class BenchPass:
         core, round, unit: who makes it and when, and whose weights it has, as in the layer's mapping.
         stimulus: what the core sees of it; all passes of a layer have the same ``lines``.
         cycles: that it takes when no output waits.
-        words, index: that it must make: uint64, and (words, non-zeros) of each segment.
+        words, index: that it must make: uint64, and an entry of the index for each segment.
     """
 
     core: int
@@ -305,14 +306,18 @@ def _of_cores(arch: Arch, ordered: Sequence[BenchPass]) -> dict[str, _Memory]:
     passes, coded = [], []
     for one in ordered:
         given = one.stimulus
-        entries = given.lines[given.first_index].view(np.uint32)[:LINE_ENTRIES] & 0xFFFF
-        fields = {"config": given.config, "lengths": entries.tolist()}
+        entries = given.lines[given.first_index].view(INDEX_ENTRY)
+        lengths = zip(lengths_of(entries).tolist(), (entries["words"] >= RAW).tolist(), strict=True)
+        fields = {
+            "config": given.config,
+            "lengths": [{"words": words, "raw": int(raw)} for words, raw in lengths],
+        }
         passes.append(_bits(sent, fields) | one.cycles << width)
-        ends = set((np.cumsum(one.index[:, 0]) - 1).tolist())
+        ends = set((np.cumsum(lengths_of(one.index)) - 1).tolist())
         coded += [int(word) | (at in ends) << WORD_BITS for at, word in enumerate(one.words)]
     map_rows = [_bits(MapRow, row) for one in ordered for row in one.stimulus.map_rows]
     rows = [_bits(RowDescriptor, row) for one in ordered for row in one.stimulus.rows]
-    index = [int(words) | int(nonzeros) << 16 for one in ordered for words, nonzeros in one.index]
+    index = [entry for one in ordered for entry in one.index.view(np.uint32).tolist()]
     of_map, of_row = _whole_bytes(MapRow), _whole_bytes(RowDescriptor)
     return {
         "passes": _Memory(width, width + COUNT_BITS, passes),

@@ -25,17 +25,19 @@ ignored (in) or zero (out).
    ring of {weight_loads} loads of {load_words} words; those of a pass that has no whole number of loads are
    filled up. Loads may run ahead of the passes, by at most {passes_ahead}, and must not overwrite those of a
    pass that is not done. Scales are always {columns} a pass.
-2. Send the configuration on `s_axis_passes_N`, with the lengths, in words, that stand in the line of the
-   index with the entry of the pass's first segment. It is taken when the pass starts: when the pass before
-   is done and the loads are in, {start_latency} cycles before a slot of the core.
+2. Send the configuration on `s_axis_passes_N`, with the lengths (words, and whether raw, as in an index
+   entry) that stand in the line of the index with the entry of the pass's first segment. It is taken when the
+   pass starts: when the pass before is done and the loads are in, {start_latency} cycles before a slot of the
+   core.
 3. For each input row its place on `s_axis_map_rows_N` (word number of the first segment that the pass reads
    of it, number of that segment's entry in the index), before the row is read, and a row descriptor on
    `s_axis_rows_N`, before the first value of the row is decoded. Both may be offered at any time, in the
    order of the passes. The segments themselves are read from the map buffer.
 4. The output segments leave on `m_axis_coded_N`, `tlast` with the last word of each, and one index entry a
-   segment on `m_axis_index_N` (words in bits 15:0, non-zeros in 31:16). `done[N]` is high in the last cycle
-   of the pass. `error[N]` says that the words were no legal map; the pass still ends, once it has taken as
-   many ends of segments as it has segments, and its outputs are of no use. It falls with the next start.
+   segment on `m_axis_index_N` (words in bits 14:0, whether raw in 15, non-zeros in 31:16). `done[N]` is high
+   in the last cycle of the pass. `error[N]` says that the words were no legal map; the pass still ends, once
+   it has taken as many ends of segments as it has segments, and its outputs are of no use. It falls with the
+   next start.
 
 ## Reset and abort
 After `rst` a core clears its accumulators, {clear_cycles} cycles in which `busy[N]` is high; a pass that is

@@ -158,7 +158,6 @@ def configure(
         out.index_line.eq(layer.index_line),
         out.segment_pixels.eq(layer.segment_pixels),
         decoder.order.eq(layer.in_order),
-        decoder.compressed.eq(1),
         decoder.skip_zeros.eq(layer.skip_zeros),
         decoder.raw_bits.eq(layer.in_bits),
         decoder.rows.eq(counts.read),

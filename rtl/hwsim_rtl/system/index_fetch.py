@@ -60,10 +60,11 @@ class IndexFetch(wiring.Component):
                 m.d.sync += [
                     passed.valid.eq(1),
                     *(
-                        passed.payload.lengths[entry].eq(
-                            IndexEntry(self.line.word_select(entry, 8 * INDEX_BYTES)).words
+                        passed.payload.lengths[entry][name].eq(
+                            IndexEntry(self.line.word_select(entry, 8 * INDEX_BYTES))[name]
                         )
                         for entry in range(LINE_ENTRIES)
+                        for name in ("words", "raw")
                     ),
                 ]
             with m.If(came.ready):

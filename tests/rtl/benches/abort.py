@@ -8,10 +8,11 @@ from bench_cases import small_case
 from bench_pass import Pass, bits
 from cocotb.triggers import RisingEdge, Timer
 from map_buffer import AtWork, MapBuffer
-from mapped_cases import MappedPass, mapped_pass
+from mapped_cases import MappedPass, fields_of, mapped_pass
 from streams import AxiStream, Coverage, bench_case, now, pack, random_stalls, start_clock, until_idle
 
-from hwsim.arch import LINE_ENTRIES, WEIGHT_PASSES, Arch
+from hwsim.arch import WEIGHT_PASSES, Arch
+from hwsim_rtl.bits.word import IndexEntry
 from hwsim_rtl.core import payloads
 
 CORES = 2
@@ -27,8 +28,7 @@ class Device:
         self.one: Pass = Pass(small_case(arch))
         self.mapped: MappedPass = mapped_pass(self.one.case)
         self.cycles = self.mapped.stepped(CORES + 1).cycles
-        lengths = [self.mapped.lengths >> 16 * i & 0xFFFF for i in range(LINE_ENTRIES)]
-        sent = {"config": self.mapped.config, "lengths": lengths}
+        sent = {"config": self.mapped.config, "lengths": fields_of(self.mapped.lengths)}
         self.payloads = {
             "passes": [bits(payloads.SentPass(arch), sent)["bits"]],
             "map_rows": [pack(payloads.MapRow.as_shape(), row) for row in self.mapped.map_rows],
@@ -101,7 +101,7 @@ class Device:
         assert now() - self.begins[core] + 1 == self.cycles, f"core {core}"
         await RisingEdge(self.dut.clk)
         assert [payload for _, payload in await coded] == self.one.coded, f"core {core}"
-        entries = [entry["words"] | entry["nonzeros"] << 16 for entry in self.one.index]
+        entries = [pack(IndexEntry.as_shape(), entry) for entry in self.one.index]
         assert [payload["data"] for _, payload in await index] == entries, f"core {core}"
 
     async def both_exact(self) -> None:

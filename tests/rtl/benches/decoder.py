@@ -14,7 +14,7 @@ from hwsim_rtl.bits.word import Word
 from hwsim_rtl.codec import symbol as payloads
 
 LANES = (0, 1)
-MODES = list(product((True, False), repeat=2))  # skip_zeros, compressed
+MODES = list(product((True, False), (0.0, 1.0, 0.4)))  # skip_zeros, share of segments that are raw
 HELD = 5  # segments of a lane
 VALID_AFTER = 2  # cycles from a symbol's to its being valid
 
@@ -57,7 +57,8 @@ async def symbols_and_times_equal_the_golden_model(dut):
     for number in range(case["passes"]):
         await one_pass(device, number, cover)
     cover.require("order", range(16))
-    cover.require("skip_zeros, compressed", MODES)
+    cover.require("skip_zeros, raw", product((True, False), (True, False)))
+    cover.require("raw and in SEG one after the other", product((True, False), (True, False)))
     cover.require("raw bits", range(1, arch.activation_bits + 1))
     cover.require("run", range(3 * arch.run_max + 1))
     cover.require("length", range(1, case["longest"] + 1))
@@ -80,30 +81,35 @@ async def begin(dut, arch: Arch) -> Device:
 
 async def one_pass(device: Device, number: int, cover: Coverage) -> None:
     dut, arch = device.dut, device.arch
-    skip_zeros, compressed = MODES[number // 2 % len(MODES)] if number % 2 else MODES[0]
-    order = number // 2 % 16 if compressed else None
-    raw_bits = number // 4 % arch.activation_bits + 1
-    bits = arch.activation_bits if compressed else raw_bits
+    skip_zeros, share = MODES[number // 2 % len(MODES)] if number % 2 else MODES[0]
+    order = number // 2 % 16
+    raw_bits = number // 4 % arch.activation_bits + 1  # in two passes, one of which has raw segments
+    bits = raw_bits if share else arch.activation_bits
     sizes = random.choice([[1, 2], [1, 17], [5, 17], [64], [100, 200], [48, 49]])
-    lanes = [
-        [random_values(random.choice(sizes), bits) for _ in range(random.choice([0, 1, 3, 9]))] for _ in LANES
-    ]
+    counts = random.choice([(0, 9), (1, 3), (1, 0), (3, 9), (9, 1), (3, 0)])
+    lanes = [[random_values(random.choice(sizes), bits) for _ in range(count)] for count in counts]
     if number in (0, 2 * 15):  # the orders of the longest codes, in one lane or the other
         lanes[number // 30] = [all_runs(3 * arch.run_max + 2, bits)]
-    expected = [
-        [symbols_of(values, order, raw_bits, arch.run_max, skip_zeros) for values in segments]
-        for segments in lanes
+    raw = [[random.random() < share or (i == 0 and share > 0) for i in range(len(lane))] for lane in lanes]
+    coded = [
+        [(values, None if is_raw else order) for values, is_raw in zip(segments, mine, strict=True)]
+        for segments, mine in zip(lanes, raw, strict=True)
     ]
-    strings = [[segment_bits(values, order, raw_bits) for values in segments] for segments in lanes]
+    expected = [
+        [symbols_of(values, order, raw_bits, arch.run_max, skip_zeros) for values, order in segments]
+        for segments in coded
+    ]
+    strings = [[segment_bits(values, order, raw_bits) for values, order in segments] for segments in coded]
 
     credit = cocotb.start_soon(device.give_credit(random.choice([1.0, 1.0, 0.5])))
-    first = await device.start(
-        order=order or 0, compressed=int(compressed), skip_zeros=int(skip_zeros), raw_bits=raw_bits
-    )
+    first = await device.start(order=order, skip_zeros=int(skip_zeros), raw_bits=raw_bits)
     stalls = random.choice([0.0, 0.0, 0.2, 0.7])
     senders = []
     for lane in LANES:
-        heads = [{"values": len(values)} for values in lanes[lane]]
+        heads = [
+            {"values": len(values), "raw": int(is_raw)}
+            for values, is_raw in zip(lanes[lane], raw[lane], strict=True)
+        ]
         words = [word for string in strings[lane] for word in words_of(string)]
         senders.append(
             (
@@ -129,8 +135,12 @@ async def one_pass(device: Device, number: int, cover: Coverage) -> None:
         mine = [(cycle, got) for cycle, got in received if got["lane"] == lane]
         assert len(mine) == len(flat[lane])
         check_lane(device, lane, first, expected[lane], strings[lane], *sent[lane], mine, cover)
-    cover.hit("skip_zeros, compressed", (skip_zeros, compressed))
-    cover.hit("order" if compressed else "raw bits", order if compressed else raw_bits)
+    for each in raw:
+        for is_raw in each:
+            cover.hit("skip_zeros, raw", (skip_zeros, is_raw))
+            cover.hit("raw bits" if is_raw else "order", raw_bits if is_raw else order)
+        for pair in pairwise(each):
+            cover.hit("raw and in SEG one after the other", pair)
 
 
 def check_lane(device, lane, first, expected, strings, heads, words, received, cover) -> None:
@@ -194,24 +204,20 @@ async def a_fault_in_one_lane_ends_both_with_their_own_words(dut):
     for number, order in enumerate((0, 1, 5, 15, None)):
         for (name, whole, string), place in product(faults(order, bits), range(3)):
             lane = (number + place) % 2
-            config = {
-                "order": order or 0,
-                "compressed": int(order is not None),
-                "skip_zeros": 1,
-                "raw_bits": bits,
-            }
+            config = {"order": order or 0, "skip_zeros": 1, "raw_bits": bits}
+            heads = [{"values": len(whole), "raw": int(order is None)}] * 3
             good = [segment_bits(whole, order, bits)] * 3
             wrong = [string if i == place else one for i, one in enumerate(good)]
             where = f"{name} in segment {place} of lane {lane}, order {order}"
             both = [good, good]
             both[lane] = wrong
-            failed_at = await to_the_end(device, 3 * len(whole), both, where, lane, **config)
+            failed_at = await to_the_end(device, heads, both, where, lane, **config)
             assert failed_at is not None, f"{where}: no error"
             assert failed_at >= place * len(whole), f"{where}: error in a good segment"
             if name.startswith("code"):  # the first one is at fault: a cycle later, no other symbol is out
                 assert failed_at == place * len(whole) + 1, f"{where}: error not at its symbol"
             assert dut.error.value, "error is sticky"
-            failed_at = await to_the_end(device, 3 * len(whole), [good, good], where, lane, **config)
+            failed_at = await to_the_end(device, heads, [good, good], where, lane, **config)
             assert failed_at is None, f"after {where}: error"
     await one_pass(device, 3, Coverage())
 
@@ -223,9 +229,9 @@ async def a_reset_in_any_cycle_leaves_nothing(dut):
     device = await begin(dut, Arch(run_max=run_max, activation_bits=bits))
     words = words_of(segment_bits(random_values(40, bits), 2, bits)) * 4
     for cycles in (0, 1, 2, 3, 4, 5, 6, 7, 8, 13, 20, 33):
-        await device.start(order=2, compressed=1, skip_zeros=1, raw_bits=bits)
+        await device.start(order=2, skip_zeros=1, raw_bits=bits)
         dut.credit.value = 3
-        tasks = [cocotb.start_soon(port.put([{"values": 40}] * 8)) for port in device.segments]
+        tasks = [cocotb.start_soon(port.put([{"values": 40, "raw": 0}] * 8)) for port in device.segments]
         tasks += [cocotb.start_soon(port.put(words)) for port in device.words]
         for _ in range(cycles):
             await RisingEdge(dut.clk)
@@ -243,21 +249,22 @@ async def a_reset_in_any_cycle_leaves_nothing(dut):
 
 
 async def to_the_end(
-    device: Device, count: int, strings: list[list[str]], where: str, lane: int, **config: int
+    device: Device, heads: list[dict], strings: list[list[str]], where: str, lane: int, **config: int
 ) -> int | None:
-    """Run a pass of so many values a lane, with words in both that nobody asked for behind its own.
+    """Run a pass of such segments in each lane, with words in both that nobody asked for behind its own.
 
     Returns:
         How many values of the lane had come when ``error`` rose, if it did.
     """
     dut = device.dut
+    count = sum(head["values"] for head in heads)
     await device.start(**config)
     dut.credit.value = 3
     before = [port.sent for port in device.words]
     senders = []
     for port, words, segments in zip(device.segments, device.words, strings, strict=True):
         own = [word for string in segments for word in words_of(string)]
-        senders.append(cocotb.start_soon(port.put([{"values": count // 3}] * 3)))
+        senders.append(cocotb.start_soon(port.put(heads)))
         senders.append(cocotb.start_soon(words.put([*own, *words_of("1" * 64)])))
     seen, failed_at, idle = [0, 0], None, 0
     for _ in range(1500):

@@ -78,7 +78,7 @@ async def one_pass(dut, ports, bits: int, number: int, cover: Coverage) -> None:
 
     assert [word for _, word in got_words] == words
     assert [entry for _, entry in got_entries] == [
-        {"words": len(string) // 64, "nonzeros": sum(v != 0 for v in values)}
+        {"words": len(string) // 64, "raw": int(raw), "nonzeros": sum(v != 0 for v in values)}
         for string, values in zip(strings, segments, strict=True)
     ]
     if not rates["words"] and not rates["index"]:

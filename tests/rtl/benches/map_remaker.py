@@ -6,6 +6,7 @@ import random
 import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge, Timer
+from core_cases import entry_fields
 from streams import Coverage, StreamPort, bench_case, pack, random_stalls, start_clock
 
 from hwsim.arch import Arch
@@ -143,7 +144,7 @@ async def remade_maps_are_those_of_the_reference(dut):
         expected = {
             "rows": [{"layer": 0, "row": y, "first": 0, "segments": of_made} for y in range(made.shape[1])],
             "coded": [{"data": word, "last": int(i + 1 in ends)} for i, word in enumerate(words)],
-            "index": [{"words": int(e["words"]), "nonzeros": int(e["nonzeros"])} for e in index.ravel()],
+            "index": [entry_fields(e["words"], e["nonzeros"]) for e in index.ravel()],
         }
         layouts = {"rows": OutRow, "coded": Word, "index": IndexEntry}
         tasks = [

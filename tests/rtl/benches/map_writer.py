@@ -4,6 +4,7 @@ import random
 
 import cocotb
 from cocotb.triggers import RisingEdge, Timer
+from core_cases import entry_fields
 from streams import Coverage, StreamPort, bench_case, pack, random_stalls, start_clock
 
 from hwsim_rtl.bits.word import IndexEntry, Word
@@ -72,11 +73,11 @@ async def words_and_entries_come_into_their_places(dut):
                     expected[2 * (at + count)] = word & 0xFFFFFFFF
                     expected[2 * (at + count) + 1] = word >> 32
                     coded.append({"data": word, "last": int(count + 1 == len(segment))})
-                entry = {"words": len(segment), "nonzeros": rng.getrandbits(16)}
+                entry = entry_fields(len(segment) | rng.getrandbits(1) << 15, rng.getrandbits(16))
                 index.append(entry)
                 if places["indexed"]:
                     of_map = 16 * places["index_line"] + row["row"] * places["entries"] + number
-                    expected[of_map] = entry["words"] | entry["nonzeros"] << 16
+                    expected[of_map] = pack(IndexEntry.as_shape(), entry)
         tasks = [
             cocotb.start_soon(ports[name].put(payloads, random_stalls(case["stalls"])))
             for name, payloads in (("rows", rows), ("coded", coded), ("index", index))
@@ -113,4 +114,4 @@ async def words_and_entries_come_into_their_places(dut):
         await RisingEdge(dut.clk)
         await Timer(2, "ns")
         assert dut.overflows.value, room
-        await ports["index"].put([{"words": room + 1, "nonzeros": 1}])
+        await ports["index"].put([entry_fields(room + 1, 1)])

@@ -49,10 +49,12 @@ class Map:
                 most = self.place_words
                 words = random.choice([1, most, most, most, random.randint(1, most)])
                 self.places.append(Place(first_place + block * self.place_words, words, first_entry + block))
+                raw = random.getrandbits(1)
                 last = block == self.blocks - 1
                 self.bound.append(
                     {
                         "values": self.config["tail_values" if last else "full_values"],
+                        "raw": raw,
                         "weight": block * self.config["segment_words"] % arch.weight_words,
                         "pixel": block * self.config["segment_pixels"] % arch.accumulators,
                         "row": row % 32,
@@ -60,10 +62,10 @@ class Map:
                 )
         self.words = [[random.getrandbits(64) for _ in range(place.words)] for place in self.places]
         self.lines: dict[int, int] = {}
-        for place, content in zip(self.places, self.words, strict=True):
+        for place, content, bound in zip(self.places, self.words, self.bound, strict=True):
             for at, word in enumerate(content, place.word):
                 self._put(at // LINE, at % LINE * 64, word)
-            entry = place.words | random.getrandbits(16) << 16
+            entry = place.words | bound["raw"] << 15 | random.getrandbits(16) << 16
             self._put(
                 self.config["index_line"] + 100_000 + place.entry // ENTRIES,
                 place.entry % ENTRIES * 32,

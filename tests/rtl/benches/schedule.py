@@ -11,9 +11,9 @@ import cocotb
 import numpy as np
 from bench_pass import Pass, bits
 from cocotb.triggers import RisingEdge, Timer
-from core_cases import Case, Operands, map_words
+from core_cases import Case, Operands
 from map_buffer import AtWork, MapBuffer
-from mapped_cases import ENTRIES, lengths_of, lines_of
+from mapped_cases import ENTRIES, fields_of, lengths_of, lines_of, stored_words
 from random_networks import MemoryTrace
 from streams import AxiStream, Coverage, bench_case, now, pack, start_clock, until_idle
 
@@ -25,6 +25,7 @@ from hwsim.machine.mapping import map_blocks, segment_blocks
 from hwsim.machine.schedule import LayerSpan, PassRun, Schedule, schedule
 from hwsim.machine.workload import Workload
 from hwsim.quantize import Requantize
+from hwsim_rtl.bits.word import IndexEntry
 from hwsim_rtl.core.payloads import MapRow, SentPass
 
 Shape = tuple[int, int, int]
@@ -43,8 +44,7 @@ LAYERS: tuple[tuple[Kind, Shape, Shape, Pair, Pair], ...] = (
 
 
 def network() -> MemoryTrace:
-    """Layers with few weights, with many, with many passes of few weights, and a depthwise one; no segment is
-    longer than its place."""
+    """Layers with few weights, with many, with many passes of few weights, and a depthwise one."""
     layers, values = [], {}
     for number, (kind, source, target, kernel, padding) in enumerate(LAYERS):
         shape = source, target, kernel, (1, 1), padding
@@ -102,10 +102,9 @@ def work_of(trace: MemoryTrace, plan: Schedule, arch: Arch) -> list[list[Work]]:
     work: list[list[Work]] = [[] for _ in range(arch.cores)]
     for span in plan.layers:
         job, layer = span.job, span.job.layer
-        data, counts = map_words(trace.map(layer.input, 0), job.block, CODE, arch.compress)
-        assert (counts * 8 <= job.stored.raw).all(), "a segment is longer than its place"
+        data, counts, raw = stored_words(trace.map(layer.input, 0), job.block, CODE, arch.compress)
         places = job.places
-        lines, index_line = lines_of(data, counts, places)
+        lines, index_line = lines_of(data, counts, raw, places)
         for run in span.passes:
             one = pass_of(
                 trace, span, run, blocks[layer.input], segments.get(layer.output or "", arch.columns)
@@ -115,12 +114,12 @@ def work_of(trace: MemoryTrace, plan: Schedule, arch: Arch) -> list[list[Work]]:
                 {"place": int(places[y, first]), "entry": int(y * counts.shape[1] + first)}
                 for y in job.rows(run.group).y
             ]
-            config = one.case.geometry.config(arch, job.block, int(job.stored.raw[0]) // 8, index_line)
+            config = one.case.geometry.config(arch, job.block, int(job.stored.room[0]) // 8, index_line)
             lengths = lengths_of(lines, index_line + map_rows[0]["entry"] // ENTRIES)
-            sent = {"config": config, "lengths": [lengths >> 16 * i & 0xFFFF for i in range(ENTRIES)]}
+            sent = {"config": config, "lengths": fields_of(lengths)}
             there = np.zeros(len(lines), np.int64)
             if run.stream is not None:
-                late = lines_there(job, run.unit, run.group, run.stream, places)
+                late = lines_there(job, run.unit, run.group, run.stream)
                 there[: len(late)] = late
             work[run.core].append(
                 Work(
@@ -198,7 +197,7 @@ async def run_core(dut, core: int, buffer: MapBuffer, work: list[Work], coverage
     assert all(task.done() for task in made), f"core {core}: words are missing"
     assert [payload for _, payload in made[0].result()] == [word for each in work for word in each.one.coded]
     assert [payload["data"] for _, payload in made[1].result()] == [
-        entry["words"] | entry["nonzeros"] << 16 for each in work for entry in each.one.index
+        pack(IndexEntry.as_shape(), entry) for each in work for entry in each.one.index
     ]
     assert sent["map_rows"].sent == sum(len(each.map_rows) for each in work)
     assert sent["rows"].sent == sum(len(each.one.rows) for each in work)

@@ -36,6 +36,7 @@ class RoundTrip(Elaboratable):
             segments, mine = self.decoder.segments[lane], self.decoder.words[lane]
             m.d.comb += [
                 segments.payload.values.eq(self.count),
+                segments.payload.raw.eq(~self.compressed),
                 segments.valid.eq(offered & (cycle != 0) & (self.lane == lane)),
                 mine.payload.eq(words.payload),
                 mine.valid.eq(words.valid & (self.lane == lane)),
@@ -75,7 +76,6 @@ class RoundTrip(Elaboratable):
         self.feed(m, encoder.words, cycle)
         m.d.comb += [
             decoder.config.order.eq(self.order),
-            decoder.config.compressed.eq(self.compressed),
             decoder.config.skip_zeros.eq(self.skip_zeros),
             decoder.config.raw_bits.eq(self.arch.activation_bits),
             decoder.start.eq(cycle == 0),

@@ -63,14 +63,6 @@ def as_memory(words: bytes) -> bytes:
     return np.frombuffer(words, "<u8").astype(">u8").tobytes()
 
 
-def fits(values: np.ndarray, block: int, layer: dict[str, int], order: int) -> bool:
-    """Whether all segments of a map have room in their places."""
-    _, index = encode_segments(values, block, order)
-    places = np.full(index.shape[1], layer["place_beats"])
-    places[-1] = layer["row_beats"] - places[:-1].sum()
-    return bool((index["words"] <= 4 * places).all())
-
-
 def assert_made(trace, image, outcome: MachineOutcome) -> None:
     """Every byte of every map, of its index, and of the result is that of the network in integers."""
     assert outcome.error == MachineError.none
@@ -134,9 +126,8 @@ def test_random_networks_are_run_in_the_cycles_of_the_model(machine):
         except ArchError:
             continue
         trace = as_made(trace)
-        maps, jobs, read = run_network(trace, 0), Workload(trace, 0).jobs(ARCH), descriptors(image)
-        following = zip(jobs[1:], read[1:], strict=True)
-        if not all(fits(maps[job.layer.input], job.block, layer, trace.order) for job, layer in following):
+        jobs = Workload(trace, 0).jobs(ARCH)
+        if any(job.stored.raw.any() for job in jobs[1:]):  # longer in SEG than its place, which ends the run
             continue
         if sum(prod(layer.out_shape) for layer in trace.layers) > 4000:
             continue
