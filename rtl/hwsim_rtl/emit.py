@@ -14,6 +14,7 @@ from hwsim.driver.describe import c_header
 from hwsim.errors import ArchError
 from hwsim.files import whole_file
 from hwsim.machine.descriptors import check_arch
+from hwsim_rtl import kit
 from hwsim_rtl.core.core import Core
 from hwsim_rtl.kit.core_file import core_file
 from hwsim_rtl.kit.note import integration_note, system_note
@@ -27,6 +28,7 @@ NAME = "hwsim_top"
 CORE_NAME = "hwsim_core"
 SYSTEM_NAME = "hwsim_system"
 HEADER_FILE = "hwsim.h"
+LITEX_FILE = "hwsim_litex.py"
 DESCRIPTION = (
     "Zero-skipping accelerator with an Exp-Golomb codec, {arch.cores} cores of {arch.columns} columns"
 )
@@ -107,7 +109,8 @@ def emit_system(
 
     Returns:
         The files: ``hwsim_system.v``, ``hwsim_system.vlt``, ``hwsim_system.core``, ``hwsim.h`` with
-        registers, image and programs for C, ``README.md``, and those of the bench.
+        registers, image and programs for C, ``hwsim_litex.py``, which puts it into a system of LiteX,
+        ``README.md``, and those of the bench.
 
     Raises:
         ArchError: a machine that the RTL cannot be, or that has no programs.
@@ -116,7 +119,11 @@ def emit_system(
     if not arch.compress:
         raise ArchError("a whole machine has compress = true: say so in the file of --arch")
     text = to_verilog((System(arch, machine or ImageMachine(arch)), SYSTEM_NAME))
-    texts = {HEADER_FILE: c_header(), "README.md": system_note(arch, SYSTEM_NAME)}
+    texts = {
+        HEADER_FILE: c_header(),
+        LITEX_FILE: (Path(kit.__file__).parent / "litex_wrapper.py").read_text(encoding="utf-8"),
+        "README.md": system_note(arch, SYSTEM_NAME),
+    }
     return _write(arch, folder, SYSTEM_NAME, text, texts, bench or {})
 
 

@@ -54,8 +54,9 @@ def test_the_command_writes_a_machine_whose_bench_runs_lenet_whole(tmp_path):
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("system")
     names = emit_copier(path)
-    assert names[:5] == ["hwsim_system.v", "hwsim_system.vlt", "hwsim_system.core", "hwsim.h", "README.md"]
-    assert names[5:] == [
+    assert names[:4] == ["hwsim_system.v", "hwsim_system.vlt", "hwsim_system.core", "hwsim.h"]
+    assert names[4:6] == ["hwsim_litex.py", "README.md"]
+    assert names[6:] == [
         "hwsim_system_tb.v",
         "image.bin",
         "image.hex",

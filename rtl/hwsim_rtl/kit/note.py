@@ -117,6 +117,10 @@ on the page *For integrators* of hwsim's documentation (docs/integration.md).
 `verilator --lint-only -Wall {name}.vlt {name}.v` (5.048) is clean; the first file has the waivers and their
 reasons. So is `fusesoc --cores-root . run --target=lint hwsim:accelerator:{name}`.
 
+## LiteX
+`hwsim_litex.py` puts the machine into a system of LiteX 2024.12: `add_hwsim(soc, origin)`. By itself it
+writes a small system's Verilog: `python hwsim_litex.py build`.
+
 ## Benches
 With `--testbench` there are two benches beside the Verilog, which run the image of `image.bin` and compare
 memory with `expected.hex`, where bits of `mask.hex` are 1 (in the order of Verilog's `$readmemh`: a line for
