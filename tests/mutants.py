@@ -42,6 +42,7 @@ MEANT_FOR = {
     "hwsim/machine/energy.py": ("tests/machine/test_energy.py",),
     "hwsim/machine/fetches.py": ("tests/machine/test_schedule.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/fit.py": ("tests/machine/test_fit.py", "tests/cli/test_run_fit.py"),
+    "hwsim/machine/around.py": ("tests/machine/test_accounts_by_hand.py", "tests/machine/test_schedule.py"),
     "hwsim/machine/activity.py": ("tests/machine/test_activity.py", "tests/export/test_timeline.py"),
     "hwsim/machine/known_passes.py": (
         "tests/machine/test_accounts_by_hand.py",

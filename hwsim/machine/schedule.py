@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hwsim.arch import BEAT_BYTES, LOAD_LATENCY, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
+from hwsim.arch import BEAT_BYTES, WEIGHT_PASSES, WEIGHT_PORT_WORDS, Arch
 from hwsim.machine import dram
 from hwsim.machine.additions import output_name
+from hwsim.machine.around import Around, BesidePasses
 from hwsim.machine.descriptors import weight_loads
 from hwsim.machine.fetches import Additions, Fetches
 from hwsim.machine.passes import CAUSES as PASS_CAUSES
 from hwsim.machine.passes import NO_STREAM, PassTiming, Stream
 from hwsim.machine.runs import CAUSES, DRAM_KINDS, DramKind
-from hwsim.machine.slots import first_slot
 from hwsim.machine.traffic import Made
-from hwsim.machine.whole import HEADER_BYTES, WRITTEN, Asked, BesidePasses, WholeMachine
+from hwsim.machine.whole import WholeMachine
 from hwsim.machine.workload import LayerJob
 
 
@@ -95,8 +95,8 @@ class LayerSpan:
         passes: in their order.
         causes: core-cycles by cause.
         dram: bytes by kind of transfer.
-        steps: what takes time beside the passes, one after the other, in a machine that runs the whole
-            network.
+        steps: what takes time beside the passes, one after the other; of a network that no machine runs
+            whole the last write alone.
     """
 
     job: LayerJob
@@ -123,7 +123,7 @@ class Schedule:
 
 def schedule(jobs: Sequence[LayerJob], arch: Arch) -> Schedule:
     """Run the layers one after the other, from an idle machine (docs/architecture.md, *Weights*, *DRAM*)."""
-    machine = _Machine(arch, whole=jobs[0].whole)
+    machine = _Machine(arch, WholeMachine(arch) if jobs[0].whole else Around(arch))
     machine.read_program(jobs[0], None)
     spans = [machine.run(job, following) for job, following in zip(jobs, [*jobs[1:], None], strict=True)]
     return Schedule(tuple(spans), machine)
@@ -140,15 +140,13 @@ def _steps(begin: int, **ends: int) -> Iterator[BesidePasses]:
 class _Machine:
     """The state of the array and the channel between passes."""
 
-    def __init__(self, arch: Arch, *, whole: bool) -> None:
-        self.arch = arch
+    def __init__(self, arch: Arch, around: Around) -> None:
+        self.arch, self.around = arch, around
         self.channel = dram.Channel(arch)
-        self.whole = WholeMachine(arch) if whole else None  # what is around passes takes time
         self.now = 0  # end of the layer before
         self.held: list[deque[tuple[int, int]]] = [deque() for _ in range(arch.cores)]
         """Of every core, the last passes: loads of weights, and when their places are free again."""
         self.free_loads = [arch.weight_words // WEIGHT_PORT_WORDS] * arch.cores
-        self.index_there = 0  # that of the first map, in a machine that runs the whole network
         self.programs: dict[str, int] = {}  # layer -> cycle in which its program is there
         self.map_writes: dict[str, int] = {}  # map, or output -> the write that completes it
         self.reads: list[Transfer] = []
@@ -156,11 +154,8 @@ class _Machine:
 
     def read_program(self, job: LayerJob, before: LayerJob | None) -> None:
         """Read a layer's program, as soon as the channel is free and it is known how long it is."""
-        ready = 0
-        if self.whole is not None and before is None:
-            ready = self.whole.read_header(self.channel)
-        elif self.whole is not None and before is not None:
-            ready = self.whole.next_program(self.programs[before.layer.name])
+        there = None if before is None else self.programs[before.layer.name]
+        ready = self.around.program_ready(self.channel, there)
         self.programs[job.layer.name] = self._read("programs", job, job.program_size, ready)[1]
 
     def _load_weights(
@@ -180,20 +175,10 @@ class _Machine:
         for unit, cores in users.items():
             words, size, scales = job.weights[unit]
             program, room = self.programs[job.layer.name], max(self._room(core, words) for core in cores)
-            if self.whole is None:
-                busy = dram.load_cycles(words, size + scales, self.arch)
-                request, loaded = self.channel.read(busy, max(program, room))
-                asked = Asked(request, busy, loaded + LOAD_LATENCY)
-            else:
-                asked = self.whole.read_unit(
-                    self.channel,
-                    job,
-                    job.weights[unit],
-                    first=unit == job.mapping.rounds[0][0][1],
-                    last=program if last else None,
-                    room=room,
-                )
-            request, busy, there[unit] = asked
+            first = unit == job.mapping.rounds[0][0][1]
+            request, busy, there[unit] = self.around.read_unit(
+                self.channel, job, job.weights[unit], program, room, first=first, last=last
+            )
             through = request + dram.occupancy(scales, self.arch)
             self._note_read("scales", job, scales, request, through, unit)
             self._note_read("weights", job, size, request, request + busy, unit)
@@ -218,7 +203,7 @@ class _Machine:
         passes: list[PassRun] = []
         steps: list[BesidePasses] = []
         begun: set[int] = set()  # cores that have had a pass
-        done = [start] * arch.cores
+        done: list[int] = []  # of every core
         fetches, additions = Fetches(job), Additions(job)
         on_chip: dict[tuple[int, ...], PassTiming] = {}
         alike = job.alike
@@ -226,16 +211,17 @@ class _Machine:
             ready = self._load_weights(job, users, last=following is None)
             self._fetch(job, fetches, sorted(users))
             added = self._fetch_added(job, additions, users)
-            if number == 0 and self.whole is not None:
+            if number == 0:
                 opens = self._open(job, following)
                 done = [opens] * arch.cores
                 causes["dram"] += (opens - start) * arch.cores
-                steps += _steps(start, programs=opens, sequencer=self.whole.told)
+                steps += _steps(start, programs=opens, sequencer=self.around.told(opens))
             streamed: dict[tuple[int, ...], PassTiming] = {}  # cores that begin together see the same
             for core, unit, group in work:
                 free = done[core]
                 loaded = max(free, ready[unit])
-                able, begin = self._first_cycle(core, loaded, first=core not in begun)
+                able = self.around.able(core, loaded, first=core not in begun)
+                begin = self.around.slot(core, able)
                 begun.add(core)
                 if fetches.there <= begin:
                     key: tuple[int, ...] = (alike[unit], group)
@@ -268,23 +254,19 @@ class _Machine:
         causes["dram"] += (complete - end) * arch.cores
         end = complete
         drained = drained_rows(passes)
-        if self.whole is not None:
-            flushed = self.whole.flushed(max(run.begin for run in passes), end)
-            remade = self.whole.end(flushed, job.remade)
-            causes["drain"] += (flushed - end) * arch.cores
-            causes["pool"] = (remade - flushed) * arch.cores
-            kind = "flatten" if job.remade and not job.remade.pooled else "pool"
-            steps += _steps(end, writers=flushed, **{kind: remade})
-            end = remade
+        flushed = self.around.flushed(max(run.begin for run in passes), end)
+        remade = self.around.end(flushed, job.remade)
+        causes["drain"] += (flushed - end) * arch.cores
+        causes["pool"] = (remade - flushed) * arch.cores
+        kind = "flatten" if job.remade and not job.remade.pooled else "pool"
+        steps += _steps(end, writers=flushed, **{kind: remade})
+        end = remade
         for made in job.traffic.made:
-            if self.whole is not None and following is None:
-                drained = self.whole.result_beats(end, made.size)
-            self._write(job, drained, made)
+            leaves = drained if following else self.around.result_ready(drained, end, made.size)
+            self._write(job, leaves, made)
         if following is None and self.writes:
-            last_write = max(end, self.channel.written(len(self.writes) - 1))
-            if self.whole is not None:
-                last_write += WRITTEN
-                steps += _steps(end, result=last_write)
+            last_write = self.around.written(max(end, self.channel.written(len(self.writes) - 1)))
+            steps += _steps(end, result=last_write)
             causes["dram"] += (last_write - end) * arch.cores
             end = last_write
         self.now = end
@@ -292,30 +274,14 @@ class _Machine:
         for transfer in (*self.reads[first_read:], *self.writes[first_write:]):
             moved[transfer.kind] += transfer.size
         moved["programs"] = job.program_size  # that of the next layer was read in this one
-        if self.whole is not None and start == 0:
-            moved["programs"] += HEADER_BYTES
+        if start == 0:
+            moved["programs"] += self.around.header
         return LayerSpan(job, start, end, tuple(passes), causes, moved, tuple(steps))
 
     def _open(self, job: LayerJob, following: LayerJob | None) -> int:
-        """Prepare a layer in a machine that runs the whole network: when that begins."""
-        assert self.whole is not None
+        """Prepare a layer: when it begins."""
         programs = [self.programs[each.layer.name] for each in (job, following) if each is not None]
-        opens = max(self.now, self.index_there, *programs)
-        self.whole.begin(job, programs[0], opens)
-        return opens
-
-    def _first_cycle(self, core: int, loaded: int, *, first: bool) -> tuple[int, int]:
-        """When a core can be told to start a pass, and the cycle in which the pass begins.
-
-        Args:
-            core: which.
-            loaded: when it is free and has them.
-            first: it is the first pass of the core in the layer.
-        """
-        if self.whole is not None:
-            able = self.whole.able(core, loaded, first=first)
-            return able, self.whole.slot(core, able)
-        return loaded, first_slot(core, loaded, self.arch)
+        return self.around.opens(job, self.now, programs)
 
     def transfers(self) -> tuple[Transfer, ...]:
         """Reads in their order, then writes in theirs."""
@@ -374,9 +340,7 @@ class _Machine:
 
     def _fetch(self, job: LayerJob, fetches: Fetches, users: Sequence[int]) -> None:
         """Request what a round reads of its map and does not find on chip, once the map is written."""
-        if self.whole is not None and self.now == 0 and job.traffic.fits:
-            if fetches.there == NO_STREAM:
-                self._fetch_whole(job, fetches)
+        if self.around.fetch_first(job, fetches, self._read):
             return
         layout = fetches.layout(users)
         if not layout.beats:
@@ -385,17 +349,6 @@ class _Machine:
         ready = self._written(name)
         if fetches.there == NO_STREAM and job.traffic.index_size:
             self._read("index", job, job.traffic.index_size, ready, 0, name)
-        size = layout.beats * BEAT_BYTES
-        fetches.add(layout, *self._read("maps_in", job, size, ready, layout.segments, name))
-
-    def _fetch_whole(self, job: LayerJob, fetches: Fetches) -> None:
-        """Request all of the first map, when its index is there, from the top."""
-        assert self.whole is not None
-        layout, index, name = fetches.all(), None, job.layer.input
-        if job.traffic.index_size:
-            ready = self.whole.index_ready()
-            index = self.index_there = self._read("index", job, job.traffic.index_size, ready, 0, name)[1]
-        ready = self.whole.map_ready(index, len(layout.segments))
         size = layout.beats * BEAT_BYTES
         fetches.add(layout, *self._read("maps_in", job, size, ready, layout.segments, name))
 

@@ -6,13 +6,16 @@ docs/architecture.md, *Layer after layer*, states every rule; the RTL is in ``rt
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 
 from hwsim.arch import BEAT_BYTES, LAYER_BYTES, LOAD_LATENCY, START_LATENCY, WORD_BYTES, Arch
 from hwsim.machine import dram
+from hwsim.machine.around import Around, Asked, Read
 from hwsim.machine.descriptors import weight_loads
+from hwsim.machine.fetches import Fetches
+from hwsim.machine.passes import NO_STREAM
 from hwsim.machine.remade import Remade
 from hwsim.machine.row_walk import row_walk
 from hwsim.machine.slots import slot_period
@@ -52,77 +55,54 @@ GIVE = 3  # of a pass
 ROWS_AHEAD, OUT_ROWS = 32, 64  # rows that are found before a pass begins: that it reads, that it makes
 
 
-class Asked(NamedTuple):
-    """A unit of weights: its first cycle on the channel, and how long it takes it; when a pass can begin."""
-
-    request: int
-    busy: int
-    there: int
-
-
-class BesidePasses(NamedTuple):
-    """What a machine does beside the passes of a layer.
-
-    Attributes:
-        name: ``programs``, until the layer begins; ``sequencer``, until it can tell a core to start;
-            ``writers``, until all that cores made lies there; ``pool`` or ``flatten``; ``result``.
-        begin, end: first cycle, and first cycle after.
-    """
-
-    name: str
-    begin: int
-    end: int
-
-
-class WholeMachine:
+class WholeMachine(Around):
     """Requests in their order, and when layers begin and end.
 
     Args:
         arch: the machine.
     """
 
+    header = HEADER_BYTES
+
     def __init__(self, arch: Arch) -> None:
-        self._arch = arch
+        super().__init__(arch)
         self._asked = FIRST_REQUEST  # when the latest request came to the channel
         self._pace = 0  # before which none comes, since weights are loaded no faster
         self._loads = self._scales = 0  # cycles of the latest load of weights, and of scales
         self._loaded: deque[int] = deque([-PLACE] * UNITS_AHEAD, UNITS_AHEAD)  # of units, both
+        self._index = 0  # when that of the first map is there
         self._first_word = 0  # of the next program, for what the layer before takes
         self._fed = 0  # when the place of the latest program is free
         self._slots = 0  # from which slots are counted
         self._offered: dict[int, int] = {}  # core -> cycle in which its first pass is offered
 
-    def read_header(self, channel: dram.Channel) -> int:
-        """The cycle from which the first program can be asked for."""
-        self._asked = channel.read(dram.occupancy(HEADER_BYTES, self._arch), FIRST_REQUEST)[1] + ASK
-        return self._asked
-
-    def next_program(self, there: int) -> int:
-        """The cycle from which a program can be asked for; the one before it is ``there``, and the one before
+    def program_ready(self, channel: dram.Channel, before: int | None) -> int:
+        """The first one when the header is there; another one when the one before it is, and the one before
         that has left its place."""
-        self._asked = max(max(there, self._asked) + ASK, self._pace, self._fed)
+        if before is None:
+            before = channel.read(dram.occupancy(HEADER_BYTES, self._arch), FIRST_REQUEST)[1]
+        self._asked = max(max(before, self._asked) + ASK, self._pace, self._fed)
         return self._asked
 
     def read_unit(
-        self, channel: dram.Channel, job: LayerJob, unit: Weights, *, first: bool, last: int | None, room: int
+        self,
+        channel: dram.Channel,
+        job: LayerJob,
+        unit: Weights,
+        program: int,
+        room: int,
+        *,
+        first: bool,
+        last: bool,
     ) -> Asked:
-        """Ask for a unit of weights, and load it.
-
-        Args:
-            channel: where.
-            job: the layer.
-            unit: its sizes.
-            first: it is the first one of the layer.
-            last: of the last layer, when its program is there; None of others.
-            room: from when on there is room for it.
-        """
+        """Units are asked for one after the other, no faster than they are loaded."""
         arch, groups = self._arch, len(job.mapping.groups)
         if not first:
             ready = self._asked + NEXT_UNIT
-        elif last is None:
-            ready = self._asked + FIRST_UNIT
+        elif last:
+            ready = max(program, self._asked) + LAST_FIRST_UNIT
         else:
-            ready = max(last, self._asked) + LAST_FIRST_UNIT
+            ready = self._asked + FIRST_UNIT
         ready = max(ready + groups, room + ROOM, self._loaded[0] + PLACE, self._pace)
         busy, loads = dram.occupancy(unit.size + unit.scales, arch), weight_loads(unit.words)
         request, there = channel.read(busy, ready)
@@ -133,65 +113,63 @@ class WholeMachine:
         self._loaded.append(max(self._loads, self._scales))
         return Asked(request, busy, self._loaded[-1] + LOAD_LATENCY)
 
-    def index_ready(self) -> int:
-        """The cycle from which the index of the input map, or the map if it has none, can be asked for."""
-        self._asked = max(self._asked + INDEX, self._pace)
-        return self._asked
+    def fetch_first(self, job: LayerJob, fetches: Fetches, read: Read) -> bool:
+        """Its index, and when that is there all of it from the top, a segment a cycle."""
+        if self._slots or not job.traffic.fits:
+            return False
+        if fetches.there != NO_STREAM:
+            return True
+        layout, name = fetches.all(), job.layer.input
+        ready = max(self._asked + INDEX, self._pace)
+        if job.traffic.index_size:
+            self._index = read("index", job, job.traffic.index_size, ready, 0, name)[1]
+            ready = self._index + SEGMENTS
+        self._asked = ready + len(layout.segments) - 1
+        size = layout.beats * BEAT_BYTES
+        fetches.add(layout, *read("maps_in", job, size, ready, layout.segments, name))
+        return True
 
-    def map_ready(self, index_there: int | None, segments: int) -> int:
-        """The cycle from which the segments of the input map can be asked for, one a cycle."""
-        ready = self.index_ready() if index_there is None else index_there + SEGMENTS
-        self._asked = ready + segments - 1
-        return ready
-
-    def begin(self, job: LayerJob, program: int, ready: int) -> None:
-        """Prepare a layer.
-
-        Args:
-            job: the layer.
-            program: when its program is there.
-            ready: when all else is.
-        """
-        self._slots = ready + PREPARE
-        self._offered = self._first_passes(job, max(self._first_word, program + FIRST_WORD))
+    def opens(self, job: LayerJob, now: int, programs: Sequence[int]) -> int:
+        """A layer begins when the programs are there, and the first one when its index is."""
+        opens = max(now, self._index, *programs)
+        self._slots = opens + PREPARE
+        self._offered = self._first_passes(job, max(self._first_word, programs[0] + FIRST_WORD))
+        return opens
 
     def able(self, core: int, loaded: int, *, first: bool) -> int:
-        """The cycle in which a core can be told to start a pass whose weights are there.
-
-        Args:
-            core: which.
-            loaded: when it is free and they are.
-            first: it is its first one in the layer, whose line of the index is to be read.
-        """
+        """Of its first pass the rows are to be known, and the line of the index is to be read."""
         if not first:
             return loaded
         slot = max(self._slots, self._offered[core] - START_LATENCY)
         slot += (self._slots + core - slot) % slot_period(self._arch)
         return max(loaded, slot + INDEX_SLOT - START_LATENCY)
 
-    @property
-    def told(self) -> int:
-        """The cycle in which the first core can be told to start a pass, were its weights there."""
+    def told(self, opens: int) -> int:
+        """When the sequencer has found the rows of the first one."""
         return min(self.able(core, 0, first=True) for core in self._offered)
 
     def slot(self, core: int, able: int) -> int:
-        """As :func:`hwsim.machine.slots.first_slot`, of slots that are counted from the layer on."""
+        """Slots are counted from the layer on."""
         earliest = able + START_LATENCY
         return earliest + (self._slots + core - earliest) % slot_period(self._arch)
 
     def flushed(self, last_begin: int, done: int) -> int:
-        """When all that cores made lies in the map buffer, the last of whose passes began and was done."""
+        """Writers have lines left, and turns."""
         self._first_word = last_begin - START_LATENCY + FIRST_WORD
         return done + FLUSH_TURNS * self._arch.cores + FLUSH
 
     def end(self, flushed: int, remade: Remade | None) -> int:
-        """When a layer ends whose map may be remade."""
+        """Every window takes its cycles."""
         return flushed + remade.cycles + REMADE if remade else flushed
 
-    def result_beats(self, flushed: int, size: int) -> np.ndarray:
-        """When each beat of the result is on its way, int64: two follow each other, in four cycles."""
+    def result_ready(self, drained: np.ndarray, end: int, size: int) -> np.ndarray:
+        """Of each beat: two follow each other, in four cycles."""
         beat = np.arange(size // BEAT_BYTES, dtype=np.int64)
-        return flushed + RESULT + beat // 2 * 4 + beat % 2
+        return end + RESULT + beat // 2 * 4 + beat % 2
+
+    def written(self, last: int) -> int:
+        """The machine is told that all of it lies there."""
+        return last + WRITTEN
 
     def _first_passes(self, job: LayerJob, first_word: int) -> dict[int, int]:
         """Core -> cycle in which the sequencer offers its first pass of a layer."""

@@ -92,7 +92,7 @@ class Timeline:
         start, end: of the layer, in cycles since the image began.
         cores: a few of them, those that are through first and last among them.
         working: how many cores take part.
-        steps: by its name, what takes time beside the passes in a machine that runs the whole network.
+        steps: by its name, what takes time beside the passes.
         dram: of every kind of transfer that the layer has, the channel's work for it.
         others: the channel's work for other layers.
     """
