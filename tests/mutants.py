@@ -78,6 +78,7 @@ MEANT_FOR = {
         "tests/machine/test_chain_by_hand.py",
         "tests/machine/test_schedule.py",
         "tests/machine/test_simulation.py",
+        "tests/export/test_dram_trace.py",
     ),
     "hwsim/machine/sharing.py": ("tests/machine/test_mapping.py",),
     "hwsim/machine/simulation.py": (
@@ -93,7 +94,11 @@ MEANT_FOR = {
         "tests/machine/test_accounts_by_hand.py",
         "tests/machine/test_passes.py",
     ),
-    "hwsim/machine/totals.py": ("tests/machine/test_totals.py", "tests/report/test_tables.py"),
+    "hwsim/machine/totals.py": (
+        "tests/machine/test_totals.py",
+        "tests/report/test_tables.py",
+        "tests/report/test_one_account.py",
+    ),
     "hwsim/machine/units.py": ("tests/machine/test_mapping.py",),
     "hwsim/machine/whole.py": (
         "tests/machine/test_chain_by_hand.py",

@@ -98,7 +98,7 @@ def _stored(values, block, raw, lengths, bits, run_max, long_run):
                 bit += i - begin
                 if i < count and i - begin <= run_max:
                     xs[symbol] = columns[i]
-                    bit += lengths[segment[i]]
+                    bit += np.int64(lengths[segment[i]])
                     i += 1
                 else:
                     xs[symbol] = NO_VALUE

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from random_additions import residual
 from random_networks import MemoryTrace, chains, machines
 
+from hwsim import open_trace
 from hwsim.arch import Arch
 from hwsim.errors import ExportError, TraceError
 from hwsim.export import write_dramsim3, write_ramulator2
@@ -174,6 +175,26 @@ def test_what_is_added_was_written_before_and_is_read_once_if_it_is_not_on_chip(
         assert span.dram["residuals"] == sum(
             int(size @ rows) for size, rows in zip(sizes, fetched, strict=True)
         )
+
+
+def test_a_machine_that_runs_a_whole_network_reads_its_first_index_and_map_from_their_begins():
+    trace = open_trace("lenet5_digits/sparse")
+    plan = schedule(Workload(trace, 0).jobs(Arch()), Arch())
+    assert_written_first(trace, plan, Arch())
+    jobs = {span.job.layer.name: span.job for span in plan.layers}
+    first = plan.layers[0].job
+    beats: dict[str, list[int]] = {}
+    for transfer in plan.transfers:
+        if transfer.map == first.layer.input:
+            region, offsets = place(transfer, jobs)
+            beats.setdefault(region, []).extend(int(offset) for offset in offsets)
+    size = first.traffic.index_size
+    assert beats[f"index of {first.layer.input}"] == list(range(0, size, 32))
+    # Each row is a segment of 28 values, which have room in 56 bytes, two beats; some take one.
+    expected = [
+        64 * row + 32 * beat for row, (count,) in enumerate(first.stored.beats) for beat in range(count)
+    ]
+    assert beats[f"map {first.layer.input}"] == expected
 
 
 def assert_sound(trace: MemoryTrace, arch: Arch) -> None:
