@@ -87,7 +87,7 @@ def _stored(values, block, raw, lengths, bits, run_max, long_run):
                     symbol += 1
                 end[y, b] = symbol
                 continue
-            bit = 0
+            bit = np.int64(0)  # a sum with the bytes of ``lengths`` is as wide, uncompiled too
             i = 0
             while i < count:
                 word[symbol] = bit >> 6
@@ -98,7 +98,7 @@ def _stored(values, block, raw, lengths, bits, run_max, long_run):
                 bit += i - begin
                 if i < count and i - begin <= run_max:
                     xs[symbol] = columns[i]
-                    bit += np.int64(lengths[segment[i]])
+                    bit += lengths[segment[i]]
                     i += 1
                 else:
                     xs[symbol] = NO_VALUE
