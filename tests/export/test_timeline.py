@@ -10,6 +10,7 @@ import pytest
 from hwsim.arch import Arch
 from hwsim.errors import ExportError, TraceError
 from hwsim.export import write_timeline
+from hwsim.export.files import schedule_of
 from hwsim.machine.runs import DRAM_KINDS
 from hwsim.machine.simulation import simulate
 from hwsim.trace import open_trace
@@ -64,6 +65,10 @@ def test_the_layers_and_their_bytes_are_those_of_the_result(case, tmp_path):
         tracks = [f"DRAM channel: {name}" for name in (kind, f"{kind} out")]
         moved = sum(event["args"]["bytes"] for name in tracks for event in timeline.slices.get(name, ()))
         assert moved == sum(run.dram[kind] for run in runs)
+    transfers = schedule_of(case, case.arch, 0).transfers
+    for name, write in (("index", False), ("index out", True)):
+        moved = sum(event["args"]["bytes"] for event in timeline.slices.get(f"DRAM channel: {name}", ()))
+        assert moved == sum(each.size for each in transfers if each.kind == "index" and each.write is write)
 
 
 def test_a_layers_decoder_scatter_unit_and_drain_work_as_long_as_in_the_result(case, tmp_path):
