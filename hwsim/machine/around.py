@@ -60,6 +60,10 @@ class Around:
         """The cycle from which a program can be asked for; the one before it is there in ``before``."""
         return 0
 
+    def taken(self, request: int, size: int, there: int) -> int:
+        """When the last of so many bytes is taken that were requested in a cycle, and are there in another."""
+        return there
+
     def read_unit(
         self,
         channel: dram.Channel,

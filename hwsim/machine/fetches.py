@@ -43,6 +43,7 @@ class Fetches:
         self._requests = np.full(shape, NO_STREAM, np.int64)
         self._before = np.zeros(shape, np.int64)
         self.there = NO_STREAM  # cycle in which the last word of all that was requested is there
+        self._taken: np.ndarray | None = None  # of a map that comes in its order, when each beat is
 
     def layout(self, users: Sequence[int]) -> Layout:
         """What a round over some units has to fetch, and takes note of what it keeps.
@@ -64,8 +65,9 @@ class Fetches:
         beats = job.stored.beats.ravel()
         return Layout(np.arange(len(beats)), np.cumsum(beats) - beats, int(beats.sum()))
 
-    def add(self, layout: Layout, request: int, there: int) -> None:
-        """Segments are on their way."""
+    def add(self, layout: Layout, request: int, there: int, taken: np.ndarray | None = None) -> None:
+        """Segments are on their way; ``taken``: when each beat is, of a map that comes in its order."""
+        self._taken = taken
         self._requests, self._before = self._requests.copy(), self._before.copy()
         self._requests.ravel()[layout.segments] = request
         self._before.ravel()[layout.segments] = layout.before
@@ -74,4 +76,4 @@ class Fetches:
     def stream(self, begin: int) -> Stream:
         """The words as a pass sees them that begins at ``begin``."""
         arch = self._job.arch
-        return Stream(self._requests, self._before, begin, arch.dram_latency, arch.dram_rate)
+        return Stream(self._requests, self._before, begin, arch.dram_latency, arch.dram_rate, self._taken)

@@ -49,6 +49,8 @@ class Stream:
         begin: cycle in which the pass begins.
         latency: cycles from request to data.
         rate: (bytes, cycles) of the channel.
+        taken: int64, of every beat of a map that comes in its order the cycle in which it is, since the image
+            began; None of others.
     """
 
     requests: np.ndarray
@@ -56,6 +58,7 @@ class Stream:
     begin: int
     latency: int
     rate: tuple[int, int]
+    taken: np.ndarray | None = None
 
     def arrivals(self, segments: np.ndarray, beats: np.ndarray) -> np.ndarray:
         """Cycles of the pass, 0 or later, in which beats are there.
@@ -66,6 +69,9 @@ class Stream:
         """
         moved, cycles = self.rate
         requests, before = self.requests.ravel()[segments], self.before.ravel()[segments]
+        if self.taken is not None:
+            arrived: np.ndarray = np.maximum(self.taken[before + beats] - self.begin, 0)
+            return arrived
         loaded = -(-(before + beats + 1) * BEAT_BYTES * cycles // moved)
         return np.maximum(requests + self.latency + loaded - self.begin, 0)
 

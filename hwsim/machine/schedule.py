@@ -154,9 +154,10 @@ class _Machine:
 
     def read_program(self, job: LayerJob, before: LayerJob | None) -> None:
         """Read a layer's program, as soon as the channel is free and it is known how long it is."""
-        there = None if before is None else self.programs[before.layer.name]
-        ready = self.around.program_ready(self.channel, there)
-        self.programs[job.layer.name] = self._read("programs", job, job.program_size, ready)[1]
+        before_there = None if before is None else self.programs[before.layer.name]
+        ready = self.around.program_ready(self.channel, before_there)
+        request, there = self._read("programs", job, job.program_size, ready)
+        self.programs[job.layer.name] = self.around.taken(request, job.program_size, there)
 
     def _load_weights(
         self, job: LayerJob, users: Mapping[int, Sequence[int]], *, last: bool
@@ -173,7 +174,7 @@ class _Machine:
         """
         there = {}
         for unit, cores in users.items():
-            words, size, scales = job.weights[unit]
+            words, size, scales = job.weights[unit][:3]
             program, room = self.programs[job.layer.name], max(self._room(core, words) for core in cores)
             first = unit == job.mapping.rounds[0][0][1]
             request, busy, there[unit] = self.around.read_unit(

@@ -10,7 +10,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hwsim.arch import BEAT_BYTES, LAYER_BYTES, LOAD_LATENCY, START_LATENCY, WORD_BYTES, Arch
+from hwsim.arch import (
+    BEAT_BYTES,
+    LAYER_BYTES,
+    LOAD_LATENCY,
+    SCALE_BYTES,
+    START_LATENCY,
+    WEIGHT_PORT_WORDS,
+    WORD_BYTES,
+    Arch,
+)
 from hwsim.machine import dram
 from hwsim.machine.around import Around, Asked, Read
 from hwsim.machine.descriptors import weight_loads
@@ -22,6 +31,7 @@ from hwsim.machine.slots import slot_period
 from hwsim.machine.workload import LayerJob, Weights
 
 HEADER_BYTES = 192  # of an image, read before all else
+BEAT_BITS = 8 * BEAT_BYTES
 
 # When something is asked for, in cycles.
 FIRST_REQUEST = 2  # from the start of a run to the header
@@ -34,6 +44,9 @@ PLACE = 3  # from the last load of the unit that is UNITS_AHEAD before
 UNITS_AHEAD = 4  # that were asked for and are not loaded
 INDEX = 2  # from the last unit of the first round to the index of the input map
 SEGMENTS = 4  # from the last beat of the index to the first segment
+
+# When weights are at the port of the array.
+WEIGHT, SCALE = 1, 2  # from a beat to a load with bits of it, and to a scale
 
 # When a layer begins and ends.
 PREPARE = 7  # to the slot of core 0 with which slots are counted anew
@@ -68,7 +81,8 @@ class WholeMachine(Around):
         super().__init__(arch)
         self._asked = FIRST_REQUEST  # when the latest request came to the channel
         self._pace = 0  # before which none comes, since weights are loaded no faster
-        self._loads = self._scales = 0  # cycles of the latest load of weights, and of scales
+        self._taken = -1  # cycle of the latest beat that was taken of all that was read
+        self._loads = self._scales = -1  # of the latest load of weights at the port, and of scales
         self._loaded: deque[int] = deque([-PLACE] * UNITS_AHEAD, UNITS_AHEAD)  # of units, both
         self._index = 0  # when that of the first map is there
         self._first_word = 0  # of the next program, for what the layer before takes
@@ -80,9 +94,24 @@ class WholeMachine(Around):
         """The first one when the header is there; another one when the one before it is, and the one before
         that has left its place."""
         if before is None:
-            before = channel.read(dram.occupancy(HEADER_BYTES, self._arch), FIRST_REQUEST)[1]
+            request, there = channel.read(dram.occupancy(HEADER_BYTES, self._arch), FIRST_REQUEST)
+            before = self.taken(request, HEADER_BYTES, there)
         self._asked = max(max(before, self._asked) + ASK, self._pace, self._fed)
         return self._asked
+
+    def taken(self, request: int, size: int, there: int) -> int:
+        """Beats are taken one a cycle, behind all that was requested before."""
+        return int(self._take(request, size)[-1])
+
+    def _take(self, request: int, size: int) -> np.ndarray:
+        """When each beat is taken of what was requested in a cycle, int64."""
+        moved, cycles = self._arch.dram_rate
+        beat = np.arange(size // BEAT_BYTES, dtype=np.int64)
+        due = request + self._arch.dram_latency - (-(beat + 1) * BEAT_BYTES * cycles // moved)
+        due[0] = max(due[0], self._taken + 1)
+        taken: np.ndarray = np.maximum.accumulate(due - beat) + beat
+        self._taken = int(taken[-1])
+        return taken
 
     def read_unit(
         self,
@@ -105,13 +134,38 @@ class WholeMachine(Around):
             ready = self._asked + FIRST_UNIT
         ready = max(ready + groups, room + ROOM, self._loaded[0] + PLACE, self._pace)
         busy, loads = dram.occupancy(unit.size + unit.scales, arch), weight_loads(unit.words)
-        request, there = channel.read(busy, ready)
+        request, _ = channel.read(busy, ready)
         self._asked, self._pace = ready, ready + max(unit.scales // BEAT_BYTES + loads, arch.columns)
-        begins = request + arch.dram_latency + dram.occupancy(unit.scales, arch) + 1
-        self._loads = max(there + 1, max(begins, self._loads) + loads)
-        self._scales = max(request + arch.dram_latency + 2, self._scales) + arch.columns
-        self._loaded.append(max(self._loads, self._scales))
-        return Asked(request, busy, self._loaded[-1] + LOAD_LATENCY)
+        self._loaded.append(self._load(request, unit))
+        return Asked(request, busy, self._loaded[-1] + 1 + LOAD_LATENCY)
+
+    def _load(self, request: int, unit: Weights) -> int:
+        """When the last of a unit's weights and scales is at the port of the array.
+
+        A beat of weights is taken when those of the units before are loaded, and no more than the longest
+        load waits of what has come. So it is held up if loads are slower than beats.
+        """
+        arch, loads = self._arch, weight_loads(unit.words)
+        scale_beats, beats = unit.scales // BEAT_BYTES, unit.size // BEAT_BYTES
+        coming = self._take(request, unit.scales + unit.size)
+        channel = np.arange(unit.channels)
+        scale = (
+            coming[(8 * SCALE_BYTES * (channel + 1) - 1) // BEAT_BITS] + SCALE + arch.columns - 1 - channel
+        )
+        self._scales = max(self._scales + arch.columns, int(scale.max()))
+
+        beat = np.arange(beats)
+        taken = np.maximum(coming[scale_beats:], self._loads + beat)
+        load = BEAT_BITS * beat // unit.load_bits  # the first one that needs it
+        through = int((taken + WEIGHT + loads - 1 - load).max())
+        self._loads = max(self._loads + loads, through)
+        longest = WEIGHT_PORT_WORDS * arch.columns * arch.weight_bits
+        loaded_before = -(-(BEAT_BITS * (beats - 1) - longest) // unit.load_bits)  # the last beat is taken
+        if loaded_before > 0:
+            self._taken = max(int(taken[-1]), self._loads - loads + loaded_before)
+        else:
+            self._taken = int(taken[-1])
+        return max(self._loads, self._scales)
 
     def fetch_first(self, job: LayerJob, fetches: Fetches, read: Read) -> bool:
         """Its index, and when that is there all of it from the top, a segment a cycle."""
@@ -122,11 +176,14 @@ class WholeMachine(Around):
         layout, name = fetches.all(), job.layer.input
         ready = max(self._asked + INDEX, self._pace)
         if job.traffic.index_size:
-            self._index = read("index", job, job.traffic.index_size, ready, 0, name)[1]
+            request, there = read("index", job, job.traffic.index_size, ready, 0, name)
+            self._index = self.taken(request, job.traffic.index_size, there)
             ready = self._index + SEGMENTS
-        self._asked = ready + len(layout.segments) - 1
+        self._pace = ready + len(layout.segments)
         size = layout.beats * BEAT_BYTES
-        fetches.add(layout, *read("maps_in", job, size, ready, layout.segments, name))
+        request, _ = read("maps_in", job, size, ready, layout.segments, name)
+        taken = self._take(request, size)
+        fetches.add(layout, request, int(taken[-1]), taken)
         return True
 
     def opens(self, job: LayerJob, now: int, programs: Sequence[int]) -> int:

@@ -155,11 +155,15 @@ class Weights(NamedTuple):
         words: M-wide words of weight memory, in whole loads.
         size: bytes of the weights over the channel.
         scales: bytes of bias and multiplier of its channels over the channel.
+        channels: how many it makes.
+        load_bits: that a whole load takes in DRAM.
     """
 
     words: int
     size: int
     scales: int
+    channels: int
+    load_bits: int
 
 
 @dataclass(frozen=True)
@@ -227,7 +231,9 @@ class LayerJob:
             columns = self.arch.columns if self.layer.kind == "depthwise" else len(part.makes)
             written = WEIGHT_PORT_WORDS * weight_loads(words)
             size = whole_beats(-(-words * columns * self.arch.weight_bits // 8))
-            found.append(Weights(written, size, whole_beats(len(part.makes) * SCALE_BYTES)))
+            scales = whole_beats(len(part.makes) * SCALE_BYTES)
+            load_bits = WEIGHT_PORT_WORDS * columns * self.arch.weight_bits
+            found.append(Weights(written, size, scales, len(part.makes), load_bits))
         return found
 
     def segments(self, units: Sequence[int]) -> np.ndarray:
