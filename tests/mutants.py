@@ -35,7 +35,7 @@ SHARE = 0.95  # of the mutants that a test must notice
 MEANT_FOR = {
     "hwsim/machine/additions.py": ("tests/machine/test_traffic.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/area.py": ("tests/machine/test_area.py",),
-    "hwsim/machine/chain.py": ("tests/program/test_image.py",),
+    "hwsim/machine/chain.py": ("tests/machine/test_whole.py", "tests/program/test_image.py"),
     "hwsim/machine/compiled.py": ("tests/machine/test_compiled.py",),
     "hwsim/machine/descriptors.py": ("tests/machine/test_descriptors.py", "tests/machine/test_mapping.py"),
     "hwsim/machine/dram.py": ("tests/machine/test_dram.py", "tests/machine/test_simulation.py"),
@@ -62,9 +62,9 @@ MEANT_FOR = {
     "hwsim/machine/passes.py": ("tests/machine/test_lines.py", "tests/machine/test_passes.py"),
     "hwsim/machine/numbers.py": ("tests/machine/test_totals.py",),
     "hwsim/machine/programs.py": ("tests/machine/test_programs.py", "tests/program"),
-    "hwsim/machine/remade.py": ("tests/machine/test_remade.py",),
+    "hwsim/machine/remade.py": ("tests/machine/test_remade.py", "tests/machine/test_whole.py"),
     "hwsim/machine/result.py": ("tests/machine/test_result.py", "tests/report/test_one_account.py"),
-    "hwsim/machine/row_walk.py": ("tests/rtl/system/test_verify_system.py",),
+    "hwsim/machine/row_walk.py": ("tests/machine/test_whole.py",),
     "hwsim/machine/rows.py": ("tests/machine/test_rows.py",),
     "hwsim/machine/runs.py": ("tests/machine/test_totals.py",),
     "hwsim/machine/storage.py": ("tests/machine/test_storage.py", "tests/machine/test_traffic.py"),
@@ -102,7 +102,7 @@ MEANT_FOR = {
     "hwsim/machine/units.py": ("tests/machine/test_mapping.py",),
     "hwsim/machine/whole.py": (
         "tests/machine/test_chain_by_hand.py",
-        "tests/rtl/system/test_verify_system.py",
+        "tests/machine/test_whole.py",
     ),
     "hwsim/machine/workload.py": (
         "tests/machine/test_accounts_by_hand.py",

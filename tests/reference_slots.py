@@ -5,7 +5,7 @@ Written from docs/architecture.md (*Slots*, *Memory*); passes are stepped by ``r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from reference_core import Outcome, run_pass
@@ -35,6 +35,17 @@ def first_slot(core: int, able: int, cores: int) -> int:
     return cycle
 
 
+def places_in_buffer(values: np.ndarray, block: int, bits: int, *, fits: bool) -> np.ndarray:
+    """Word of the map buffer at which each segment begins, (H, channel blocks)."""
+    row_size, in_row = 0, []
+    for first in range(0, len(values), block):
+        in_row.append(row_size)
+        row_size += (min(block, len(values) - first) * values.shape[2] * bits + 255) // 256 * 32
+    if not fits:
+        row_size = (row_size + LINE - 1) // LINE * LINE
+    return np.array([[(y * row_size + at) // 8 for at in in_row] for y in range(values.shape[1])])
+
+
 def run_in_slots(
     layer: Layer,
     values: np.ndarray,
@@ -52,13 +63,7 @@ def run_in_slots(
     fits: bool,
 ) -> Outcome:
     """Step a pass; ``arrivals``: of every word that it reads in ``rows``, the cycle in which it is there."""
-    row_size, in_row = 0, []
-    for first in range(0, len(values), block):
-        in_row.append(row_size)
-        row_size += (min(block, len(values) - first) * values.shape[2] * bits + 255) // 256 * 32
-    if not fits:
-        row_size = (row_size + LINE - 1) // LINE * LINE
-    places = np.array([[(y * row_size + at) // 8 for at in in_row] for y in range(values.shape[1])])
+    places = places_in_buffer(values, block, bits, fits=fits)
     there: dict[int, int] = {}
     coming = iter(arrivals)
     for y in rows:
@@ -66,6 +71,37 @@ def run_in_slots(
             for word in range(words[y][b]):
                 line = (int(places[y, b]) + word) * 8 // LINE
                 there[line] = max(there.get(line, 0), next(coming))
+    return run_with_lines(
+        layer,
+        values,
+        owned,
+        channels=channels,
+        block=block,
+        out_channels=out_channels,
+        order=order,
+        bits=bits,
+        arch=arch,
+        places=places,
+        there=there.__getitem__,
+    )
+
+
+def run_with_lines(
+    layer: Layer,
+    values: np.ndarray,
+    owned: Sequence[int],
+    *,
+    channels: range,
+    block: int,
+    out_channels: int,
+    order: int | None,
+    bits: int,
+    arch: Arch,
+    places: np.ndarray,
+    there: Callable[[int], int],
+    one_form: bool = False,
+) -> Outcome:
+    """Step a pass; ``there``: of every line of the map buffer, the cycle in which it is there."""
     return run_pass(
         layer,
         values,
@@ -81,5 +117,6 @@ def run_in_slots(
         period=arch.cores + 1,
         latencies=(MAC_LATENCY, DRAIN_LATENCY),
         places=places,
-        there=there.__getitem__,
+        there=there,
+        one_form=one_form,
     )

@@ -61,7 +61,7 @@ class Around:
         return 0
 
     def taken(self, request: int, size: int, there: int) -> int:
-        """When the last of so many bytes is taken that were requested in a cycle, and are there in another."""
+        """When the last of so many bytes is taken that are there in a cycle, requested in another."""
         return there
 
     def read_unit(

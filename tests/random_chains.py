@@ -1,0 +1,123 @@
+"""Random chains of layers with max pools and flattening between, as hypothesis draws them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+from layers import any_layer
+from random_networks import MemoryTrace, calibrated, machines
+from reference_work import Between, Pool
+
+from hwsim.arch import SUB_BANKS, Arch
+from hwsim.between import Flow, MaxPool, Reshape, Value
+from hwsim.layer import Kind
+from hwsim.machine.rows import row_order
+
+Shape = tuple[int, int, int]
+
+
+@dataclass
+class ChainTrace(MemoryTrace):
+    """A chain in memory that says what lies between its maps, ``between``: of every layer, the next one."""
+
+    between: tuple[Between, ...] = ()
+
+    @property
+    def flow(self) -> Flow:
+        results, values, operators = {}, [], list[Any]()
+        for number, (layer, link) in enumerate(zip(self.layers, self.between, strict=True)):
+            shape, made = layer.out_shape, layer.output or "result"
+            names = [f"{layer.name}.{step}" for step in ("made", "pooled")]
+            shapes = [shape, pooled_shape(shape, link.pool)]
+            steps = [link.pool is not None, link.flatten]
+            inner = [names[0]] * any(steps) + [names[1]] * all(steps)
+            results[layer.name] = inner[0] if inner else made
+            values += [
+                Value(name, each, self.bits, False, 1.0) for name, each in zip(inner, shapes, strict=False)
+            ]
+            ends = [*inner[1:], made]
+            if link.pool is not None:
+                pool = link.pool
+                top, left = pool.padding
+                operators.append(
+                    MaxPool(
+                        (inner[0],),
+                        ends[0],
+                        kernel=pool.kernel,
+                        stride=pool.stride,
+                        padding=(top, left, top, left),
+                    )
+                )
+            if link.flatten:
+                operators.append(Reshape((inner[-1],), made))
+            if number + 1 == len(self.layers):
+                values.append(Value(made, shape, self.bits, False, 1.0))
+        return Flow((self.layers[0].input,), results, tuple(values), tuple(operators))
+
+
+def pooled_shape(shape: Shape, pool: Pool | None) -> Shape:
+    """What a pool makes of a map."""
+    if pool is None:
+        return shape
+    rows, columns = (
+        (size + 2 * padding - kernel) // stride + 1
+        for size, padding, kernel, stride in zip(
+            shape[1:], pool.padding, pool.kernel, pool.stride, strict=True
+        )
+    )
+    return shape[0], rows, columns
+
+
+@st.composite
+def pools(draw, shape: Shape) -> Pool:
+    """A pool whose windows all see something of a map."""
+    axes = []
+    for size in shape[1:]:
+        kernel = draw(st.integers(1, min(7, size + 1)))
+        padding = draw(st.integers(max(0, -(-(kernel - size) // 2)), min(3, kernel - 1)))
+        axes.append((kernel, draw(st.integers(1, 4)), padding))
+    kernel, stride, padding = zip(*axes, strict=True)
+    return Pool(kernel, stride, padding)
+
+
+@st.composite
+def whole_chains(draw, most_layers: int = 5) -> ChainTrace:
+    """Layers of any kind, between some of them a pool, or a flattening, or both."""
+    shape = (draw(st.integers(1, 6)), draw(st.integers(1, 9)), draw(st.integers(1, 8)))
+    order, bits = draw(st.integers(0, 8)), draw(st.integers(2, 16))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    layers, values, between = [], {}, []
+    count = draw(st.integers(1, most_layers))
+    for i in range(count):
+        depthwise = draw(st.booleans())
+        kind: Kind = "depthwise" if depthwise else "conv"
+        filters = shape[0] if depthwise else draw(st.integers(1, 7))
+        names = (f"l{i}", f"m{i}", f"m{i + 1}" if i + 1 < count else None)
+        layers.append(draw(any_layer(kind, shape, filters, names=names, most_kernel=3, most_stride=3)))
+        assume(max(layers[-1].out_shape[1:]) <= 20)
+        assume(row_order(layers[-1]).ring <= SUB_BANKS)  # a core has room for no more
+        map_ = rng.integers(1, 2**bits, (1, *shape))
+        values[f"m{i}"] = np.where(rng.random(map_.shape) < draw(st.sampled_from([0.0, 0.3, 1.0])), map_, 0)
+        values[f"m{i}"] = values[f"m{i}"].astype(np.uint16)
+        shape = layers[-1].out_shape
+        link = Between()
+        if i + 1 < count:
+            pool = draw(st.one_of(st.none(), pools(shape)))
+            shape = pooled_shape(shape, pool)
+            flatten = shape[1:] != (1, 1) and shape[0] * shape[1] * shape[2] <= 30 and draw(st.booleans())
+            if flatten:
+                shape = (shape[0] * shape[1] * shape[2], 1, 1)
+            link = Between(pool, flatten)
+        between.append(link)
+    trace = draw(calibrated(MemoryTrace(tuple(layers), values, order, bits)))
+    return ChainTrace(**vars(trace), between=tuple(between))
+
+
+@st.composite
+def whole_machines(draw) -> Arch:
+    """Machines on whose chip all maps of such a chain have room; 270 words are its largest pass."""
+    return draw(machines).replace(map_buffer=1 << 20, weight_words=draw(st.sampled_from([270, 400, 9216])))
