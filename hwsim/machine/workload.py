@@ -189,8 +189,8 @@ class LayerJob:
     traffic: Traffic
     blocks: MappingOf[str, int]
     kin: Hashable
-    whole: bool = False
-    remade: Remade | None = None
+    whole: bool
+    remade: Remade | None
 
     @property
     def block(self) -> int:

@@ -242,6 +242,7 @@ def assert_written_first(trace: MemoryTrace, plan: Schedule, arch: Arch) -> Coun
     beats: dict[bool, Counter] = {False: Counter(), True: Counter()}  # by direction: (region, byte) -> times
     for transfer in plan.transfers:
         region, offsets = place(transfer, jobs)
+        assert (offsets % 32 == 0).all()
         beats[transfer.write].update((region, int(offset)) for offset in offsets)
     assert set(beats[True].values()) <= {1}
     assert all(beat in beats[True] for beat in beats[False] if beat[0] in made)

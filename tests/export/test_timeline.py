@@ -12,7 +12,9 @@ from hwsim.errors import ExportError, TraceError
 from hwsim.export import write_timeline
 from hwsim.export.files import schedule_of
 from hwsim.machine.runs import DRAM_KINDS
+from hwsim.machine.schedule import schedule
 from hwsim.machine.simulation import simulate
+from hwsim.machine.workload import Workload
 from hwsim.trace import open_trace
 
 
@@ -21,7 +23,7 @@ class Timeline:
 
     def __init__(self, path):
         document = json.loads(path.read_text(encoding="ascii"))
-        names = {}
+        self.names = names = {}
         self.slices = defaultdict(list)
         for event in document["traceEvents"]:
             if event["ph"] == "M":
@@ -69,6 +71,31 @@ def test_the_layers_and_their_bytes_are_those_of_the_result(case, tmp_path):
     for name, write in (("index", False), ("index out", True)):
         moved = sum(event["args"]["bytes"] for event in timeline.slices.get(f"DRAM channel: {name}", ()))
         assert moved == sum(each.size for each in transfers if each.kind == "index" and each.write is write)
+
+
+def test_what_goes_to_dram_has_a_track_apart_where_its_kind_also_comes_from_there(cases, tmp_path):
+    compared = 0
+    for case in cases:
+        write_timeline(case, case.arch, tmp_path / "t.json")
+        slices = Timeline(tmp_path / "t.json").slices
+        transfers = schedule(Workload(case, 0).jobs(case.arch), case.arch).transfers
+        for track, write in (("index", False), ("index out", True)):
+            sizes = [each.size for each in transfers if each.kind == "index" and each.write == write]
+            found = slices.get(f"DRAM channel: {track}", [])
+            assert sorted(event["args"]["bytes"] for event in found) == sorted(sizes)
+            compared += len(sizes) if write else 0
+    assert compared > 5
+
+
+def test_the_parts_of_a_core_have_tracks_where_a_layer_is_chosen_alone(one_case, tmp_path):
+    def tracks_of_a_core() -> set[str]:
+        names = Timeline(tmp_path / "t.json").names.values()
+        return {name.removeprefix("core 0 ") for name in names if name.startswith("core 0 ")}
+
+    write_timeline(one_case, one_case.arch, tmp_path / "t.json")
+    assert tracks_of_a_core() == {"pass"}
+    write_timeline(one_case, one_case.arch, tmp_path / "t.json", layer=one_case.layers[0].name)
+    assert tracks_of_a_core() == {"pass", "decode", "scatter", "drain"}
 
 
 def test_a_layers_decoder_scatter_unit_and_drain_work_as_long_as_in_the_result(case, tmp_path):

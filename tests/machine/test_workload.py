@@ -32,6 +32,17 @@ def test_images_one_after_the_other_are_what_each_is_alone(trace, arch):
         assert pair.run(Workload(trace, image)) == Pair(arch).run(Workload(trace, image))
 
 
+def test_what_maps_have_outlasts_a_mapping_and_what_a_mapping_gave_is_dropped():
+    workload = Workload(bursts(), 0)
+    Pair(BASE).run(workload)
+    values, stored = workload.values("m1"), workload.stored("m1", 4, compressed=True)
+    assert workload.once(("passes", "values"), lambda: "of a mapping") == "of a mapping"
+    workload.forget()
+    assert workload.values("m1") is values
+    assert workload.stored("m1", 4, compressed=True) is stored
+    assert workload.once(("passes", "values"), lambda: "computed anew") == "computed anew"
+
+
 def bursts() -> MemoryTrace:
     """Two layers whose time depends on all of a machine: in every row a burst of values, then zeros."""
     rng = np.random.default_rng(3)
