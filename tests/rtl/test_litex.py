@@ -1,11 +1,16 @@
 """The emitted wrapper puts the machine into a system of LiteX: what is generated is linted, and simulated."""
 
 import re
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from copying_kit import emit_copier
+from image_page import FILE_BYTES, machine, page_bytes
 from tools import run, tool
+
+from hwsim_rtl.emit import emit_system
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("litex", reason="LiteX is an extra: pip install -e '.[litex]'")
@@ -36,6 +41,28 @@ class Wrapped(LiteXModule):
 pins = [(name, 0, Pins("X")) for name in ("clk", "rst", "irq")]
 platform = LatticePlatform("LFE5U-85F-6BG756C", pins, toolchain="trellis")
 platform.get_verilog(Wrapped(platform), name="wrapped").write("wrapped.v")
+"""
+
+HOSTED = """
+from hwsim_litex import SmallSystem
+from litex.build.generic_platform import Pins, Subsignal
+from litex.build.lattice import LatticePlatform
+from litex.soc.interconnect import axi
+
+class Hosted(SmallSystem):
+    def __init__(self, platform):
+        super().__init__(platform)
+        host = axi.AXILiteInterface(data_width=32, address_width=32)
+        platform.add_extension(host.get_ios("host"))
+        self.comb += host.connect_to_pads(platform.request("host"), mode="slave")
+        self.bus.add_master(name="host", master=host)
+
+serial = ("serial", 0, Subsignal("tx", Pins("X")), Subsignal("rx", Pins("X")))
+pins = [("clk", 0, Pins("X")), ("rst", 0, Pins("X")), serial]
+platform = LatticePlatform("LFE5U-85F-6BG756C", pins, toolchain="trellis")
+system = Hosted(platform)
+system.finalize()
+platform.get_verilog(system, name="hosted").write("hosted.v")
 """
 
 
@@ -81,3 +108,33 @@ def test_the_wrapper_passes_the_bench_of_the_machine(kit):
     code, said = run(kit, "vvp", "-n", "wrapped")
     assert code == 0, said
     assert re.search(r"^PASS: \d+ cycles$", said, re.MULTILINE)
+
+
+def test_a_host_on_the_bus_of_a_system_runs_the_image_of_the_page(tmp_path):
+    """In Verilator, since what LiteX generates has loops in which Icarus never comes to rest."""
+    emit_system(machine(), tmp_path)
+    (tmp_path / "hosted.py").write_text(HOSTED)
+    code, said = run(tmp_path, sys.executable, "hosted.py")
+    assert code == 0, said
+    image = bytes(page_bytes()[:FILE_BYTES])
+    words = [int.from_bytes(image[at : at + 4], "little") for at in range(0, FILE_BYTES, 4)]
+    shutil.copy(Path(__file__).with_name("hosted_tb.v"), tmp_path)
+    build = [
+        tool("verilator-cli"),
+        "--binary",
+        "--timing",
+        "-Wno-lint",
+        "-Wno-fatal",
+        "--top-module",
+        "hosted_tb",
+    ]
+    build += ["-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include"]  # which the wheel's build does not know
+    code, said = run(tmp_path, *build, "hosted_tb.v", "hosted.v", "hwsim_system.v")
+    assert code == 0, said[-2000:]
+    for weight, ends, says in ((0xFE02_0601, 0, "PASS: "), (0xFE02_0602, 1, "FAIL: ")):
+        assert words[0x10E0 // 4] == 0xFE02_0601
+        given = [*words[: 0x10E0 // 4], weight, *words[0x10E0 // 4 + 1 :]]
+        (tmp_path / "words.hex").write_text("".join(f"{word:08x}\n" for word in given))
+        code, said = run(tmp_path, "obj_dir/Vhosted_tb")
+        assert (code != 0) == ends, said
+        assert says in said

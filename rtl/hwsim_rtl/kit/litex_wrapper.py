@@ -84,8 +84,16 @@ class Hwsim(LiteXModule):
                 signal = getattr(endpoint, name)
                 if name == "addr":
                     signal = self._address(signal, address_bits, goes_out)
+                if name == "ready" and goes_out:
+                    signal = self._ready(endpoint)
                 ports[f"{'o' if goes_out else 'i'}_{prefix}_{channel}{name}"] = signal
         return ports
+
+    def _ready(self, endpoint: Any) -> Any:
+        """Ready of a channel, shown with valid alone: LiteX's converters take it for a transfer without."""
+        ready = Signal()
+        self.comb += endpoint.ready.eq(ready & endpoint.valid)
+        return ready
 
     def _address(self, signal: Any, bits: int, goes_out: bool) -> Any:
         """An address of the machine's own width: bits that the other side has not are 0, or of no use."""

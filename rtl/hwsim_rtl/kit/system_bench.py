@@ -119,7 +119,7 @@ module {name}_tb;
   wire [1:0] s_bresp, s_rresp;
   wire [31:0] s_rdata;
 
-  // Inputs change at the falling edge, and what is ready then is ready at the rising one.
+  // Inputs change at the falling edge, and what is ready a moment later is ready at the rising one.
   reg aw_goes, w_goes, ar_goes;
   task write_register(input [11:0] address, input [31:0] written);
     begin
@@ -129,7 +129,7 @@ module {name}_tb;
       s_awvalid = 1;
       s_wvalid = 1;
       while (s_awvalid || s_wvalid) begin
-        aw_goes = s_awvalid && s_awready;
+        #1 aw_goes = s_awvalid && s_awready;
         w_goes = s_wvalid && s_wready;
         @(negedge clk);
         if (aw_goes) s_awvalid = 0;
@@ -147,7 +147,7 @@ module {name}_tb;
       s_addr = address;
       s_arvalid = 1;
       while (s_arvalid) begin
-        ar_goes = s_arready;
+        #1 ar_goes = s_arready;
         @(negedge clk);
         if (ar_goes) s_arvalid = 0;
       end
