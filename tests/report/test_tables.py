@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from hwsim.report.tables import (
     LAYER_COLUMNS,
     columns_within,
     layers_csv,
+    mapping_words,
     runs_csv,
     to_csv,
 )
@@ -184,3 +186,33 @@ def test_a_narrow_terminal_keeps_the_needed_columns(width):
     assert chosen == [column for column in LAYER_COLUMNS if column in chosen]
     dropped = [column.need for column in LAYER_COLUMNS if column not in chosen]
     assert max(dropped, default=0) <= min(column.need for column in chosen)
+
+
+def test_a_terminal_that_narrows_loses_what_can_be_worked_out_first_and_keeps_speed_to_the_end():
+    leaving: dict[int, list[str]] = {}
+    for column in LAYER_COLUMNS:
+        leaving.setdefault(column.need, []).append(column.title)
+    assert [titles for _, titles in sorted(leaving.items())] == [
+        ["kind"],
+        ["MACs", "efficiency", "dense DRAM", "dense energy", "in registers"],
+        ["beyond by", "maps saved", "energy"],
+        ["dense cycles"],
+        ["DRAM", "largest stall", "its share"],
+        ["density"],
+        ["MAC ratio"],
+        ["speedup"],
+        ["cycles"],
+        ["layer"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "words"),
+    [
+        (0, "as if no value were zero: the trace has no row counts of calibration pictures"),
+        (1, "by the non-zeros of 1 calibration picture"),
+        (2, "by the non-zeros of 2 calibration pictures"),
+    ],
+)
+def test_by_what_rows_are_dealt_out_is_said(result, pictures, words):
+    assert mapping_words(replace(result, calibration_pictures=pictures)) == words
