@@ -119,15 +119,23 @@ def test_weights_that_wait_for_the_port_hold_up_what_is_behind_them(columns: int
 ])  # fmt: skip
 def test_passes_are_offered_when_rows_fill_a_queue_or_columns_are_known(layer: Layer):
     # More than 32 rows are read, or more than 64 made, or columns take longer than rows.
-    arch = Arch(cores=2, columns=2, accumulators=512, dram_latency=0, row_split="contiguous")
+    arch = Arch(cores=1, columns=2, accumulators=512, dram_latency=0)
     assert_as_stepped(chain([layer], [Between()]), arch, [Between()])
 
 
+def test_a_unit_waits_for_the_end_of_the_pass_whose_room_it_takes():
+    arch = Arch(cores=1, columns=4, accumulators=512, weight_words=200)
+    assert_as_stepped(linear([190, 16]), arch, [Between()])
+
+
 def test_a_program_waits_until_the_one_two_before_it_has_left_its_place():
-    # The first layer is long; weights of the next two have room beside its own, and the fourth's program not.
-    shapes = [(1, 12, 12), (1, 12, 12), (1, 1, 1), (1, 1, 1), (1, 1, 1), (1, 1, 1)]
+    # The first layer has six passes; weights of the next two have room beside its own, the fourth's program
+    # has not. The second layer is short, so that the third one waits for that program.
+    shapes = [(1, 12, 12), (6, 12, 12), (1, 1, 1), (1, 1, 1), (1, 1, 1), (1, 1, 1)]
     layers = [
-        Layer(f"l{i}", "conv", f"m{i}", source, made, source[1:] if i == 1 else (1, 1), output=f"m{i + 1}")
+        Layer(
+            f"l{i}", "conv", f"m{i}", source, made, (1, 1), (12, 12) if i == 1 else (1, 1), output=f"m{i + 1}"
+        )
         for i, (source, made) in enumerate(pairwise(shapes))
     ]
     layers[-1] = replace(layers[-1], output=None)
