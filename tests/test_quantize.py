@@ -219,9 +219,17 @@ def test_a_drain_that_the_machine_lacks_is_refused(fields, message):
             lambda: requantize_for(1e-9, 1.0, 1.0, np.array([0.0, 9.0]), relu=True, bits=8),
             "bias of channel 1",
         ),
+        (
+            lambda: requantize_for(1.0, 1.0, 1.0, np.array([0.0, -(2.0**31)]), relu=True, bits=8),
+            "bias of channel 1 does not fit 32 bits",
+        ),
         (lambda: requantize_for(0.0, 1.0, 1.0, np.zeros(1), relu=True, bits=8), "scale must be finite"),
     ],
 )
 def test_values_that_cannot_be_quantized_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_largest_bias_of_32_bits_is_taken():
+    assert requantize_for(1.0, 1.0, 1.0, np.array([2.0**31 - 1]), relu=True, bits=8).bias == 2**31 - 1

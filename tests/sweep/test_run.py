@@ -14,9 +14,10 @@ import pytest
 import hwsim
 from hwsim.errors import ArchError, SweepError
 from hwsim.machine.area import area
-from hwsim.sweep import Space, sweep
+from hwsim.machine.workload import Workload
+from hwsim.sweep import Space, evaluate, sweep
 from hwsim.sweep import run as sweep_run
-from hwsim.sweep.evaluate import run_task
+from hwsim.sweep.evaluate import Task, run_task
 from traces import Tiny
 
 FIELDS = {
@@ -304,3 +305,14 @@ def test_a_scheduler_that_does_not_answer_is_named(trace, tmp_path):
     with pytest.raises(SweepError, match=r"no Dask scheduler at tcp://127\.0\.0\.1:9"):
         sweep([trace], Space.parse(FIELDS), tmp_path / "out", scheduler="tcp://127.0.0.1:9")
     assert time.monotonic() - begun < 60
+
+
+def test_what_a_mapping_gave_is_dropped_once_it_has_changed(trace, monkeypatch):
+    space = Space.parse({"machine": {"cores": 2}, "space": {"columns": [4, 8], "dram_latency": [16, 32]}})
+    points = tuple({"columns": columns, "dram_latency": n} for columns in (4, 4, 8, 8, 4) for n in (16, 32))
+    forgotten: list[int] = []
+    monkeypatch.setattr(Workload, "forget", lambda workload: forgotten.append(workload.image))
+    evaluate._workloads.cache_clear()
+    run_task(Task(0, 0, points, space, (trace,), None))
+    # Columns change twice, at the fifth and the ninth point; the trace has two images.
+    assert forgotten == [0, 1, 0, 1]
