@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from copying_kit import BEATS, emit_copier
-from tools import environment, tool
+from tools import tool
 
 from hwsim.arch import Arch
 from hwsim.driver.describe import c_header
@@ -44,10 +44,6 @@ def test_the_command_writes_a_machine_whose_bench_runs_lenet_whole(tmp_path):
     subprocess.run(build, cwd=kit, check=True, capture_output=True)
     said = subprocess.run(["vvp", "run"], cwd=kit, check=True, capture_output=True, text=True).stdout
     assert re.match(r"PASS: \d+ cycles\n", said), said
-    make = ["make", "-f", "cocotb.mk"]
-    run = subprocess.run(make, cwd=kit, env=environment(), capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout[-3000:]
-    assert re.search(r"^PASS: \d+ cycles$", run.stdout, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
