@@ -33,7 +33,7 @@ STRANGE = Operator("unsupported", ("cut",), "lost", "strange", reason="attention
 
 
 def graph(*operators: Operator) -> Graph:
-    return Graph("x", operators, SHAPES | {"last": (1, 3, 4, 4)})
+    return Graph("x", operators, SHAPES | {"last": (1, 3, 4, 4), "less": (1, 3, 2, 2), "small": (1, 3, 2, 2)})
 
 
 def test_a_map_bears_the_name_of_its_maker_and_what_follows_a_layer_is_folded_into_it():
@@ -58,6 +58,16 @@ def test_a_map_bears_the_name_of_its_maker_and_what_follows_a_layer_is_folded_in
     assert [known.wanted for known in planned.maps] == [("x",), ("cut",)]
     assert planned.share == 1
     assert planned.left_out == ()
+
+
+def test_of_two_maps_of_a_layer_the_one_whose_codes_it_makes_comes_first():
+    mean = Operator("blend", ("made",), "less")  # of several values, so not of the codes that the drain makes
+    layers = (pointwise("second", "less", "small", 3), pointwise("third", "made", "more", 3))
+    planned = plan(graph(FIRST, mean, *layers))
+    values = {known.name: known.value for known in planned.maps}
+    first = planned.layers[0]
+    assert first.direct
+    assert [values[name] for name in first.layer.makes] == ["made", "less"]
 
 
 def test_a_map_that_no_layer_makes_bears_the_name_of_its_first_reader():
