@@ -171,6 +171,8 @@ def results(
 
 def _emit_with_bench(trace: str, machine: Arch, image: int, folder: Path) -> list[Path]:
     """A whole machine, and a network's bench beside it; returns the files."""
+    from hwsim.machine.schedule import schedule
+    from hwsim.machine.workload import Workload
     from hwsim.program import compile_network
     from hwsim.program.expected import expected_memory
     from hwsim.trace import open_trace
@@ -178,8 +180,9 @@ def _emit_with_bench(trace: str, machine: Arch, image: int, folder: Path) -> lis
     with open_trace(trace) as opened:
         made = compile_network(opened, machine, image)
         expected, mask = expected_memory(opened, made, image)
+        cycles = schedule(Workload(opened, image).jobs(machine), machine).layers[-1].end
     emitter, kit = _import("hwsim_rtl.emit"), _import("hwsim_rtl.kit.system_bench")
-    bench = kit.system_bench(emitter.SYSTEM_NAME, made.to_bytes(), expected, mask)
+    bench = kit.system_bench(emitter.SYSTEM_NAME, made.to_bytes(), expected, mask, cycles)
     return emitter.emit_system(machine, folder, bench=bench)
 
 

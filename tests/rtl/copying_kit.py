@@ -23,5 +23,5 @@ def emit_copier(folder: Path) -> list[str]:
     wrong[len(half) + 33] ^= 1
     mask = bytearray(b"\xff" * len(wrong))
     mask[len(half) + 33] = 0
-    bench = system_bench(SYSTEM_NAME, half, bytes(wrong), bytes(mask), AT)
+    bench = system_bench(SYSTEM_NAME, half, bytes(wrong), bytes(mask), cycles=BEATS, at=AT)
     return [file.name for file in emit_system(ARCH, folder, Copier(), bench)]

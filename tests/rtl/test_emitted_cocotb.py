@@ -41,12 +41,33 @@ def test_it_needs_nothing_of_hwsim_in_python(kit):
 @pytest.mark.parametrize(
     ("file", "old", "new", "why"),
     [
-        (BENCH, '"expected.hex"', '"image.hex"', "the first one 4800 bytes behind"),
-        (BENCH, 'beats("mask.hex")', 'b"\\xff" * 9600', "1 bytes are wrong, the first one 4833 bytes behind"),
-        ("hwsim.h", "REG_CONTROL 0x020", "REG_CONTROL 0x024", "AssertionError: CONTROL"),
-        ("hwsim.h", "HWSIM_IDENTITY 0x4d", "HWSIM_IDENTITY 0x4c", "this is no hwsim machine"),
-        ("hwsim.h", "HWSIM_INTERFACE 1u", "HWSIM_INTERFACE 2u", "its registers are not those of hwsim.h"),
-        ("hwsim.h", "INTERRUPT_PENDING 0x02c", "INTERRUPT_PENDING 0x028", "was not taken back"),
+        (BENCH, '"expected.hex"', '"image.hex"', "bytes are wrong, the first one 4800 bytes behind"),
+        (
+            BENCH,
+            'beats("mask.hex")',
+            'b"\\xff" * 9600',
+            "FAIL: 1 bytes are wrong, the first one 4833 bytes behind",
+        ),
+        (
+            "cocotb.mk",
+            "HWSIM_PATIENCE ?= 13000",
+            "HWSIM_PATIENCE = 30",
+            "FAIL: the machine does not end within 40 cycles",
+        ),
+        ("hwsim.h", "REG_CONTROL 0x020", "REG_CONTROL 0x024", "FAIL: CONTROL was not written"),
+        ("hwsim.h", "HWSIM_IDENTITY 0x4d", "HWSIM_IDENTITY 0x4c", "FAIL: this is no hwsim machine"),
+        (
+            "hwsim.h",
+            "HWSIM_INTERFACE 1u",
+            "HWSIM_INTERFACE 2u",
+            "FAIL: its registers are not those of hwsim.h",
+        ),
+        (
+            "hwsim.h",
+            "INTERRUPT_PENDING 0x02c",
+            "INTERRUPT_PENDING 0x028",
+            "FAIL: the interrupt was not taken back",
+        ),
     ],
 )
 def test_it_fails_what_is_wrong(kit, tmp_path, file, old, new, why):

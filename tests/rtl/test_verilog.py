@@ -1,8 +1,10 @@
 """Equal modules are written once, under plain names, and nothing else changes."""
 
 import re
+import subprocess
 
-from amaranth import Cat, Module
+import pytest
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from simulate import run_verilog
@@ -33,6 +35,22 @@ class Counts(wiring.Component):
         return m
 
 
+class Waits(wiring.Component):
+    """A bit that says whether another one, which is 0 until ``goes`` is seen by a clock, is still 0."""
+
+    def __init__(self) -> None:
+        super().__init__({"goes": In(1), "waits": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        went = Signal()
+        with m.If(self.goes):
+            m.d.sync += went.eq(1)
+        with m.If(~went):
+            m.d.comb += self.waits.eq(1)
+        return m
+
+
 def modules(text: str) -> list[str]:
     return re.findall(r"^module (\\?\S+?) ?\(", text, re.MULTILINE)
 
@@ -49,3 +67,19 @@ def test_names_of_modules_and_ports_need_no_escape():
 
 def test_what_is_shared_behaves_as_before():
     run_verilog(to_verilog((Counts(8), "Counts")), "Counts", "counts", width=8)
+
+
+@pytest.mark.parametrize("language", ["-g2005", "-g2012"])
+def test_what_is_combinational_is_known_before_any_input_changes(tmp_path, language):
+    bench = """
+    module bench;
+      wire waits;
+      waits dut(.clk(1'b0), .rst(1'b0), .goes(1'b0), .waits(waits));
+      initial #1 $display("waits = %b", waits);
+    endmodule
+    """
+    (tmp_path / "bench.v").write_text(to_verilog((Waits(), "waits")) + bench)
+    build = ["iverilog", language, "-o", "run", "bench.v"]
+    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
+    said = subprocess.run(["vvp", "run"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert said == "waits = 1\n"

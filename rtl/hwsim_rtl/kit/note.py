@@ -124,11 +124,12 @@ writes a small system's Verilog: `python hwsim_litex.py build`.
 ## Benches
 With `--testbench` there are two benches beside the Verilog, which run the image of `image.bin` and compare
 memory with `expected.hex`, where bits of `mask.hex` are 1 (in the order of Verilog's `$readmemh`: a line for
-each beat of 32 bytes, the last byte first). They say PASS with the number of cycles, or end with an error.
+each beat of 32 bytes, the last byte first). They say PASS with the number of cycles, or FAIL and why, and end
+with an error then. A run is given up after ten times the cycles of the model, and 10,000.
 - `{name}_tb.v`, plain Verilog: `iverilog -g2005 -o run {name}_tb.v {name}.v && vvp run`, or FuseSoC's
   `--target=sim`; with Verilator `verilator --binary --timing -Wno-lint {name}_tb.v {name}.v`.
 - `{name}_cocotb.py`, for cocotb 2 and cocotbext-axi, with random stalls on both buses:
-  `make -f cocotb.mk`.
+  `make -f cocotb.mk`; its head says how to choose seed, stalls and patience.
 """
 
 

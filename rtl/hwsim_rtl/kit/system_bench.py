@@ -7,8 +7,8 @@ from pathlib import Path
 from hwsim.arch import BEAT_BYTES
 from hwsim.registers import IDENTITY, REGISTERS
 
-COCOTB_FILES = {"hwsim_system_cocotb.py": "cocotb_bench.py", "cocotb.mk": "cocotb.mk"}  # as they are here
-PATIENCE = 1 << 30  # cycles after which a run is given up
+PATIENCE = 10  # a run is given up after so many times the cycles of the model
+PATIENCE_CYCLES = 10_000  # and these
 
 _BENCH = """\
 // Made by hwsim_rtl.kit.system_bench: runs the memory image of image.hex on {name} and compares memory with
@@ -21,7 +21,7 @@ module {name}_tb;
   parameter BEATS = {beats};
   parameter [39:0] AT = 40'h{at:x};  // of the image on the bus
   parameter STALLS = 1;  // 0: memory is always ready
-  parameter PATIENCE = {patience};  // cycles
+  parameter PATIENCE = {patience};  // cycles: ten times those of the model, and 10,000
 
   reg clk = 0, rst = 1;
   always #5 clk = ~clk;
@@ -212,7 +212,7 @@ endmodule
 
 
 def system_bench(
-    name: str, image: bytes, expected: bytes, mask: bytes, at: int = 1 << 31
+    name: str, image: bytes, expected: bytes, mask: bytes, cycles: int, at: int = 1 << 31
 ) -> dict[str, bytes]:
     """The bench of a machine, and what it needs beside it.
 
@@ -221,6 +221,7 @@ def system_bench(
         image: the file of a memory image.
         expected: all memory after the run, in whole beats, from the image's first byte on.
         mask: of these, 255 for a byte that is compared and 0 for one that is not.
+        cycles: of the run, by the model.
         at: the image's address on the bus, a multiple of 32.
 
     Returns:
@@ -229,14 +230,17 @@ def system_bench(
     """
     numbers = {register: one.address for register, one in REGISTERS.items()}
     beats = len(expected) // BEAT_BYTES
-    text = _BENCH.format(name=name, beats=beats, at=at, patience=PATIENCE, known=IDENTITY, **numbers)
+    patience = PATIENCE * cycles + PATIENCE_CYCLES
+    text = _BENCH.format(name=name, beats=beats, at=at, patience=patience, known=IDENTITY, **numbers)
+    here = Path(__file__).parent
     return {
         f"{name}_tb.v": text.encode(),
         "image.bin": image,
         "image.hex": _hex(image.ljust(len(expected), b"\0")),
         "expected.hex": _hex(expected),
         "mask.hex": _hex(mask),
-        **{file: (Path(__file__).parent / source).read_bytes() for file, source in COCOTB_FILES.items()},
+        "hwsim_system_cocotb.py": (here / "cocotb_bench.py").read_bytes(),
+        "cocotb.mk": (here / "cocotb.mk").read_text(encoding="utf-8").format(patience=patience).encode(),
     }
 
 

@@ -1,0 +1,91 @@
+"""The real machine, as it is emitted, runs the image that docs/integration.md works out by hand."""
+
+import re
+import shutil
+
+import pytest
+from image_page import FILE_BYTES, RESULT, machine, page_bytes
+from tools import run
+
+from hwsim_rtl.emit import SYSTEM_NAME, emit_system
+from hwsim_rtl.kit.system_bench import system_bench
+
+PASSED = re.compile(r"^PASS: (\d+) cycles$", re.MULTILINE)
+RESET_AT = 2  # the one edge of the clock at which reset is high
+REGISTER = re.compile(r"^(  reg (?:\[\d+:0\] )?\S+ ?) = (\d+)'h[0-9a-f]+;$", re.MULTILINE)
+PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kit")
+    expected = bytes(page_bytes())
+    mask = bytearray(b"\xff" * FILE_BYTES).ljust(len(expected), b"\0")
+    for row in range(2):
+        mask[RESULT + 32 * row : RESULT + 32 * row + 4] = b"\xff" * 4
+    bench = system_bench(SYSTEM_NAME, expected[:FILE_BYTES], expected, bytes(mask), cycles=166)
+    emit_system(machine(), folder, bench=bench)
+    return folder
+
+
+def run_verilog_bench(folder, language, source=f"{SYSTEM_NAME}.v"):
+    """Exit code and output of the bench in plain Verilog, by Icarus."""
+    code, said = run(folder, "iverilog", language, "-o", "run", f"{SYSTEM_NAME}_tb.v", source)
+    assert code == 0, said
+    return run(folder, "vvp", "-n", "run")
+
+
+def powered_up(text):
+    """A machine whose registers and inputs are unknown until a reset of one cycle."""
+    text, registers = REGISTER.subn(r"\1 = \2'bx;", text)
+    assert registers > 500
+    ports = PORT.findall(text[text.index(f"module {SYSTEM_NAME}(") :].split("endmodule")[0])
+    declared = [f"{way} [{high or 0}:0] {name};" for way, high, name in ports]
+    inner = {name: name for _, _, name in ports}
+    for way, high, name in ports:
+        if way == "input" and name not in ("clk", "rst"):
+            inner[name] = f"edges > {RESET_AT} ? {name} : {int(high or 0) + 1}'bx"
+    inner["rst"] = f"edges < {RESET_AT} ? 1'b0 : edges == {RESET_AT}"
+    outer = [
+        f"module {SYSTEM_NAME}({', '.join(inner)});",
+        *declared,
+        "reg [2:0] edges = 0;",
+        f"always @(posedge clk) if (edges <= {RESET_AT}) edges <= edges + 1;",
+        f"inner machine({', '.join(f'.{port}({value})' for port, value in inner.items())});",
+        "endmodule",
+    ]
+    return "\n".join([text.replace(f"module {SYSTEM_NAME}(", "module inner("), *outer])
+
+
+@pytest.mark.parametrize("language", ["-g2005", "-g2012"])
+def test_the_bench_in_verilog_passes_in_both_languages(kit, language):
+    code, said = run_verilog_bench(kit, language)
+    assert code == 0, said
+    assert PASSED.search(said), said
+
+
+def test_a_reset_of_one_cycle_is_enough_for_unknown_registers_and_inputs(kit):
+    (kit / "powered_up.v").write_text(powered_up((kit / f"{SYSTEM_NAME}.v").read_text()))
+    code, said = run_verilog_bench(kit, "-g2012", "powered_up.v")
+    assert code == 0, said
+    assert PASSED.search(said), said
+
+
+def test_the_bench_for_cocotb_passes_and_what_stands_still_takes_longer(kit):
+    cycles = []
+    for stalls in ("0", "0.25", "0.7"):
+        code, said = run(kit, "make", "-f", "cocotb.mk", f"HWSIM_STALLS={stalls}", "COCOTB_RANDOM_SEED=3")
+        assert code == 0, said
+        cycles.append(int(PASSED.search(said)[1]))
+    assert cycles == sorted(set(cycles))
+
+
+def test_the_bench_for_cocotb_fails_an_image_with_another_weight(kit, tmp_path):
+    wrong = shutil.copytree(kit, tmp_path / "wrong")
+    image = bytearray((wrong / "image.bin").read_bytes())
+    image[0x10E6] ^= 1
+    (wrong / "image.bin").write_bytes(image)
+    code, said = run(wrong, "make", "-f", "cocotb.mk")
+    assert code != 0
+    assert "bytes are wrong" in said
+    assert "PASS:" not in said
