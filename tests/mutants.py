@@ -42,7 +42,11 @@ MEANT_FOR = {
     "hwsim/machine/energy.py": ("tests/machine/test_energy.py",),
     "hwsim/machine/fetches.py": ("tests/machine/test_schedule.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/fit.py": ("tests/machine/test_fit.py", "tests/cli/test_run_fit.py"),
-    "hwsim/machine/around.py": ("tests/machine/test_accounts_by_hand.py", "tests/machine/test_schedule.py"),
+    "hwsim/machine/around.py": (
+        "tests/machine/test_accounts_by_hand.py",
+        "tests/machine/test_schedule.py",
+        "tests/machine/test_whole.py",
+    ),
     "hwsim/machine/activity.py": ("tests/machine/test_activity.py", "tests/export/test_timeline.py"),
     "hwsim/machine/known_passes.py": (
         "tests/machine/test_accounts_by_hand.py",
@@ -78,6 +82,7 @@ MEANT_FOR = {
         "tests/machine/test_chain_by_hand.py",
         "tests/machine/test_schedule.py",
         "tests/machine/test_simulation.py",
+        "tests/machine/test_whole.py",
         "tests/export/test_dram_trace.py",
     ),
     "hwsim/machine/sharing.py": ("tests/machine/test_mapping.py",),

@@ -133,7 +133,7 @@ def test_of_a_chain_the_cycles_beside_the_passes_are_slices_with_names(tmp_path)
     assert steps["conv1 programs"] * 16 <= first.causes["dram"]
     assert [name.split()[1] for name in steps if name.startswith("fc1")] == ["sequencer", "writers"]
     waits = {event["name"] for event in timeline.tracks(" pass") if event["name"].startswith("wait")}
-    assert waits == {"wait for the sequencer", "wait for a slot"}
+    assert waits == {"wait for weights", "wait for the sequencer", "wait for a slot"}
 
 
 def test_what_a_pass_does_lies_within_it(case, tmp_path):

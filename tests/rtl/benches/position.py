@@ -160,6 +160,7 @@ def segment_of(placing, arch: Arch) -> tuple[dict, list]:
     first = random.randrange(0, placing.channels, placing.block)
     segment = {
         "values": 0,
+        "raw": 0,
         "weight": first * placing.layer.kernel[1],
         "pixel": random.randrange(arch.accumulators),
         "row": random.randrange(32),
