@@ -11,6 +11,7 @@ from hwsim.codec import golden, labels
 from hwsim.layer import Layer
 from hwsim.machine.simulation import simulate
 from hwsim.report import codecs
+from hwsim.report.comparison import Comparison
 from hwsim.trace import MapInfo
 
 
@@ -77,3 +78,13 @@ def test_a_coder_that_needs_no_bit_has_a_ratio_without_bound(report):
 
 def test_mixed_widths_are_named_as_the_base(sizes, report):
     assert codecs.base([sizes, *report.maps]) == "raw words of 10 to 16 bits"
+
+
+def test_a_comparison_tells_the_bytes_of_one_image_of_either_side():
+    trace = Shared()
+    both = simulate(trace, Arch(cores=2, columns=4))
+    first = simulate(trace, Arch(cores=2, columns=4), images=[0])
+    coded = {"maps_a": codecs.measure(trace, first), "maps_b": codecs.measure(trace, both)}
+    raw, *_ = Comparison(first, both, **coded).coders()
+    assert raw["coder"] == "raw words"
+    assert (raw["bytes_a"], raw["bytes_b"]) == (4 * 6 * 5 * 10 / 8, 4 * 6 * 5 * 10 / 8)

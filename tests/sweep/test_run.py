@@ -18,6 +18,7 @@ from hwsim.machine.workload import Workload
 from hwsim.sweep import Space, evaluate, sweep
 from hwsim.sweep import run as sweep_run
 from hwsim.sweep.evaluate import Task, run_task
+from hwsim.sweep.pareto import _objectives
 from traces import Tiny
 
 FIELDS = {
@@ -316,3 +317,26 @@ def test_what_a_mapping_gave_is_dropped_once_it_has_changed(trace, monkeypatch):
     run_task(Task(0, 0, points, space, (trace,), None))
     # Columns change twice, at the fifth and the ninth point; the trace has two images.
     assert forgotten == [0, 1, 0, 1]
+
+
+def test_a_trace_that_a_machine_does_not_fit_leaves_the_others_their_rows(trace):
+    # A pass of LeNet-5's first linear layer takes 256 weight words, one of the small network 27.
+    space = Space.parse({"machine": {"cores": 2, "weight_words": 64}, "space": {"columns": [4]}})
+    points, layers = run_task(Task(0, 0, ({"columns": 4},), space, ("lenet5_digits/sparse", trace), None))
+    assert [(row["trace"], row["feasible"]) for row in points] == [
+        ("lenet5_digits/sparse", False),
+        (trace, True),
+    ]
+    assert {row["trace"] for row in layers} == {trace}
+
+
+def test_a_search_makes_the_sum_over_all_traces_small_and_takes_a_point_for_all_or_none():
+    known = {"feasible": True, "energy_uj": 2.0}
+    rows = [
+        {"point": 4, **known, "cycles": 3},
+        {"point": 4, **known, "cycles": 5},
+        {"point": 5, **known, "cycles": 3},
+        {"point": 5, **known, "cycles": None, "feasible": False},
+    ]
+    assert _objectives(rows, ("cycles", "energy_uj")) == {4: [8.0, 4.0], 5: None}
+    assert _objectives(rows[::-1], ("cycles", "energy_uj")) == {4: [8.0, 4.0], 5: None}
