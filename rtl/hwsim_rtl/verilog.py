@@ -26,6 +26,8 @@ _NUMBERED = re.compile(
 _CONNECTED = re.compile(rf"^    connect ({_NUMBERED.pattern}) ", re.MULTILINE)
 _NUMBERS = re.compile(r"\$?\d*(?=\.|$)")  # at the end of an instance's name
 _AT_ONCE = re.compile(r"^(  reg )(\\\$auto\$verilog_backend\S+)  = 0;$", re.MULTILINE)
+_MODULES = re.compile(r"^module .*?^endmodule$", re.MULTILINE | re.DOTALL)
+_BARE = re.compile(r"^  always @\*\n    (.*;)$", re.MULTILINE)  # a wire of which a block drives other bits
 _HEAD = """\
 // At time 0 each combinational block must run once, or what it drives stays unknown until one of its inputs
 // changes. So each reads a register that changes then, after all blocks have begun to wait. The value of a
@@ -64,7 +66,17 @@ def to_verilog(*components: tuple[wiring.Component, str]) -> str:
     run = subprocess.run(
         yosys, input=_SCRIPT.format(netlist=netlist), capture_output=True, text=True, check=True
     )
-    return _HEAD + _AT_ONCE.sub(r"\1\2 ;\n  initial \2 <= 0;", run.stdout) + _TAIL
+    return _HEAD + _MODULES.sub(_known_at_once, run.stdout) + _TAIL
+
+
+def _known_at_once(module: re.Match[str]) -> str:
+    """A module whose combinational blocks all run at time 0, and not before they can wait for more."""
+    wake = _AT_ONCE.search(module[0])
+    if wake is None:
+        return module[0]
+    text = _AT_ONCE.sub(r"\1\2 ;\n  initial \2 <= 0;", module[0])
+    begin = f"  always @* begin\n    if ({wake[2]} ) begin end\n    "
+    return _BARE.sub(lambda block: f"{begin}{block[1]}\n  end", text)
 
 
 def _share(netlist: str) -> str:

@@ -51,6 +51,22 @@ class Waits(wiring.Component):
         return m
 
 
+class Halves(wiring.Component):
+    """Of two bits one is a register and the other depends on it, so that a block drives half of a word."""
+
+    def __init__(self) -> None:
+        super().__init__({"goes": In(1), "halves": Out(2)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        went = Signal()
+        m.d.sync += went.eq(self.goes)
+        m.d.comb += self.halves[0].eq(went)
+        with m.If(~went):
+            m.d.comb += self.halves[1].eq(1)
+        return m
+
+
 def modules(text: str) -> list[str]:
     return re.findall(r"^module (\\?\S+?) ?\(", text, re.MULTILINE)
 
@@ -70,16 +86,18 @@ def test_what_is_shared_behaves_as_before():
 
 
 @pytest.mark.parametrize("language", ["-g2005", "-g2012"])
-def test_what_is_combinational_is_known_before_any_input_changes(tmp_path, language):
-    bench = """
+@pytest.mark.parametrize(("device", "known"), [(Waits(), "1"), (Halves(), "10")])
+def test_what_is_combinational_is_known_before_any_input_changes(tmp_path, device, known, language):
+    (out,) = (name for name in device.signature.members if name != "goes")
+    bench = f"""
     module bench;
-      wire waits;
-      waits dut(.clk(1'b0), .rst(1'b0), .goes(1'b0), .waits(waits));
-      initial #1 $display("waits = %b", waits);
+      wire [{len(known) - 1}:0] said;
+      device dut(.clk(1'b0), .rst(1'b0), .goes(1'b0), .{out}(said));
+      initial #1 $display("%b", said);
     endmodule
     """
-    (tmp_path / "bench.v").write_text(to_verilog((Waits(), "waits")) + bench)
+    (tmp_path / "bench.v").write_text(to_verilog((device, "device")) + bench)
     build = ["iverilog", language, "-o", "run", "bench.v"]
     subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
     said = subprocess.run(["vvp", "run"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
-    assert said == "waits = 1\n"
+    assert said == f"{known}\n"
