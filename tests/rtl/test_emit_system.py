@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from copying_kit import BEATS, emit_copier
+from tools import run as run_tool
 from tools import tool
 
 from hwsim.arch import Arch
@@ -25,7 +26,7 @@ def test_a_machine_without_programs_is_no_whole_one(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_writes_a_machine_whose_bench_runs_lenet_whole(tmp_path):
+def test_the_command_writes_a_machine_whose_benches_run_lenet_whole(tmp_path):
     """Emitted by the command, run by Icarus in some minutes: memory has what the network in integers says."""
     (tmp_path / "machine.toml").write_text(
         "cores = 2\ncolumns = 4\naccumulators = 512\nweight_words = 2048\nmap_buffer = 65536\n"
@@ -44,6 +45,9 @@ def test_the_command_writes_a_machine_whose_bench_runs_lenet_whole(tmp_path):
     subprocess.run(build, cwd=kit, check=True, capture_output=True)
     said = subprocess.run(["vvp", "run"], cwd=kit, check=True, capture_output=True, text=True).stdout
     assert re.match(r"PASS: \d+ cycles\n", said), said
+    code, said = run_tool(kit, "make", "-f", "cocotb.mk")
+    assert code == 0, said[-3000:]
+    assert re.search(r"^PASS: \d+ cycles$", said, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
