@@ -57,6 +57,19 @@ def powered_up(text):
     return "\n".join([text.replace(f"module {SYSTEM_NAME}(", "module inner("), *outer])
 
 
+def test_every_combinational_block_of_the_machine_waits_for_a_register_that_is_set_at_time_0(kit):
+    text = (kit / f"{SYSTEM_NAME}.v").read_text()
+    blocks = 0
+    for module in text.split("\nendmodule"):
+        set_at_once = set(re.findall(r"^  initial (\S+) <= 0;$", module, re.MULTILINE))
+        for block in module.split("always @*")[1:]:
+            waits_for = re.match(r" begin\n    if \((\S+) \) begin end\n", block)
+            assert waits_for, block[:200]
+            assert waits_for[1] in set_at_once
+            blocks += 1
+    assert blocks > 500
+
+
 @pytest.mark.parametrize("language", ["-g2005", "-g2012"])
 def test_the_bench_in_verilog_passes_in_both_languages(kit, language):
     code, said = run_verilog_bench(kit, language)
