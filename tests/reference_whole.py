@@ -138,7 +138,9 @@ class Machine(Supply):
                 start = self.works[number - 1].ends if number else 0
                 labels += ["weights"] * (weights.able - start - len(labels))
                 labels += ["decode"] * (begin - start - len(labels))
-                cycles, causes = self._pass(work, unit, group)
+                while number == 0 and not self._map_comes():
+                    yield
+                cycles, causes = self._pass(work, unit, group, begin)
                 labels += causes
                 done = begin + cycles
                 self._note_end(core, done)
@@ -152,8 +154,14 @@ class Machine(Supply):
         oldest = next(place for place, (_, ends) in enumerate(held) if ends == NEVER)
         held[oldest] = (held[oldest][0], end)
 
-    def _pass(self, work: Work, unit: int, group: int) -> tuple[int, list[str]]:
-        """Cycles of a pass that begins now, and the cause of each."""
+    def _map_comes(self) -> bool:
+        """Whether it is known when each beat of the first map comes: it is on the channel, and all before it
+        was taken. A pass may begin before that, if the map has no index, but it does not end."""
+        ahead = self.coming[0] if self.coming else self.map
+        return bool(self.map.came) or (ahead is self.map and self.map.begins != NEVER)
+
+    def _pass(self, work: Work, unit: int, group: int, begin: int) -> tuple[int, list[str]]:
+        """Cycles of a pass, and the cause of each."""
         layer, made = work.layer, work.mapping.makes[unit]
         order, bits = self.code(layer.input)
         places = places_in_buffer(work.values, work.block, bits, fits=True)
@@ -168,27 +176,27 @@ class Machine(Supply):
             bits=bits,
             arch=self.arch,
             places=places,
-            there=self._lines_there(places) if work is self.works[0] else lambda line: 0,
+            there=self._lines_there(places, begin) if work is self.works[0] else lambda line: 0,
             one_form=work is not self.works[0],
         )
         return outcome.cycles, outcome.labels
 
-    def _lines_there(self, places: np.ndarray) -> Callable[[int], int]:
-        """Of a line of the first map, the cycle of this pass in which all has come that is before its end."""
+    def _lines_there(self, places: np.ndarray, begin: int) -> Callable[[int], int]:
+        """Of a line of the first map, the cycle of a pass in which all has come that is before its end."""
         words = self.stored.words
         segments = [
             (int(places[y, b]) // 4, -(-length // 4))
             for y, row in enumerate(words)
             for b, length in enumerate(row)
         ]
-        now, read = self.cycle, self.map
+        read = self.map
         due = list(read.came)  # nothing holds up what has not come yet
         for beat in range(len(due), read.beats):
             due.append(max(read.due(beat), due[-1] + 1 if due else 0))
 
         def there(line: int) -> int:
             came = sum(min(length, max(0, 2 * line + 2 - place)) for place, length in segments)
-            return due[came - 1] - now
+            return due[came - 1] - begin
 
         return there
 

@@ -123,6 +123,15 @@ def test_passes_are_offered_when_rows_fill_a_queue_or_columns_are_known(layer: L
     assert_as_stepped(chain([layer], [Between()]), arch, [Between()])
 
 
+@pytest.mark.parametrize("bytes_per_cycle", [1, 4])
+def test_a_pass_begins_before_a_map_without_an_index_is_asked_for(bytes_per_cycle: int):
+    # The weights of the second core are on the channel for longer than the first one waits for its own.
+    arch = Arch(cores=2, columns=4, compress=False, bytes_per_cycle=bytes_per_cycle, dram_latency=10)
+    layer = Layer("l0", "conv", "m0", (4, 3, 4), (8, 3, 4))
+    (span,) = assert_as_stepped(chain([layer], [Between()]), arch, [Between()])
+    assert len({run.core for run in span.passes}) == 2
+
+
 def test_a_unit_waits_for_the_end_of_the_pass_whose_room_it_takes():
     arch = Arch(cores=1, columns=4, accumulators=512, weight_words=200)
     assert_as_stepped(linear([190, 16]), arch, [Between()])
