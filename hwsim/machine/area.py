@@ -55,19 +55,19 @@ class Area:
 
 Points = list[tuple[Arch, list[int]]]  # machines, and what was counted on each
 
-# What each component grows with. "rest" is what the core has beside its parts.
+# What each component grows with, beside its constant part. "rest" is what the core has beside its parts.
 FEATURES: dict[str, Callable[[Arch], tuple[float, ...]]] = {
-    "reader": lambda a: (1,),
-    "decoder": lambda a: (1, a.activation_bits, a.run_max),
-    "position": lambda a: (1, a.activation_bits, math.log2(a.columns)),
-    "items": lambda a: (1, a.activation_bits),
-    "choice": lambda a: (1, a.activation_bits),
-    "scatter": lambda a: (1, a.activation_bits, a.columns, 1 - _table_rams(a)),
-    "weights": lambda a: (1, _word(a), _word(a) * WEIGHT_PORT_WORDS * _blocks(_loads(a), WEIGHT_RAM)),
-    "columns": lambda a: (1, a.columns, a.columns * a.activation_bits, _word(a)),
-    "drain": lambda a: (1, a.activation_bits, a.columns),
-    "encoder": lambda a: (1, a.activation_bits),
-    "rest": lambda a: (1, a.columns),
+    "reader": lambda a: (),
+    "decoder": lambda a: (a.activation_bits, a.run_max),
+    "position": lambda a: (a.activation_bits, math.log2(a.columns)),
+    "items": lambda a: (a.activation_bits,),
+    "choice": lambda a: (a.activation_bits,),
+    "scatter": lambda a: (a.activation_bits, a.columns, _table_of_logic(a)),
+    "weights": lambda a: (_word(a), _word(a) * WEIGHT_PORT_WORDS * _blocks(_loads(a), WEIGHT_RAM)),
+    "columns": lambda a: (a.columns, a.columns * a.activation_bits, _word(a)),
+    "drain": lambda a: (a.activation_bits, a.columns),
+    "encoder": lambda a: (a.activation_bits,),
+    "rest": lambda a: (a.columns,),
 }
 IN_A_CORE = {"items": LANES}  # how many of a component a core has, if not one
 CORE = "core"  # all of it
@@ -150,7 +150,7 @@ def core_brams(arch: Arch) -> int:
         * (block_rams(accumulators, ACCUMULATOR_BITS + MARK_BITS) + block_rams(accumulators, MARK_BITS))
         + WEIGHT_PORT_WORDS * (full * block_rams(WEIGHT_RAM, _word(arch)) + block_rams(rest, _word(arch)))
         + block_rams(WEIGHT_PASSES * arch.columns, SCALE_BITS)
-        + _table_rams(arch)
+        + (not _table_of_logic(arch))
     )
 
 
@@ -174,22 +174,21 @@ def block_rams(depth: int, width: int) -> int:
 @cache
 def fit_error() -> dict[str, float]:
     """Largest deviation of the fitted LUTs from the data, by component, as a part of the measured count."""
-    points = _points()
+    points, fitted = _points(), _coefficients()
     return {
         component: max(
-            abs(sum(c * f for c, f in zip(rows[0], FEATURES[component](arch), strict=True)) / counts[0] - 1)
-            for arch, counts in points[component]
+            abs(_estimate(component, arch, fitted)[0] / counts[0] - 1) for arch, counts in points[component]
         )
-        for component, rows in _coefficients().items()
+        for component in fitted
         if component != "rest"
     }
 
 
 @cache
 def _coefficients() -> dict[str, list[list[float]]]:
-    """Of every component, for each of FITTED, one number a feature.
+    """Of every component, for each of FITTED, its constant part and one number a feature.
 
-    Only the first, the constant, may be negative, so that a larger machine never takes less.
+    Only the constant part may be negative, so that a larger machine never takes less.
     """
     points = _points()
     fitted = {component: _fit(component, points[component]) for component in FEATURES if component != "rest"}
@@ -202,19 +201,23 @@ def _coefficients() -> dict[str, list[list[float]]]:
 
 
 def _fit(component: str, points: Points) -> list[list[float]]:
-    """Of each of FITTED, one number a feature of a component."""
+    """Of each of FITTED, the constant part and one number a feature of a component."""
     from scipy.optimize import nnls
 
+    ones = np.ones(len(points))
     features = np.array([FEATURES[component](arch) for arch, _ in points], float)
-    below = np.column_stack([features, -features[:, 0]])
-    solutions = [nnls(below, counts)[0] for counts in np.array([n for _, n in points], float).T]
-    return [[first - last, *slopes] for first, *slopes, last in map(np.ndarray.tolist, solutions)]
+    columns = np.column_stack([ones, -ones, features])
+    solutions = [nnls(columns, counts)[0] for counts in np.array([n for _, n in points], float).T]
+    return [[above - below, *slopes] for above, below, *slopes in map(np.ndarray.tolist, solutions)]
 
 
 def _estimate(component: str, arch: Arch, fitted: Mapping[str, list[list[float]]]) -> list[float]:
     """What a component takes of each of FITTED."""
     features = FEATURES[component](arch)
-    return [sum(c * f for c, f in zip(row, features, strict=True)) for row in fitted[component]]
+    return [
+        constant + sum(slope * feature for slope, feature in zip(slopes, features, strict=True))
+        for constant, *slopes in fitted[component]
+    ]
 
 
 @cache
@@ -240,9 +243,10 @@ def _measured(component: str, arch: Arch, points: Points) -> list[int] | None:
     return next((counts for other, counts in points if features(other) == features(arch)), None)
 
 
-def _table_rams(arch: Arch) -> int:
-    """Block RAMs of the table of depthwise taps: yosys takes one for 4 columns, logic for 8, 16 and 32."""
-    return int(arch.columns <= 4)
+def _table_of_logic(arch: Arch) -> bool:
+    """Whether yosys makes the table of depthwise taps of logic: for 8, 16 and 32 columns; not for 4, where it
+    takes a block RAM."""
+    return arch.columns > 4
 
 
 def _loads(arch: Arch) -> int:

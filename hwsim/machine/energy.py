@@ -53,11 +53,11 @@ COMPONENTS = {
 
 def sram_pj(bits: int, size: float) -> float:
     """Energy of one access of ``bits`` bits to an SRAM of ``size`` bytes (Horowitz, interpolated), pJ."""
-    sizes, energies = list(SRAM_64_PJ), list(SRAM_64_PJ.values())
-    segment = 0 if size < sizes[1] else 1
-    ratio = energies[segment + 1] / energies[segment]
-    slope = math.log(ratio) / math.log(sizes[segment + 1] / sizes[segment])
-    return energies[segment] * (max(size, SMALLEST_SRAM) / sizes[segment]) ** slope * bits / 64
+    small, middle, large = SRAM_64_PJ
+    begin, end = (small, middle) if size < middle else (middle, large)
+    low, high = SRAM_64_PJ[begin], SRAM_64_PJ[end]
+    slope = (math.log(high) - math.log(low)) / (math.log(end) - math.log(begin))
+    return low * (max(size, SMALLEST_SRAM) / begin) ** slope * bits / 64
 
 
 def multiply_pj(one: int, other: int) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwsim.arch import MAX_WORDS, SUB_BANKS, WEIGHT_PORT_WORDS, Arch
@@ -85,7 +86,10 @@ def least_machine(layers: Sequence[Layer], arch: Arch) -> tuple[Arch, tuple[Left
         def serves(steps: int, machine: Arch = grown, field: str = field, step: int = step) -> bool:
             return not misfits(rest, machine.replace(**{field: steps * step}))
 
-        grown = grown.replace(**{field: step * _least(serves, getattr(arch, field) // step)})
+        sizes = range(MAX_WORDS // step)  # the one behind them serves, and so do all above one that serves
+        grown = grown.replace(
+            **{field: step * bisect_left(sizes, True, getattr(arch, field) // step, key=serves)}
+        )
     return grown, never
 
 
@@ -93,16 +97,3 @@ def said(lost: Sequence[LeftOut]) -> str:
     """The first of some layers with its reason, and how many others there are."""
     others = f" ({len(lost) - 1} more do not run)" if len(lost) > 1 else ""
     return f"layer {lost[0].layer}: {lost[0].why}{others}"
-
-
-def _least(serves: Callable[[int], bool], low: int) -> int:
-    """The least number from ``low`` on that serves, where all above one that serves do."""
-    if serves(low):
-        return low
-    high = 2 * low
-    while not serves(high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if serves(middle) else (middle, high)
-    return high

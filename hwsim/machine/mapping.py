@@ -15,7 +15,7 @@ from hwsim.errors import ArchError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import check_layer, weight_loads
 from hwsim.machine.rows import row_order
-from hwsim.machine.sharing import DOUBT, LATENCIES, best_share
+from hwsim.machine.sharing import LATENCIES, WEIGHTS, best_share
 from hwsim.machine.units import Unit, block_limits, units_of
 
 
@@ -169,10 +169,9 @@ def map_layer(layer: Layer, arch: Arch, counts: np.ndarray, block: int) -> Mappi
         value_costs(layer, arch.columns),
         window,
         arch.cores,
-        arch.row_split != "balanced",
-        arch.row_split != "contiguous",
+        (arch.row_split in ("best", "contiguous"), arch.row_split in ("best", "balanced")),
         LATENCIES,
-        DOUBT,
+        WEIGHTS,
     )
     groups = tuple(rows.makes[owner == group] for group in range(core.shape[1]))
     return replace(mapping, groups=groups, order=order, core=core)
@@ -182,5 +181,5 @@ def value_costs(layer: Layer, columns: int) -> tuple[int, int]:
     """Cycles of W values, one a column: for the first owned row that they reach, and for each further one."""
     taps = layer.taps(1)
     if layer.kind == "depthwise":  # all taps of a value at once, in all rows
-        return int(np.where(taps > 0, -(-layer.kernel[0] * layer.kernel[1] // columns), 1).sum()), 0
+        return int(np.where(taps, -(-layer.kernel[0] * layer.kernel[1] // columns), 1).sum()), 0
     return int(np.maximum(taps, 1).sum()), int(taps.sum())

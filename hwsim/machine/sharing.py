@@ -15,12 +15,13 @@ from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY
 FIRST_ITEM = 9  # cycle in which a pass takes its first item, as the mapper counts
 LATENCIES = (FIRST_ITEM, MAC_LATENCY, DRAIN_LATENCY)
 # Rows that are dealt out one by one load the cores evenly with another picture, too; ranges cut for those of
-# the calibration do not. So a contiguous split has to be better by a part of its work, one in so many.
-DOUBT = 32
+# the calibration do not. So the work of a contiguous split counts more than that of a balanced one.
+WEIGHTS = (33, 32)
+LARGEST = np.iinfo(np.int64).max
 
 
 @njit(cache=True, nogil=True)
-def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced, latencies, doubt):
+def best_share(counts, drains, kinds, busy, window, cores, splits, latencies, weights):
     """The number of row groups, and the split, whose slowest core is done first.
 
     Args:
@@ -33,9 +34,9 @@ def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced,
             :class:`hwsim.machine.rows.RowOrder`, rows of accumulators, width of the input map. A plain tuple:
             numba's cache names the classes of arguments, and does not open once one of them is gone.
         cores: of the array.
-        contiguous, balanced: which splits to try.
+        splits: whether to try contiguous ones, and balanced ones.
         latencies: :data:`LATENCIES`.
-        doubt: :data:`DOUBT`; the work of a contiguous split counts 1 / doubt more.
+        weights: :data:`WEIGHTS`, of a contiguous and of a balanced split.
 
     Returns:
         owner: int64 (rows,), group of every output row, in the order of draining.
@@ -52,26 +53,24 @@ def best_share(counts, drains, kinds, busy, window, cores, contiguous, balanced,
     single = np.maximum(alone, drain)
     heaviest_first = np.argsort(-single, kind="mergesort")
 
-    fewest = -1
+    fewest = LARGEST
     best_owner = np.zeros(rows, np.int64)
     best_order = np.arange(len(kinds))
     best_core = np.zeros((len(kinds), 1), np.int64)
     for count in range(1, min(cores, rows) + 1):
-        for split in range(2):
-            if split == 0 and contiguous:
-                owner = cut(alone, added, bare, before, drain, count)
-            elif split == 1 and balanced:
+        for split in range(len(splits)):
+            if not splits[split]:
+                continue
+            if split:
                 owner = longest_first(heaviest_first, single, count)
             else:
-                continue
+                owner = cut(alone, added, bare, before, drain, count)
             groups = owner.max() + 1
             costs = pass_costs(owner, groups, counts, drains, busy, window, latencies)
-            weight = doubt + 1 if split == 0 else doubt
-            if fewest >= 0 and least_possible(costs, kinds, cores) * weight >= fewest:
-                continue
             slowest, order, core = deal(costs, kinds, cores)
-            if fewest < 0 or slowest * weight < fewest:
-                fewest, best_owner, best_order, best_core = slowest * weight, owner, order, core
+            work = slowest * weights[split]
+            if work < fewest:
+                fewest, best_owner, best_order, best_core = work, owner, order, core
     return best_owner, best_order, best_core
 
 
@@ -197,16 +196,6 @@ def pass_cost(owned, counts, drain, busy, window, latencies):
         last_drained = max(free + (mac_latency - 1) * cycle, last_drained + cycle) + drain - cycle
         drained[q] = last_drained
     return last_drained + (1 + drain_latency) * cycle
-
-
-@njit(cache=True, nogil=True)
-def least_possible(costs, kinds, cores):
-    """No way to deal passes out is better: the mean of the cores; the lightest, as many as some core gets."""
-    total = 0
-    for kind in kinds:
-        total += costs[kind].sum()
-    passes = -(-len(kinds) * costs.shape[1] // cores)
-    return max(-(-total // cores), passes * costs.min())
 
 
 @njit(cache=True, nogil=True)

@@ -75,7 +75,7 @@ class Segments:
         index, row = self.index_size(self.words.size), int(self.room.sum())
         if index + height * row <= half:
             return np.ones(height, bool)
-        kept = max(0, half - half // RING_SHARE - index) // whole_lines(row)
+        kept = (half - half // RING_SHARE - index) // whole_lines(row)  # none stays if it is below 0
         return np.diff(np.arange(height + 1) * kept // height) > 0
 
 
