@@ -114,7 +114,7 @@ def time_lanes(
     segment_place = np.empty(count, np.int64)
     segment_line = np.empty(count, np.int64)
     segment_entry = np.empty(count, np.int64)
-    line_before, lines_before = -1, -1
+    line_before = lines_before = -1
     for s in range(count):
         row = s // blocks
         y, b = row_y[row], segment_start + s - row * blocks
@@ -152,13 +152,11 @@ def time_lanes(
     marks = np.zeros(rows, np.int64)
     segment_next = 0
     served_last = -1
-    index = segment_entry[0]
+    index = coming = segment_entry[0]
     coming_at = NEVER
-    coming = 0
     slot = 0  # the next one in which a lane may ask, as far as that is known
     slots_before = 0  # the first one that is not over
-    late = False  # nobody was served in the last slot, and a lane waited for a line that had not come
-    late_from = 0
+    late_from = NEVER  # the last slot, if nobody was served in it, and a lane waited for a line
     place_free = 0  # from which on an item may be chosen
     free = 0  # cycle in which the scatter unit is free again
     chosen_last = -1
@@ -186,12 +184,12 @@ def time_lanes(
                     lane[p, ENTERS] = False
                     while lane[p, ENTERED] < min(lane[p, REQUESTED], lane[p, LEFT] + window):
                         i = lane[p, ENTERED]
-                        cycle = available[p, i & LAST_WORD]
+                        cycle = available[p, i & LAST_WORD] - 1
                         if i > 0:
-                            cycle = max(cycle, entered_at[p, (i - 1) & LAST_WORD] + 1)
+                            cycle = max(cycle, entered_at[p, (i - 1) & LAST_WORD])
                         if i >= window:
-                            cycle = max(cycle, left_at[p, (i - window) & LAST_WORD] + 1)
-                        cycle = _turn(p, cycle)
+                            cycle = max(cycle, left_at[p, (i - window) & LAST_WORD])
+                        cycle = _turn(p, cycle + 1)
                         entered_at[p, i & LAST_WORD] = cycle
                         lane[p, ENTERED] = i + 1
                         if i + 1 == lane[p, REQUESTED]:
@@ -249,17 +247,17 @@ def time_lanes(
                 row = item[place, ROW]
                 if row <= finished + 1:
                     ready = max(item[place, AT], begins[row - finished])
-            if p == 0:
-                row0, ready0 = row, ready
-            else:
+            if p:
                 row1, ready1 = row, ready
+            else:
+                row0, ready0 = row, ready
             if both:
                 both, p = False, 1
                 continue
 
             start = max(min(ready0, ready1), place_free)
             blocked = NEVER  # from when on a head waits for a drain alone
-            if start >= free or late:
+            if start >= free or late_from < NEVER:
                 for p in range(2):
                     if lane[p, MADE] > lane[p, TAKEN]:
                         place = p * depth + (lane[p, TAKEN] & last_place)
@@ -269,12 +267,7 @@ def time_lanes(
                             if cycle < gate[ahead]:
                                 blocked = min(blocked, cycle)
             if slot == ASKED_ANEW:
-                slot = NEVER
-                for p in range(2):
-                    if lane[p, ABLE] < NEVER and (
-                        lane[p, WORD_NEXT] < lane[p, WORD_END] or segment_next < count
-                    ):
-                        slot = min(slot, -(-max(lane[p, ABLE], slots_before) // period) * period)
+                slot = -(-max(min(lane[0, ABLE], lane[1, ABLE]), slots_before) // period) * period
             if slot <= start:
                 break
 
@@ -289,8 +282,7 @@ def time_lanes(
             idle_taps += item[place, COST] == 0
             place_free = max(start + 1, free)  # S
             if place_free > free:  # the scatter unit waited
-                if late:
-                    wait_dram += max(0, min(place_free, blocked + 1) - max(late_from, free))
+                wait_dram += max(0, min(place_free, blocked + 1) - max(late_from, free))
                 wait_drain += max(0, place_free - max(blocked + 1, free))
             if traced:
                 number = item[place, SYMBOL]
@@ -317,15 +309,13 @@ def time_lanes(
                 opens[finished + 2] = max(start + 1, opens[finished + 1]) + 1
                 finished += 1
         else:  # a slot comes first
-            if late:
-                wait_dram += max(0, min(slot, blocked + 1) - max(late_from, free))
+            wait_dram += max(0, min(slot, blocked + 1) - max(late_from, free))
             if coming_at <= slot:
                 index = coming
                 coming_at = NEVER
             chosen = -1
             chosen_index = False
-            late = False
-            late_from = slot
+            late_from = NEVER
             for p in range(2):
                 lane[p, ASK_SEGMENT] = -1
                 if lane[p, ABLE] <= slot:
@@ -335,6 +325,8 @@ def time_lanes(
                     elif segment_next < count:
                         lane[p, ASK_SEGMENT] = segment_next
                         lane[p, ASK_WORD] = 0
+                    else:  # nothing is left
+                        lane[p, ABLE] = NEVER
             for turn in range(2):
                 p = turn
                 if served_last == 0:
@@ -355,9 +347,9 @@ def time_lanes(
                 if on_chip or there[line] <= slot:
                     chosen = p
                 else:
-                    late = True
+                    late_from = slot
             if chosen >= 0:
-                late = False
+                late_from = NEVER
                 served_last = chosen
                 line = -1
             if chosen >= 0 and not chosen_index:
