@@ -178,7 +178,11 @@ class LayerOnRtl:
         ]
         geometry, (words, index) = self._geometry(run), expected
         return PassStimulus(
-            config=geometry.config(self.arch, self.job.block, self.place_words, self.index_line),
+            config={
+                **geometry.config(self.arch, self.job.block),
+                "place_words": self.place_words,
+                "index_line": self.index_line,
+            },
             map_rows=map_rows,
             rows=geometry.row_descriptors(self.arch),
             lines=self.lines,

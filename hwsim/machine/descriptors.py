@@ -237,14 +237,12 @@ class PassGeometry:
             "out_block": self.out_block,
         }
 
-    def config(self, arch: Arch, segment: int, place_words: int, index_line: int) -> dict:
-        """The fields of ``PassConfig``, as the benches take them.
+    def config(self, arch: Arch, segment: int) -> dict:
+        """The fields of ``PassConfig``, as the benches take them, but for where the map lies.
 
         Args:
             arch: the machine.
             segment: channels of a segment of the input map; a depthwise pass reads ``block`` in two.
-            place_words: from the place of a segment to that of the next one in its row.
-            index_line: line of the map buffer with the first entries of the index.
         """
         core, whole = self.core_config(arch), min(segment, self.layer.in_shape[0])
         segments = -(-self.channels // whole)
@@ -254,12 +252,7 @@ class PassGeometry:
             "tail_values": (self.channels - (segments - 1) * whole) * self.width,
         }
         core["segment_words"] = whole * self._channel_words(arch)
-        return {
-            "core": core,
-            "place_words": place_words,
-            "index_line": index_line,
-            "segment_pixels": whole * self.out_width if self.depthwise else 0,
-        }
+        return {"core": core, "segment_pixels": whole * self.out_width if self.depthwise else 0}
 
     def _column(self) -> dict:
         """How x of a value becomes a column of the output: see ``hwsim_rtl.core.payloads.ColumnConfig``."""

@@ -261,8 +261,7 @@ def _descriptor(job: LayerJob, geometries: Sequence[PassGeometry]) -> dict[str, 
     first, odd = geometries[0], geometries[-1]
     row = int(stored.room.sum())
     index_line = whole_lines(row * layer.in_shape[1]) // (2 * BEAT_BYTES)
-    place_words = int(stored.room[0]) // WORD_BYTES
-    config, other = (one.config(arch, job.block, place_words, index_line) for one in (first, odd))
+    config, other = (one.config(arch, job.block) for one in (first, odd))
     core, decoder = config["core"], config["core"]["decoder"]
     return {
         **_geometry(layer),

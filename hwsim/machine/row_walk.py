@@ -19,7 +19,7 @@ def row_walk(
     begin: int,
     most_rows: int | None = None,
     most_owned: int | None = None,
-) -> tuple[int, bool]:
+) -> int:
     """Step through the rows of a layer.
 
     Args:
@@ -30,7 +30,7 @@ def row_walk(
         most_rows, most_owned: room for input rows that are found, and for output rows; None: enough.
 
     Returns:
-        The first cycle in which it is over, or holds a row for which there is no room; whether it is over.
+        The first cycle in which it is over, or holds a row for which there is no room.
     """
     kernel, stride, dilation, padding = (
         layer.kernel[0],
@@ -80,7 +80,7 @@ def row_walk(
         state = "push" if exists else "end"
         while state != "end":
             if pushed == most_owned:
-                return cycle, False
+                return cycle
             if state == "push":
                 inside = 0 <= row < made
                 if inside and row // MASK_ROWS != byte:
@@ -110,7 +110,7 @@ def row_walk(
                 if y >= 0 and any(each is not None for each in window):
                     found += kept and wanted
                     if most_rows is not None and found > most_rows:
-                        return cycle + 1, False
+                        return cycle + 1
                     kept, wanted, waits = True, any(window) or waits, False
                 cycle += 1
                 y += 1 if turned else dilation
@@ -127,5 +127,5 @@ def row_walk(
     found += wanted if kept else waits
     cycle += 1
     if most_rows is not None and found > most_rows:
-        return cycle, False
-    return cycle + 1, True
+        return cycle
+    return cycle + 1

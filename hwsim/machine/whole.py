@@ -235,7 +235,7 @@ class WholeMachine(Around):
         begins = first_word + BEHIND + behind
         self._fed = begins + FED
         steps = 1 + MASK * len(groups)
-        counted, _ = row_walk(layer, range(layer.out_shape[1]), lambda asked: asked + steps, begins)
+        counted = row_walk(layer, range(layer.out_shape[1]), lambda asked: asked + steps, begins)
         gives = max(counted, begins + _column_steps(job)) + GIVE
         offered: dict[int, int] = {}
         passes = [each for work in job.mapping.rounds for each in work]
@@ -247,7 +247,7 @@ class WholeMachine(Around):
 
                 owned = {int(row) for row in groups[group]}
                 walk = (gives + GIVE * number + 2, ROWS_AHEAD, OUT_ROWS)
-                offered[core] = row_walk(layer, owned, known, *walk)[0] + 1
+                offered[core] = row_walk(layer, owned, known, *walk) + 1
         return offered
 
 

@@ -306,7 +306,7 @@ def test_a_sub_bank_has_an_eighth_of_the_accumulators_up_to_a_power_of_two(accum
 def test_a_segment_has_no_more_channels_than_the_map():
     # Five channels of 33 columns, where a segment could have eight.
     layer = Layer("l", "conv", "x", (5, 6, 33), (3, 6, 33), (1, 1))
-    known = replace(PASS, layer=layer, owned=(0,)).config(ARCH, 8, 64, 3)
+    known = replace(PASS, layer=layer, owned=(0,)).config(ARCH, 8)
     assert [known["core"]["decoder"][name] for name in ("segments", "full_values", "tail_values")] == [
         1,
         165,
@@ -316,8 +316,8 @@ def test_a_segment_has_no_more_channels_than_the_map():
 
 def test_a_core_is_told_of_its_segments_by_hand():
     # Five channels of 33 values in segments of four: a second one has one channel. A channel has 3 x 2 words.
-    told = PASS.config(ARCH, 4, 24, 7)
-    assert (told["place_words"], told["index_line"], told["segment_pixels"]) == (24, 7, 0)
+    told = PASS.config(ARCH, 4)
+    assert told["segment_pixels"] == 0
     assert told["core"]["segment_words"] == 24
     decoder = {name: told["core"]["decoder"][name] for name in ("segments", "full_values", "tail_values")}
     assert decoder == {"segments": 2, "full_values": 132, "tail_values": 33}
@@ -325,7 +325,7 @@ def test_a_core_is_told_of_its_segments_by_hand():
 
 def test_a_depthwise_pass_reads_a_row_in_two_halves_by_hand():
     layer = Layer("l", "depthwise", "x", (8, 6, 9), (8, 4, 7), (3, 3))
-    told = replace(PASS, layer=layer, channels=4, owned=(0,), block=4).config(ARCH, 2, 24, 7)
+    told = replace(PASS, layer=layer, channels=4, owned=(0,), block=4).config(ARCH, 2)
     # Nine taps take three words of four lanes; a row of a channel has 7 sums.
     assert (told["core"]["channel_words"], told["core"]["segment_words"]) == (3, 6)
     assert told["segment_pixels"] == 14

@@ -112,7 +112,8 @@ def _fill(case: NetworkCase, trace: Any, arch: Arch) -> None:
         index_line = -(-row_words * layer.in_shape[1] // LINE_WORDS)
         for core, unit, group in (work for round_ in job.mapping.rounds for work in round_):
             geometry = replace(geometries[unit], owned=[int(row) for row in job.mapping.groups[group]])
-            config = geometry.config(arch, job.block, int(job.stored.room[0]) // 8, index_line)
+            config = geometry.config(arch, job.block)
+            config |= {"place_words": int(job.stored.room[0]) // 8, "index_line": index_line}
             first = job.mapping.parts[unit].reads.start // job.block
             mine = case.cores[core]
             y = job.rows(group).y[0]

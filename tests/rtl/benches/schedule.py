@@ -114,7 +114,8 @@ def work_of(trace: MemoryTrace, plan: Schedule, arch: Arch) -> list[list[Work]]:
                 {"place": int(places[y, first]), "entry": int(y * counts.shape[1] + first)}
                 for y in job.rows(run.group).y
             ]
-            config = one.case.geometry.config(arch, job.block, int(job.stored.room[0]) // 8, index_line)
+            config = one.case.geometry.config(arch, job.block)
+            config |= {"place_words": int(job.stored.room[0]) // 8, "index_line": index_line}
             lengths = lengths_of(lines, index_line + map_rows[0]["entry"] // ENTRIES)
             sent = {"config": config, "lengths": fields_of(lengths)}
             there = np.zeros(len(lines), np.int64)
