@@ -35,7 +35,7 @@ SHARE = 0.95  # of the mutants that a test must notice
 MEANT_FOR = {
     "hwsim/machine/additions.py": ("tests/machine/test_traffic.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/area.py": ("tests/machine/test_area.py",),
-    "hwsim/machine/chain.py": ("tests/machine/test_whole.py", "tests/program/test_image.py"),
+    "hwsim/machine/chain.py": ("tests/machine/test_chain.py", "tests/program/test_image.py"),
     "hwsim/machine/compiled.py": ("tests/machine/test_compiled.py",),
     "hwsim/machine/descriptors.py": ("tests/machine/test_descriptors.py", "tests/machine/test_mapping.py"),
     "hwsim/machine/dram.py": ("tests/machine/test_dram.py", "tests/machine/test_simulation.py"),

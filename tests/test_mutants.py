@@ -40,6 +40,13 @@ def test_what_changes_nothing_is_neither_noticed_nor_missed():
     assert mutants.share_noticed(Counter()) == 1
 
 
+def test_what_changes_nothing_stands_in_the_code_as_it_is():
+    for module, before, after in mutants.equivalents():
+        lines = [line.strip() for line in (ROOT / module).read_text(encoding="utf-8").splitlines()]
+        assert before in lines, (module, before)
+        assert after not in lines, (module, after)
+
+
 def test_annotations_and_decorators_are_left_alone():
     found = mutants.mutants_of("hwsim/machine/totals.py")
     lines = (ROOT / "hwsim/machine/totals.py").read_text().splitlines()

@@ -309,3 +309,13 @@ def test_a_beat_is_there_when_the_channel_has_brought_it_and_all_before_it(rate,
     stream = Stream(requests, np.array([[0, 5], [3, 7]]), 110, 10, rate)
     segments, beats = np.array(list(expected)).T
     assert stream.arrivals(segments, beats).tolist() == list(expected.values())
+
+
+def test_a_beat_of_a_map_that_comes_in_its_order_is_there_when_it_was_taken():
+    taken = np.array([100, 103, 109, 111, 112, 119, 130, 131, 150, 155])
+    requests = np.full((2, 2), 90)
+    stream = Stream(requests, np.array([[0, 5], [3, 7]]), 110, 10, (32, 1), taken)
+    # Beats 0 and 3, 5 and 7, 4, and 9 of all, as seen from cycle 110.
+    expected = {(0, 0): 0, (0, 3): 1, (1, 0): 9, (1, 2): 21, (2, 1): 2, (3, 2): 45}
+    segments, beats = np.array(list(expected)).T
+    assert stream.arrivals(segments, beats).tolist() == list(expected.values())
