@@ -9,7 +9,10 @@ from hwsim.quantize import (
     Requantize,
     calibrate,
     code_limit,
+    code_limits,
     dequantize,
+    integers,
+    multipliers_for,
     quantize_map,
     quantize_weights,
     quantize_weights_per_channel,
@@ -166,7 +169,61 @@ def test_scales_become_the_nearest_bias_and_multiplier():
     assert (requantize.multiplier.tolist(), requantize.shift) == ([2**15, 2**14], 15)
     assert (requantize.relu, requantize.bits, requantize.signed, requantize.order) == (True, 8, False, 2)
     tiny = requantize_for(2.0**-40, 1.0, 1.0, np.zeros(1), relu=True, bits=8)
-    assert (tiny.multiplier.tolist(), tiny.shift) == ([2**7], 47)
+    assert (tiny.multiplier.tolist(), tiny.shift, tiny.signed, tiny.order) == ([2**7], 47, False, 0)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "multipliers", "shift"),
+    [
+        ([32767.0, 1.0], [65534, 2], 1),  # the largest takes 16 bits
+        ([32767.4, 0.0], [65535, 0], 1),
+        ([2.0, -32767.5], [4, -65535], 1),  # of magnitude
+        ([65535 / 2**20], [65535], 20),
+        ([65535.4 / 2**20], [65535], 20),
+        ([65535.6 / 2**20], [32768], 19),
+        ([2.0**-47], [1], 47),
+        ([2.0**-48], [0], 47),  # half to even
+    ],
+)
+def test_ratios_share_the_largest_shift_with_which_all_take_16_bits(ratios, multipliers, shift):
+    found = multipliers_for(np.array(ratios))
+    assert (found[0].tolist(), found[1], found[0].dtype) == (multipliers, shift, np.int64)
+
+
+@pytest.mark.parametrize("ratios", [[32768.0], [1.0, -32768.0]])
+def test_a_ratio_that_takes_more_than_16_bits_is_refused(ratios):
+    with pytest.raises(ValueError, match="the ratio of scales 32768 is too large"):
+        multipliers_for(np.array(ratios))
+
+
+def test_integers_and_limits_of_codes_by_hand():
+    assert [
+        code_limits(bits, signed) for bits, signed in ((1, False), (2, True), (16, False), (16, True))
+    ] == [
+        (0, 1),
+        (-1, 1),
+        (0, 65535),
+        (-32767, 32767),
+    ]
+    codes = np.array([0, 1, 2, 3, 65534], np.uint16)
+    assert integers(codes, signed=False).tolist() == [0, 1, 2, 3, 65534]
+    assert integers(codes, signed=True).tolist() == [0, 1, -1, 2, -32767]
+    assert integers(codes, signed=False).dtype == integers(codes, signed=True).dtype == np.int64
+    assert dequantize(codes, 0.5).tolist() == [0, 0.5, 1, 1.5, 32767]
+    assert dequantize(codes, 0.5, signed=True).tolist() == [0, 0.5, -0.5, 1, -16383.5]
+
+
+def test_the_largest_of_the_percentiles_of_all_samples_counts():
+    # The median of 0, 1, 2, 3, 4 is 2, that of 0, 10, 20 is 10.
+    samples = [np.arange(5.0), np.array([0.0, -10.0, 20.0])]
+    assert calibrate(samples, 4, percentile=50) == 10 / 15
+    assert calibrate(samples, 4, signed=True) == 20 / 7
+
+
+def test_unsigned_integers_are_taken_for_bias_and_multiplier():
+    values = np.array([7, 9], np.uint8)
+    requantize = Requantize(values, values, 1, True, 1, False, 15)
+    assert (requantize.bias.dtype, requantize.multiplier.tolist()) == (np.int32, [7, 9])
 
 
 BIAS, MULTIPLIER = np.array([0, 0]), np.array([1, 1])
@@ -177,6 +234,8 @@ BIAS, MULTIPLIER = np.array([0, 0]), np.array([1, 1])
     [
         ({"bias": np.array([0.5, 1])}, "bias must be integers"),
         ({"bias": np.array([[0, 0]])}, "bias must be integers of shape"),
+        ({"bias": np.array([], int)}, "bias must be integers of shape"),
+        ({"bias": np.array([0, -(2**31) - 1])}, "bias must be within"),
         ({"bias": np.array([0, 2**31])}, "bias must be within"),
         ({"multiplier": np.array([0, 2**16])}, "multiplier must be within 0 .. 65535"),
         ({"multiplier": np.array([0, -1])}, "multiplier must be within 0 .. 65535"),
@@ -214,6 +273,9 @@ def test_a_drain_that_the_machine_lacks_is_refused(fields, message):
         (lambda: quantize_weights(np.ones(1), 1), "bits must be"),
         (lambda: calibrate([], 8), "a sample or more"),
         (lambda: calibrate([np.ones(1)], 8, percentile=0), "percentile"),
+        (lambda: calibrate([np.ones(1)], 8, percentile=100.5), "percentile"),
+        (lambda: quantize_map(np.zeros(1), np.inf, 8), "scale must be finite and above 0"),
+        (lambda: quantize_map(np.zeros(1), 1.0, 17), "bits must be"),
         (lambda: requantize_for(1.0, 1.0, 1e-9, np.zeros(1), relu=True, bits=8), "ratio of scales"),
         (
             lambda: requantize_for(1e-9, 1.0, 1.0, np.array([0.0, 9.0]), relu=True, bits=8),

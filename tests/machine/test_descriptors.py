@@ -11,7 +11,16 @@ from layers import any_layer
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Kind, Layer
-from hwsim.machine.descriptors import Code, PassGeometry, check_arch, column_weights, sub_bank_depth
+from hwsim.machine.descriptors import (
+    Code,
+    PassGeometry,
+    _reciprocal,
+    check_arch,
+    check_layer,
+    column_weights,
+    sub_bank_depth,
+    weight_loads,
+)
 from hwsim.machine.mapping import map_blocks, map_layer
 
 ARCH = Arch(columns=4, accumulators=256, weight_words=640)  # 8 sub-banks of 32 words
@@ -284,6 +293,103 @@ def test_what_no_core_runs_is_refused_by_the_name_of_the_layer(changes, message)
     layer = Layer(name="wide", kind="conv", input="x", out_shape=(1, 1, 1), **shape)
     with pytest.raises(ArchError, match=message):
         map_blocks([layer], Arch())
+
+
+@pytest.mark.parametrize(
+    ("most", "block", "what"),
+    [
+        ({"kernel": (16, 1)}, 1, "rows of the kernel"),
+        ({"kernel": (1, 16)}, 1, "columns of the kernel"),
+        ({"kind": "depthwise", "kernel": (8, 1)}, 1, "rows of the kernel"),
+        ({"kind": "depthwise", "kernel": (1, 8)}, 1, "columns of the kernel"),
+        ({"stride": (16, 1)}, 1, "vertical stride"),
+        ({"stride": (1, 16)}, 1, "horizontal stride"),
+        ({"kernel": (1, 2), "dilation": (1, 127)}, 1, "from the first to the last tap"),
+        ({"in_shape": (1, 1, 65535)}, 1, "width of the input map"),
+        ({"in_shape": (1, 1, 65530), "kernel": (1, 6), "padding": (0, 5)}, 1, "width of the input map"),
+        # The output of a transposed convolution of stride 2 and two taps: 2 x 32766 + 2 columns.
+        ({"in_shape": (1, 1, 32767), "kernel": (1, 2), "stride": (1, 2), "transposed": True}, 1, None),
+        ({"in_shape": (15, 1, 4369)}, 15, "values of a segment"),  # 65,535
+        ({"in_shape": (15, 1, 4369)}, 64, "values of a segment"),  # no more channels than there are
+    ],
+)
+def test_the_most_that_a_core_takes_is_taken_and_one_more_is_not(most, block, what):
+    shape = {"kind": "conv", "kernel": (1, 1), "stride": 1, "in_shape": (1, 20, 20), **most}
+    layer = Layer(name="wide", input="x", out_shape=(1, 1, 1), **shape)
+    check_layer(layer, block)
+    if what is None:
+        check_layer(replace(layer, in_shape=(1, 1, 32766), kernel=(1, 4)), block)
+        more = replace(layer, in_shape=(1, 1, 32768))
+    elif what == "values of a segment":
+        more = replace(layer, in_shape=(16, 1, 4096))
+        check_layer(more, 15)
+    elif what == "width of the input map":
+        more = replace(layer, in_shape=(1, 1, layer.in_shape[2] + 1))
+    elif "dilation" in most:
+        more = replace(layer, dilation=(1, 128))
+    else:
+        field = "stride" if "stride" in most else "kernel"
+        more = replace(layer, **{field: tuple(size + (size > 1) for size in most[field])})
+    with pytest.raises(ArchError, match=what or "width of the input map"):
+        check_layer(more, 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "taken", "refused"),
+    [
+        ("channels of a segment", "block", (1, 4), (0, 5)),
+        ("output channels", "out_channels", (1, 4), (0, 5)),
+        ("channels of an output segment", "out_block", (1, 4), (0, 5)),
+        ("owned rows", "owned", (range(1), range(65535)), (range(0), range(65536))),
+        ("weight words", "channels", (1, 106), (0, 107)),
+        ("bits of the input map", "source", (Code(1, 0), Code(8, 0)), (Code(0, 0), Code(9, 0))),
+        ("bits of the output map", "target", (Code(1, 0), Code(8, 0)), (Code(0, 0), Code(9, 0))),
+        ("bits of the output map", "target", (Code(2, 0, True),), (Code(1, 0, True),)),
+        ("order of the input map", "source", (Code(8, 15),), (Code(8, -1), Code(8, 16))),
+        ("order of the output map", "target", (Code(8, 15),), (Code(8, -1), Code(8, 16))),
+        ("shift", "shift", (1, 47), (0, 48)),
+    ],
+)
+def test_a_core_takes_all_within_a_range_and_nothing_beyond_it(name, field, taken, refused):
+    # A channel of the layer has six weight words: 106 of them are 636.
+    arch = ARCH.replace(activation_bits=8, weight_words=636)
+    for value in taken:
+        replace(PASS, **{field: value}).check(arch)
+    for value in refused:
+        with pytest.raises(ArchError, match=f"^{name}: the core takes"):
+            replace(PASS, **{field: value}).check(arch)
+
+
+def test_a_depthwise_pass_has_the_channels_of_its_segments_and_its_ring_the_sub_banks_there_are():
+    # A row of a bank has 4 channels x 16 sums, two sub-banks of 32; three rows of taps make a ring of four.
+    layer = Layer("l", "depthwise", "x", (8, 6, 16), (8, 6, 16), (3, 1), 1, (1, 0))
+    one = replace(PASS, layer=layer, channels=4, out_channels=4, owned=range(6))
+    one.check(ARCH)
+    with pytest.raises(ArchError, match=r"channels of a depthwise pass: the core takes 1 .. 4, .* needs 5"):
+        replace(one, channels=5).check(ARCH)
+    with pytest.raises(ArchError, match=r"sub-banks of the ring: the core takes 1 .. 8, this pass needs 12"):
+        replace(one, layer=replace(layer, in_shape=(8, 6, 17), out_shape=(8, 6, 17))).check(ARCH)
+
+
+def test_a_result_goes_out_raw_in_values_of_the_machine():
+    encoder = replace(PASS, result=True).core_config(ARCH)["encoder"]
+    assert encoder == {"order": 1, "compressed": 0, "raw_bits": 16}
+    assert replace(PASS, compress=False).core_config(ARCH)["encoder"]["compressed"] == 0
+    assert replace(PASS, skip_zeros=False).core_config(ARCH)["decoder"]["skip_zeros"] == 0
+    assert replace(PASS, relu=True).core_config(ARCH)["requantize"]["relu"] == 1
+    assert replace(PASS, source=Code(8, 3, signed=True)).core_config(ARCH)["signed_input"] == 1
+
+
+@given(st.integers(1, 65535), st.integers(0, 65535))
+def test_a_division_is_a_multiplication_by_a_reciprocal_of_17_bits(divisor, number):
+    reciprocal, shift = _reciprocal(divisor)
+    assert reciprocal < 1 << 17
+    for each in {number, number // divisor * divisor, max(number // divisor * divisor - 1, 0)}:
+        assert each * reciprocal >> 16 + shift == each // divisor
+
+
+def test_the_last_load_of_weights_is_filled_up():
+    assert [weight_loads(words) for words in (0, 1, 2, 3, 8)] == [0, 1, 1, 2, 4]
 
 
 def test_a_stride_brings_the_taps_of_a_value_nearer():
