@@ -127,6 +127,7 @@ MEANT_FOR = {
         "tests/report/test_measured.py",
     ),
     "hwsim/sweep/evaluate.py": (
+        "tests/sweep/test_evaluate.py",
         "tests/report/test_one_account.py",
         "tests/report/test_marks.py",
         "tests/sweep/test_run.py",

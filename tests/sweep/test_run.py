@@ -14,10 +14,9 @@ import pytest
 import hwsim
 from hwsim.errors import ArchError, SweepError
 from hwsim.machine.area import area
-from hwsim.machine.workload import Workload
-from hwsim.sweep import Space, evaluate, sweep
+from hwsim.sweep import Space, sweep
 from hwsim.sweep import run as sweep_run
-from hwsim.sweep.evaluate import Task, run_task
+from hwsim.sweep.evaluate import run_task
 from hwsim.sweep.pareto import _objectives
 from traces import Tiny
 
@@ -306,28 +305,6 @@ def test_a_scheduler_that_does_not_answer_is_named(trace, tmp_path):
     with pytest.raises(SweepError, match=r"no Dask scheduler at tcp://127\.0\.0\.1:9"):
         sweep([trace], Space.parse(FIELDS), tmp_path / "out", scheduler="tcp://127.0.0.1:9")
     assert time.monotonic() - begun < 60
-
-
-def test_what_a_mapping_gave_is_dropped_once_it_has_changed(trace, monkeypatch):
-    space = Space.parse({"machine": {"cores": 2}, "space": {"columns": [4, 8], "dram_latency": [16, 32]}})
-    points = tuple({"columns": columns, "dram_latency": n} for columns in (4, 4, 8, 8, 4) for n in (16, 32))
-    forgotten: list[int] = []
-    monkeypatch.setattr(Workload, "forget", lambda workload: forgotten.append(workload.image))
-    evaluate._workloads.cache_clear()
-    run_task(Task(0, 0, points, space, (trace,), None))
-    # Columns change twice, at the fifth and the ninth point; the trace has two images.
-    assert forgotten == [0, 1, 0, 1]
-
-
-def test_a_trace_that_a_machine_does_not_fit_leaves_the_others_their_rows(trace):
-    # A pass of LeNet-5's first linear layer takes 256 weight words, one of the small network 27.
-    space = Space.parse({"machine": {"cores": 2, "weight_words": 64}, "space": {"columns": [4]}})
-    points, layers = run_task(Task(0, 0, ({"columns": 4},), space, ("lenet5_digits/sparse", trace), None))
-    assert [(row["trace"], row["feasible"]) for row in points] == [
-        ("lenet5_digits/sparse", False),
-        (trace, True),
-    ]
-    assert {row["trace"] for row in layers} == {trace}
 
 
 def test_a_search_makes_the_sum_over_all_traces_small_and_takes_a_point_for_all_or_none():
