@@ -138,6 +138,7 @@ MEANT_FOR = {
         "tests/capture/test_torch_network.py",
         "tests/capture/test_flow.py",
         "tests/capture/test_quantized.py",
+        "tests/capture/test_quantized_flow.py",
         "tests/capture/test_calibration.py",
         "tests/capture/test_onnx_network.py",
     ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from hwsim.arch import (
+    BEAT_BYTES,
     LAYER_BYTES,
     PASS_BYTES,
     SCALE_BYTES,
@@ -230,7 +231,7 @@ class LayerJob:
             words = weight_words(self.layer, len(part.reads), self.arch)
             columns = self.arch.columns if self.layer.kind == "depthwise" else len(part.makes)
             written = WEIGHT_PORT_WORDS * weight_loads(words)
-            size = whole_beats(-(-words * columns * self.arch.weight_bits // 8))
+            size = -(-words * columns * self.arch.weight_bits // (8 * BEAT_BYTES)) * BEAT_BYTES
             scales = whole_beats(len(part.makes) * SCALE_BYTES)
             load_bits = WEIGHT_PORT_WORDS * columns * self.arch.weight_bits
             found.append(Weights(written, size, scales, len(part.makes), load_bits))

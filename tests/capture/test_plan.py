@@ -7,6 +7,7 @@ import pytest
 
 from hwsim.capture.graph import Graph, Mac, Operator
 from hwsim.capture.plan import plan
+from hwsim.capture.views import Step
 from hwsim.errors import CaptureError
 from hwsim.trace.provenance import LeftOut
 
@@ -58,6 +59,17 @@ def test_a_map_bears_the_name_of_its_maker_and_what_follows_a_layer_is_folded_in
     assert [known.wanted for known in planned.maps] == [("x",), ("cut",)]
     assert planned.share == 1
     assert planned.left_out == ()
+
+
+@pytest.mark.parametrize(("shape", "reordered"), [((3, 16), True), ((3, 2, 8), True), ((3, 4, 4), False)])
+def test_a_result_that_is_scaled_in_another_shape_stands_otherwise_than_in_the_network(shape, reordered):
+    seen = Operator("view", ("made",), "cut", steps=(Step("reshape", (1, *shape)),))
+    factor = np.array([2.0, 3.0, 4.0]).reshape(3, *[1] * (len(shape) - 1))
+    scale = replace(SCALE, inputs=("cut",), factor=factor, offset=np.zeros(1))
+    shapes = SHAPES | dict.fromkeys(("cut", "scaled"), (1, *shape))
+    (first,) = plan(Graph("x", (FIRST, seen, scale), shapes)).layers
+    assert (first.result, first.reordered) == ("scaled", reordered)
+    assert first.factor.tolist() == [2, 3, 4]
 
 
 def test_of_two_maps_of_a_layer_the_one_whose_codes_it_makes_comes_first():

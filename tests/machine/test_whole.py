@@ -112,6 +112,15 @@ def test_weights_that_wait_for_the_port_hold_up_what_is_behind_them(columns: int
     assert_as_stepped(linear([200, 2 * columns, 60 * columns, 8, 4, 4]), arch, [Between()] * 5)
 
 
+@pytest.mark.parametrize("bytes_per_cycle", [1, 3, 5, 6, 9])
+@pytest.mark.parametrize("made", [16, 11, 6])
+def test_scales_come_a_channel_a_cycle_each_when_its_last_beat_is_there(made: int, bytes_per_cycle: int):
+    # Sixteen scales take three beats, one weight of each a fourth: on a slow channel it is the weights that
+    # come last, but for a scale that would wait for their beat, too.
+    arch = Arch(cores=1, columns=16, accumulators=512, weight_words=64, bytes_per_cycle=bytes_per_cycle)
+    assert_as_stepped(linear([1, made, 3]), arch, [Between()] * 2)
+
+
 @pytest.mark.parametrize("layer", [
     Layer("tall", "conv", "m0", (1, 80, 2), (1, 80, 2), (3, 3), padding=(1, 1)),
     Layer("opens", "conv", "m0", (1, 31, 1), (1, 93, 1), (3, 1), (3, 3), transposed=True),
