@@ -13,15 +13,15 @@ ROW = re.compile(r"^\| *(\d+)(?:-(\d+))? \|(?: *(\d+) \|)? `(\w+)` \|", re.MULTI
 
 
 def tables() -> list[dict[str, tuple[int, int]]]:
-    """The page's three tables: by field, where it begins and how long it is; bytes, then twice bits."""
+    """The page's four tables: by field, where it begins and how long it is; bytes, then bits."""
     found: list[dict[str, tuple[int, int]]] = []
     for first, last, size, name in ROW.findall(PAGE.read_text(encoding="utf-8")):
         if first == "0":
             found.append({})
         length = int(size) if size else int(last or first) - int(first) + 1
         found[-1][name] = (int(first), length)
-    header, one_pass, descriptor = found
-    return [header, one_pass, descriptor]
+    header, one_pass, descriptor, pool = found
+    return [header, one_pass, descriptor, pool]
 
 
 def bits(data: bytes, table: dict[str, tuple[int, int]]) -> dict[str, int]:
@@ -31,10 +31,11 @@ def bits(data: bytes, table: dict[str, tuple[int, int]]) -> dict[str, int]:
 
 
 class Parsed:
-    """An image, read: ``header``, ``memory``, and of each layer ``descriptor``, ``passes`` and ``masks``."""
+    """An image, read: ``header``, ``memory``, and of each layer ``descriptor``, ``passes`` and ``masks``;
+    of each its pool, if that has a word."""
 
     def __init__(self, data: bytes) -> None:
-        header, one_pass, descriptor = tables()
+        header, one_pass, descriptor, pool = tables()
         self.header = {
             name: int.from_bytes(data[at : at + size], "little")
             for name, (at, size) in header.items()
@@ -46,7 +47,7 @@ class Parsed:
         self.trace = data[32:64].hex()
         self.memory = data[192:]
         at, end = self.header["program_at"], self.header["program_at"] + self.header["program_bytes"]
-        self.layers = []
+        self.layers, self.pools = [], []
         for _ in range(self.header["layers"]):
             layer = bits(self.memory[at : at + 64], descriptor)
             behind = at + 64 + 8 * layer["row_groups"] * layer["units"]
@@ -57,7 +58,8 @@ class Parsed:
                 mask = self.memory[behind + group * size : behind + (group + 1) * size]
                 masks.append([r for r in range(8 * size) if mask[r // 8] >> r % 8 & 1])
             self.layers.append((layer, passes, masks))
-            at = -(-(behind + size * layer["row_groups"]) // BEAT) * BEAT
+            at = -(-(behind + size * layer["row_groups"] + 8 * layer["pool_word"]) // BEAT) * BEAT
+            self.pools.append(bits(self.memory[at - 8 : at], pool) if layer["pool_word"] else {})
         assert at == end
 
     def unit(self, number: int, unit: int, channels: int, weights: int) -> tuple[list, list[int]]:

@@ -337,10 +337,10 @@ def run_network(
     return spans
 
 
-def program_size(layer: Layer, mapping: Shared) -> int:
-    """A descriptor of 64 bytes, a bit for each output row a group, 8 bytes a pass."""
+def program_size(layer: Layer, mapping: Shared, *, pool_word: bool = False) -> int:
+    """A descriptor of 64 bytes, a bit for each output row a group, 8 bytes a pass, and 8 of a pool."""
     passes = sum(len(work) for work in mapping.rounds)
-    return beats(64 + len(mapping.groups) * -(-layer.out_shape[1] // 8) + 8 * passes)
+    return beats(64 + len(mapping.groups) * -(-layer.out_shape[1] // 8) + 8 * (passes + pool_word))
 
 
 def pooled(layer: Layer, values: np.ndarray) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from reference_additions import beats
-from reference_array import occupancy, program_size, store
+from reference_array import occupancy, store
 from reference_work import BEAT, NEVER, Process, Read, Unit, Work
 
 from hwsim.arch import Arch
@@ -36,7 +36,7 @@ class Supply:
         self.waiting: list[Read] = []  # for the channel
         self.coming: list[Read] = []  # some of whose beats have not come
         self.free = 0  # the channel, of reads
-        self.programs = [Read(arch, program_size(work.layer, work.mapping)) for work in works]
+        self.programs = [Read(arch, work.program_size) for work in works]
         self.fed = 0  # programs whose words the sequencer has taken, in the cycle before
         segments = [(y, b) for y, row in enumerate(self.stored.words) for b in range(len(row))]
         self.index = Read(arch, beats(4 * self.stored.segments))

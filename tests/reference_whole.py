@@ -226,7 +226,8 @@ class Machine(Supply):
             elif work.between.pool is not None or work.between.flatten:
                 for _ in self._windows(work):
                     yield
-                for _ in range(12):
+                pool = work.between.pool
+                for _ in range(19 if pool is not None and pool.mean is not None else 12):
                     yield
                 self._label(work, start, "pool")
             work.ends = self.cycle
@@ -244,7 +245,7 @@ class Machine(Supply):
             labels += ["weights" if label == "weights" else "imbalance" for label in theirs]
 
     def _windows(self, work: Work) -> Iterator[None]:
-        """Of what is remade, a cycle for each line in which values of a row of a window lie."""
+        """Of what is remade, a cycle for each line with values of seven columns of a row of a window."""
         layer, bits = work.layer, self.arch.activation_bits
         channels, height, width = layer.out_shape
         pool = work.between.pool or Pool((1, 1), (1, 1), (0, 0))
@@ -261,14 +262,15 @@ class Machine(Supply):
             segment, within = divmod(channel, work.result_block)
             for i in range(pool.kernel[0]):
                 y = out_row * pool.stride[0] - pool.padding[0] + i
-                lines = set()
-                for j in range(pool.kernel[1]):
-                    x = out_column * pool.stride[1] - pool.padding[1] + j
-                    if 0 <= y < height and 0 <= x < width:
-                        word = y * row_words + segment * place
-                        lines.add((64 * word + (within * width + x) * bits) // 512)
-                for _ in lines or {0}:
-                    yield
+                for part in range(0, pool.kernel[1], 7):
+                    lines = set()
+                    for j in range(part, min(part + 7, pool.kernel[1])):
+                        x = out_column * pool.stride[1] - pool.padding[1] + j
+                        if 0 <= y < height and 0 <= x < width:
+                            word = y * row_words + segment * place
+                            lines.add((64 * word + (within * width + x) * bits) // 512)
+                    for _ in lines or {0}:
+                        yield
 
     def _write_result(self, work: Work) -> Process:
         """Beats of the result, two in four cycles, through the channel that none reads from any more."""

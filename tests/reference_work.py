@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 from reference_additions import beats
-from reference_array import occupancy
+from reference_array import occupancy, program_size
 from reference_mapping import Shared
 from reference_rows import channels_read
 
@@ -26,11 +26,19 @@ Process = Iterator[None]
 
 @dataclass(frozen=True)
 class Pool:
-    """A max pool: rows and columns of its window, its strides, and padding above and on the left."""
+    """A pool: rows and columns of its window, its strides, and padding above and on the left; the shift and
+    the multiplier of its means, if it makes these."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int]
+    mean: tuple[int, int] | None = None
+
+    @property
+    def has_word(self) -> bool:
+        """Whether a descriptor has no room for it: three bits a size, two a padding, none of a mean."""
+        small = max(*self.kernel, *self.stride) <= 7 and max(self.padding) <= 3
+        return self.mean is not None or not small
 
 
 @dataclass(frozen=True)
@@ -146,6 +154,12 @@ class Work:
     passes: list[PassSpan] = field(default_factory=list)
     told: list[int] = field(default_factory=list)
     offered: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def program_size(self) -> int:
+        """Bytes of its program."""
+        pool = self.between.pool
+        return program_size(self.layer, self.mapping, pool_word=pool is not None and pool.has_word)
 
     @property
     def first_slot(self) -> int:

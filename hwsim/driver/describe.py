@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 
-from hwsim.arch import BEAT_BYTES, LAYER_BYTES, PASS_BYTES
+from hwsim.arch import BEAT_BYTES, LAYER_BYTES, PASS_BYTES, POOL_BYTES
+from hwsim.machine.chain import POOL_FIELDS
 from hwsim.machine.programs import LAYER_FIELDS, PASS_FIELDS
 from hwsim.program.image import HEADER, HEADER_BYTES, MAGIC, VERSION
 from hwsim.registers import ERRORS, IDENTITY, INTERFACE, REGISTERS
@@ -42,7 +43,7 @@ def error_table() -> str:
 
 
 def c_header() -> str:
-    """Registers, the header of an image, descriptors and passes, for C99 and C++."""
+    """Registers, the header of an image, descriptors, passes and pools, for C99 and C++."""
     sections = {
         "Registers: addresses in bytes; fields of a register as the lowest bit and a mask.": _registers(),
         "Why the machine stopped: status.error.": _errors(),
@@ -51,6 +52,7 @@ def c_header() -> str:
             "LAYER", LAYER_FIELDS, LAYER_BYTES
         ),
         "A pass, likewise.": _bit_fields("PASS", PASS_FIELDS, PASS_BYTES),
+        "A pool that has a word, likewise.": _bit_fields("POOL", POOL_FIELDS, POOL_BYTES),
     }
     text = "/* hwsim: the machine's registers and its memory image. Written by hwsim; do not edit. */\n"
     text += "#ifndef HWSIM_H\n#define HWSIM_H\n\n#include <stdint.h>\n"

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hwsim.between import MaxPool, Operator, Reshape
+from hwsim.between import AveragePool, Clip, MaxPool, Operator, Reshape, Value
 from hwsim.errors import ProgramError
 from hwsim.layer import Layer
+from hwsim.quantize import code_limits
 from hwsim.reference import IntegerNetwork
+
+SHORT_POOL_FIELDS = {
+    "rows": 3,
+    "columns": 3,
+    "vertical_stride": 3,
+    "horizontal_stride": 3,
+    "top": 2,
+    "left": 2,
+}
+"""Of a descriptor, the bits in which a small max pool has room."""
+
+POOL_FIELDS = {
+    "rows": 8,
+    "columns": 8,
+    "vertical_stride": 8,
+    "horizontal_stride": 8,
+    "top": 4,
+    "left": 4,
+    "average": 1,
+    "relu": 1,
+    "shift": 6,
+    "multiplier": 16,
+}
+"""Of a word of a program, the bits of any pool, the lowest first; docs/image.md says what they mean."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +41,9 @@ class Link:
     """What becomes of a layer's result before the next layer reads it.
 
     Attributes:
-        pool: rows, columns, vertical_stride, horizontal_stride, top and left of a max pool, if there is one.
+        pool: rows, columns, vertical_stride, horizontal_stride, top and left of a pool, if there is one; of
+            an average pool also ``average``, which is 1, its multiplier and shift, and ``relu``, 1 if
+            negative means become 0.
         flatten: then each value becomes a channel, in the order of channels, rows and columns.
     """
 
@@ -28,6 +54,11 @@ class Link:
     def remade(self) -> bool:
         """Whether the layer's map leaves its cores raw, since another one is made of it."""
         return bool(self.pool) or self.flatten
+
+    @property
+    def has_word(self) -> bool:
+        """Whether its pool stands in a word of its own, since it has no room in a descriptor."""
+        return any(value >> SHORT_POOL_FIELDS.get(name, 0) for name, value in self.pool.items())
 
 
 def links(network: IntegerNetwork) -> list[Link]:
@@ -51,8 +82,8 @@ def links(network: IntegerNetwork) -> list[Link]:
             readers.setdefault(name, []).append(operator)
     for layer in layers:
         readers.setdefault(layer.input, []).append(layer)
-    shapes = {name: info.value.shape for name, info in network.maps.items()}
-    shapes |= {value.name: value.shape for value in flow.values}
+    values = {name: info.value for name, info in network.maps.items()}
+    values |= {value.name: value for value in flow.values}
     found = []
     for layer, following in zip(layers, [*layers[1:], None], strict=True):
         name, steps = flow.results[layer.name], []
@@ -70,26 +101,33 @@ def links(network: IntegerNetwork) -> list[Link]:
             name = step.output
         if len(readers.get(name, ())) != 1:
             raise _no_program(layer, "other layers or operators read it than the layer that follows")
-        found.append(_link(layer, steps, shapes))
+        found.append(_link(layer, steps, values))
     return found
 
 
-def _link(layer: Layer, steps: Sequence[Operator], shapes: Mapping[str, tuple[int, ...]]) -> Link:
-    kinds = Counter(type(step) for step in steps)
-    for step in steps:
-        if not isinstance(step, MaxPool | Reshape):
-            raise _no_program(layer, f"{step.kind} follows it")
-    pools = [step for step in steps if isinstance(step, MaxPool)]
+def _link(layer: Layer, between: Sequence[Operator], values: Mapping[str, Value]) -> Link:
+    shapes = {name: value.shape for name, value in values.items()}
+    steps = [step for step in between if not _changes_nothing(step, values)]
+    pools = [step for step in steps if isinstance(step, MaxPool | AveragePool)]
     reshapes = [step for step in steps if isinstance(step, Reshape)]
-    if max(kinds.values(), default=0) > 1 or (pools and steps[0] is not pools[0]):
-        raise _no_program(layer, "more than a max pool and a flattening follows it")
+    for step in steps:
+        if step not in (*pools, *reshapes):
+            raise _no_program(layer, f"{step.kind} follows it")
+    if max(len(pools), len(reshapes)) > 1 or (pools and steps[0] is not pools[0]):
+        raise _no_program(layer, "more than a pool and a flattening follows it")
     for step in reshapes:
-        values, made = shapes[step.inputs[0]], shapes[step.output]
+        read, made = shapes[step.inputs[0]], shapes[step.output]
         if step.axes != (0, 1, 2) or made[1:] != (1, 1):
-            raise _no_program(layer, f"its values are laid out anew, {values} as {made}")
+            raise _no_program(layer, f"its values are laid out anew, {read} as {made}")
     pool: dict[str, int] = {}
     if pools:
         window = pools[0]
+        read, made = shapes[window.inputs[0]], shapes[window.output]
+        if made[1:] != tuple(
+            (read[axis + 1] + 2 * window.padding[axis] - window.kernel[axis]) // window.stride[axis] + 1
+            for axis in (0, 1)
+        ):
+            raise _no_program(layer, "windows of its pool go further beyond one edge than the other")
         pool = {
             "rows": window.kernel[0],
             "columns": window.kernel[1],
@@ -98,16 +136,36 @@ def _link(layer: Layer, steps: Sequence[Operator], shapes: Mapping[str, tuple[in
             "top": window.padding[0],
             "left": window.padding[1],
         }
-        values, made = shapes[window.inputs[0]], shapes[window.output]
-        if made[1:] != tuple(
-            (values[axis + 1] + 2 * window.padding[axis] - window.kernel[axis]) // window.stride[axis] + 1
-            for axis in (0, 1)
-        ):
-            raise _no_program(layer, "windows of its max pool go further beyond one edge than the other")
+        if isinstance(window, AveragePool):
+            pool |= _mean(layer, window, values[window.output])
     return Link(pool, any(shapes[step.inputs[0]] != shapes[step.output] for step in reshapes))
+
+
+def _changes_nothing(step: Operator, values: Mapping[str, Value]) -> bool:
+    """Whether it is a clamp of what lies within it, as a ReLU6 of codes of which the largest is 6 or less."""
+    if not isinstance(step, Clip):
+        return False
+    low, high = values[step.inputs[0]].limits
+    return step.low <= low and high <= step.high
+
+
+def _mean(layer: Layer, window: AveragePool, made: Value) -> dict[str, int]:
+    """What a pool has beside its window, if it takes means."""
+    multipliers = {multiplier for _, multiplier in window.multipliers}
+    if len(multipliers) > 1:
+        raise _no_program(layer, "windows of its average pool see different numbers of places")
+    low, high = code_limits(made.bits, made.signed)
+    if window.high != high or window.low not in (low, 0) or min(multipliers) < 0:
+        raise _no_program(layer, f"its means are clamped to {window.low} .. {window.high}, or change sign")
+    return {
+        "average": 1,
+        "multiplier": multipliers.pop(),
+        "shift": window.shift,
+        "relu": int(made.signed and window.low == 0),
+    }
 
 
 def _no_program(layer: Layer, why: str) -> ProgramError:
     return ProgramError(
-        f"layer {layer.name}: {why}; a program holds a chain of layers, with max pools and flattening between"
+        f"layer {layer.name}: {why}; a program holds a chain of layers, with pools and flattening between"
     )

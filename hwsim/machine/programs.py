@@ -1,7 +1,8 @@
 """A layer's program, word by word: what the sequencer of a machine reads (docs/image.md).
 
 A program is a descriptor of ``LAYER_BYTES``, an entry of ``PASS_BYTES`` for each pass in the order of the
-rounds, and a mask of the output rows of each row group. What is not in it, the sequencer makes by stepping.
+rounds, and a mask of the output rows of each row group; of some, the last ``POOL_BYTES`` are a pool. What is
+not in it, the sequencer makes by stepping.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from hwsim.arch import (
     LINE_ENTRIES,
     LINE_WORDS,
     PASS_BYTES,
+    POOL_BYTES,
     WORD_BITS,
     WORD_BYTES,
 )
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
+from hwsim.machine.chain import POOL_FIELDS, SHORT_POOL_FIELDS, Link
 from hwsim.machine.descriptors import PROGRAM_WORDS, Code, PassGeometry
 from hwsim.machine.memory_map import weights_stride
 from hwsim.machine.storage import whole_lines
@@ -81,13 +84,9 @@ LAYER_FIELDS = {
     "weights_at": 28,
     "weights_stride": 18,
     "next_beats": 10,
-    # The pool behind the layer; rows of its window are 0 where there is none.
-    "pool_rows": 3,
-    "pool_columns": 3,
-    "pool_vertical_stride": 3,
-    "pool_horizontal_stride": 3,
-    "pool_top": 2,
-    "pool_left": 2,
+    # The pool behind the layer; rows of its window are 0 where there is none, or where it has a word.
+    **{f"pool_{name}": bits for name, bits in SHORT_POOL_FIELDS.items()},
+    "pool_word": 1,
 }
 """Of a layer's descriptor, the bits of every field, the lowest first; docs/image.md says what they mean."""
 
@@ -122,17 +121,26 @@ def unpack(fields: Mapping[str, int], data: bytes) -> dict[str, int]:
 
 def is_remade(layer: Mapping[str, int]) -> bool:
     """Whether the map that a layer makes is pooled or laid out anew, and leaves its cores raw."""
-    return bool(layer["pool_rows"] or layer["flatten"])
+    return bool(layer["pool_rows"] or layer["pool_word"] or layer["flatten"])
 
 
-def pooled_shape(layer: Mapping[str, int]) -> tuple[int, int]:
+def pool_of(layer: Mapping[str, int], program: bytes) -> dict[str, int]:
+    """The pool behind a layer, as fields of :data:`POOL_FIELDS`, from its descriptor or from the end of its
+    program; its rows are 0 if there is none."""
+    if layer["pool_word"]:
+        pool = unpack(POOL_FIELDS, program[-POOL_BYTES:])
+        return {name: pool[name] for name in POOL_FIELDS}
+    return {name: layer.get(f"pool_{name}", 0) for name in POOL_FIELDS}
+
+
+def pooled_shape(layer: Mapping[str, int], pool: Mapping[str, int]) -> tuple[int, int]:
     """Rows and columns of the map that a layer makes, behind its pool: as many as there are windows that end
     no further behind the layer's map than they may begin before it."""
     shape = layer["out_height"], layer["out_width"]
-    if not layer["pool_rows"]:
+    if not pool["rows"]:
         return shape
     rows, columns = (
-        (size + 2 * layer[f"pool_{before}"] - layer[f"pool_{window}"]) // layer[f"pool_{stride}"] + 1
+        (size + 2 * pool[before] - pool[window]) // pool[stride] + 1
         for size, before, window, stride in (
             (shape[0], "top", "rows", "vertical_stride"),
             (shape[1], "left", "columns", "horizontal_stride"),
@@ -178,8 +186,7 @@ def layer_program(
     weights_at: int,
     *,
     last: bool,
-    flatten: bool,
-    pool: Mapping[str, int],
+    link: Link,
     next_bytes: int,
 ) -> bytes:
     """The program of a layer, ``job.program_size`` bytes.
@@ -189,8 +196,7 @@ def layer_program(
         geometries: of a pass of every unit, of any row group.
         weights_at: address of its weights.
         last: no layer reads what it makes.
-        flatten: its map becomes one of a channel a value.
-        pool: the fields ``pool_...``, without that beginning; none of them if there is no pool.
+        link: what becomes of its map.
         next_bytes: of the program that follows; 0 if none does.
 
     Raises:
@@ -199,11 +205,12 @@ def layer_program(
     layer, groups = job.layer, job.mapping.groups
     fields = _descriptor(job, geometries) | {
         "last": int(last),
-        "flatten": int(flatten),
+        "flatten": int(link.flatten),
         "weights_at": weights_at // BEAT_BYTES,
         "next_beats": next_bytes // BEAT_BYTES,
         "unit_segments": _unit_segments(job, geometries[0].out_block),
-        **{name: pool.get(name.removeprefix("pool_"), 0) for name in LAYER_FIELDS if "pool_" in name},
+        **{f"pool_{name}": 0 if link.has_word else link.pool.get(name, 0) for name in SHORT_POOL_FIELDS},
+        "pool_word": int(link.has_word),
     }
     blocks = [int(job.segments([unit])[0]) for unit in range(job.mapping.units)]
     passes = [
@@ -221,6 +228,7 @@ def layer_program(
     try:
         data = pack(LAYER_FIELDS, fields, LAYER_BYTES)
         data += b"".join(pack(PASS_FIELDS, one, PASS_BYTES) for one in passes)
+        pool = pack(POOL_FIELDS, {name: link.pool.get(name, 0) for name in POOL_FIELDS}, POOL_BYTES)
     except ValueError as error:
         raise ArchError(f"layer {layer.name}: a program holds of {error}") from None
     owns = np.zeros((len(groups), layer.out_shape[1]), np.uint8)
@@ -232,7 +240,8 @@ def layer_program(
             f"{LAYER_BYTES + PROGRAM_WORDS * WORD_BYTES}: raise columns"
         )
     data += np.packbits(owns, axis=1, bitorder="little").tobytes()
-    return data.ljust(job.program_size, b"\0")
+    data = data.ljust(job.program_size, b"\0")
+    return data[:-POOL_BYTES] + pool if link.has_word else data
 
 
 def _unit_segments(job: LayerJob, out_block: int) -> int:

@@ -11,30 +11,35 @@ from hwsim.layer import Layer
 from hwsim.machine.chain import Link
 from hwsim.machine.storage import raw_segments
 
+WINDOW_COLUMNS = 7  # of a row of a window, that are read at once
+
 
 @dataclass(frozen=True)
 class Remade:
     """What it takes to make another map of the one that a layer's cores left.
 
     Attributes:
-        pooled: by a max pool; else values are only laid out anew.
+        pooled: else values are only laid out anew.
+        averaged: by an average pool.
         cycles: in which windows are read, a line of the map buffer each.
         values: that are made, one a window.
-        comparisons: of two values of a window.
+        joined: how often two values of a window are compared, or added.
         raw_words: words of 64 bits that the cores left.
     """
 
     pooled: bool
+    averaged: bool
     cycles: int
     values: int
-    comparisons: int
+    joined: int
     raw_words: int
 
 
 def remake(layer: Layer, link: Link, block: int, row_segments: int, arch: Arch) -> Remade | None:
     """Read the raw map of a layer window by window; None if it is not remade.
 
-    Each row of a window takes a cycle for every line in which it lies, and one if it lies in the padding.
+    A row of a window is read in parts of ``WINDOW_COLUMNS`` columns, of which the last one may have fewer.
+    Each takes a cycle for every line in which it lies, and one if it lies in the padding.
 
     Args:
         layer: what makes the raw map.
@@ -49,7 +54,7 @@ def remake(layer: Layer, link: Link, block: int, row_segments: int, arch: Arch) 
     raw_words = int(raw_segments(layer.out_shape, block, arch.activation_bits).words.sum())
     if not link.pool:
         values = channels * height * width
-        return Remade(False, values, values, 0, raw_words)
+        return Remade(False, False, values, values, 0, raw_words)
     pool, per_word = link.pool, WORD_BITS // arch.activation_bits
     rows, columns = (
         _windows(size, pool[before], pool[length], pool[stride])
@@ -58,22 +63,28 @@ def remake(layer: Layer, link: Link, block: int, row_segments: int, arch: Arch) 
             (width, "left", "columns", "horizontal_stride"),
         )
     )
-    # Of every row, channel and window: values of the map buffer before its first and its last column.
+    # Of every row, channel, window and part: values of the map buffer before its first and its last column.
     place = -(-block * width // per_word) * per_word
-    y, channel = np.arange(height)[:, None, None], np.arange(channels)[None, :, None]
+    y, channel = np.arange(height)[:, None, None, None], np.arange(channels)[None, :, None, None]
     before = (y * row_segments + channel // block) * place + channel % block * width
-    first, last = np.maximum(columns, 0), np.minimum(columns + pool["columns"], width) - 1
+    part = np.arange(0, pool["columns"], WINDOW_COLUMNS)
+    first = np.maximum(columns[:, None] + part, 0)
+    behind = columns[:, None] + np.minimum(part + WINDOW_COLUMNS, pool["columns"])
+    last = np.minimum(behind, width) - 1
     line = per_word * LINE_WORDS
-    lines = np.maximum((before + last) // line - (before + first) // line + 1, 1).sum(axis=(1, 2))
+    crossed = np.where(last < first, 0, (before + last) // line - (before + first) // line)
+    lines = (1 + crossed).sum(axis=(1, 2, 3))
     read = rows[:, None] + np.arange(pool["rows"])
     there = (read >= 0) & (read < height)
-    padding = int(np.count_nonzero(~there)) * channels * len(columns)
-    in_window = np.outer(there.sum(axis=1), np.maximum(last - first + 1, 0))
+    padding = int(np.count_nonzero(~there)) * channels * first.size
+    in_row = np.maximum(last - first + 1, 0).sum(axis=1)
+    in_window = np.outer(there.sum(axis=1), in_row)
     return Remade(
         pooled=True,
+        averaged=bool(pool.get("average")),
         cycles=int(lines[read[there]].sum()) + padding,
         values=channels * in_window.size,
-        comparisons=channels * int(np.maximum(in_window - 1, 0).sum()),
+        joined=channels * int(np.maximum(in_window - 1, 0).sum()),
         raw_words=raw_words,
     )
 

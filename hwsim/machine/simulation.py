@@ -184,7 +184,7 @@ def _account(workload: Workload, arch: Arch, table: dict[str, float], span: Laye
         "mac": performed,
         "accumulator": performed,
         "drain": outputs * (arch.columns if layer.kind == "depthwise" else 1),  # the banks of a pixel
-        "requantize": outputs * (1 + len(added)),
+        "requantize": outputs * (1 + len(added)) + (remade.values if remade and remade.averaged else 0),
         "weight_word": sum(n * timing.tap_cycles for timing, n in timings.items()),
         "weight_load": sum(n * job.weights[unit].words for unit, n in units.items()),
         "map_word": sum(n * timing.words for timing, n in timings.items())
@@ -194,7 +194,7 @@ def _account(workload: Workload, arch: Arch, table: dict[str, float], span: Laye
         "symbol": sum(n * timing.symbols for timing, n in timings.items())
         + sum(map(job.symbols_added, added)),
         "encoded": outputs + (remade.values if remade else 0),
-        "compared": remade.comparisons if remade else 0,
+        "compared": remade.joined if remade else 0,
         "dram_byte": sum(span.dram.values()),
     }
     return LayerRun(

@@ -54,6 +54,7 @@ INDEX_SLOT = 7  # from the slot in which a core reads its line of the index to t
 FLUSH = 3  # from the last pass to where all lies in the map buffer, and FLUSH_TURNS for each core
 FLUSH_TURNS = 4
 REMADE = 12  # from there, and the cycles of the windows, to the end of a layer whose map is remade
+MEAN = 7  # more, where a mean is rounded
 RESULT = 3  # from there to the first beat of the result
 WRITTEN = 2  # from the write of the result to the end
 
@@ -217,7 +218,9 @@ class WholeMachine(Around):
 
     def end(self, flushed: int, remade: Remade | None) -> int:
         """Every window takes its cycles."""
-        return flushed + remade.cycles + REMADE if remade else flushed
+        if remade is None:
+            return flushed
+        return flushed + remade.cycles + REMADE + (MEAN if remade.averaged else 0)
 
     def result_ready(self, drained: np.ndarray, end: int, size: int) -> np.ndarray:
         """Of each beat: two follow each other, in four cycles."""

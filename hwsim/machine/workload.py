@@ -15,6 +15,7 @@ from hwsim.arch import (
     BEAT_BYTES,
     LAYER_BYTES,
     PASS_BYTES,
+    POOL_BYTES,
     SCALE_BYTES,
     WEIGHT_PORT_WORDS,
     WORD_BYTES,
@@ -136,16 +137,16 @@ class Workload:
             if not (arch.skip_zeros or arch.compress):  # values do not matter, but for their width
                 kin = (self.info(name).bits, geometry(layer))
             mapping = self.network.mapping(layer, arch)
-            remade = None
+            remade, has_pool_word = None, False
             if links is not None:
                 following = followers[number]
                 block = arch.columns if following is None else of_segments[following.input]
                 row_segments = mapping.units * -(-len(mapping.parts[0].makes) // block)
                 remade = remake(layer, links[number], block, row_segments, arch)
+                has_pool_word = links[number].has_word
             whole = links is not None
-            jobs.append(
-                LayerJob(self, layer, arch, stored[name], mapping, traffic, of_segments, kin, whole, remade)
-            )
+            beside = (of_segments, kin, whole, remade, has_pool_word)
+            jobs.append(LayerJob(self, layer, arch, stored[name], mapping, traffic, *beside))
         return jobs
 
 
@@ -180,6 +181,7 @@ class LayerJob:
         kin: equal for layers of the workload that take the same time on the same machine.
         whole: the machine runs the whole network by itself (hwsim.machine.whole).
         remade: what it takes to pool what it makes, or to lay it out anew; None if it stays as it is.
+        has_pool_word: the pool behind it stands in a word of its program.
     """
 
     workload: Workload
@@ -192,6 +194,7 @@ class LayerJob:
     kin: Hashable
     whole: bool
     remade: Remade | None
+    has_pool_word: bool
 
     @property
     def block(self) -> int:
@@ -211,10 +214,11 @@ class LayerJob:
 
     @cached_property
     def program_size(self) -> int:
-        """Bytes of the layer's program: its descriptor, a mask of rows a group, an entry a pass."""
+        """Bytes of the layer's program: its descriptor, a mask of rows a group, an entry a pass, a pool."""
         groups = len(self.mapping.groups)
         masks = groups * -(-self.layer.out_shape[1] // 8)
-        return whole_beats(LAYER_BYTES + masks + groups * self.mapping.units * PASS_BYTES)
+        passes = groups * self.mapping.units * PASS_BYTES
+        return whole_beats(LAYER_BYTES + masks + passes + self.has_pool_word * POOL_BYTES)
 
     @cached_property
     def weights(self) -> list[Weights]:

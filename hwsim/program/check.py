@@ -13,11 +13,13 @@ from hwsim.arch import (
     LAYER_BYTES,
     LINE_WORDS,
     PASS_BYTES,
+    POOL_BYTES,
     SUB_BANKS,
     WORD_BYTES,
     Arch,
 )
 from hwsim.codec.segments import INDEX_ENTRY, RAW, lengths_of
+from hwsim.machine.chain import POOL_FIELDS
 from hwsim.machine.descriptors import (
     COUNT_BITS,
     DEPTHWISE_KERNEL,
@@ -30,6 +32,7 @@ from hwsim.machine.programs import (
     PASS_FIELDS,
     is_remade,
     masks_at,
+    pool_of,
     pooled_shape,
     raw_places,
     unpack,
@@ -57,12 +60,15 @@ def check_memory(arch: Arch, header: Mapping[str, Any], memory: bytes) -> None:
     if not 0 < header["layers"] <= MOST_LAYERS:
         raise ValueError(f"it has {header['layers']} layers: 1 .. {MOST_LAYERS} can be")
     at, before, expected = 0, None, header["first_program_bytes"]
+    pool: dict[str, int] = {}  # behind the layer before
     for number in range(header["layers"]):
         layer = unpack(LAYER_FIELDS, _part(program, f"the program of layer {number}", at, LAYER_BYTES))
         try:
             _check_descriptor(layer, arch, number + 1 == header["layers"])
-            _check_chain(before, layer, arch)
+            _check_chain(before, pool, layer, arch)
             size = _check_passes(layer, arch, program[at:])
+            pool = pool_of(layer, program[at : at + size])
+            _check_pool(layer, pool)
             if size != expected:
                 raise ValueError(f"its program takes {size} bytes, it is said to have {expected}")
             at += size
@@ -115,13 +121,7 @@ def _check_descriptor(layer: Mapping[str, int], arch: Arch, last: bool) -> None:
         "next_beats": (0, 0) if last else (LAYER_BYTES // BEAT_BYTES, PROGRAM_BEATS),
         "row_groups": (1, min(arch.cores, layer["out_height"])),
     }
-    if layer["pool_rows"]:
-        pool = ("pool_columns", "pool_vertical_stride", "pool_horizontal_stride")
-        ranges |= dict.fromkeys(pool, (1, 7))
-        ranges |= {"pool_top": (0, layer["pool_rows"] - 1), "pool_left": (0, layer["pool_columns"] - 1)}
-    for name, (low, high) in ranges.items():
-        if not low <= layer[name] <= high:
-            raise ValueError(f"{name} is {layer[name]}, which must be {low} .. {high}")
+    _check_ranges(layer, ranges)
     beats_a_line = LINE_WORDS * WORD_BYTES // BEAT_BYTES
     entries = layer["height"] * layer["map_segments"]
     index_lines = -(-entries * INDEX_BYTES // (LINE_WORDS * WORD_BYTES))
@@ -130,14 +130,40 @@ def _check_descriptor(layer: Mapping[str, int], arch: Arch, last: bool) -> None:
         raise ValueError("its map and index do not fit their half of the map buffer")
 
 
-def _check_chain(before: Mapping[str, int] | None, layer: Mapping[str, int], arch: Arch) -> None:
-    """Whether a layer reads what the one before makes."""
+def _check_ranges(fields: Mapping[str, int], ranges: Mapping[str, tuple[int, int]]) -> None:
+    for name, (low, high) in ranges.items():
+        if not low <= fields[name] <= high:
+            raise ValueError(f"{name} is {fields[name]}, which must be {low} .. {high}")
+
+
+def _check_pool(layer: Mapping[str, int], pool: Mapping[str, int]) -> None:
+    """Whether the windows behind a layer are such as a machine walks through."""
+    if not pool["rows"] and not layer["pool_word"]:
+        return
+    most = {name: (1 << bits) - 1 for name, bits in POOL_FIELDS.items()}
+    sizes = ("rows", "columns", "vertical_stride", "horizontal_stride")
+    ranges = {name: (1, most[name]) for name in sizes}
+    ranges |= {"top": (0, pool["rows"] - 1), "left": (0, pool["columns"] - 1)}
+    ranges["shift"] = (1, SHIFT_MAX) if pool["average"] else (0, 0)
+    try:
+        _check_ranges(pool, ranges)
+    except ValueError as error:
+        raise ValueError(f"of its pool {error}") from None
+
+
+def _check_chain(
+    before: Mapping[str, int] | None, pool: Mapping[str, int], layer: Mapping[str, int], arch: Arch
+) -> None:
+    """Whether a layer reads what the one before, and the pool behind that one, make."""
     if before is None:
         return
-    for made, read in (("out_bits", "in_bits"), ("out_order", "in_order"), ("signed_output", "signed_input")):
+    pairs = {"in_bits": "out_bits", "in_order": "out_order", "signed_input": "signed_output"}
+    if pool["average"]:  # its means have codes of their own
+        pairs = {"in_order": "out_order"}
+    for read, made in pairs.items():
         if before[made] != layer[read]:
             raise ValueError(f"{read} is {layer[read]}, the layer before makes {before[made]}")
-    rows, columns = (1, 1) if before["flatten"] else pooled_shape(before)
+    rows, columns = (1, 1) if before["flatten"] else pooled_shape(before, pool)
     for name, size in (("height", rows), ("width", columns)):
         if layer[name] != size:
             raise ValueError(f"{name} is {layer[name]}, the layer before makes {size}")
@@ -166,7 +192,7 @@ def _check_passes(layer: Mapping[str, int], arch: Arch, program: bytes) -> int:
     """Hold passes and masks against the descriptor; returns the bytes of the layer's program."""
     groups, units, rows = layer["row_groups"], layer["units"], layer["out_height"]
     masks, mask = masks_at(groups, units), -(-rows // 8)
-    size = whole_beats(masks + groups * mask)
+    size = whole_beats(masks + groups * mask + layer["pool_word"] * POOL_BYTES)
     if size > LAYER_BYTES + PROGRAM_WORDS * WORD_BYTES:
         raise ValueError(f"its program takes {size} bytes, which no sequencer has room for")
     data = _part(program, "its program", 0, size)

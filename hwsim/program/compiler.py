@@ -65,7 +65,7 @@ def compile_network(trace: StoredTrace, arch: Arch, image: int = 0) -> MemoryIma
         layer, last = job.layer, number + 1 == len(jobs)
         following = None if last else jobs[number + 1].layer.input
         weights = regions[weights_of(layer.name)]
-        source, target = _codes(trace, layer, following)
+        source, target = _codes(trace, layer, following, averaged=bool(link.pool.get("average")))
         drain = trace.requantize(layer)
         geometries = unit_geometries(
             job,
@@ -82,8 +82,7 @@ def compile_network(trace: StoredTrace, arch: Arch, image: int = 0) -> MemoryIma
             geometries,
             weights.first,
             last=last,
-            flatten=link.flatten,
-            pool=link.pool,
+            link=link,
             next_bytes=0 if last else jobs[number + 1].program_size,
         )
         descriptor = unpack(LAYER_FIELDS, program[:LAYER_BYTES])
@@ -136,14 +135,15 @@ def _check_room(layer: Layer, made: dict[str, int], read: dict[str, int], arch: 
         )
 
 
-def _codes(trace: StoredTrace, layer: Layer, following: str | None) -> tuple[Code, Code]:
-    """How the maps that a layer reads and makes are coded."""
+def _codes(trace: StoredTrace, layer: Layer, following: str | None, *, averaged: bool) -> tuple[Code, Code]:
+    """How the map that a layer reads is coded, and the one that it makes; with the order of the map that is
+    made of that one, whose codes are others if it is ``averaged``."""
     source, drain = trace.maps[layer.input], trace.requantize(layer)
     order = drain.order
     if following is not None:
         made = trace.maps[following]
         order = made.order
-        if (made.bits, made.signed) != (drain.bits, drain.signed):
+        if not averaged and (made.bits, made.signed) != (drain.bits, drain.signed):
             raise ProgramError(
                 f"layer {layer.name} makes other codes than map {following} has: capture the network again"
             )

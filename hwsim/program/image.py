@@ -14,7 +14,7 @@ from hwsim.machine.descriptors import check_arch
 from hwsim.program.check import check_memory
 
 MAGIC = b"HWSIMIMG"
-VERSION = 3
+VERSION = 4
 MOST_BYTES = 1 << 32  # of a file; more is damage, not a network
 CHECKED_FROM = 16  # the checksum is of all bytes from here on
 

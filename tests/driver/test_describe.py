@@ -66,7 +66,7 @@ def printed(what: str, number: str) -> str:
 
 
 def test_a_c_program_reads_an_image_and_the_registers_by_the_header(tmp_path):
-    header, one_pass, descriptor = tables()
+    header, one_pass, descriptor, pool = tables()
     with open_trace("lenet5_digits/sparse") as opened:
         image = compile_network(opened, Arch(), 0)
     data = image.to_bytes()
@@ -80,7 +80,8 @@ def test_a_c_program_reads_an_image_and_the_registers_by_the_header(tmp_path):
             )
             expected[f"image.{name}"] = int.from_bytes(data[at : at + size], "little")
     program = 192 + image.number("program_at")
-    for kind, fields, at, size in (("layer", descriptor, 0, 64), ("pass", one_pass, 64, 8)):
+    kinds = (("layer", descriptor, 0, 64), ("pass", one_pass, 64, 8), ("pool", pool, 64, 8))
+    for kind, fields, at, size in kinds:
         number = int.from_bytes(data[program + at : program + at + size], "little")
         for name, (low, bits) in fields.items():
             macro = f"HWSIM_{kind}_{name}".upper()

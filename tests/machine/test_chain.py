@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hwsim.between import AveragePool, Flow, MaxPool, Operator, Reshape, Value
+from hwsim.between import AveragePool, Clip, Flow, MaxPool, Operator, Reshape, Value
 from hwsim.errors import ProgramError
 from hwsim.layer import Layer
 from hwsim.machine.chain import Link, links
@@ -65,7 +65,7 @@ def window(rows, columns, vertical, horizontal, top=0, left=0) -> dict[str, int]
 def test_a_pool_and_then_a_flattening_at_most_lie_between_two_layers(steps, link):
     chain = network(*steps)
     if link is None:
-        with pytest.raises(ProgramError, match="layer one: more than a max pool and a flattening follows it"):
+        with pytest.raises(ProgramError, match="layer one: more than a pool and a flattening follows it"):
             links(chain)
     else:
         assert links(chain) == [link, Link()]
@@ -110,10 +110,50 @@ def test_a_pool_goes_as_far_beyond_both_edges(padding, made):
         links(network((pool(padding=padding), made)))
 
 
+def average(multipliers=((48, 1365),), low=0, high=255) -> AveragePool:
+    """The mean of a whole map of 6 x 8 values, 1365 / 2^16 of their sum, within what 8 bits hold."""
+    return AveragePool(("0",), "1", low, high, 16, (6, 8), (6, 8), (0, 0, 0, 0), False, multipliers)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("low", [-127, 0])
+def test_an_average_pool_has_the_multiplier_shift_and_clamps_of_a_drain(signed, low):
+    chain = network((average(low=low if signed else 0, high=127 if signed else 255), (4, 1, 1)))
+    made = replace(chain.flow.values[-1], signed=signed)
+    chain.flow = replace(chain.flow, values=(*chain.flow.values[:-1], made))
+    mean = {"average": 1, "multiplier": 1365, "shift": 16, "relu": int(signed and low == 0)}
+    assert links(chain) == [Link(window(6, 8, 6, 8) | mean), Link()]
+    assert links(chain)[0].has_word
+
+
+def test_means_of_other_clamps_and_of_windows_of_several_sizes_are_refused():
+    sizes = "layer one: windows of its average pool see different numbers of places"
+    with pytest.raises(ProgramError, match=sizes):
+        links(network((average(multipliers=((24, 2731), (48, 1365))), (4, 1, 1))))
+    for other in (average(high=254), average(low=1), average(multipliers=((48, -1365),))):
+        with pytest.raises(ProgramError, match="layer one: its means are clamped to"):
+            links(network((other, (4, 1, 1))))
+
+
+def test_a_clamp_of_what_lies_within_it_is_nothing_between_two_layers():
+    steps = [(Clip(("0",), "1", 0, 255), RESULT), (pool(source="1", makes="2"), (4, 3, 4))]
+    assert links(network(*steps)) == [Link(window(2, 2, 2, 2)), Link()]
+
+
+@pytest.mark.parametrize(
+    ("field", "most"),
+    [(0, 7), (1, 7), (2, 7), (3, 7), (4, 3), (5, 3)],
+)
+def test_a_pool_has_a_word_if_a_descriptor_has_no_room_for_it(field, most):
+    for value, has_word in ((most, False), (most + 1, True)):
+        sizes = [1] * 4 + [0] * 2
+        sizes[field] = value
+        assert Link(window(*sizes)).has_word == has_word
+
+
 def test_other_operators_and_other_readers_are_refused():
-    average = AveragePool(("0",), "1", (2, 2), (2, 2), (0, 0, 0, 0), 0, 9, 1, False, ((4, 1),))
-    with pytest.raises(ProgramError, match="layer one: average_pool follows it"):
-        links(network((average, (4, 3, 4))))
+    with pytest.raises(ProgramError, match="layer one: clip follows it"):
+        links(network((Clip(("0",), "1", 0, 254), RESULT)))
     further = "layer one: other layers or operators read it than the layer that follows"
     with pytest.raises(ProgramError, match=further):
         links(network(further=(pool(makes="more"),)))

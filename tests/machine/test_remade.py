@@ -10,6 +10,8 @@ from hwsim.machine.chain import Link
 from hwsim.machine.remade import Remade, remake
 
 NAMES = ("rows", "columns", "vertical_stride", "horizontal_stride", "top", "left")
+MEAN = {"rows": 8, "columns": 15, "vertical_stride": 8, "horizontal_stride": 15, "top": 0, "left": 0}
+MEAN |= {"average": 1, "multiplier": 1, "shift": 1, "relu": 0}
 
 
 def layer(channels: int, height: int, width: int) -> Layer:
@@ -23,7 +25,7 @@ def stepped(
     channels, height, width = shape
     per_word = 64 // bits
     place = -(-block * width * bits // 64)
-    cycles = made = comparisons = 0
+    cycles = made = joined = 0
     for top in range(-pool["top"], height + pool["top"] - pool["rows"] + 1, pool["vertical_stride"]):
         for left in range(
             -pool["left"], width + pool["left"] - pool["columns"] + 1, pool["horizontal_stride"]
@@ -32,31 +34,35 @@ def stepped(
                 made += 1
                 seen = False
                 for y in range(top, top + pool["rows"]):
-                    lines = set()
+                    part: list[int] = []
                     for x in range(left, left + pool["columns"]):
+                        if x > left and (x - left) % 7 == 0:
+                            cycles += max(1, len(set(part)))
+                            part = []
                         if 0 <= y < height and 0 <= x < width:
                             number = channel % block * width + x
                             word = (y * segments + channel // block) * place + number // per_word
-                            lines.add(word // 8)
-                            comparisons += seen
+                            part.append(word // 8)
+                            joined += seen
                             seen = True
-                    cycles += max(1, len(lines))
+                    cycles += max(1, len(set(part)))
     words = set()
     for channel in range(channels):
         for y in range(height):
             for x in range(width):
                 number = channel % block * width + x
                 words.add((y, channel // block, number // per_word))
-    return Remade(True, cycles, made, comparisons, len(words))
+    return Remade(True, bool(pool["average"]), cycles, made, joined, len(words))
 
 
-def test_a_window_costs_a_cycle_for_each_line_in_which_its_rows_lie_and_comparisons_of_its_values():
+def test_a_window_costs_a_cycle_for_each_line_in_which_parts_of_its_rows_lie_and_joins_its_values():
     rng = random.Random(5)
     crossed = 0
     for _ in range(200):
         shape = rng.randint(1, 9), rng.randint(1, 12), rng.randint(1, 40)
-        pool = {name: rng.randint(1, 4) for name in NAMES[:4]}
-        pool |= {"top": rng.randrange(min(pool["rows"], 3)), "left": rng.randrange(min(pool["columns"], 3))}
+        pool = {name: rng.choice([rng.randint(1, 4), rng.randint(1, 22)]) for name in NAMES[:4]}
+        pool |= {"top": rng.randrange(min(pool["rows"], 3)), "left": rng.randrange(min(pool["columns"], 9))}
+        pool["average"] = rng.randrange(2)
         pool["rows"] = min(pool["rows"], shape[1] + 2 * pool["top"])
         pool["columns"] = min(pool["columns"], shape[2] + 2 * pool["left"])
         block, bits = rng.choice([1, 2, 4]), rng.choice([4, 8, 16])
@@ -64,7 +70,7 @@ def test_a_window_costs_a_cycle_for_each_line_in_which_its_rows_lie_and_comparis
         due = stepped(shape, pool, block, segments, bits)
         found = remake(layer(*shape), Link(pool), block, segments, Arch(activation_bits=bits))
         assert found == due, (shape, pool, block, segments, bits)
-        crossed += due.cycles > due.values * pool["rows"]
+        crossed += due.cycles > due.values * pool["rows"] * -(-pool["columns"] // 7)
     assert 20 < crossed < 180
 
 
@@ -76,11 +82,15 @@ def test_a_window_costs_a_cycle_for_each_line_in_which_its_rows_lie_and_comparis
     [
         (
             Link(dict(zip(NAMES, (2, 2, 2, 1, 0, 0), strict=True))),
-            Remade(True, 20 * 2 + 1, 20, 20 * 3, 4 * 3),
+            Remade(True, False, 20 * 2 + 1, 20, 20 * 3, 4 * 3),
         ),
-        (Link({}, True), Remade(False, 48, 48, 0, 4 * 3)),
+        (Link({}, True), Remade(False, False, 48, 48, 0, 4 * 3)),
+        # The mean of eight rows of fifteen columns, in three parts each; four words a row, so two rows fill
+        # a line and none lies in two.
+        (Link(MEAN), Remade(True, True, 8 * 3, 1, 8 * 15 - 1, 8 * 4)),
         (Link(), None),
     ],
 )
 def test_what_is_laid_out_anew_costs_a_cycle_a_value_and_what_is_not_remade_nothing(link, due):
-    assert remake(layer(2, 4, 6), link, 2, 1, Arch()) == due
+    shape = (1, 8, 15) if link.pool is MEAN else (2, 4, 6)
+    assert remake(layer(*shape), link, shape[0], 1, Arch()) == due

@@ -33,7 +33,7 @@ def test_every_byte_of_the_page_is_the_compilers():
 
 
 def test_the_fields_of_the_descriptor_add_up_to_its_bytes_at_the_bits_of_their_table():
-    _, _, descriptor = tables()
+    _, _, descriptor, _ = tables()
     made = bytearray(64)
     rows = ROW.findall(PAGE)
     assert len(rows) == 39

@@ -1,5 +1,6 @@
 """A memory image, read by what its page says, holds the network as the model maps it, in its places."""
 
+import re
 import struct
 from dataclasses import replace
 from math import prod
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from page_parser import Parsed, tables
+from random_chains import wide_chain
 from random_programs import programs
 
 from hwsim.arch import Arch
@@ -128,6 +130,43 @@ def test_lenet_by_the_page(lenet, data):
     assert [layer["flatten"] for layer, _, _ in parsed.layers] == [0, 1, 0, 0, 0]
 
 
+def test_pools_that_have_a_word_by_the_page():
+    image = compile_network(wide_chain(), ARCH)
+    parsed = Parsed(image.to_bytes())
+    assert_holds(parsed, wide_chain(), ARCH)
+    assert [layer["pool_word"] for layer, _, _ in parsed.layers] == [1, 1, 0]
+    assert not any(
+        layer[name] for layer, _, _ in parsed.layers for name in layer if name.startswith("pool_r")
+    )
+    names = ("rows", "columns", "vertical_stride", "horizontal_stride", "top", "left")
+    largest, mean, none = parsed.pools
+    assert [largest[name] for name in names] == [3, 9, 2, 1, 1, 2]
+    assert [mean[name] for name in names] == [5, 16, 5, 16, 0, 0]
+    assert [(pool["average"], pool["shift"], pool["multiplier"]) for pool in (largest, mean)] == [
+        (0, 0, 0),
+        (1, 16, 820),
+    ]
+    assert none == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("columns", 0, "layer 0: of its pool columns is 0, which must be 1 .. 255"),
+        ("rows", 0, "layer 0: of its pool rows is 0"),
+        ("top", 3, "layer 0: of its pool top is 3, which must be 0 .. 2"),
+        ("average", 1, "layer 0: of its pool shift is 0, which must be 1 .. 47"),
+        ("rows", 4, "layer 1: height is 5, the layer before makes 4"),
+    ],
+)
+def test_a_pool_that_no_machine_walks_through_is_told(name, value, message, tmp_path):
+    image = compile_network(wide_chain(), ARCH)
+    at = image.number("first_program_bytes") - 8
+    (tmp_path / "image.bin").write_bytes(in_number(image.to_bytes(), at, 8, POOL, name, value))
+    with pytest.raises(ProgramError, match=re.escape(message)):
+        load(tmp_path / "image.bin")
+
+
 @settings(max_examples=60, deadline=None)
 @given(programs())
 def test_random_networks_by_the_page(case):
@@ -172,7 +211,7 @@ def changed(data: bytes, at: int, value: bytes) -> bytes:
     return data[:12] + struct.pack("<I", crc32(data[16:])) + data[16:]
 
 
-HEAD, PASS, LAYER = tables()
+HEAD, PASS, LAYER, POOL = tables()
 
 
 def field(data: bytes, name: str, value: int) -> bytes:
@@ -202,7 +241,7 @@ DAMAGE = {
     "no image": (lambda d: b"PK" + d[2:], "no memory image"),
     "empty": (lambda d: b"", "no memory image"),
     "header cut off": (lambda d: d[:100], "ends in its header"),
-    "version": (lambda d: field(d, "version", 1), "version 1, this hwsim reads 3"),
+    "version": (lambda d: field(d, "version", 1), "version 1, this hwsim reads 4"),
     "cut off": (lambda d: d[:-1], "its header says"),
     "a bit": (lambda d: d[:5000] + bytes([d[5000] ^ 1]) + d[5001:], "checksum differs"),
     "unused": (lambda d: field(d, "unused", 1), "unused"),
@@ -242,7 +281,7 @@ DAMAGE = {
     "units": (layer("units", 100), "its program ends"),
     "too many units": (layer("units", 65535), "no sequencer has room for"),
     "weights": (layer("weights_at", (1 << 28) - 1), "the weights ends"),
-    "spare bits": (lambda d: changed(d, HEADER_BYTES + 63, b"\xfe"), "unused"),
+    "spare bits": (lambda d: changed(d, HEADER_BYTES + 63, b"\x80"), "unused"),
     "core": (first_pass("core", 16), "core of a pass is 16: at most 15"),
     "row group": (first_pass("row_group", 900), "row_group of a pass"),
     "unit": (first_pass("unit", 1), "unit of a pass is 1: at most 0"),
@@ -305,7 +344,10 @@ def test_a_network_that_is_no_chain_is_refused_by_the_name_of_the_layer(lenet):
         ({"flow": None}, "does not say what lies between"),
         ({"flow": replace(flow, captured={"fc1": "why"})}, "makes all others"),
         ({"flow": replace(flow, inputs=())}, "makes all others"),
-        ({"flow": replace(flow, operators=(average(first), second, flatten))}, "conv1: average_pool follows"),
+        (
+            {"flow": replace(flow, operators=(average(first), second, flatten))},
+            "conv1: its means are clamped",
+        ),
         (
             {"flow": replace(flow, operators=(first, second, replace(flatten, axes=(1, 2, 0))))},
             "conv2: its values are laid out anew",

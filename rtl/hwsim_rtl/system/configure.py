@@ -124,7 +124,7 @@ def _bit_length(value: Value) -> Value:
 
 def leaves_raw(layer: data.View[LayerDescriptor]) -> Value:
     """Whether the cores write a layer's map raw: it is the result, or another map is made of it."""
-    return layer.last | layer.flatten | layer.pool_rows.any()
+    return layer.last | layer.flatten | layer.pool_rows.any() | layer.pool_word
 
 
 def configure(

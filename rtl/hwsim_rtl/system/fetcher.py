@@ -12,7 +12,7 @@ from hwsim_rtl.core.payloads import LINE_BITS, ChannelScale, weight_load
 from hwsim_rtl.system.header_reader import HEADER_BEATS, HeaderReader, ImageHeader
 from hwsim_rtl.system.input_reader import BEAT_SHIFT, PLACE_BEATS_BITS, InputReader
 from hwsim_rtl.system.memory_port import ADDRESS_BITS, MemoryRequest
-from hwsim_rtl.system.payloads import LayerDescriptor, LineStore
+from hwsim_rtl.system.payloads import LayerDescriptor, LineStore, PoolWindow
 from hwsim_rtl.system.program_store import (
     DESCRIPTORS,
     LAYER_NUMBER_BITS,
@@ -39,7 +39,7 @@ class Fetcher(wiring.Component):
         header_first: Out(1), requests are for the header, which lies before the image's DRAM.
         header: Out(ImageHeader), and there: Out(1).
         turn, requests, beats: as of :class:`hwsim_rtl.system.read_router.ReadRouter`.
-        words, arrived, begun, descriptors: as of :class:`ProgramStore`.
+        words, arrived, begun, descriptors, pools: as of :class:`ProgramStore`.
         last_channels: Out, four: as of :class:`WeightsReader`, of layer n at n modulo 4.
         weights, scales: Out(streams of Load). done: In(cores).
         index_reads, line, stores, index_there, map_arrived: as of :class:`InputReader`; map_there: Out(1).
@@ -62,6 +62,7 @@ class Fetcher(wiring.Component):
                 "arrived": Out(LAYER_NUMBER_BITS),
                 "begun": Out(LAYER_NUMBER_BITS),
                 "descriptors": Out(LayerDescriptor()).array(DESCRIPTORS),
+                "pools": Out(PoolWindow()).array(DESCRIPTORS),
                 "last_channels": Out(channels).array(DESCRIPTORS),
                 "weights": Out(stream.Signature(Load(weight_load(arch), arch))),
                 "scales": Out(stream.Signature(Load(ChannelScale, arch))),
@@ -100,6 +101,7 @@ class Fetcher(wiring.Component):
             self.arrived.eq(programs.arrived),
             self.begun.eq(programs.begun),
             *(out.eq(each) for out, each in zip(self.descriptors, programs.descriptors, strict=True)),
+            *(out.eq(each) for out, each in zip(self.pools, programs.pools, strict=True)),
             head.start.eq(self.start),
             programs.clear.eq(self.start),
             programs.size.eq(size),

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import LINE_ENTRIES, WORD_BITS, WORD_BYTES, Arch
+from hwsim.machine.chain import POOL_FIELDS, SHORT_POOL_FIELDS
 from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
 from hwsim.registers import MachineError
 from hwsim_rtl.array import CoreArray
@@ -22,7 +23,7 @@ from hwsim_rtl.system.map_halves import MapHalves
 from hwsim_rtl.system.map_remaker import MapRemaker
 from hwsim_rtl.system.map_writer import MapWriter
 from hwsim_rtl.system.memory_port import BEATS_BITS, MemoryPort
-from hwsim_rtl.system.payloads import LayerDescriptor, LineStore, MapPlaces
+from hwsim_rtl.system.payloads import LayerDescriptor, LineStore, MapPlaces, PoolWindow
 from hwsim_rtl.system.program_store import LAYER_NUMBER_BITS
 from hwsim_rtl.system.read_router import ReadRouter
 from hwsim_rtl.system.result_writer import ResultWriter
@@ -198,6 +199,11 @@ class ImageMachine(wiring.Component):
             ]
         remaker = self._remaker
         m.d.comb += [remaker.layer.eq(layer), remaker.following.eq(following), remaker.raw.eq(raw)]
+        word = Signal(PoolWindow())
+        m.d.sync += word.eq(Array(self._fetcher.pools)[self._number[:2]])
+        for name in POOL_FIELDS:
+            short = layer[f"pool_{name}"] if name in SHORT_POOL_FIELDS else 0
+            m.d.comb += remaker.pool[name].eq(Mux(layer.pool_word, word[name], short))
         return cores, coded
 
     def _write_map(self, m: Module, writers: list[MapWriter], places: tuple[Signal, Signal]) -> Value:

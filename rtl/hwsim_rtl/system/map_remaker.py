@@ -1,4 +1,4 @@
-"""Max pools and flattening: a raw map is read again, and another one is made of it."""
+"""Pools and flattening: a raw map is read again, and another one is made of it."""
 
 from __future__ import annotations
 
@@ -6,48 +6,25 @@ from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hwsim.arch import BURST_BYTES, LINE_WORDS, WORD_BITS, Arch
+from hwsim.arch import BURST_BYTES, LINE_WORDS, Arch
+from hwsim.machine.chain import POOL_FIELDS
 from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
+from hwsim.machine.remade import WINDOW_COLUMNS
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.codec.encoder import SegEncoder
 from hwsim_rtl.core.payloads import LINE_BITS
-from hwsim_rtl.system.payloads import LayerDescriptor, MapPlaces, OutRow
+from hwsim_rtl.system.payloads import LayerDescriptor, MapPlaces, OutRow, PoolWindow
+from hwsim_rtl.system.window_values import WindowPart, WindowValues
 
-WINDOW = 7  # columns, and rows, of a window at most
-
-
-class WindowPart(data.StructLayout):
-    """What is read in a cycle: the ``line``, and where in it the window's first column would be; the columns
-    that are ``seen`` there. Whether the window begins or ends with it, and a segment with the window."""
-
-    def __init__(self, per_line: int) -> None:
-        super().__init__(
-            {
-                "valid": 1,
-                "line": LINE_BITS,
-                "position": range(per_line),
-                "seen": WINDOW,
-                "begins": 1,
-                "ends": 1,
-                "segment_ends": 1,
-            }
-        )
-
-
-class WindowValue(data.StructLayout):
-    """A value that may be the largest, if it is ``there``."""
-
-    def __init__(self, bits: int) -> None:
-        super().__init__({"code": bits, "there": 1})
+ROW_BITS, COLUMN_BITS = POOL_FIELDS["rows"], POOL_FIELDS["columns"]  # of a row, and a column, of a window
 
 
 class MapRemaker(wiring.Component):
     """Make the map that the next layer reads of one that the cores left raw (docs/image.md, *Remade maps*).
 
-    Windows come in the order in which the map that is made is coded, and in a window its rows. A row takes a
-    cycle for each line of the map buffer in which values of it lie, one or two of them, and one if none does;
-    a window is one value where there is no pool. A value goes to the encoder four cycles after the last row
-    of its window.
+    Windows come in the order in which the map that is made is coded, in a window its rows, and in a row parts
+    of WINDOW_COLUMNS columns. A part takes a cycle for each line of the map buffer in which values of it lie,
+    one or two of them, and one if none does; a window is one value where there is no pool. What becomes of
+    parts, :class:`WindowValues` makes.
 
     Args:
         arch: the machine.
@@ -56,8 +33,9 @@ class MapRemaker(wiring.Component):
         prepare: In(1), the layer is known: rows and columns of what is made are counted, a cycle each.
         start: In(1), the raw map is there. busy: Out(1), until the last word was taken. wrong: Out(1), with
             ``start``: no window would end, or the map has none.
-        layer, following: In(LayerDescriptor), of the layer and the next one; raw: In(MapPlaces), of the raw
-            map; channels: In(16), of the map. All are constant from ``prepare`` on.
+        layer, following: In(LayerDescriptor), of the layer and the next one; pool: In(PoolWindow), between
+            them; raw: In(MapPlaces), of the raw map; channels: In(16), of the map. All are constant from
+            ``prepare`` on.
         reads, reading, line: as of :class:`hwsim_rtl.system.map_halves.HalfPort`, of the raw map.
         rows: Out(stream of OutRow). coded, index: Out(streams of Word and IndexEntry).
     """
@@ -73,6 +51,7 @@ class MapRemaker(wiring.Component):
                 "wrong": Out(1),
                 "layer": In(LayerDescriptor()),
                 "following": In(LayerDescriptor()),
+                "pool": In(PoolWindow()),
                 "raw": In(MapPlaces),
                 "channels": In(COUNT_BITS),
                 "reads": Out(LINE_BITS),
@@ -86,10 +65,9 @@ class MapRemaker(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        layer = self.layer
-        pooled = layer.pool_rows.any()
+        pooled = self.pool.rows.any()
         self._window = {
-            name: Mux(pooled, layer[f"pool_{name}"], otherwise)
+            name: Mux(pooled, self.pool[name], otherwise)
             for name, otherwise in (
                 ("rows", 1),
                 ("columns", 1),
@@ -102,9 +80,20 @@ class MapRemaker(wiring.Component):
         rows, columns = self._shape(m)
         needed = (self._window["columns"], self._window["vertical_stride"], self._window["horizontal_stride"])
         m.d.comb += self.wrong.eq(self.start & Cat(count == 0 for count in (*needed, rows, columns)).any())
-        goes = Signal()
-        cell = self._walk(m, goes, rows, columns)
-        self._largest(m, goes, cell)
+        m.submodules.values = values = WindowValues(self._arch)
+        self._walk(m, values.parts.ready, values.parts.payload, rows, columns)
+        m.d.comb += [
+            values.parts.valid.eq(self._walking),
+            values.layer.eq(self.layer),
+            values.following.eq(self.following),
+            values.pool.eq(self.pool),
+            values.line.eq(self.line),
+            self.reads.eq(values.parts.payload.number),
+            self.reading.eq(values.parts.ready),
+            self.busy.eq(values.busy | self._walking | self.rows.valid),
+        ]
+        connect(m, values.coded, flipped(self.coded))
+        connect(m, values.index, flipped(self.index))
         return m
 
     def _shape(self, m: Module) -> tuple[Signal, Signal]:
@@ -126,10 +115,12 @@ class MapRemaker(wiring.Component):
             found.append(count)
         return found[0], found[1]
 
-    def _walk(self, m: Module, goes: Signal, rows: Signal, columns: Signal) -> data.View:
-        """A row of a window in each cycle, or what of it lies in a line: what is read, and what it is."""
+    def _walk(
+        self, m: Module, goes: Value, cell: data.View[WindowPart], rows: Signal, columns: Signal
+    ) -> None:
+        """A part of a window in each cycle, or what of it lies in a line: what is read, and what it is."""
         layer, window, raw = self.layer, self._window, self.raw
-        walking = Signal()
+        walking = self._walking = Signal()
         channel, in_segment = Signal(COUNT_BITS), Signal(COUNT_BITS)
         of_channel, of_segment = Signal(COUNT_BITS), Signal(PLACE_BITS)  # its values before, in words before
         out_row, out_column = Signal(COUNT_BITS), Signal(COUNT_BITS)
@@ -138,7 +129,9 @@ class MapRemaker(wiring.Component):
             Signal(signed(PLACE_BITS + 2)),
             Signal(signed(PLACE_BITS + 2)),
         )  # words before row y0, row y
-        i, second = Signal(range(WINDOW)), Signal()  # the row of the window; its first line was read
+        # The row of the window; its part's first column, and how many from there on; its first line was read.
+        i, x, left = Signal(ROW_BITS), Signal(signed(COUNT_BITS + 2)), Signal(COLUMN_BITS)
+        second, begins = Signal(), Signal()
         step, above = (
             Signal(PLACE_BITS),
             Signal(PLACE_BITS),
@@ -152,11 +145,11 @@ class MapRemaker(wiring.Component):
         row_ends, channel_ends, rows_end, map_ends = (
             Signal(name=name) for name in ("row_ends", "channels_end", "rows_end", "map_ends")
         )
-        block_ends, segment_ends, value_ends = Signal(), Signal(), Signal()
-        cell = Signal(WindowPart(self._per_line))
-        read_ends = self._part(m, cell, y0 + i, x0, second, raw.first + of_segment + row, of_channel)
+        block_ends, segment_ends, row_read, value_ends = Signal(), Signal(), Signal(), Signal()
+        read_ends = self._part(m, cell, y0 + i, x, left, second, raw.first + of_segment + row, of_channel)
         m.d.comb += [
-            value_ends.eq(read_ends & (i + 1 == window["rows"])),
+            row_read.eq(read_ends & (left <= WINDOW_COLUMNS)),
+            value_ends.eq(row_read & (i + 1 == window["rows"])),
             row_ends.eq(out_column + 1 == columns),
             rows_end.eq(out_row + 1 == rows),
             channel_ends.eq(channel + 1 == self.channels),
@@ -169,8 +162,7 @@ class MapRemaker(wiring.Component):
                     row_ends & block_ends,
                 )
             ),
-            cell.valid.eq(walking),
-            cell.begins.eq((i == 0) & ~second),
+            cell.begins.eq(begins),
             cell.ends.eq(value_ends),
             cell.segment_ends.eq(segment_ends),
         ]
@@ -190,28 +182,37 @@ class MapRemaker(wiring.Component):
                 next_row.eq(channel_ends),
             ]
 
-        left = -window["left"]
+        before = -window["left"]
         with m.If(self.start):
             m.d.sync += [
                 walking.eq(1),
                 channel.eq(0), in_segment.eq(0), of_channel.eq(0), of_segment.eq(0),
-                out_row.eq(0), out_column.eq(0), y0.eq(-window["top"]), x0.eq(left),
-                row0.eq(-above), row.eq(-above), i.eq(0), second.eq(0), in_made.eq(0),
+                out_row.eq(0), out_column.eq(0), y0.eq(-window["top"]), x0.eq(before), x.eq(before),
+                row0.eq(-above), row.eq(-above), i.eq(0), left.eq(window["columns"]), second.eq(0),
+                begins.eq(1), in_made.eq(0),
             ]  # fmt: skip
         with m.Elif(walking & goes):
-            m.d.sync += second.eq(~read_ends)
+            m.d.sync += [second.eq(~read_ends), begins.eq(value_ends)]
             with m.If(read_ends):
-                m.d.sync += [i.eq(i + 1), row.eq(row + raw.row_words)]
+                m.d.sync += [x.eq(x + WINDOW_COLUMNS), left.eq(left - WINDOW_COLUMNS)]
+            with m.If(row_read):
+                m.d.sync += [
+                    i.eq(i + 1),
+                    row.eq(row + raw.row_words),
+                    x.eq(x0),
+                    left.eq(window["columns"]),
+                ]
             with m.If(value_ends):
                 m.d.sync += [
                     i.eq(0),
                     row.eq(row0),
                     out_column.eq(out_column + 1),
                     x0.eq(x0 + window["horizontal_stride"]),
+                    x.eq(x0 + window["horizontal_stride"]),
                     in_made.eq(Mux(segment_ends, 0, in_made + 1)),
                 ]
             with m.If(value_ends & row_ends):
-                m.d.sync += [out_column.eq(0), x0.eq(left)]
+                m.d.sync += [out_column.eq(0), x0.eq(before), x.eq(before)]
                 with m.If(next_row):
                     m.d.sync += [
                         out_row.eq(out_row + 1),
@@ -233,45 +234,56 @@ class MapRemaker(wiring.Component):
                 with m.If(map_ends):
                     m.d.sync += walking.eq(0)
         self._rows(m, rows)
-        return cell
 
     def _part(
-        self, m: Module, cell: data.View, y: Value, x: Value, second: Signal, words: Value, values: Value
+        self,
+        m: Module,
+        cell: data.View[WindowPart],
+        y: Value,
+        x: Value,
+        columns: Value,
+        second: Signal,
+        words: Value,
+        values: Value,
     ) -> Signal:
-        """What of a row of a window is read now: its line, where in it the row begins, and which columns.
+        """What of a part of a window is read now: its line, where in it the part begins, and which columns.
 
         Args:
             m: the module.
             cell: what is driven of it.
-            y, x: the row of the map, and the column of the window's first value, which may lie beyond it.
+            y, x: the row of the map, and the column of the part's first value, which may lie beyond it.
+            columns: of the window, from that one on.
             second: the first of two lines was read.
             words, values: of the map buffer before the place of the row, of the place before x = 0.
 
         Returns:
             Whether no line is left.
         """
-        layer, window = self.layer, self._window
+        layer = self.layer
         shift = (self._per_line // LINE_WORDS).bit_length() - 1  # of the values of a word
-        at, in_map, low, high = Signal(signed(PLACE_BITS + 8)), Signal(), Signal(WINDOW), Signal(WINDOW)
+        at, in_map, low, high = (
+            Signal(signed(PLACE_BITS + 8)),
+            Signal(),
+            Signal(WINDOW_COLUMNS),
+            Signal(WINDOW_COLUMNS),
+        )
         ends = Signal()
         m.d.comb += [
             at.eq((words << shift) + values + x),
             in_map.eq((y >= 0) & (y < layer.out_height)),
             cell.position.eq(at[: len(cell.position)]),
         ]
-        for column in range(WINDOW):
+        for column in range(WINDOW_COLUMNS):
             seen, behind = Signal(name=f"seen{column}"), Signal(name=f"behind{column}")
             m.d.comb += [
-                seen.eq(
-                    in_map & (column < window["columns"]) & (x + column >= 0) & (x + column < layer.out_width)
-                ),
+                seen.eq(in_map & (column < columns) & (x + column >= 0) & (x + column < layer.out_width)),
                 behind.eq(cell.position + column >= self._per_line),
                 low[column].eq(seen & ~behind),
                 high[column].eq(seen & behind),
             ]
         of_high = second | ~low.any()
         m.d.comb += [
-            cell.line.eq((at >> len(cell.position)) + of_high),
+            cell.number.eq((at >> len(cell.position)) + of_high),
             cell.seen.eq(Mux(of_high, high, low)),
             ends.eq(second | ~(low.any() & high.any())),
         ]
@@ -285,78 +297,3 @@ class MapRemaker(wiring.Component):
             m.d.sync += [out.valid.eq(1), row.row.eq(0)]
         with m.Elif(out.valid & out.ready):
             m.d.sync += [row.row.eq(row.row + 1), out.valid.eq(~self.layer.flatten & (row.row + 1 != rows))]
-
-    def _largest(self, m: Module, goes: Signal, cell: data.View) -> None:
-        """The largest value of each window, coded: values of a row out of their line, the largest of them,
-        and then that of the window, a cycle each."""
-        bits = self._arch.activation_bits
-        m.submodules.encoder = encoder = SegEncoder(self._arch)
-        values = encoder.values
-        read, cut, row = (Signal(WindowPart(self._per_line), name=name) for name in ("read", "cut", "row"))
-        m.d.comb += [
-            goes.eq(~values.valid | values.ready),
-            self.reads.eq(cell.line),
-            self.reading.eq(goes),
-            encoder.config.order.eq(self.layer.out_order),
-            encoder.config.compressed.eq(1),
-            encoder.config.raw_bits.eq(bits),
-        ]
-        per_word = WORD_BITS // bits
-        in_order = Cat(
-            self.line.word_select(word * per_word + per_word - 1 - value, bits)
-            for word in range(LINE_WORDS)
-            for value in range(per_word)
-        )
-        around = Cat(in_order, in_order[: (WINDOW - 1) * bits])
-        columns = Signal(data.ArrayLayout(bits, WINDOW))
-        largest, best = Signal(WindowValue(bits)), Signal(WindowValue(bits))
-        found, kept, better = Signal(WindowValue(bits)), Signal(WindowValue(bits)), Signal(WindowValue(bits))
-        candidates: list[Value] = []
-        for column in range(WINDOW):
-            each = Signal(WindowValue(bits), name=f"column{column}")
-            m.d.comb += [each.there.eq(cut.seen[column]), each.code.eq(columns[column])]
-            candidates.append(each)
-        while len(candidates) > 1:
-            pairs = [candidates[n : n + 2] for n in range(0, len(candidates), 2)]
-            candidates = [self._better(*pair) if len(pair) == 2 else pair[0] for pair in pairs]
-        m.d.comb += [
-            found.eq(candidates[0]),
-            kept.eq(best),
-            kept.there.eq(best.there & ~row.begins),
-            better.eq(self._better(kept, largest)),
-        ]
-        waiting = Signal(COUNT_BITS)  # segments that the encoder has not ended
-        ended = self.index.valid & self.index.ready
-        m.d.sync += waiting.eq(waiting + (values.valid & values.ready & values.payload.segment_end) - ended)
-        with m.If(goes):
-            m.d.sync += [
-                read.eq(cell),
-                cut.eq(read),
-                row.eq(cut),
-                columns.eq(around.bit_select(read.position << bits.bit_length() - 1, WINDOW * bits)),
-                largest.eq(found),
-                values.valid.eq(row.valid & row.ends),
-            ]
-            with m.If(row.valid):
-                m.d.sync += [
-                    best.eq(better),
-                    values.payload.code.eq(better.code),
-                    values.payload.segment_end.eq(row.segment_ends),
-                ]
-        connect(m, encoder.words, flipped(self.coded))
-        connect(m, encoder.index, flipped(self.index))
-        under_way = cell.valid | read.valid | cut.valid | row.valid | values.valid
-        m.d.comb += self.busy.eq(under_way | waiting.any() | self.rows.valid)
-
-    def _better(self, one: Value, other: Value) -> Value:
-        """The larger of two candidates; the first one of equals."""
-        larger = self._integer(other.code) > self._integer(one.code)
-        return data.View(
-            WindowValue(self._arch.activation_bits),
-            Mux(other.there & (~one.there | larger), other.as_value(), one.as_value()),
-        )
-
-    def _integer(self, code: Value) -> Value:
-        """What a code stands for, to be compared."""
-        odd = Mux(code[0], (code >> 1) + 1, -(code >> 1))
-        return Mux(self.layer.signed_output, odd, code)

@@ -6,6 +6,7 @@ No ``from __future__ import annotations`` here: ``data.Struct`` reads its annota
 from amaranth.lib import data
 
 from hwsim.arch import BURST_BYTES, LAYER_BYTES, PASS_BYTES, Arch
+from hwsim.machine.chain import POOL_FIELDS
 from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
 from hwsim.machine.programs import LAYER_FIELDS, PASS_FIELDS
 from hwsim_rtl.core.payloads import ENTRY_BITS, LINE_BITS, SUB_BANK_BITS, MapRow, PassConfig, RowDescriptor
@@ -27,6 +28,13 @@ class PassEntry(data.StructLayout):
 
     def __init__(self) -> None:
         super().__init__(dict(PASS_FIELDS))
+
+
+class PoolWindow(data.StructLayout):
+    """The pool behind a layer; its ``rows`` are 0 if there is none."""
+
+    def __init__(self) -> None:
+        super().__init__(dict(POOL_FIELDS))
 
 
 class InputRow(data.Struct):

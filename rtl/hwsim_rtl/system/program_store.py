@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.arch import BEAT_BYTES, LAYER_BYTES, PASS_BYTES, WORD_BITS, WORD_BYTES
 from hwsim.machine.descriptors import PROGRAM_WORDS
-from hwsim_rtl.system.payloads import LAYER_BITS, LayerDescriptor
+from hwsim_rtl.system.payloads import LAYER_BITS, LayerDescriptor, PoolWindow
 from hwsim_rtl.system.read_router import BEAT_BITS
 
 BEAT_WORDS = BEAT_BYTES // WORD_BYTES
@@ -33,7 +33,8 @@ class ProgramStore(wiring.Component):
         arrived: Out(16), programs that have come; fed: Out(16), whose words were all taken; begun: Out(16),
             whose first word was.
         words: Out(stream of 64 bits).
-        descriptors: Out(LayerDescriptor), four: that of program n is number n modulo 4.
+        descriptors: Out(LayerDescriptor), four: that of program n is number n modulo 4; pools:
+            Out(PoolWindow), likewise, the last word of each program.
         layer: In(16), number of a program that is there; number: In(range), of one of its passes; entry:
             Out(64), that pass, a cycle later.
     """
@@ -49,6 +50,7 @@ class ProgramStore(wiring.Component):
                 "begun": Out(LAYER_NUMBER_BITS),
                 "words": Out(stream.Signature(WORD_BITS)),
                 "descriptors": Out(LayerDescriptor()).array(DESCRIPTORS),
+                "pools": Out(PoolWindow()).array(DESCRIPTORS),
                 "layer": In(LAYER_NUMBER_BITS),
                 "number": In(PASS_NUMBER_BITS),
                 "entry": Out(WORD_BITS),
@@ -81,6 +83,8 @@ class ProgramStore(wiring.Component):
                     m.d.sync += text[:BEAT_BITS].eq(self.beats.payload)
                 with m.If(mine & (came == 1)):
                     m.d.sync += text[BEAT_BITS:].eq(self.beats.payload)
+                with m.If(mine):  # of the last beat it stays
+                    m.d.sync += self.pools[number].eq(self.beats.payload[-WORD_BITS:])
             with m.If(came + 1 == self.size):
                 m.d.sync += [came.eq(0), self.arrived.eq(self.arrived + 1)]
                 for slot in range(PROGRAMS):

@@ -72,7 +72,7 @@ class Sequencer(wiring.Component):
         # Of the layer: words of its passes, bytes of a mask, words of all its program behind the descriptor.
         pass_words, mask_bytes = Signal(range(PROGRAM_WORDS + 1)), Signal(COUNT_BITS)
         mask_words, behind = Signal(range(PROGRAM_WORDS + 1)), Signal(range(PROGRAM_WORDS + 1))
-        in_beats = Cat(0, 0, (pass_words + mask_words + BEAT_WORDS - 1)[2:])
+        in_beats = Cat(0, 0, (pass_words + mask_words + layer.pool_word + BEAT_WORDS - 1)[2:])
         m.d.comb += mask_bytes.eq((layer.out_height + 7) >> 3)
         m.d.sync += [
             pass_words.eq(layer.row_groups * layer.units),

@@ -13,35 +13,52 @@ from hwsim.arch import Arch
 from hwsim.codec.mapping import to_unsigned
 from hwsim.codec.segments import encode_segments
 from hwsim.layer import Layer
-from hwsim.machine.chain import Link
+from hwsim.machine.chain import POOL_FIELDS, Link
 from hwsim.machine.programs import LAYER_FIELDS
 from hwsim.machine.remade import remake
 from hwsim.quantize import integers
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.system.payloads import LayerDescriptor, MapPlaces, OutRow
+from hwsim_rtl.system.payloads import LayerDescriptor, MapPlaces, OutRow, PoolWindow
 
 LATENCY = 7  # from the last row of a window to the end of all work, beside the cycles of the windows
+ROUNDING = 7  # more, of means
 
 
 def case_of(rng: random.Random, bits: int) -> dict:
     """A raw map, how it is remade, and what comes of it."""
     shape = rng.randint(1, 9), rng.randint(1, 8), rng.choice([rng.randint(1, 9), rng.randint(20, 40)])
-    pooled, signed, block = rng.random() < 0.7, rng.random() < 0.3, rng.choice([1, 2, 4])
+    pooled, signed, block = rng.random() < 0.8, rng.random() < 0.3, rng.choice([1, 2, 4])
     flatten = not pooled or rng.random() < 0.4
     values = np.array([rng.choice([0, rng.getrandbits(bits)]) for _ in range(np.prod(shape))], np.uint16)
     values = values.reshape(shape)
-    window = dict.fromkeys(("rows", "columns", "vertical_stride", "horizontal_stride", "top", "left"), 0)
-    made = values
+    window = dict.fromkeys(POOL_FIELDS, 0)
+    made, out_bits, out_signed = values, bits, signed
     if pooled:
-        window |= {name: rng.choice([1, 2, 3, rng.randint(1, 7)]) for name in list(window)[:4]}
+        window |= {name: rng.choice([1, 2, 3, rng.randint(1, 24)]) for name in list(window)[:4]}
         window |= {
             "top": rng.randrange(min(window["rows"], 3)),
             "left": rng.randrange(min(window["columns"], 3)),
         }
         window["rows"] = min(window["rows"], shape[1] + 2 * window["top"])
         window["columns"] = min(window["columns"], shape[2] + 2 * window["left"])
-        made = pool(integers(values, signed), window)
-        made = to_unsigned(made) if signed else made.astype(np.uint16)
+        if rng.random() < 0.2:  # global
+            window |= {"rows": shape[1], "columns": shape[2], "top": 0, "left": 0}
+        views = windows(integers(values, signed), window)
+        if rng.random() < 0.5:
+            out_bits, out_signed = rng.randint(2, bits), rng.random() < 0.3
+            window |= {
+                "average": 1,
+                "relu": rng.randrange(2) if out_signed else 0,
+                "shift": rng.randint(1, 20),
+            }
+            # Up to three times the reciprocal of the places, so that means have the size of values.
+            window["multiplier"] = rng.randint(
+                0, min(65535, max(1, (3 << window["shift"]) // views[0, 0, 0].size))
+            )
+            made = means(views, window, out_bits, out_signed)
+        else:
+            made = views.max(axis=(3, 4))
+        made = to_unsigned(made) if out_signed else made.astype(np.uint16)
     if flatten:
         made = made.reshape(-1, 1, 1)
     return {
@@ -51,15 +68,31 @@ def case_of(rng: random.Random, bits: int) -> dict:
         "block": block,
         "flatten": flatten,
         "made": made,
+        "code": (out_bits, out_signed),
     }
 
 
-def pool(values: np.ndarray, window: dict) -> np.ndarray:
-    """The largest integers, with padding that is lower than any."""
+PADDING = -(1 << 20)  # lower than any integer
+
+
+def windows(values: np.ndarray, window: dict) -> np.ndarray:
+    """The integers that every window sees, on two more axes, and PADDING."""
     top, left = window["top"], window["left"]
-    low = np.pad(values, ((0, 0), (top, top), (left, left)), constant_values=-(1 << 20))
+    low = np.pad(values, ((0, 0), (top, top), (left, left)), constant_values=PADDING)
     views = np.lib.stride_tricks.sliding_window_view(low, (window["rows"], window["columns"]), (1, 2))
-    return views.max(axis=(3, 4))[:, :: window["vertical_stride"], :: window["horizontal_stride"]]
+    return views[:, :: window["vertical_stride"], :: window["horizontal_stride"]]
+
+
+def means(views: np.ndarray, window: dict, bits: int, signed: bool) -> np.ndarray:
+    """The integers of an average pool (docs/integers.md), window by window."""
+    high = (1 << bits - signed) - 1
+    low = -high if signed and not window["relu"] else 0
+    made = np.empty(views.shape[:3], np.int64)
+    for at in np.ndindex(made.shape):
+        total = sum(int(value) for value in views[at].ravel() if value != PADDING)
+        rounded = (2 * total * window["multiplier"] + 2 ** window["shift"]) // 2 ** (window["shift"] + 1)
+        made[at] = min(max(rounded, low), high)
+    return made
 
 
 def raw_lines(values: np.ndarray, block: int, bits: int, first: int) -> tuple[list[int], int]:
@@ -103,21 +136,23 @@ async def remade_maps_are_those_of_the_reference(dut):
     bits = Arch(**case["arch"]).activation_bits
     rng, coverage = random.Random(random.getrandbits(32)), Coverage()
     readies = [f"{name}__ready" for name in ("rows", "coded", "index")]
-    await start_clock(dut, "prepare", "start", "layer", "following", "raw", "channels", "line", *readies)
+    await start_clock(
+        dut, "prepare", "start", "layer", "following", "pool", "raw", "channels", "line", *readies
+    )
     for _ in range(case["maps"]):
         one = case_of(rng, bits)
         values, block, made = one["values"], one["block"], one["made"]
         order, first = rng.randint(0, 9), 8 * rng.randrange(5)
         lines, place = raw_lines(values, block, bits, first)
         segments, of_made = -(-len(values) // block), -(-len(made) // block)
-        layer = dict.fromkeys(LAYER_FIELDS, 0) | {
-            f"pool_{name}": value for name, value in one["window"].items()
-        }
+        layer = dict.fromkeys(LAYER_FIELDS, 0)
         layer |= {"out_height": values.shape[1], "out_width": values.shape[2], "out_block": block}
         layer |= {"out_order": order, "flatten": int(one["flatten"]), "signed_output": int(one["signed"])}
         following = dict.fromkeys(LAYER_FIELDS, 0) | {
             "map_segments": of_made,
             "full_values": block * made.shape[2],
+            "in_bits": one["code"][0],
+            "signed_input": int(one["code"][1]),
         }
         places = dict.fromkeys(name for name, _ in MapPlaces.as_shape())
         places = dict.fromkeys(places, 0) | {
@@ -127,13 +162,14 @@ async def remade_maps_are_those_of_the_reference(dut):
         }
         dut.layer.value = pack(LayerDescriptor(), layer)
         dut.following.value = pack(LayerDescriptor(), following)
+        dut.pool.value = pack(PoolWindow(), one["window"])
         dut.raw.value = pack(MapPlaces.as_shape(), places)
         dut.channels.value = len(values)
         server = cocotb.start_soon(serve(dut, lines))
         dut.prepare.value = 1
         await RisingEdge(dut.clk)
         dut.prepare.value = 0
-        for _ in range(20):
+        for _ in range(50):
             await RisingEdge(dut.clk)
         dut.start.value = 1
         await RisingEdge(dut.clk)
@@ -165,15 +201,22 @@ async def remade_maps_are_those_of_the_reference(dut):
         one_layer = Layer("l", "conv", "x", (1, *values.shape[1:]), values.shape)
         link = Link(one["window"] if one["window"]["rows"] else {}, one["flatten"])
         remade = remake(one_layer, link, block, segments, Arch(**case["arch"]))
-        least = remade.cycles + LATENCY
+        least = remade.cycles + LATENCY + ROUNDING * remade.averaged
         assert taken >= least
         assert case["stalls"] or taken == least, (one["window"], values.shape, block)
-        coverage.hit("two lines", least > LATENCY + made.size * max(1, one["window"]["rows"]))
+        parts = made.size * max(1, one["window"]["rows"]) * max(1, -(-one["window"]["columns"] // 7))
+        coverage.hit("two lines", remade.cycles > parts)
+        coverage.hit("parts", one["window"]["columns"] > 14)
+        coverage.hit("global", one["window"]["rows"] == values.shape[1] > 1 and made.shape[1] == 1)
         server.cancel()
         coverage.hit("kind", (bool(one["window"]["rows"]), one["flatten"]))
+        if remade.averaged:
+            coverage.hit("mean", (one["signed"], one["code"][1]))
         coverage.hit("signed", one["signed"])
         coverage.hit("padding", bool(one["window"]["top"] or one["window"]["left"]))
     coverage.require("kind", [(True, False), (True, True), (False, True)])
     coverage.require("signed", [True, False])
     coverage.require("padding", [True, False])
-    coverage.require("two lines", [True, False])
+    for what in ("two lines", "parts", "global"):
+        coverage.require(what, [True, False])
+    coverage.require("mean", [(one, other) for one in (True, False) for other in (True, False)])

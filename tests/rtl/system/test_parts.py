@@ -24,7 +24,7 @@ def test_words_and_entries_are_written_into_their_places(stalls):
 @pytest.mark.parametrize(("bits", "stalls"), [(16, 0), (8, 0.3), (4, 0)])
 def test_maps_are_pooled_and_flattened(bits, stalls):
     fields = {"columns": 4, "activation_bits": bits}
-    run_bench(MapRemaker(Arch(**fields)), "map_remaker", arch=fields, maps=25, stalls=stalls)
+    run_bench(MapRemaker(Arch(**fields)), "map_remaker", arch=fields, maps=60, stalls=stalls)
 
 
 @pytest.mark.parametrize("stalls", [0, 0.4])
