@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hwsim.capture.graph import Graph, Mac, Operator
+from hwsim.capture.graph import Graph, Lattice, Mac, Operator
 from hwsim.capture.plan import plan
 from hwsim.capture.views import Step
 from hwsim.errors import CaptureError
@@ -70,6 +70,24 @@ def test_a_result_that_is_scaled_in_another_shape_stands_otherwise_than_in_the_n
     (first,) = plan(Graph("x", (FIRST, seen, scale), shapes)).layers
     assert (first.result, first.reordered) == ("scaled", reordered)
     assert first.factor.tolist() == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("read", "captured"),
+    [
+        (Lattice(0.5, 3, 0, 255), False),
+        (Lattice(0.5, 3, -128, 127), False),  # the same integers, whatever their bounds
+        (Lattice(0.25, 3, 0, 255), True),
+        (Lattice(0.5, 4, 0, 255), True),
+        (None, False),
+    ],
+)
+def test_integers_that_a_layer_takes_for_other_numbers_are_captured(read, captured):
+    quantize = Operator("quantize", ("made",), "cut", lattice=Lattice(0.5, 3, 0, 255))
+    flow = plan(graph(FIRST, quantize, replace(SECOND, reads=read))).between
+    reason = "integers read with another scale than they are made with"
+    assert flow.captured == ({"first": reason} if captured else {})
+    assert list(flow.maps) == ([] if captured else ["first"])
 
 
 def test_of_two_maps_of_a_layer_the_one_whose_codes_it_makes_comes_first():

@@ -125,6 +125,7 @@ def test_scales_come_a_channel_a_cycle_each_when_its_last_beat_is_there(made: in
     Layer("tall", "conv", "m0", (1, 80, 2), (1, 80, 2), (3, 3), padding=(1, 1)),
     Layer("opens", "conv", "m0", (1, 31, 1), (1, 93, 1), (3, 1), (3, 3), transposed=True),
     Layer("wide", "conv", "m0", (1, 1, 90), (1, 1, 6), (1, 15), dilation=(1, 6)),
+    Layer("turned", "conv", "m0", (1, 1, 4), (1, 1, 18), (1, 15), transposed=True),
 ])  # fmt: skip
 def test_passes_are_offered_when_rows_fill_a_queue_or_columns_are_known(layer: Layer):
     # More than 32 rows are read, or more than 64 made, or columns take longer than rows.
