@@ -37,7 +37,11 @@ MEANT_FOR = {
     "hwsim/machine/area.py": ("tests/machine/test_area.py",),
     "hwsim/machine/chain.py": ("tests/machine/test_chain.py", "tests/program/test_image.py"),
     "hwsim/machine/compiled.py": ("tests/machine/test_compiled.py",),
-    "hwsim/machine/descriptors.py": ("tests/machine/test_descriptors.py", "tests/machine/test_mapping.py"),
+    "hwsim/machine/descriptors.py": (
+        "tests/machine/test_descriptors.py",
+        "tests/machine/test_programs.py",
+        "tests/machine/test_mapping.py",
+    ),
     "hwsim/machine/dram.py": ("tests/machine/test_dram.py", "tests/machine/test_simulation.py"),
     "hwsim/machine/energy.py": ("tests/machine/test_energy.py",),
     "hwsim/machine/fetches.py": ("tests/machine/test_schedule.py", "tests/machine/test_simulation.py"),

@@ -136,6 +136,33 @@ def test_of_a_chain_the_cycles_beside_the_passes_are_slices_with_names(tmp_path)
     assert waits == {"wait for weights", "wait for the sequencer", "wait for a slot"}
 
 
+def test_passes_and_what_they_waited_for_before_are_those_of_the_schedule(case, tmp_path):
+    write_timeline(case, case.arch, tmp_path / "t.json")
+    document = json.loads((tmp_path / "t.json").read_text(encoding="ascii"))
+    told = {"network": case.network, "variant": case.variant, "image": 0, "time": "1 us stands for 1 cycle"}
+    assert (document["otherData"], document["displayTimeUnit"]) == (told, "ns")
+    expected = defaultdict(list)
+    for span in schedule_of(case, case.arch, 0).layers:
+        for run in span.passes:
+            track, timing = f"cores: core {run.core} pass", run.timing
+            for wait, begin, end in (
+                ("weights", run.free, run.loaded),
+                ("the sequencer", run.loaded, run.able),
+                ("a slot", run.able, run.begin),
+            ):
+                if end > begin:
+                    expected[track].append((f"wait for {wait}", begin, end - begin, None))
+            causes = {f"{cause}_cycles": cycles for cause, cycles in timing.causes.items()}
+            counts = {"round": run.round, "symbols": timing.symbols, "words": timing.words, **causes}
+            name = f"{span.job.layer.name} unit {run.unit} rows {run.group}"
+            expected[track].append((name, run.begin, timing.cycles, counts))
+    for track, slices in Timeline(tmp_path / "t.json").slices.items():
+        if track.endswith(" pass"):
+            found = [(event["name"], event["ts"], event["dur"], event.get("args")) for event in slices]
+            assert found == expected.pop(track)
+    assert not expected
+
+
 def test_what_a_pass_does_lies_within_it(case, tmp_path):
     name = case.layers[-1].name
     write_timeline(case, case.arch, tmp_path / "t.json", layer=name)

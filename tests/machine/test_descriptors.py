@@ -404,6 +404,12 @@ def test_a_core_numbers_the_words_of_eight_mebibytes_half_of_the_map_buffer():
         check_arch(Arch(map_buffer=(1 << 24) + 1))
 
 
+def test_a_machine_in_rtl_has_activations_of_four_bits_at_least():
+    check_arch(Arch(activation_bits=4))
+    with pytest.raises(ArchError, match=r"activation_bits: the RTL takes 4 .. 16 \(got 3\)"):
+        check_arch(Arch(activation_bits=3))
+
+
 @pytest.mark.parametrize(("accumulators", "words"), [(8, 2), (16, 2), (24, 4), (1024, 128), (1032, 256)])
 def test_a_sub_bank_has_an_eighth_of_the_accumulators_up_to_a_power_of_two(accumulators, words):
     assert sub_bank_depth(Arch(accumulators=accumulators)) == words

@@ -1,6 +1,14 @@
 """Where things lie of which a program says nothing, by hand; tests/program reads the programs themselves."""
 
+import numpy as np
+import pytest
+from random_programs import WholeTrace
+
+from hwsim.arch import Arch
+from hwsim.errors import ArchError
+from hwsim.layer import Layer
 from hwsim.machine.programs import RawPlaces, raw_places
+from hwsim.program import compile_network, load
 
 
 def test_a_raw_map_lies_behind_the_index_of_what_is_made_of_it():
@@ -9,3 +17,17 @@ def test_a_raw_map_lies_behind_the_index_of_what_is_made_of_it():
     # 50 entries of the index take 4 lines of 16, from line 5 on: line 9 begins with word 72. A segment has 18
     # values of 12 bits, 4 words; a row six segments.
     assert raw_places(layer, following, 12) == RawPlaces(first=72, place=4, row=24, end=72 + 5 * 24)
+
+
+def test_a_sequencer_has_room_for_a_program_of_2048_words_behind_its_descriptor(tmp_path):
+    def network(made: int) -> WholeTrace:
+        layer = Layer("fc", "linear", "m0", (1, 1, 1), (made, 1, 1))
+        return WholeTrace((layer,), {"m0": np.ones((1, 1, 1, 1), np.uint16)}, 0, 8)
+
+    # One column: a pass of 8 bytes for each value that is made, and a byte that says of which row. With 2047
+    # of them that takes 16,377 bytes, in whole beats behind a descriptor of 64 bytes 16,448.
+    one = Arch(cores=1, columns=1)
+    compile_network(network(2047), one).write(tmp_path / "image.bin")
+    assert load(tmp_path / "image.bin").number("program_bytes") == 64 + 2048 * 8
+    with pytest.raises(ArchError, match="program takes 16480 bytes, the sequencer has room for 16448: raise"):
+        compile_network(network(2048), one)
