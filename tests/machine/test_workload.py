@@ -9,6 +9,7 @@ from random_networks import MemoryTrace, chains, field_choices, machines
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.layer import Layer
+from hwsim.machine import known_passes
 from hwsim.machine.known_passes import pass_events
 from hwsim.machine.passes import NO_STREAM, Stream
 from hwsim.machine.simulation import Pair
@@ -112,6 +113,42 @@ def test_a_line_that_comes_in_time_or_late_by_any_cycles_is_timed_as_if_stepped_
             assert timing.drained.tolist() == stepped.drained.tolist()
             shared.append(timing.causes["decode"] == on_chip.causes["decode"])
     assert 0.1 < np.mean(shared) < 0.9
+
+
+def test_passes_are_timed_once_for_all_streams_that_make_no_difference_and_eight_are_kept(monkeypatch):
+    values = np.random.default_rng(3).integers(1, 200, (1, 6, 2, 9)).astype(np.uint16)
+    layer = Layer("one", "conv", "m0", (6, 2, 9), (1, 2, 9))
+    trace = MemoryTrace((layer,), {"m0": values}, 3, 8)
+    (job,) = Workload(trace, 0).jobs(Arch(cores=1, columns=2))
+    shape, timed = job.stored.words.shape, []
+    anew = known_passes.time_anew
+    monkeypatch.setattr(known_passes, "time_anew", lambda *pass_: timed.append(1) or anew(*pass_))
+
+    def timings(first: int | None, last: int | None = None) -> int:
+        """How often it is timed if all comes in a cycle (None: lies there), the last segment in another."""
+        requests = np.full(shape, NO_STREAM if first is None else first - 1)  # and a cycle on the channel
+        if last is not None:
+            requests[-1, -1] = last - 1
+        before = len(timed)
+        job.time(0, 0, Stream(requests, np.zeros(shape, np.int64), 0, 0, (2048, 1)))
+        return len(timed) - before
+
+    assert timings(None, 1000) == 1
+    job.time(0, 0, None)
+    job.time(0, 0, None)
+    assert len(timed) == 2
+    # All of it in a slot after an even number of cycles of its lane, 4, 8, ...; or after an odd number.
+    assert [timings(late) for late in (None, 0, 4, 8, 400)] == [0] * 5
+    assert [timings(None, late) for late in (1000, 999, 1001)] == [0, 0, 1]  # slots have even numbers
+    # Eight are kept: the one on chip, and the latest of the others.
+    assert [timings(None, late) for late in range(2000, 2400, 100)] == [1] * 4
+    assert [timings(None, late) for late in (1000, 1002, 2000, 2300)] == [0] * 4
+    assert timings(None, 3000) == 1  # the eighth
+    assert timings(None, 3100) == 1  # one too many: the first of the others is dropped
+    assert timings(None, 1002) == 0
+    assert timings(None, 1000) == 1
+    assert timings(None, 1002) == 1
+    assert timings(None) == 0
 
 
 def test_an_image_that_is_not_there_is_refused():
