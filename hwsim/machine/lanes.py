@@ -139,7 +139,7 @@ def time_lanes(
     available = np.empty((2, RING), np.int64)
     entered_at = np.empty((2, RING), np.int64)
     left_at = np.empty((2, RING), np.int64)
-    item = np.full((2 * depth, ITEM_FIELDS), -1, np.int64)
+    item = np.zeros((2 * depth, ITEM_FIELDS), np.int64)
 
     symbols = 0
     lines = 0  # read

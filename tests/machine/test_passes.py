@@ -121,7 +121,7 @@ def assert_equal(case: Case, values: np.ndarray) -> PassTiming:
     there = np.random.default_rng(case.seed).integers(0, case.late + 1, lines)
     if case.in_order:
         there.sort()
-    events = np.empty((values.size, len(EVENT_FIELDS)), np.int64)
+    events = np.full((values.size, len(EVENT_FIELDS)), 7)  # nothing of it stays
     served = np.full((int(words.sum()) + words.size, len(SERVED_FIELDS)), -1)
     model = time_pass(
         layer,
@@ -158,6 +158,8 @@ def assert_equal(case: Case, values: np.ndarray) -> PassTiming:
     assert sorted(zip(lane.tolist(), decoded.tolist(), strict=True)) == sorted(reference.symbols)
     items = [tuple(item) for item in np.stack([lane, chosen, taken, occupied], axis=1).tolist()]
     assert sorted((item for item in items if item[1] >= 0), key=itemgetter(1)) == reference.taken
+    without = np.stack([taken, occupied, useful, chosen])[:, chosen < 0].T  # an item
+    assert {tuple(each) for each in without.tolist()} <= {(-1, 0, 0, -1)}
     lines = model.words // LINE_WORDS
     assert list(map(tuple, served[:lines, :2].tolist())) == reference.served
     assert (served[lines:] == -1).all()
