@@ -5,15 +5,13 @@ import shutil
 
 import pytest
 from image_page import FILE_BYTES, RESULT, machine, page_bytes
+from power_up import powered_up
 from tools import run
 
 from hwsim_rtl.emit import SYSTEM_NAME, emit_system
 from hwsim_rtl.kit.system_bench import system_bench
 
 PASSED = re.compile(r"^PASS: (\d+) cycles$", re.MULTILINE)
-RESET_AT = 2  # the one edge of the clock at which reset is high
-REGISTER = re.compile(r"^(  reg (?:\[\d+:0\] )?\S+ ?) = (\d+)'h[0-9a-f]+;$", re.MULTILINE)
-PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -33,28 +31,6 @@ def run_verilog_bench(folder, language, source=f"{SYSTEM_NAME}.v"):
     code, said = run(folder, "iverilog", language, "-o", "run", f"{SYSTEM_NAME}_tb.v", source)
     assert code == 0, said
     return run(folder, "vvp", "-n", "run")
-
-
-def powered_up(text):
-    """A machine whose registers and inputs are unknown until a reset of one cycle."""
-    text, registers = REGISTER.subn(r"\1 = \2'bx;", text)
-    assert registers > 500
-    ports = PORT.findall(text[text.index(f"module {SYSTEM_NAME}(") :].split("endmodule")[0])
-    declared = [f"{way} [{high or 0}:0] {name};" for way, high, name in ports]
-    inner = {name: name for _, _, name in ports}
-    for way, high, name in ports:
-        if way == "input" and name not in ("clk", "rst"):
-            inner[name] = f"edges > {RESET_AT} ? {name} : {int(high or 0) + 1}'bx"
-    inner["rst"] = f"edges < {RESET_AT} ? 1'b0 : edges == {RESET_AT}"
-    outer = [
-        f"module {SYSTEM_NAME}({', '.join(inner)});",
-        *declared,
-        "reg [2:0] edges = 0;",
-        f"always @(posedge clk) if (edges <= {RESET_AT}) edges <= edges + 1;",
-        f"inner machine({', '.join(f'.{port}({value})' for port, value in inner.items())});",
-        "endmodule",
-    ]
-    return "\n".join([text.replace(f"module {SYSTEM_NAME}(", "module inner("), *outer])
 
 
 def test_every_combinational_block_of_the_machine_waits_for_a_register_that_is_set_at_time_0(kit):
@@ -77,8 +53,9 @@ def test_the_bench_in_verilog_passes_in_both_languages(kit, language):
     assert PASSED.search(said), said
 
 
-def test_a_reset_of_one_cycle_is_enough_for_unknown_registers_and_inputs(kit):
-    (kit / "powered_up.v").write_text(powered_up((kit / f"{SYSTEM_NAME}.v").read_text()))
+def test_a_reset_of_one_cycle_is_enough_for_unknown_registers_memories_and_inputs(kit):
+    text = powered_up((kit / f"{SYSTEM_NAME}.v").read_text(), SYSTEM_NAME, lambda bits: f"{bits}'bx")
+    (kit / "powered_up.v").write_text(text)
     code, said = run_verilog_bench(kit, "-g2012", "powered_up.v")
     assert code == 0, said
     assert PASSED.search(said), said

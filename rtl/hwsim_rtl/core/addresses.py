@@ -98,7 +98,8 @@ class TapAddresses(wiring.Component):
             return Cat(met, sub_bank, _chosen(offsets, kernel_column))
 
         shared = Signal(PLACE, reset_less=True)
-        banks = [Signal(PLACE, name=f"bank{bank}", reset_less=True) for bank in range(arch.columns)]
+        # They stand still in a convolution: what a reset cut off would be met in the next depthwise pass.
+        banks = [Signal(PLACE, name=f"bank{bank}") for bank in range(arch.columns)]
         base_low = Signal(low_bits, reset_less=True)
         has_channel = Signal(arch.columns)  # of a convolution
         m.d.sync += [

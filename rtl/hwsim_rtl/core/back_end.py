@@ -90,7 +90,7 @@ class BackEnd:
             multipliers.weights.eq(weights.word),
             row_limit.eq(drain.row_limit),
         ]
-        banks_read = Signal(arch.columns)
+        banks_read, clears = Signal(arch.columns), Signal()
         address_read = Signal.like(drain.address, reset_less=True)
         with m.If(drain.clears | (drain.reads.valid & config.depthwise)):
             m.d.sync += banks_read.eq(-1)
@@ -98,12 +98,13 @@ class BackEnd:
             m.d.sync += banks_read.eq(0)
         with m.Else():
             m.d.sync += banks_read.eq(1 << drain.reads.payload.channel)
-        m.d.sync += address_read.eq(drain.address)
+        m.d.sync += [address_read.eq(drain.address), clears.eq(drain.clears)]
         for number, bank in enumerate(banks):
             m.d.comb += [
                 bank.access.eq(addresses.accesses[number]),
                 bank.product.eq(multipliers.products[number]),
                 bank.drain.eq(Cat(banks_read[number], address_read)),
+                bank.clears.eq(clears),
                 tree.numbers[number].eq(bank.drained),
             ]
 

@@ -25,6 +25,8 @@ class AccumulatorBank(wiring.Component):
     was last drained: one whose marks are equal is 0. The taps write the other mark; the drain copies the
     mark that it reads, and so clears without a second write to the sums.
 
+    A RAM may hold anything at first, so after a reset both marks of each word are written once (``clears``).
+
     An addition takes four cycles from ``access`` to the write; sums younger than that are forwarded, so that
     an accumulator may be hit in every cycle. The drain reads no accumulator before its last sum is written,
     and the taps none before its mark is copied: no other read meets a write of its word.
@@ -37,6 +39,8 @@ class AccumulatorBank(wiring.Component):
             bits. The drain may read the sum from t + 4 on.
         drain: In(BankAccess), in cycle d; ``access`` may come back to the accumulator in d + 3. drained:
             Out(signed 32), in d + LATENCY: the sum, or 0 if not ``valid``.
+        clears: In(1), with ``drain``: the accumulator is 0 afterwards whatever it held, and ``drained`` is
+            nothing. No ``access`` is under way.
     """
 
     LATENCY = 2  # of the drain
@@ -49,6 +53,7 @@ class AccumulatorBank(wiring.Component):
                 "product": In(signed(product_bits(arch))),
                 "drain": In(BankAccess(arch)),
                 "drained": Out(signed(SUM_BITS)),
+                "clears": In(1),
             }
         )
 
@@ -63,6 +68,8 @@ class AccumulatorBank(wiring.Component):
         drains = [self.drain, *(Signal.like(self.drain, name=f"drain{age}") for age in range(1, 3))]
         for ages in (accesses, drains):
             m.d.sync += [after.eq(before) for before, after in pairwise(ages)]
+        clears = Signal()  # the drain that is read now
+        m.d.sync += clears.eq(self.clears)
         found, found_mark = sums.read_port(), marks.read_port()
         drained, drained_mark = sums.read_port(), marks.read_port()
         for port, access in (
@@ -99,6 +106,8 @@ class AccumulatorBank(wiring.Component):
             totals[1].eq(totals[0]),
             totals[2].eq(totals[1]),
         ]
+        with m.If(clears):  # is written as a tap's sum is
+            m.d.sync += [accesses[3].eq(drains[1]), totals[0].eq(0), marks_to_write[1].eq(0)]
         write = sums.write_port()
         m.d.comb += [
             write.en.eq(accesses[3].valid),
@@ -116,6 +125,8 @@ class AccumulatorBank(wiring.Component):
             mark_drained.eq(drained.data.mark),
             mark_before.eq(drained_mark.data),
         ]
+        with m.If(clears):
+            m.d.sync += mark_drained.eq(0)
         clear = marks.write_port()
         m.d.comb += [
             self.drained.eq(Mux(drains[2].valid & (mark_drained != mark_before), sum_drained, 0)),

@@ -3,7 +3,8 @@
 import random
 
 import cocotb
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.types import LogicArray
 from streams import Coverage, bench_case, start_clock
 
 from hwsim.arch import SUB_BANKS, Arch
@@ -13,6 +14,20 @@ WRITTEN = 4  # cycles from an addition to the first cycle in which the drain may
 CLEARED = 3  # cycles from a read by the drain to the next use of the accumulator
 
 
+async def clear(dut, size):
+    """Both memories hold what nobody knows, until the drain has cleared all accumulators in succession."""
+    for address in range(size):
+        dut.sums[address].value = LogicArray("X" * len(dut.sums[address]))
+        dut.marks[address].value = LogicArray("X")
+    await RisingEdge(dut.clk)
+    for address in range(size):
+        dut.drain.value = 1 | address << 1
+        dut.clears.value = 1
+        await RisingEdge(dut.clk)
+    dut.drain.value = dut.clears.value = 0
+    await ClockCycles(dut.clk, CLEARED)
+
+
 @cocotb.test()
 async def every_sum_is_drained_and_left_at_zero(dut):
     case = bench_case()
@@ -20,7 +35,8 @@ async def every_sum_is_drained_and_left_at_zero(dut):
     size = SUB_BANKS * sub_bank_depth(arch)
     low = -(1 << arch.activation_bits + arch.weight_bits)
     coverage = Coverage()
-    await start_clock(dut, "access", "drain", "product")
+    await start_clock(dut, "access", "drain", "product", "clears")
+    await clear(dut, size)
     sums = [0] * size
     readable = [0] * size  # cycle from which the drain may read the accumulator
     free = [0] * size  # cycle from which taps and drain may come back to it
