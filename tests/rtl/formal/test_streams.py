@@ -2,7 +2,7 @@
 
 import pytest
 from amaranth import Assert, Assume, Module, Signal
-from amaranth.hdl import Elaboratable
+from amaranth.hdl import Elaboratable, Value
 from amaranth.lib.data import StructLayout
 from formal.prove import inputs, prove
 
@@ -10,12 +10,14 @@ from hwsim.arch import Arch
 from hwsim_rtl.bits.packer import Packer
 from hwsim_rtl.codec.encoder import SegEncoder
 from hwsim_rtl.core.credit_fifo import CreditFifo
+from hwsim_rtl.system.result_writer import ResultWriter
 
 
 class Holds(Elaboratable):
-    """What an output stream of ``device`` offers stays until it is taken, whatever the inputs do."""
+    """What an output stream of ``device`` offers stays until it is taken, whatever the inputs do: but those
+    that are ``steady``, and one that starts it is not given while it is busy."""
 
-    def __init__(self, device, *names: str, steady: str = "") -> None:
+    def __init__(self, device, *names: str, steady: tuple[str, ...] = ()) -> None:
         self.device, self.names, self.steady = device, names, steady
 
     def elaborate(self, platform):
@@ -23,16 +25,18 @@ class Holds(Elaboratable):
         m.submodules.device = self.device
         for stream in (getattr(self.device, name) for name in self.names):
             waiting = Signal()
-            payload = Signal.like(stream.payload.as_value())
-            m.d.sync += [waiting.eq(stream.valid & ~stream.ready), payload.eq(stream.payload.as_value())]
+            payload = Signal.like(Value.cast(stream.payload))
+            m.d.sync += [waiting.eq(stream.valid & ~stream.ready), payload.eq(stream.payload)]
             with m.If(waiting):
                 m.d.comb += Assert(stream.valid)
-                m.d.comb += Assert(stream.payload.as_value() == payload)
-        if self.steady:
-            value = getattr(self.device, self.steady).as_value()
+                m.d.comb += Assert(Value.cast(stream.payload) == payload)
+        for name in self.steady:
+            value = Value.cast(getattr(self.device, name))
             before, began = Signal.like(value), Signal()
             m.d.sync += [before.eq(value), began.eq(1)]
             m.d.comb += Assume(~began | (before == value))
+        if hasattr(self.device, "busy"):
+            m.d.comb += Assume(~(self.device.start & self.device.busy))
         return m
 
 
@@ -103,7 +107,7 @@ def test_packer_words_hold_until_they_are_taken():
 
 def test_encoder_words_and_entries_hold_until_they_are_taken():
     encoder = SegEncoder(Arch(activation_bits=16))
-    harness = Holds(encoder, "words", "index", steady="config")
+    harness = Holds(encoder, "words", "index", steady=("config",))
     prove(harness, inputs(encoder), "encoder_streams", mode="prove", depth=2)
 
 
@@ -116,3 +120,9 @@ def test_an_encoder_stands_still_only_while_its_output_waits():
 def test_a_fifo_that_is_paid_in_advance_never_overflows(depth):
     harness = PaidInAdvance(depth)
     prove(harness, harness.free, f"credit_fifo_{depth}", mode="bmc", depth=9)
+
+
+def test_the_result_and_its_request_hold_until_they_are_taken():
+    writer = ResultWriter()
+    harness = Holds(writer, "writes", "write_data", steady=("address", "size"))
+    prove(harness, inputs(writer), "result_writer", mode="prove", depth=2)
