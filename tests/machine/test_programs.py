@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from page_parser import tables
 from random_programs import WholeTrace
 
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
-from hwsim.machine.programs import RawPlaces, raw_places
+from hwsim.machine.chain import POOL_FIELDS
+from hwsim.machine.programs import LAYER_FIELDS, PASS_FIELDS, RawPlaces, pack, raw_places, unpack
 from hwsim.program import compile_network, load
 
 
@@ -31,3 +33,20 @@ def test_a_sequencer_has_room_for_a_program_of_2048_words_behind_its_descriptor(
     assert load(tmp_path / "image.bin").number("program_bytes") == 64 + 2048 * 8
     with pytest.raises(ArchError, match="program takes 16480 bytes, the sequencer has room for 16448: raise"):
         compile_network(network(2048), one)
+
+
+@pytest.mark.parametrize(
+    ("fields", "table", "size"), [(PASS_FIELDS, 1, 8), (LAYER_FIELDS, 2, 64), (POOL_FIELDS, 3, 8)]
+)
+def test_every_field_has_the_bits_of_the_page(fields, table, size):
+    page = tables()[table]
+    most = {name: (1 << bits) - 1 for name, (_, bits) in page.items()}
+    for name, (first, bits) in page.items():
+        data = pack(fields, dict.fromkeys(page, 0) | {name: most[name]}, size)
+        assert data == (most[name] << first).to_bytes(size, "little")
+        assert unpack(fields, data) == dict.fromkeys(page, 0) | {name: most[name], "unused": 0}
+        for value in (1 << bits, -1):
+            with pytest.raises(ValueError, match=f"^{name}: at most {most[name]}, not {value}$"):
+                pack(fields, most | {name: value}, size)
+    unused = 8 * size - sum(bits for _, bits in page.values())
+    assert unpack(fields, b"\xff" * size) == most | {"unused": (1 << unused) - 1}
