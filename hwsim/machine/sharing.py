@@ -118,7 +118,7 @@ def cut(alone, added, bare, before, drain, count):
     for row in range(1, len(alone)):
         work += added[row] if before[row] >= 0 else bare[row]
     high = max(work, len(alone) * drain)
-    low = max(alone.max(), drain, -(-high // count))
+    low = max(alone.max(), drain)
     while low < high:
         bound = (low + high) // 2
         if ranges(alone, added, bare, before, drain, bound)[-1] < count:
