@@ -90,13 +90,8 @@ class Around:
         request, loaded = channel.read(busy, max(program, room))
         return Asked(request, busy, loaded + LOAD_LATENCY)
 
-    def fetch_first(self, job: LayerJob, fetches: Fetches, read: Read) -> bool:
-        """Ask for the network's first map, if this is its layer and that map comes otherwise than others.
-
-        Returns:
-            whether it does, so that nothing else is to be fetched for the layer.
-        """
-        return False
+    def fetch_first(self, job: LayerJob, fetches: Fetches, read: Read) -> None:
+        """Ask for the network's first map, if this is its layer and that map comes otherwise than others."""
 
     def opens(self, job: LayerJob, now: int, programs: Sequence[int]) -> int:
         """Prepare a layer: when it begins.

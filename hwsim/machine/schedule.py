@@ -341,8 +341,7 @@ class _Machine:
 
     def _fetch(self, job: LayerJob, fetches: Fetches, users: Sequence[int]) -> None:
         """Request what a round reads of its map and does not find on chip, once the map is written."""
-        if self.around.fetch_first(job, fetches, self._read):
-            return
+        self.around.fetch_first(job, fetches, self._read)
         layout = fetches.layout(users)
         if not layout.beats:
             return

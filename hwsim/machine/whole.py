@@ -168,12 +168,10 @@ class WholeMachine(Around):
             self._taken = int(taken[-1])
         return max(self._loads, self._scales)
 
-    def fetch_first(self, job: LayerJob, fetches: Fetches, read: Read) -> bool:
+    def fetch_first(self, job: LayerJob, fetches: Fetches, read: Read) -> None:
         """Its index, and when that is there all of it from the top, a segment a cycle."""
-        if self._slots or not job.traffic.fits:
-            return False
-        if fetches.there != NO_STREAM:
-            return True
+        if self._slots or not job.traffic.fits or fetches.there != NO_STREAM:
+            return
         layout, name = fetches.all(), job.layer.input
         ready = max(self._asked + INDEX, self._pace)
         if job.traffic.index_size:
@@ -185,7 +183,6 @@ class WholeMachine(Around):
         request, _ = read("maps_in", job, size, ready, layout.segments, name)
         taken = self._take(request, size)
         fetches.add(layout, request, int(taken[-1]), taken)
-        return True
 
     def opens(self, job: LayerJob, now: int, programs: Sequence[int]) -> int:
         """A layer begins when the programs are there, and the first one when its index is."""
