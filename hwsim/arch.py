@@ -18,6 +18,7 @@ BEAT_BYTES = 32  # what the channel moves at once; everything that crosses it ta
 INDEX_BYTES = 4  # a segment's entry: length in words and number of non-zeros, 16 bits each
 LAYER_BYTES = 64  # of a program: the descriptor of a layer
 POOL_BYTES = 8  # of a program: a pool that has no room in the descriptor
+CLAMP_BYTES = 8  # the clamps of a drain that has some of its own
 PASS_BYTES = 8  # and of each of its passes: which core, unit and row group
 SCALE_BYTES = 6  # of an output channel: bias 32 bits, multiplier 16
 RING_SHARE = 4  # of a map that does not fit: rows that pass take 1 / RING_SHARE of its half of the map buffer

@@ -45,6 +45,8 @@ class Layer:
             a group for each channel, without being told; a depth multiplier is a ``conv`` of C groups.
         dilation: (vertical, horizontal), distance of taps; 1 along an axis of one tap.
         transposed: whether the convolution is transposed.
+        clamped: whether its drain has clamps of its own (:class:`hwsim.quantize.Requantize`), of which its
+            program tells the machine.
 
     Raises:
         ValueError: the shapes do not fit each other.
@@ -66,6 +68,7 @@ class Layer:
     also: tuple[str, ...] = ()
     adds: tuple[str, ...] = ()
     adds_results: tuple[str, ...] = ()
+    clamped: bool = False
 
     @property
     def makes(self) -> tuple[str, ...]:

@@ -35,6 +35,21 @@ def code_limits(bits: int, signed: bool) -> tuple[int, int]:
     return (-largest if signed else 0), largest
 
 
+def drain_bounds(bits: int, signed: bool, relu: bool, clamps: tuple[int, int] | None) -> tuple[int, int]:
+    """Least and largest integer that a drain makes: ``clamps``, else those of its code, from 0 on if ReLU.
+
+    Raises:
+        ValueError: as :func:`code_limit`; the clamps are the wrong way round, or beyond that code.
+    """
+    low, high = code_limits(bits, signed)
+    low = 0 if relu else low
+    if clamps is None:
+        return low, high
+    if not low <= clamps[0] <= clamps[1] <= high:
+        raise ValueError(f"clamps must be two integers within {low} .. {high}, the lower one first")
+    return clamps
+
+
 @dataclass(frozen=True, eq=False)
 class Requantize:
     """What a layer's drain does to its accumulators, integer-exact.
@@ -45,6 +60,8 @@ class Requantize:
         shift: 1 .. 47.
         relu: whether negative results become 0.
         bits, signed, order: of the map that is made, as in :class:`hwsim.trace.MapInfo`.
+        clamps: least and largest integer of the result, if they are not those of its code; so the drain does
+            what a ReLU6 does, or the ends of an int8 whose zero point is not 0.
 
     Raises:
         ValueError: a value is out of range.
@@ -57,6 +74,7 @@ class Requantize:
     bits: int
     signed: bool
     order: int
+    clamps: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -73,20 +91,24 @@ class Requantize:
             raise ValueError("bias and multiplier must have one value for each output channel")
         if not 1 <= self.shift <= SHIFT_MAX or not 0 <= self.order <= 15:
             raise ValueError(f"shift must be 1 .. {SHIFT_MAX} and order 0 .. 15")
-        code_limit(self.bits, self.signed)
+        drain_bounds(self.bits, self.signed, self.relu, self.clamps)
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Least and largest integer of the result."""
+        return drain_bounds(self.bits, self.signed, self.relu, self.clamps)
 
     def apply(self, accumulators: np.ndarray) -> np.ndarray:
         """Codes of the output map, uint16, from accumulators of shape (M, ...).
 
-        a = wrap32(acc + bias); v = (a * multiplier + 2^(shift - 1)) >> shift; ReLU; clamp;
-        H.264 mapping if signed.
+        a = wrap32(acc + bias); v = (a * multiplier + 2^(shift - 1)) >> shift; clamped to
+        :attr:`bounds`; H.264 mapping if signed.
         """
         along = (-1, *(1,) * (np.ndim(accumulators) - 1))
         biased = wrap32(np.asarray(accumulators, np.int64) + self.bias.reshape(along))
         product = biased.astype(np.int64) * self.multiplier.reshape(along)
         value = (product + (1 << (self.shift - 1))) >> self.shift
-        limit = code_limit(self.bits, self.signed)
-        value = np.clip(value, -limit if self.signed and not self.relu else 0, limit)
+        value = np.clip(value, *self.bounds)
         return to_unsigned(value).astype(np.uint16) if self.signed else value.astype(np.uint16)
 
 
@@ -171,6 +193,7 @@ def requantize_for(
     bits: int,
     signed: bool = False,
     order: int = 0,
+    clamps: tuple[int, int] | None = None,
 ) -> Requantize:
     """The drain that makes codes of (accumulator * in_scale * weight_scale + bias) / out_scale.
 
@@ -180,7 +203,7 @@ def requantize_for(
         weight_scale: of the layer, or of each output channel (M,).
         in_scale, out_scale: of the map that is read and of the one that is made.
         bias: real, (M,).
-        relu, bits, signed, order: as in :class:`Requantize`.
+        relu, bits, signed, order, clamps: as in :class:`Requantize`.
 
     Raises:
         ValueError: a scale is not finite and above 0, the ratio of scales or a bias is out of range.
@@ -194,7 +217,7 @@ def requantize_for(
     worst = int(np.abs(integer_bias).argmax())
     if abs(integer_bias[worst]) >= 1 << 31:
         raise ValueError(f"the bias of channel {worst} does not fit 32 bits: raise the scale of the map read")
-    return Requantize(integer_bias.astype(np.int64), multiplier, shift, relu, bits, signed, order)
+    return Requantize(integer_bias.astype(np.int64), multiplier, shift, relu, bits, signed, order, clamps)
 
 
 def multipliers_for(ratios: np.ndarray) -> tuple[np.ndarray, int]:

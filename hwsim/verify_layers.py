@@ -19,7 +19,7 @@ from hwsim.machine.lines import lines_there
 from hwsim.machine.schedule import LayerSpan, PassRun
 from hwsim.machine.slots import slot_period
 from hwsim.machine.units import unit_weights
-from hwsim.quantize import Requantize, code_limit, requantize_for
+from hwsim.quantize import Requantize, code_limit, drain_bounds, requantize_for
 from hwsim.reference import accumulate
 from hwsim.trace import Trace
 from hwsim_rtl.cosim import PassOutcome, PassStimulus, Simulator
@@ -208,6 +208,7 @@ class LayerOnRtl:
             target=self.target,
             shift=self.requantize.shift,
             relu=self.requantize.relu,
+            clamps=self.requantize.clamps,
             skip_zeros=self.arch.skip_zeros,
             compress=self.arch.compress,
         )
@@ -251,7 +252,8 @@ class LayerOnRtl:
 def _drain(
     trace: Trace, layer: Layer, values: np.ndarray, signed: bool, arch: Arch
 ) -> tuple[np.ndarray, Requantize, bool]:
-    """Weights and drain of a layer, and whether they are made up: random, with codes of full width."""
+    """Weights and drain of a layer, and whether they are made up: random, with codes of full width, and for
+    one layer in two with clamps of its own."""
     try:
         return trace.weights(layer), trace.requantize(layer), False
     except TraceError:
@@ -264,6 +266,11 @@ def _drain(
     bits = min(16, arch.activation_bits)
     top = code_limit(bits, not layer.relu)
     out_scale = max(top, int(np.abs(sums).max())) / top
+    clamps = None
+    if rng.integers(2):
+        least, most = drain_bounds(bits, not layer.relu, layer.relu, None)
+        low, high = sorted(rng.integers(least, most + 1, 2).tolist())
+        clamps = low, high
     drain = requantize_for(
         1.0,
         1.0,
@@ -273,5 +280,6 @@ def _drain(
         bits=bits,
         signed=not layer.relu,
         order=max(0, bits - 4),
+        clamps=clamps,
     )
     return weights, drain, True

@@ -34,7 +34,7 @@ def any_layer(
     made, kernel, stride, padding, dilation = zip(*axes, strict=True)
     name, source, output = names
     common = [n for n in range(1, 7) if in_shape[0] % n == 0 and filters % n == 0]
-    groups = 1 if kind == "depthwise" else draw(st.sampled_from([1, 1, *common]))
+    groups = 1 if kind == "depthwise" else draw(st.sampled_from([1, *common, *common[1:]]))
     return Layer(
         name,
         kind,
@@ -45,6 +45,7 @@ def any_layer(
         stride,
         padding,
         relu=draw(st.booleans()),
+        clamped=draw(st.booleans()),
         output=output,
         dilation=dilation,
         transposed=transposed,

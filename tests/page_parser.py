@@ -32,7 +32,7 @@ def bits(data: bytes, table: dict[str, tuple[int, int]]) -> dict[str, int]:
 
 class Parsed:
     """An image, read: ``header``, ``memory``, and of each layer ``descriptor``, ``passes`` and ``masks``;
-    of each its pool, if that has a word."""
+    of each its pool, if that has a word; ``clamps`` by the number of the layer, of those that have some."""
 
     def __init__(self, data: bytes) -> None:
         header, one_pass, descriptor, pool = tables()
@@ -47,11 +47,20 @@ class Parsed:
         self.trace = data[32:64].hex()
         self.memory = data[192:]
         at, end = self.header["program_at"], self.header["program_at"] + self.header["program_bytes"]
-        self.layers, self.pools = [], []
+        self.layers: list[tuple[dict[str, int], list[dict[str, int]], list[list[int]]]] = []
+        self.pools: list[dict[str, int]] = []
+        self.clamps: dict[int, tuple[int, ...]] = {}
         for _ in range(self.header["layers"]):
             layer = bits(self.memory[at : at + 64], descriptor)
-            behind = at + 64 + 8 * layer["row_groups"] * layer["units"]
-            passes = [bits(self.memory[p : p + 8], one_pass) for p in range(at + 64, behind, 8)]
+            first = at + 64
+            if layer["clamped"]:
+                number = int.from_bytes(self.memory[first : first + 8], "little")
+                ends = [number >> at & 0x1FFFF for at in (0, 17)]
+                assert number >> 34 == 0
+                self.clamps[len(self.layers)] = tuple(end - (end >> 16 << 17) for end in ends)
+                first += 8
+            behind = first + 8 * layer["row_groups"] * layer["units"]
+            passes = [bits(self.memory[p : p + 8], one_pass) for p in range(first, behind, 8)]
             size = -(-layer["out_height"] // 8)
             masks = []
             for group in range(layer["row_groups"]):

@@ -36,7 +36,9 @@ class WholeTrace(MemoryTrace):
         rng, made = self._rng(layer), layer.out_shape[0]
         bias, multiplier = rng.integers(-(2**31), 2**31, made), rng.integers(0, 2**16, made)
         shift = int(rng.integers(1, 48))
-        return Requantize(bias, multiplier, shift, layer.relu, self.bits, False, self.order)
+        low, high = sorted(rng.integers(0, 1 << self.bits, 2).tolist())
+        clamps = (low, high) if layer.clamped else None
+        return Requantize(bias, multiplier, shift, layer.relu, self.bits, False, self.order, clamps)
 
     def _rng(self, layer: Layer) -> np.random.Generator:
         return np.random.default_rng(crc32(repr(layer).encode()))

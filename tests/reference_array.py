@@ -338,9 +338,9 @@ def run_network(
 
 
 def program_size(layer: Layer, mapping: Shared, *, pool_word: bool = False) -> int:
-    """A descriptor of 64 bytes, a bit for each output row a group, 8 bytes a pass, and 8 of a pool."""
-    passes = sum(len(work) for work in mapping.rounds)
-    return beats(64 + len(mapping.groups) * -(-layer.out_shape[1] // 8) + 8 * (passes + pool_word))
+    """A descriptor of 64 bytes, a bit an output row a group, 8 bytes a pass, 8 of clamps, 8 of a pool."""
+    words = sum(len(work) for work in mapping.rounds) + layer.clamped + pool_word
+    return beats(64 + len(mapping.groups) * -(-layer.out_shape[1] // 8) + 8 * words)
 
 
 def pooled(layer: Layer, values: np.ndarray) -> bool:

@@ -128,6 +128,27 @@ def test_the_drain_equals_unbounded_integers(channels, shift, relu, form):
     assert codes.ravel().tolist() == [drain(a, b, m, shift, relu, bits, signed) for a, b, m in channels]
 
 
+@given(st.data(), st.booleans(), formats())
+def test_clamps_of_its_own_are_the_ends_of_what_a_drain_makes(data, relu, form):
+    bits, signed = form
+    largest = 2 ** (bits - signed) - 1
+    ends = st.integers(-largest if signed and not relu else 0, largest)
+    low, high = sorted((data.draw(ends), data.draw(ends)))
+    # Sums one apart, around both ends and around 0, that come out as they are: twice each, by 1 / 2.
+    sums = np.unique([end + step for end in (low, high, 0) for step in range(-3, 4)])
+    one = Requantize(np.zeros(1, int), np.full(1, 2), 1, relu, bits, signed, 0, (low, high))
+    assert one.bounds == (low, high)
+    made = integers(one.apply(sums[None]), signed)[0].tolist()
+    assert made == [min(max(total, low), high) for total in sums.tolist()]
+
+
+def test_the_ends_of_a_drain_without_clamps_are_those_of_its_code():
+    form = (np.zeros(1, int), np.ones(1, int), 1)
+    assert Requantize(*form, True, 8, True, 0).bounds == (0, 127)
+    assert Requantize(*form, False, 8, True, 0).bounds == (-127, 127)
+    assert Requantize(*form, False, 8, False, 0).bounds == (0, 255)
+
+
 def test_the_drain_wraps_at_32_bits_and_rounds_half_up():
     requantize = Requantize(np.array([1, 0, 0]), np.array([1, 1, 1]), 1, False, 16, True, 0)
     # 2^31 - 1 + 1 wraps to -2^31 and clamps to -32767; 3/2 and -3/2 round to 2 and -1.
@@ -246,6 +267,11 @@ BIAS, MULTIPLIER = np.array([0, 0]), np.array([1, 1])
         ({"order": -1}, "order 0 .. 15"),
         ({"bits": 17}, "bits must be"),
         ({"bits": 1, "signed": True}, "bits must be"),
+        ({"clamps": (5, 4)}, "clamps must be two integers within 0 .. 255, the lower one first"),
+        ({"clamps": (0, 256)}, "clamps must be two integers within 0 .. 255"),
+        ({"clamps": (-1, 4)}, "clamps must be two integers within 0 .. 255"),
+        ({"clamps": (-1, 4), "signed": True}, "clamps must be two integers within 0 .. 127"),
+        ({"clamps": (-128, 4), "signed": True, "relu": False}, "within -127 .. 127"),
     ],
 )
 def test_a_drain_that_the_machine_lacks_is_refused(fields, message):

@@ -22,6 +22,7 @@ from hwsim.errors import CaptureError
 from hwsim.quantize import (
     Requantize,
     calibrate,
+    drain_bounds,
     quantize_weights_per_channel,
     requantize_for,
 )
@@ -188,14 +189,18 @@ def calibrate_network(
         maps[planned_map.name] = MapInfo(
             planned_map.name, planned_map.shape, code.bits, code.order, code.signed, code.scale
         )
+    coded = flow_of(plan.between, codes)
     layers = {
         planned.layer.name: _in_integers(
-            planned, maps[planned.layer.input].scale, _drain_code(planned, codes), reach[planned.layer.name]
+            planned,
+            maps[planned.layer.input].scale,
+            _drain_code(planned, codes),
+            reach[planned.layer.name],
+            coded.clamps.get(planned.layer.name),
         )
         for planned in plan.layers
     }
-    flow, ends = flow_of(plan.between, codes)
-    return Calibration(maps, layers, flow, ends, row_counts)
+    return Calibration(maps, layers, coded.flow, coded.ends, row_counts)
 
 
 def _rounded_up(scale: float) -> float:
@@ -264,7 +269,13 @@ def _weights(real: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return weights, scales
 
 
-def _in_integers(planned: PlannedLayer, in_scale: float, made: MapCode, reach: np.ndarray) -> CalibratedLayer:
+def _in_integers(
+    planned: PlannedLayer,
+    in_scale: float,
+    made: MapCode,
+    reach: np.ndarray,
+    clamps: tuple[int, int] | None,
+) -> CalibratedLayer:
     """Weights and drain of a layer; a quantized model's weights keep their integers.
 
     Args:
@@ -272,8 +283,15 @@ def _in_integers(planned: PlannedLayer, in_scale: float, made: MapCode, reach: n
         in_scale: of the map it reads.
         made: the code of its drain.
         reach: largest magnitude of its results before ReLU, by channel.
+        clamps: integers between which its results are clamped behind its ReLU, if they are.
     """
     layer, mac = planned.layer, planned.mac
+    relu = layer.relu
+    if clamps is not None:
+        low, high = clamps
+        relu = relu and high >= 0
+        low = max(low, 0) if relu else high if layer.relu else low
+        clamps = None if (low, high) == drain_bounds(made.bits, made.signed, relu, None) else (low, high)
     try:
         if mac.scales is None:
             weights, scales = _weights(mac.weights, np.maximum(reach, np.abs(mac.bias)) / in_scale)
@@ -287,10 +305,11 @@ def _in_integers(planned: PlannedLayer, in_scale: float, made: MapCode, reach: n
             in_scale,
             made.scale,
             mac.bias,
-            relu=layer.relu,
+            relu=relu,
             bits=made.bits,
             signed=made.signed,
             order=made.order,
+            clamps=clamps,
         )
     except ValueError as error:
         raise CaptureError(f"layer {layer.name}: {error}") from None

@@ -230,8 +230,9 @@ def _want(steps: Sequence[FlowStep]) -> None:
     readers = _reading(steps)
     for step in reversed(steps):
         if step.output.code is None:
-            codes = {
-                reader.output.code if reader.keeps else None for reader in readers.get(id(step.output), ())
+            codes = {  # of two clamps behind each other, the first one makes what the second one needs
+                reader.output.code if reader.keeps or step.what == reader.what == "clip" else None
+                for reader in readers.get(id(step.output), ())
             }
             if len(codes) == 1:
                 step.output.code = codes.pop()
@@ -245,12 +246,14 @@ def _want(steps: Sequence[FlowStep]) -> None:
 
 
 def _clamped(steps: Sequence[FlowStep], results: Mapping[str, FlowNode]) -> dict[str, tuple[float, float]]:
-    """The bounds of results that one clamp reads and nothing else."""
-    readers, found = _reading(steps), {}
+    """The bounds of results that one clamp reads and nothing else, or clamps behind each other."""
+    readers = _reading(steps)
+    found: dict[str, tuple[float, float]] = {}
     for name, node in results.items():
-        of = readers.get(id(node), [])
-        if len(of) == 1 and of[0].what == "clip" and node.map is None:
-            found[name] = (of[0].low, of[0].high)
+        while (of := readers.get(id(node), [])) and len(of) == 1 and of[0].what == "clip" and not node.map:
+            low, high = found.get(name, (-inf, inf))
+            found[name] = max(low, of[0].low), min(high, of[0].high)
+            node = of[0].output
     return found
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf, prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,8 +33,22 @@ from hwsim.errors import CaptureError
 from hwsim.quantize import multipliers_for
 
 
-def flow_of(planned: FlowPlan, codes: Mapping[Key, MapCode]) -> tuple[Flow, dict[str, FlowEnd]]:
-    """The flow of a plan, and what the network ends in, by its name there.
+class Coded(NamedTuple):
+    """A planned flow in integers.
+
+    Attributes:
+        flow: it.
+        ends: what the network ends in, by its name there.
+        clamps: by layer, the integers between which its result is clamped and that no operator clamps.
+    """
+
+    flow: Flow
+    ends: dict[str, FlowEnd]
+    clamps: dict[str, tuple[int, int]]
+
+
+def flow_of(planned: FlowPlan, codes: Mapping[Key, MapCode]) -> Coded:
+    """The flow of a plan in integers.
 
     Args:
         planned: what lies between the maps.
@@ -44,7 +60,7 @@ def flow_of(planned: FlowPlan, codes: Mapping[Key, MapCode]) -> tuple[Flow, dict
     try:
         coder = _Coder(planned, codes)
         flow = coder.flow()
-        return flow, coder.ends(flow)
+        return Coded(flow, coder.ends(flow), coder.clamps)
     except ValueError as error:
         raise CaptureError(f"between the maps: {error}") from None
 
@@ -57,12 +73,26 @@ class _Coder:
         self.operators: list[Operator] = []
         self.numbers: dict[str, int] = {}
         self.rescaled: dict[tuple[str, MapCode], Value] = {}
+        self.clamps: dict[str, tuple[int, int]] = {}
 
     def flow(self) -> Flow:
         results = {}
+        done: set[int] = set()
         for name, node in self.planned.results.items():
-            results[name] = self._value(node, f"{name}.result").name
+            seen, bounds = node, None
+            while (step := self._drained(seen)) is not None:
+                low, high = self._bounds(step, self._probe(step.output))
+                bounds = (low, high) if bounds is None else (max(low, bounds[0]), min(high, bounds[1]))
+                done.add(id(step))
+                seen = step.output
+            made = self._value(seen, f"{name}.result")
+            self.of[id(node)] = made
+            results[name] = made.name
+            if bounds is not None:
+                self.clamps[name] = bounds
         for step in self.planned.steps:
+            if id(step) in done:
+                continue
             for node in step.inputs:
                 if id(node) not in self.of:  # a map that is given
                     self._value(node, "")
@@ -74,6 +104,14 @@ class _Coder:
             tuple(self.operators),
             dict(self.planned.captured),
         )
+
+    def _drained(self, node: FlowNode) -> FlowStep | None:
+        """The clamp that a drain makes of its result, since nothing else reads it, in the same code."""
+        readers = [step for step in self.planned.steps if any(each is node for each in step.inputs)]
+        if len(readers) != 1 or readers[0].what != "clip" or node.map is not None:
+            return None
+        codes = [replace(self._code(each), order=0) for each in (node, readers[0].output)]
+        return readers[0] if codes[0] == codes[1] else None
 
     def ends(self, flow: Flow) -> dict[str, FlowEnd]:
         """Those that are no maps and that nothing reads, by the names of their values."""
@@ -143,10 +181,14 @@ class _Coder:
         high = largest if step.high == inf else min(largest, round(step.high / output.scale))
         return low, max(low, high)
 
+    def _probe(self, node: FlowNode) -> Value:
+        """A value of a node's code that is none of the flow."""
+        code = self._code(node)
+        return Value("probe", node.shape, code.bits, code.signed, code.scale)
+
     def _clip(self, step: FlowStep) -> None:
         value, code = self.of[id(step.inputs[0])], self._code(step.output)
-        probe = Value(value.name, value.shape, code.bits, code.signed, code.scale)
-        bounds = self._bounds(step, probe)
+        bounds = self._bounds(step, self._probe(step.output))
         same = (value.bits, value.signed, value.scale) == (code.bits, code.signed, code.scale)
         if same and bounds == value.limits and step.output.map is None:
             self.of[id(step.output)] = value

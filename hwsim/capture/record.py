@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -117,7 +117,10 @@ def capture(
         variant=variant,
         synthetic=False,
         provenance=facts,
-        layers=[known.layer for known in planned.layers],
+        layers=[
+            replace(known.layer, clamped=calibrated.layers[known.layer.name].requantize.clamps is not None)
+            for known in planned.layers
+        ],
         maps=calibrated.maps,
         images=len(pictures),
         weight_bits=calibrated.weight_bits,

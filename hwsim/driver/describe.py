@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 
-from hwsim.arch import BEAT_BYTES, LAYER_BYTES, PASS_BYTES, POOL_BYTES
+from hwsim.arch import BEAT_BYTES, CLAMP_BYTES, LAYER_BYTES, PASS_BYTES, POOL_BYTES
 from hwsim.machine.chain import POOL_FIELDS
-from hwsim.machine.programs import LAYER_FIELDS, PASS_FIELDS
+from hwsim.machine.programs import CLAMP_FIELDS, LAYER_FIELDS, PASS_FIELDS
 from hwsim.program.image import HEADER, HEADER_BYTES, MAGIC, VERSION
 from hwsim.registers import ERRORS, IDENTITY, INTERFACE, REGISTERS
 
@@ -50,6 +50,9 @@ def c_header() -> str:
         "The header of an image: where a field begins, and its bytes, little-endian.": _image(),
         "The descriptor of a layer: the lowest bit of a field, and its bits.": _bit_fields(
             "LAYER", LAYER_FIELDS, LAYER_BYTES
+        ),
+        "Clamps of a layer that has some of its own, likewise; two's complement.": _bit_fields(
+            "CLAMP", CLAMP_FIELDS, CLAMP_BYTES
         ),
         "A pass, likewise.": _bit_fields("PASS", PASS_FIELDS, PASS_BYTES),
         "A pool that has a word, likewise.": _bit_fields("POOL", POOL_FIELDS, POOL_BYTES),

@@ -83,7 +83,9 @@ class CompiledNetwork:
 
 def geometry(layer: Layer) -> Layer:
     """A layer without its names: equal for layers that take the same time if values do not matter."""
-    return replace(layer, name="", input="", output=None, also=(), adds=(), adds_results=(), relu=False)
+    return replace(
+        layer, name="", input="", output=None, also=(), adds=(), adds_results=(), relu=False, clamped=False
+    )
 
 
 def _mean_nonzeros(rows: np.ndarray, block: int, pictures: int) -> np.ndarray:

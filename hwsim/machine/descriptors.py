@@ -15,7 +15,7 @@ from hwsim.codec.checks import MAX_ORDER
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
 from hwsim.machine.rows import Rows, input_rows, row_order
-from hwsim.quantize import SHIFT_MAX
+from hwsim.quantize import SHIFT_MAX, drain_bounds
 
 MIN_ACTIVATION_BITS = 4  # of a machine in RTL
 COUNT_BITS = 16  # values, non-zeros or words of a segment, and segments of a row
@@ -123,7 +123,7 @@ class PassGeometry:
         out_channels: that it drains, 1 .. M.
         block, out_block: channels of a segment of the input and of the output map.
         source, target: how those maps are coded.
-        shift, relu: of the drain, as in ``hwsim.quantize.Requantize``.
+        shift, relu, clamps: of the drain, as in ``hwsim.quantize.Requantize``.
         skip_zeros, compress: of the machine, see ``hwsim.arch.Arch``.
         result: no layer reads what it makes, which goes out raw, in values of ``activation_bits``.
 
@@ -144,6 +144,7 @@ class PassGeometry:
     skip_zeros: bool = True
     compress: bool = True
     result: bool = False
+    clamps: tuple[int, int] | None = None
 
     @property
     def depthwise(self) -> bool:
@@ -197,6 +198,7 @@ class PassGeometry:
         block = min(self.block, self.channels)
         segments = -(-self.channels // block)
         reciprocal, reciprocal_shift = _reciprocal(self.width)
+        low, high = drain_bounds(self.target.bits, self.target.signed, self.relu, self.clamps)
         return {
             "decoder": {
                 "order": self.source.order,
@@ -214,8 +216,8 @@ class PassGeometry:
             },
             "requantize": {
                 "shift": self.shift,
-                "relu": int(self.relu),
-                "bits": self.target.bits,
+                "low": low,
+                "high": high,
                 "signed": int(self.target.signed),
             },
             "depthwise": int(self.depthwise),

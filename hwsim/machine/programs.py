@@ -1,8 +1,8 @@
 """A layer's program, word by word: what the sequencer of a machine reads (docs/image.md).
 
-A program is a descriptor of ``LAYER_BYTES``, an entry of ``PASS_BYTES`` for each pass in the order of the
-rounds, and a mask of the output rows of each row group; of some, the last ``POOL_BYTES`` are a pool. What is
-not in it, the sequencer makes by stepping.
+A program is a descriptor of ``LAYER_BYTES``, the clamps of the drain if it has some of its own, an entry of
+``PASS_BYTES`` for each pass in the order of the rounds, and a mask of the output rows of each row group; of
+some, the last ``POOL_BYTES`` are a pool. What is not in it, the sequencer makes by stepping.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from hwsim.arch import (
     BEAT_BYTES,
+    CLAMP_BYTES,
     LAYER_BYTES,
     LINE_ENTRIES,
     LINE_WORDS,
@@ -87,12 +88,18 @@ LAYER_FIELDS = {
     # The pool behind the layer; rows of its window are 0 where there is none, or where it has a word.
     **{f"pool_{name}": bits for name, bits in SHORT_POOL_FIELDS.items()},
     "pool_word": 1,
+    "clamped": 1,
 }
 """Of a layer's descriptor, the bits of every field, the lowest first; docs/image.md says what they mean."""
 
 PASS_FIELDS = {"core": 10, "row_group": 10, "unit": 16, "first_segment": 16, "channels": 7, "odd": 1}
 """Of a pass: where, which rows, which unit; the first segment that it reads of a row, the channels that it
 makes, and whether its segments are those of the layer's fields that begin with ``odd_``."""
+
+
+CLAMP_BITS = 17
+CLAMP_FIELDS = {"low": CLAMP_BITS, "high": CLAMP_BITS}
+"""Of the clamps of a layer that is ``clamped``: least and largest integer of its result, two's complement."""
 
 
 def pack(fields: Mapping[str, int], values: Mapping[str, int], size: int) -> bytes:
@@ -175,9 +182,29 @@ def raw_places(layer: Mapping[str, int], following: Mapping[str, int], activatio
     return RawPlaces(first, place, row, first + layer["out_height"] * row)
 
 
-def masks_at(row_groups: int, units: int) -> int:
+def passes_at(clamped: bool | int) -> int:
+    """Bytes of a program before its passes."""
+    return LAYER_BYTES + (CLAMP_BYTES if clamped else 0)
+
+
+def masks_at(clamped: bool | int, row_groups: int, units: int) -> int:
     """Bytes of a program before its masks."""
-    return LAYER_BYTES + row_groups * units * PASS_BYTES
+    return passes_at(clamped) + row_groups * units * PASS_BYTES
+
+
+def clamps_of(layer: Mapping[str, int], program: bytes) -> tuple[int, int] | None:
+    """Clamps of a layer's drain, from its descriptor and its program; None if it has none of its own.
+
+    Raises:
+        ValueError: bits above the clamps are not 0.
+    """
+    if not layer["clamped"]:
+        return None
+    found = unpack(CLAMP_FIELDS, program[LAYER_BYTES : passes_at(True)])
+    if found["unused"]:
+        raise ValueError("bits above its clamps are not 0")
+    low, high = (found[name] - (found[name] >> CLAMP_BITS - 1 << CLAMP_BITS) for name in CLAMP_FIELDS)
+    return low, high
 
 
 def layer_program(
@@ -227,6 +254,9 @@ def layer_program(
     ]
     try:
         data = pack(LAYER_FIELDS, fields, LAYER_BYTES)
+        if (clamps := geometries[0].clamps) is not None:
+            ends = dict(zip(CLAMP_FIELDS, (end % (1 << CLAMP_BITS) for end in clamps), strict=True))
+            data += pack(CLAMP_FIELDS, ends, CLAMP_BYTES)
         data += b"".join(pack(PASS_FIELDS, one, PASS_BYTES) for one in passes)
         pool = pack(POOL_FIELDS, {name: link.pool.get(name, 0) for name in POOL_FIELDS}, POOL_BYTES)
     except ValueError as error:
@@ -276,14 +306,15 @@ def _descriptor(job: LayerJob, geometries: Sequence[PassGeometry]) -> dict[str, 
         **_geometry(layer),
         "depthwise": core["depthwise"],
         "signed_input": core["signed_input"],
-        "signed_output": core["requantize"]["signed"],
-        "relu": core["requantize"]["relu"],
+        "signed_output": int(first.target.signed),
+        "relu": int(first.relu),
+        "clamped": int(first.clamps is not None),
         "skip_zeros": decoder["skip_zeros"],
         "reciprocal": core["reciprocal"],
         "shift": core["requantize"]["shift"],
         "in_bits": decoder["raw_bits"],
         "in_order": decoder["order"],
-        "out_bits": core["requantize"]["bits"],
+        "out_bits": first.target.bits,
         "out_order": core["encoder"]["order"],
         "out_block": core["out_block"],
         "ring": core["ring"],
@@ -334,6 +365,7 @@ def unit_geometries(
     *,
     shift: int,
     relu: bool,
+    clamps: tuple[int, int] | None,
     result: bool,
 ) -> list[PassGeometry]:
     """Of every unit, a pass over the first row group.
@@ -343,7 +375,7 @@ def unit_geometries(
         block: channels of a depthwise pass, or of a segment of the input map.
         out_block: channels of a segment of the output map.
         source, target: how those maps are coded.
-        shift, relu: of the drain.
+        shift, relu, clamps: of the drain.
         result: no layer reads the output map.
     """
     owned = [int(row) for row in job.mapping.groups[0]]
@@ -359,6 +391,7 @@ def unit_geometries(
             target=target,
             shift=shift,
             relu=relu,
+            clamps=clamps,
             skip_zeros=job.arch.skip_zeros,
             compress=job.arch.compress,
             result=result,

@@ -13,6 +13,7 @@ import numpy as np
 
 from hwsim.arch import (
     BEAT_BYTES,
+    CLAMP_BYTES,
     LAYER_BYTES,
     PASS_BYTES,
     POOL_BYTES,
@@ -214,11 +215,12 @@ class LayerJob:
 
     @cached_property
     def program_size(self) -> int:
-        """Bytes of the layer's program: its descriptor, a mask of rows a group, an entry a pass, a pool."""
+        """Bytes of the layer's program: its descriptor, clamps, a mask of rows a group, passes, a pool."""
         groups = len(self.mapping.groups)
+        clamps = CLAMP_BYTES if self.layer.clamped else 0
         masks = groups * -(-self.layer.out_shape[1] // 8)
         passes = groups * self.mapping.units * PASS_BYTES
-        return whole_beats(LAYER_BYTES + masks + passes + self.has_pool_word * POOL_BYTES)
+        return whole_beats(LAYER_BYTES + clamps + masks + passes + self.has_pool_word * POOL_BYTES)
 
     @cached_property
     def weights(self) -> list[Weights]:

@@ -30,15 +30,17 @@ from hwsim.machine.descriptors import (
 from hwsim.machine.programs import (
     LAYER_FIELDS,
     PASS_FIELDS,
+    clamps_of,
     is_remade,
     masks_at,
+    passes_at,
     pool_of,
     pooled_shape,
     raw_places,
     unpack,
 )
 from hwsim.machine.storage import whole_beats
-from hwsim.quantize import SHIFT_MAX
+from hwsim.quantize import SHIFT_MAX, drain_bounds
 
 MOST_LAYERS = 1 << 16
 REMADE_BITS = (4, 8, 16)  # of a value that is pooled or laid out anew: as many as fill a word
@@ -96,7 +98,6 @@ def _check_descriptor(layer: Mapping[str, int], arch: Arch, last: bool) -> None:
     half_lines = arch.map_buffer // 2 // (LINE_WORDS * WORD_BYTES)
     any_count = (1, (1 << COUNT_BITS) - 1)
     ranges = {
-        "unused": (0, 0),
         "last": (int(last), int(last)),
         "kernel_rows": (1, kernel),
         "kernel_columns": (1, kernel),
@@ -191,13 +192,15 @@ def room_needed(layer: Mapping[str, int], following: Mapping[str, int], arch: Ar
 def _check_passes(layer: Mapping[str, int], arch: Arch, program: bytes) -> int:
     """Hold passes and masks against the descriptor; returns the bytes of the layer's program."""
     groups, units, rows = layer["row_groups"], layer["units"], layer["out_height"]
-    masks, mask = masks_at(groups, units), -(-rows // 8)
+    masks, mask = masks_at(layer["clamped"], groups, units), -(-rows // 8)
     size = whole_beats(masks + groups * mask + layer["pool_word"] * POOL_BYTES)
     if size > LAYER_BYTES + PROGRAM_WORDS * WORD_BYTES:
         raise ValueError(f"its program takes {size} bytes, which no sequencer has room for")
     data = _part(program, "its program", 0, size)
+    if (clamps := clamps_of(layer, data)) is not None:
+        drain_bounds(layer["out_bits"], bool(layer["signed_output"]), bool(layer["relu"]), clamps)
     seen = set()
-    for at in range(LAYER_BYTES, masks, PASS_BYTES):
+    for at in range(passes_at(layer["clamped"]), masks, PASS_BYTES):
         one = unpack(PASS_FIELDS, data[at : at + PASS_BYTES])
         segments = layer["odd_segments" if one["odd"] else "segments"]
         ranges = {

@@ -75,6 +75,7 @@ def compile_network(trace: StoredTrace, arch: Arch, image: int = 0) -> MemoryIma
             target,
             shift=drain.shift,
             relu=drain.relu,
+            clamps=drain.clamps,
             result=last or link.remade,
         )
         program = layer_program(

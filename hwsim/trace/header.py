@@ -43,6 +43,7 @@ _USUAL = {
     "also": (),
     "adds": (),
     "adds_results": (),
+    "clamped": False,
 }
 
 
@@ -102,6 +103,7 @@ class RequantizeInfo:
     signed: bool
     order: int
     crc32: int
+    clamps: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -209,14 +211,18 @@ class Header:
         Raises:
             ValueError: they are not.
         """
-        layers = {layer.name for layer in self.layers}
+        names = {layer.name for layer in self.layers}
         if set(self.checksums) != set(self.stored):
             raise ValueError("the checksums are not those of the maps")
         for name, crcs in self.checksums.items():
             if len(crcs) != self.images:
                 raise ValueError(f"map {name} has {len(crcs)} checksums for {self.images} images")
-        if not (set(self.weights) | set(self.requantize)) <= layers:
+        if not (set(self.weights) | set(self.requantize)) <= names:
             raise ValueError("weights or requantize of a layer that is not there")
+        for layer in self.layers:
+            drain = self.requantize.get(layer.name)
+            if drain is not None and (drain.clamps is not None) != layer.clamped:
+                raise ValueError(f"layer {layer.name}: whether its drain has clamps is told in two ways")
         if self.row_counts and set(self.row_counts) != {info.name for info in self.maps}:
             raise ValueError("the row counts are not those of the maps")
         if self.flow is not None:
@@ -355,6 +361,9 @@ def _text(header: Header) -> str:
         if not getattr(header, name):
             del document[name]
     document["layers"] = [_shortened(layer) for layer in document["layers"]]
+    for drain in document["requantize"].values():
+        if drain["clamps"] is None:
+            del drain["clamps"]
     return _canonical(document)
 
 

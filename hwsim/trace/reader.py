@@ -202,7 +202,9 @@ class StoredTrace:
         bias, multiplier = (self._read(f"{path}/{name}", shape, "int32") for name in ("bias", "multiplier"))
         self._check_crc(f"requantize of {layer.name}", arrays.crc32(bias, multiplier), info.crc32)
         with trouble(self.title, f"requantize of {layer.name}"):
-            return Requantize(bias, multiplier, info.shift, info.relu, info.bits, info.signed, info.order)
+            return Requantize(
+                bias, multiplier, info.shift, info.relu, info.bits, info.signed, info.order, info.clamps
+            )
 
     def check(self) -> None:
         """Read everything and compare it with its checksums.

@@ -253,6 +253,7 @@ class TraceWriter:
             requantize.signed,
             requantize.order,
             arrays.crc32(requantize.bias, requantize.multiplier),
+            requantize.clamps,
         )
 
     def _check_number_of_files(self) -> None:

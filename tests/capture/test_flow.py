@@ -10,7 +10,7 @@ from torch.nn import functional
 from hwsim.capture.record import capture
 from hwsim.capture.torch_network import TorchNetwork
 from hwsim.differences import differences
-from hwsim.quantize import integers, quantize_map
+from hwsim.quantize import code_limit, integers, quantize_map
 from hwsim.reference import run_network
 from hwsim.trace import open_trace
 
@@ -72,6 +72,17 @@ class Clamped(nn.Module):
         x = torch.clamp(self.two(x) + x, -0.5, 0.75)
         x = torch.clamp(functional.avg_pool2d(self.three(x), 2), min=0.125)
         return self.five(torch.minimum(self.four(x), torch.tensor(0.2)))
+
+
+class Narrower(nn.Module):
+    """Clamps behind each other, each narrower at one end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 3, 3), nn.Conv2d(3, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.two(torch.clamp(functional.hardtanh(self.one(x) * 3, -0.25, 1.0), -2.0, 0.5))
 
 
 class Ended(nn.Module):
@@ -171,7 +182,6 @@ def test_residuals_branches_and_pools_are_operators_and_nothing_is_captured(tmp_
             "add",
             "average_pool",
             "average_pool",
-            "clip",
             "concatenate",
             "max_pool",
         ]
@@ -203,24 +213,31 @@ def test_integers_go_on_to_the_scores_behind_the_last_layer_and_no_further(tmp_p
         assert differences(trace, [0, 1])[-1].map == end.name
 
 
+def test_a_drain_clamps_to_the_narrower_of_two_ends(tmp_path):
+    with taken(Narrower(), tmp_path / "t") as trace:
+        assert trace.flow.operators == ()
+        # The largest code stands for 0.5, or a little more: 127 steps, half as many below.
+        assert trace.requantize("one").bounds == (-63, 127)
+
+
 def test_clamps_and_zeros_are_operators_and_nothing_is_captured(tmp_path):
     torch.manual_seed(3)
     with taken(Clamped(), tmp_path / "c") as trace:
         assert trace.flow.captured == {}
         made = {each.output: each for each in trace.flow.operators}
         steps = {name: info.scale for name, info in trace.maps.items()}
-        assert made["one"].low * steps["one"] == pytest.approx(-0.75, abs=steps["one"])
-        assert made["one"].high * steps["one"] == pytest.approx(1.25, abs=steps["one"])
+        # Behind a layer alone: its drain does it.
+        assert [layer.name for layer in trace.layers if layer.clamped] == ["one", "four"]
+        low, high = trace.requantize("one").clamps
+        assert low * steps["one"] == pytest.approx(-0.75, abs=steps["one"])
+        assert high * steps["one"] == pytest.approx(1.25, abs=steps["one"])
+        low, high = trace.requantize("four").clamps
+        assert low == -code_limit(8, signed=True)
+        assert high * steps["four"] == pytest.approx(0.2, abs=steps["four"])
         assert made["two"].low * steps["two"] == pytest.approx(-0.5, abs=steps["two"])
         assert made["two"].high * steps["two"] == pytest.approx(0.75, abs=steps["two"])
         assert made["three"].low * steps["three"] == pytest.approx(0.125, abs=steps["three"])
-        assert made["four"].high * steps["four"] == pytest.approx(0.2, abs=steps["four"])
-        assert [made[name].kind for name in steps if name in made] == [
-            "clip",
-            "add",
-            "average_pool",
-            "clip",
-        ]
+        assert [made[name].kind for name in steps if name in made] == ["add", "average_pool"]
     with taken(Padded(), tmp_path / "p") as trace:
         assert trace.flow.captured == {}
         pads = [each for each in trace.flow.operators if each.kind == "pad"]

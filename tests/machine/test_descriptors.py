@@ -106,7 +106,7 @@ def test_the_configuration_by_hand():
             "tail_values": 33,
         },
         "encoder": {"order": 1, "compressed": 1, "raw_bits": 6},
-        "requantize": {"shift": 9, "relu": 0, "bits": 6, "signed": 1},
+        "requantize": {"shift": 9, "low": -31, "high": 31, "signed": 1},
         "depthwise": 0,
         "signed_input": 0,
         "width": 33,
@@ -376,7 +376,9 @@ def test_a_result_goes_out_raw_in_values_of_the_machine():
     assert encoder == {"order": 1, "compressed": 0, "raw_bits": 16}
     assert replace(PASS, compress=False).core_config(ARCH)["encoder"]["compressed"] == 0
     assert replace(PASS, skip_zeros=False).core_config(ARCH)["decoder"]["skip_zeros"] == 0
-    assert replace(PASS, relu=True).core_config(ARCH)["requantize"]["relu"] == 1
+    for changes, ends in (({"relu": True}, (0, 31)), ({"clamps": (-7, -2)}, (-7, -2))):
+        made = replace(PASS, **changes).core_config(ARCH)["requantize"]
+        assert (made["low"], made["high"]) == ends
     assert replace(PASS, source=Code(8, 3, signed=True)).core_config(ARCH)["signed_input"] == 1
 
 

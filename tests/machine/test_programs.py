@@ -9,7 +9,16 @@ from hwsim.arch import Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
 from hwsim.machine.chain import POOL_FIELDS
-from hwsim.machine.programs import LAYER_FIELDS, PASS_FIELDS, RawPlaces, pack, raw_places, unpack
+from hwsim.machine.programs import (
+    LAYER_FIELDS,
+    PASS_FIELDS,
+    RawPlaces,
+    clamps_of,
+    masks_at,
+    pack,
+    raw_places,
+    unpack,
+)
 from hwsim.program import compile_network, load
 
 
@@ -50,3 +59,14 @@ def test_every_field_has_the_bits_of_the_page(fields, table, size):
                 pack(fields, most | {name: value}, size)
     unused = 8 * size - sum(bits for _, bits in page.values())
     assert unpack(fields, b"\xff" * size) == most | {"unused": (1 << unused) - 1}
+
+
+def test_clamps_are_two_numbers_of_17_bits_behind_the_descriptor():
+    # -106 is 0x1ff96 in 17 bits, and 149 from bit 17 on.
+    word = 0x1FF96 + (149 << 17)
+    program = bytes(64) + word.to_bytes(8, "little") + b"passes"
+    assert clamps_of({"clamped": 1}, program) == (-106, 149)
+    assert clamps_of({"clamped": 0}, program) is None
+    assert (masks_at(0, 3, 5), masks_at(1, 3, 5)) == (64 + 8 * 15, 64 + 8 + 8 * 15)
+    with pytest.raises(ValueError, match="above its clamps"):
+        clamps_of({"clamped": 1}, bytes(64) + (word + (1 << 34)).to_bytes(8, "little"))

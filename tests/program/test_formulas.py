@@ -78,8 +78,8 @@ def test_fields_of_random_networks_are_those_of_the_formulas(case):
             "weights_stride": max(units),
         }
         if following:
-            size = 64 + following["row_groups"] * (8 * following["units"] + ceil(following["out_height"] / 8))
-            size += 8 * following["pool_word"]
+            size = 64 + 8 * following["clamped"] + 8 * following["pool_word"]
+            size += following["row_groups"] * (8 * following["units"] + ceil(following["out_height"] / 8))
             expected["next_beats"] = ceil(size / 32)
         assert {name: layer[name] for name in expected} == expected
         if geometry.dilation == (1, 1) and not geometry.transposed:

@@ -64,6 +64,7 @@ def assert_holds(parsed: Parsed, trace, arch: Arch, image: int = 0) -> None:
         drain = trace.requantize(geometry)
         made = (layer["shift"], layer["relu"], layer["out_bits"], layer["signed_output"])
         assert made == (drain.shift, drain.relu, drain.bits, drain.signed)
+        assert parsed.clamps.get(number) == drain.clamps
         works = [work for round_ in job.mapping.rounds for work in round_]
         assert [(one["core"], one["unit"], one["row_group"]) for one in passes] == works
         assert masks == [sorted(rows.tolist()) for rows in job.mapping.groups]
@@ -179,6 +180,27 @@ def test_random_networks_by_the_page(case):
     assert_holds(Parsed(image.to_bytes()), trace, arch)
 
 
+@settings(max_examples=20, deadline=None)
+@given(case=programs().filter(lambda case: case[0].layers[0].clamped))
+def test_clamps_beyond_what_a_layer_makes_are_told(tmp_path_factory, case):
+    trace, arch = case
+    try:
+        data = compile_network(trace, arch).to_bytes()
+    except ArchError as error:  # groups of an odd number of filters
+        assume("its units make different numbers of channels" not in str(error))
+        raise
+    path = tmp_path_factory.mktemp("clamps") / "image.bin"
+    path.write_bytes(data)
+    assert load(path).to_bytes() == data
+    low, high = trace.requantize(trace.layers[0]).clamps
+    most = 1 << trace.bits
+    for wrong in ((-1, high), (low, most), (high + 1, high)):
+        number = sum(end % (1 << 17) << at for end, at in zip(wrong, (0, 17), strict=True))
+        path.write_bytes(changed(data, HEADER_BYTES + 64, number.to_bytes(8, "little")))
+        with pytest.raises(ProgramError, match="layer 0: clamps must be two integers within 0"):
+            load(path)
+
+
 def test_what_is_read_lies_where_the_model_reads_it_and_has_the_bytes_it_charges(lenet, data):
     parsed = Parsed(data)
     plan = schedule(Workload(lenet, 3).jobs(ARCH), ARCH)
@@ -281,7 +303,7 @@ DAMAGE = {
     "units": (layer("units", 100), "its program ends"),
     "too many units": (layer("units", 65535), "no sequencer has room for"),
     "weights": (layer("weights_at", (1 << 28) - 1), "the weights ends"),
-    "spare bits": (lambda d: changed(d, HEADER_BYTES + 63, b"\x80"), "unused"),
+    "no clamps": (layer("clamped", 1), "bits above its clamps are not 0"),
     "core": (first_pass("core", 16), "core of a pass is 16: at most 15"),
     "row group": (first_pass("row_group", 900), "row_group of a pass"),
     "unit": (first_pass("unit", 1), "unit of a pass is 1: at most 0"),

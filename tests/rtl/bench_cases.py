@@ -151,6 +151,8 @@ def cover(coverage: Coverage, case: Case) -> None:
     coverage.hit("kernel height", layer.kernel[0])
     coverage.hit("kernel width", layer.kernel[1])
     coverage.hit("relu", layer.relu)
+    coverage.hit("clamped", layer.clamped)
+    coverage.hit("vectors", layer.kind == "linear" and layer.in_shape[2] > 1)
     coverage.hit("signed in", case.source.signed)
     coverage.hit("signed out", case.target.signed)
     coverage.hit("rows", "one" if layer.in_shape[1] == 1 else "some")
@@ -188,7 +190,7 @@ def require_all(coverage: Coverage, arch: Arch) -> None:
     coverage.require("dilated", both)
     coverage.require("kernel height", [1, 2, 3, 5])
     coverage.require("kernel width", [1, 2, 3, 5, 7])
-    for name in ("relu", "signed in", "signed out"):
+    for name in ("relu", "clamped", "vectors", "signed in", "signed out"):
         coverage.require(name, both)
     for name in ("rows", "columns", "owned"):
         coverage.require(name, ["one", "some"])

@@ -74,7 +74,20 @@ class Case:
             relu=self.layer.relu,
             skip_zeros=self.arch.skip_zeros,
             compress=self.arch.compress,
+            clamps=clamps_of(self),
         )
+
+
+def clamps_of(case: Case) -> tuple[int, int] | None:
+    """Of a layer with clamps of its own: any two integers that its code has."""
+    if case.given is not None:
+        return case.given.requantize.clamps
+    if not case.layer.clamped:
+        return None
+    limit = (1 << case.target.bits - case.target.signed) - 1
+    least = -limit if case.target.signed and not case.layer.relu else 0
+    low, high = sorted(np.random.default_rng(case.seed + 1).integers(least, limit + 1, 2).tolist())
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,11 @@ def layers(draw, max_width: int = 24) -> Layer:
     channels = draw(st.integers(1, 12))
     filters = channels if kind == "depthwise" else draw(st.integers(1, 9))
     if kind == "linear":
-        return Layer("l", kind, "x", (channels, 1, 1), (filters, 1, 1), relu=draw(st.booleans()))
+        grid = draw(
+            st.sampled_from([(1, 1), (1, max_width), (draw(st.integers(1, 9)), draw(st.integers(1, 9)))])
+        )
+        told = {"relu": draw(st.booleans()), "clamped": draw(st.booleans())}
+        return Layer("l", kind, "x", (channels, *grid), (filters, *grid), **told)
     shape = (channels, draw(st.integers(1, 9)), draw(st.integers(1, max_width)))
     limits = draw(st.sampled_from([{}, {}, {"most_kernel": 16, "most_stride": 16}]))
     return draw(any_layer(kind, shape, filters, **limits))
@@ -176,6 +193,7 @@ def operands(case: Case) -> Operands:
         case.target.bits,
         case.target.signed,
         case.target.order,
+        clamps_of(case),
     )
     return Operands(values, weights, requantize)
 
@@ -212,7 +230,7 @@ def handful(arch: Arch) -> list[Case]:
     """Small passes of every kind, for simulators that are slow; the machine has four columns or more."""
 
     def case(kind, in_shape, out_shape, kernel=(1, 1), stride=1, padding=(0, 0), **changes) -> Case:
-        kinds = ("relu", "groups", "dilation", "transposed")
+        kinds = ("relu", "groups", "dilation", "transposed", "clamped")
         special = {name: changes.pop(name) for name in kinds if name in changes}
         layer = Layer("l", kind, "x", in_shape, out_shape, kernel, stride, padding, **special)
         fields = {
@@ -247,6 +265,7 @@ def handful(arch: Arch) -> list[Case]:
         case("conv", (3, 1, 20), (2, 1, 14), (1, 7), arch=dense, target=Code(5, 0), out_block=1),
         case("conv", (4, 8, 8), (4, 8, 8), density=0.0),
         case("conv", (1, 5, 10), (4, 5, 10), density=1.0),  # sums wait for the drain of those before
+        case("linear", (6, 1, 17), (4, 1, 17), relu=False, clamped=True, target=Code(9, 4, True)),
     ]
 
 

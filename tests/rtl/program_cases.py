@@ -39,13 +39,14 @@ class NetworkCase:
     Attributes:
         words: of 64 bits.
         cores: of each core.
-        kinds: of its layers, for coverage: (kind, transposed, dilated, groups, units that read less).
+        kinds: of its layers, for coverage: (kind, transposed, dilated, groups, units that read less,
+            clamped).
         before: layers of the networks that are run before it.
     """
 
     words: list[int]
     cores: list[ForCore]
-    kinds: list[tuple[str, bool, bool, bool, bool]]
+    kinds: list[tuple[str, bool, bool, bool, bool, bool]]
     before: int
 
 
@@ -105,6 +106,7 @@ def _fill(case: NetworkCase, trace: Any, arch: Arch) -> None:
             Code(drain.bits, order, drain.signed),
             shift=drain.shift,
             relu=drain.relu,
+            clamps=drain.clamps,
             result=following is None or bool(link.pool) or link.flatten,
         )
         places = job.stored.line_places()
@@ -137,5 +139,12 @@ def _fill(case: NetworkCase, trace: Any, arch: Arch) -> None:
             ]
         reads = {len(unit.reads) for unit in job.mapping.parts}
         case.kinds.append(
-            (layer.kind, layer.transposed, layer.dilation != (1, 1), layer.groups > 1, len(reads) > 1)
+            (
+                layer.kind,
+                layer.transposed,
+                layer.dilation != (1, 1),
+                layer.groups > 1,
+                len(reads) > 1,
+                layer.clamped,
+            )
         )

@@ -172,8 +172,8 @@ class AxiStream(Handshake):
 
 
 def pack(layout: data.Layout, fields: dict) -> int:
-    """The bits of a payload whose fields are unsigned integers."""
-    return sum(fields[name] << field.offset for name, field in layout)
+    """The bits of a payload whose fields are integers, those with a sign as two's complement."""
+    return sum((fields[name] & (1 << field.width) - 1) << field.offset for name, field in layout)
 
 
 def unpack(layout: data.Layout, bits: int) -> dict:

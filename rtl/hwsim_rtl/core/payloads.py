@@ -18,9 +18,10 @@ from hwsim.machine.descriptors import (
     TRANSPOSED_SHIFT,
     sub_bank_depth,
 )
+from hwsim.machine.programs import CLAMP_BITS
 from hwsim.quantize import MULTIPLIER_BITS, SHIFT_MAX
 from hwsim_rtl.bits.word import SegmentLength
-from hwsim_rtl.codec.symbol import RAW_BITS, DecoderConfig, EncoderConfig
+from hwsim_rtl.codec.symbol import DecoderConfig, EncoderConfig
 
 SUM_BITS = 32  # of an accumulator, a bias and a product; all wrap
 RECIPROCAL_BITS = 17
@@ -79,11 +80,12 @@ class ChannelScale(data.Struct):
 
 
 class RequantizeConfig(data.Struct):
-    """How sums become codes: ``shift`` 1 .. 47; ``bits`` of the codes, 1 (signed: 2) .. 16."""
+    """How sums become codes: ``shift`` 1 .. 47; ``low`` and ``high``, the integers to which they are clamped,
+    of at most 16 bits, or 15 and a sign; ``signed``: the codes are those of the H.264 mapping."""
 
     shift: unsigned(SHIFT_MAX.bit_length())
-    relu: 1
-    bits: unsigned(RAW_BITS)
+    low: signed(CLAMP_BITS)
+    high: signed(CLAMP_BITS)
     signed: 1
 
 

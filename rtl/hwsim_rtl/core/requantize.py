@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,6 @@ from hwsim_rtl.codec.symbol import OutputValue
 from hwsim_rtl.core.payloads import SUM_BITS, ChannelScale, RequantizeConfig
 
 PRODUCT_BITS = SUM_BITS + MULTIPLIER_BITS
-CODE_BITS = 16
 
 
 class Sum(data.Struct):
@@ -22,12 +21,17 @@ class Sum(data.Struct):
     segment_end: 1
 
 
-class Requantizer(wiring.Component):
-    """Bias, multiply, round, ReLU, clamp, H.264 mapping; the arithmetic of ``hwsim.quantize.Requantize``:
+def code_ends(bits: Value, signed: Value, relu: Value) -> tuple[Value, Value]:
+    """Least and largest integer of a code, the least of a ReLU 0: ``low`` and ``high`` without clamps."""
+    most = (1 << (bits - signed)[: len(bits)]) - 1
+    return Mux(signed & ~relu, -most, 0), most
 
-    a = wrap32(sum + bias); v = (a * multiplier + 2^(shift - 1)) >> shift; max(v, 0) if relu; clamped to
-    0 .. 2^bits - 1, or +-(2^(bits - 1) - 1) if signed; codes of signed values are 2v - 1 for v > 0 and -2v
-    else.
+
+class Requantizer(wiring.Component):
+    """Bias, multiply, round, clamp, H.264 mapping; the arithmetic of ``hwsim.quantize.Requantize``:
+
+    a = wrap32(sum + bias); v = (a * multiplier + 2^(shift - 1)) >> shift, clamped to low .. high; codes of
+    signed values are 2v - 1 for v > 0 and -2v else. So a ReLU is a ``low`` of 0, and a ReLU6 a ``high``, too.
 
     Latency LATENCY = 7 cycles; one value a cycle. What the configuration alone makes is in registers, so that
     it holds from the cycle after a change on, for sums that enter then.
@@ -65,14 +69,7 @@ class Requantizer(wiring.Component):
 
         # Constant in a pass.
         shift = Signal.like(config.shift)
-        limit = Signal(CODE_BITS)
-        least = Signal(signed(CODE_BITS + 1))
-        magnitude = (1 << (config.bits - config.signed)[: len(config.bits)]) - 1
-        m.d.sync += [
-            shift.eq(config.shift - 1),
-            limit.eq(magnitude),
-            least.eq(Mux(config.signed & ~config.relu, -magnitude, 0)),
-        ]
+        m.d.sync += shift.eq(config.shift - 1)
 
         # a * multiplier, from its two halves.
         biased = Signal(signed(SUM_BITS), reset_less=True)
@@ -93,9 +90,9 @@ class Requantizer(wiring.Component):
         rounded = Signal(signed(PRODUCT_BITS), reset_less=True)
         m.d.sync += [doubled.eq(product >> shift), rounded.eq((doubled + 1) >> 1)]
 
-        value = Signal(signed(CODE_BITS + 1), reset_less=True)
+        value = Signal.like(config.high, reset_less=True)
         m.d.sync += [
-            value.eq(Mux(rounded > limit, limit, Mux(rounded < least, least, rounded))),
+            value.eq(Mux(rounded > config.high, config.high, Mux(rounded < config.low, config.low, rounded))),
             self.values.payload.code.eq(Mux(config.signed, Mux(value > 0, 2 * value - 1, -2 * value), value)),
         ]
         m.d.comb += [self.values.valid.eq(valid[-1]), self.values.payload.segment_end.eq(segment_end[-1])]

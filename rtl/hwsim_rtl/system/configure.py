@@ -15,7 +15,8 @@ from hwsim_rtl.core.payloads import (
     KernelColumn,
     PassConfig,
 )
-from hwsim_rtl.system.payloads import GroupCounts, LayerDescriptor, PassEntry
+from hwsim_rtl.core.requantize import code_ends
+from hwsim_rtl.system.payloads import Clamps, GroupCounts, LayerDescriptor, PassEntry
 
 BEAT_SHIFT = 2  # words of a beat, as a power of two
 SHIFT_BITS = ColumnConfig.as_shape()["shift"].width
@@ -131,17 +132,20 @@ def configure(
     m: Module,
     arch: Arch,
     layer: data.View[LayerDescriptor],
+    clamps: data.View[Clamps],
     entry: data.View[PassEntry],
     counts: data.View[GroupCounts],
     columns: LayerColumns,
     out: data.View[PassConfig],
 ) -> None:
-    """Wire the configuration of a pass, in the same cycle: all that is to be done is a choice by ``odd``.
+    """Wire the configuration of a pass, in the same cycle: all that is to be done is a choice by ``odd``, and
+    the ends of a code.
 
     Args:
         m: the module that gets the wires.
         arch: the machine.
         layer: constant while the layer runs.
+        clamps: of the layer, if it has some of its own.
         entry: the pass.
         counts: of its row group.
         columns: of the layer.
@@ -153,6 +157,7 @@ def configure(
     def of_pass(name: str) -> Signal:
         return Mux(entry.odd, layer[f"odd_{name}"], layer[name])
 
+    low, high = code_ends(layer.out_bits, layer.signed_output, layer.relu)
     m.d.comb += [
         out.place_words.eq(layer.place_beats << BEAT_SHIFT),
         out.index_line.eq(layer.index_line),
@@ -168,8 +173,8 @@ def configure(
         encoder.compressed.eq(~leaves_raw(layer)),
         encoder.raw_bits.eq(Mux(leaves_raw(layer), arch.activation_bits, layer.out_bits)),
         requantize.shift.eq(layer["shift"]),
-        requantize.relu.eq(layer.relu),
-        requantize.bits.eq(layer.out_bits),
+        requantize.low.eq(Mux(layer.clamped, clamps.low, low)),
+        requantize.high.eq(Mux(layer.clamped, clamps.high, high)),
         requantize.signed.eq(layer.signed_output),
         core.depthwise.eq(layer.depthwise),
         core.signed_input.eq(layer.signed_input),

@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 from hwsim.arch import WEIGHT_PASSES, Arch
 from hwsim_rtl.core.payloads import ROW_BITS, MapRow, RowDescriptor
 from hwsim_rtl.system.configure import LayerColumns, configure
-from hwsim_rtl.system.payloads import LayerDescriptor, OutRow, PassEntry, QueuedPass, SequencedPass
+from hwsim_rtl.system.payloads import Clamps, LayerDescriptor, OutRow, PassEntry, QueuedPass, SequencedPass
 from hwsim_rtl.system.row_steps import MASK_BYTE_BITS, MASK_ROWS, RowSteps
 
 ROWS_AHEAD = 1 << ROW_BITS  # rows whose segments lanes take before the row is open
@@ -36,7 +36,8 @@ class CoreSequencer(wiring.Component):
     Ports:
         queue: In(stream of QueuedPass), of which WEIGHT_PASSES wait. idle: Out(1), none is left, and all rows
             are found.
-        layer: In(LayerDescriptor), constant unless ``idle``. layer_number: In(1), of it, modulo 2.
+        layer: In(LayerDescriptor), constant unless ``idle``. layer_number: In(1), of it, modulo 2. clamps:
+            In(Clamps), of it, if it is ``clamped``.
         asks, byte, answered, owned: as of :class:`RowSteps`; group: Out(10), that of the pass.
         passes: Out(stream of SequencedPass). map_rows: Out(stream of MapRow). rows: Out(stream of
             RowDescriptor). out_rows: Out(stream of OutRow), rows that the passes make, in their order.
@@ -50,6 +51,7 @@ class CoreSequencer(wiring.Component):
                 "idle": Out(1),
                 "layer": In(LayerDescriptor()),
                 "layer_number": In(1),
+                "clamps": In(Clamps()),
                 "asks": Out(1),
                 "byte": Out(MASK_BYTE_BITS),
                 "group": Out(PassEntry()["row_group"].width),
@@ -95,7 +97,14 @@ class CoreSequencer(wiring.Component):
             waiting.r_en.eq(ends),
         ]
         configure(
-            m, self._arch, self.layer, head.entry, head.counts, self._columns, self.passes.payload.config
+            m,
+            self._arch,
+            self.layer,
+            self.clamps,
+            head.entry,
+            head.counts,
+            self._columns,
+            self.passes.payload.config,
         )
         with m.If(steps.start):
             m.d.sync += [working.eq(1), taken.eq(0)]

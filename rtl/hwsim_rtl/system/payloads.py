@@ -3,12 +3,13 @@
 No ``from __future__ import annotations`` here: ``data.Struct`` reads its annotations as values.
 """
 
+from amaranth import signed
 from amaranth.lib import data
 
 from hwsim.arch import BURST_BYTES, LAYER_BYTES, PASS_BYTES, Arch
 from hwsim.machine.chain import POOL_FIELDS
 from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
-from hwsim.machine.programs import LAYER_FIELDS, PASS_FIELDS
+from hwsim.machine.programs import CLAMP_FIELDS, LAYER_FIELDS, PASS_FIELDS
 from hwsim_rtl.core.payloads import ENTRY_BITS, LINE_BITS, SUB_BANK_BITS, MapRow, PassConfig, RowDescriptor
 
 PART_BYTES = 4  # of a line, what is written alone
@@ -21,6 +22,13 @@ class LayerDescriptor(data.StructLayout):
 
     def __init__(self) -> None:
         super().__init__(dict(LAYER_FIELDS))
+
+
+class Clamps(data.StructLayout):
+    """The clamps of a layer's drain, without the bits above its fields, which are 0."""
+
+    def __init__(self) -> None:
+        super().__init__({name: signed(bits) for name, bits in CLAMP_FIELDS.items()})
 
 
 class PassEntry(data.StructLayout):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal
+from amaranth import Array, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -117,8 +117,9 @@ class ProgramStore(wiring.Component):
 
         word = Signal(2)
         in_program = Signal(PASS_NUMBER_BITS + 1)
+        clamped = [descriptor.clamped for descriptor in self.descriptors]  # a word is before the passes
         m.d.comb += [
-            in_program.eq(LAYER_BYTES // WORD_BYTES + self.number),
+            in_program.eq(LAYER_BYTES // WORD_BYTES + Array(clamped)[self.layer[:2]] + self.number),
             look.addr.eq(place(self.layer) + in_program[2:]),
             self.entry.eq(look.data.word_select(word, WORD_BITS)),
         ]

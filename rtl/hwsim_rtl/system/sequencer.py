@@ -12,7 +12,7 @@ from hwsim.machine.descriptors import COUNT_BITS, PROGRAM_WORDS
 from hwsim_rtl.core.payloads import MapRow, RowDescriptor
 from hwsim_rtl.system.configure import LayerColumns
 from hwsim_rtl.system.core_sequencer import CoreSequencer
-from hwsim_rtl.system.payloads import GroupCounts, LayerDescriptor, OutRow, PassEntry, SequencedPass
+from hwsim_rtl.system.payloads import Clamps, GroupCounts, LayerDescriptor, OutRow, PassEntry, SequencedPass
 from hwsim_rtl.system.row_counter import RowCounter
 from hwsim_rtl.system.row_steps import MASK_ROWS
 
@@ -23,11 +23,12 @@ BEAT_WORDS = BEAT_BYTES // WORD_BYTES
 class Sequencer(wiring.Component):
     """Read programs, one layer after the other, and give every core its passes (docs/image.md, *Programs*).
 
-    A layer's program is taken a word a cycle; what is behind the descriptor goes into a memory of
-    PROGRAM_WORDS words. Then :class:`RowCounter` counts the rows of all row groups, since a pass begins with
-    these counts; meanwhile :class:`LayerColumns` does its part. Then passes go to their cores in the order of
-    the program, one in three cycles, as long as the queue of the core that comes next has room. The next
-    program is taken when the last pass was, and all its rows are found.
+    A layer's program is taken a word a cycle; what is behind the descriptor, and behind the clamps of a layer
+    that has some of its own, goes into a memory of PROGRAM_WORDS words. Then
+    :class:`RowCounter` counts the rows of all row groups, since a pass begins with these counts; meanwhile
+    :class:`LayerColumns` does its part. Then passes go to their cores in the order of the program, one in
+    three cycles, as long as the queue of the core that comes next has room. The next program is taken when
+    the last pass was, and all its rows are found.
 
     The masks of row groups have one port. While rows are counted it is the counter's; else each core has it
     in turn, a cycle each, core 0 in the first one after.
@@ -60,6 +61,7 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         layer, descriptor = self.layer, Signal(8 * LAYER_BYTES)
+        clamps = Signal(Clamps())
         m.d.comb += layer.eq(descriptor)
         m.submodules.program = program = Memory(shape=WORD_BITS, depth=PROGRAM_WORDS, init=[])
         m.submodules.columns = columns = LayerColumns(self._arch)
@@ -72,14 +74,16 @@ class Sequencer(wiring.Component):
         # Of the layer: words of its passes, bytes of a mask, words of all its program behind the descriptor.
         pass_words, mask_bytes = Signal(range(PROGRAM_WORDS + 1)), Signal(COUNT_BITS)
         mask_words, behind = Signal(range(PROGRAM_WORDS + 1)), Signal(range(PROGRAM_WORDS + 1))
-        in_beats = Cat(0, 0, (pass_words + mask_words + layer.pool_word + BEAT_WORDS - 1)[2:])
+        own_words = layer.clamped + pass_words + mask_words + layer.pool_word
+        in_beats = Cat(0, 0, (own_words + BEAT_WORDS - 1)[2:])
         m.d.comb += mask_bytes.eq((layer.out_height + 7) >> 3)
         m.d.sync += [
             pass_words.eq(layer.row_groups * layer.units),
             mask_words.eq((layer.row_groups * mask_bytes + WORD_BYTES - 1) >> 3),
-            behind.eq(in_beats),
+            behind.eq(in_beats - layer.clamped),
         ]
         m.d.comb += [columns.layer.eq(layer), counter.layer.eq(layer), *(c.layer.eq(layer) for c in cores)]
+        m.d.comb += [c.clamps.eq(clamps) for c in cores]
         for number, core in enumerate(cores):
             for name in ("passes", "map_rows", "rows", "out_rows"):
                 wiring.connect(m, getattr(core, name), wiring.flipped(getattr(self, name)[number]))
@@ -107,7 +111,8 @@ class Sequencer(wiring.Component):
         m.d.comb += ready.eq(Cat(core.queue.ready for core in cores).bit_select(entry.core, 1))
 
         with m.FSM() as fsm:
-            m.d.comb += self.words.ready.eq(fsm.ongoing("DESCRIPTOR") | fsm.ongoing("PROGRAM"))
+            takes = [fsm.ongoing(state) for state in ("DESCRIPTOR", "CLAMPS", "PROGRAM")]
+            m.d.comb += self.words.ready.eq(Cat(takes).any())
             with m.State("DESCRIPTOR"), m.If(self.words.valid):
                 m.d.sync += [
                     at.eq(at + 1),
@@ -122,6 +127,11 @@ class Sequencer(wiring.Component):
                 with m.If(at == 2):
                     m.d.sync += at.eq(0)
                     m.next = "PROGRAM"
+                    with m.If(layer.clamped):
+                        m.next = "CLAMPS"
+            with m.State("CLAMPS"), m.If(self.words.valid):
+                m.d.sync += clamps.eq(self.words.payload)
+                m.next = "PROGRAM"
             with m.State("PROGRAM"):
                 m.d.comb += store.en.eq(self.words.valid)
                 with m.If(self.words.valid):

@@ -14,7 +14,7 @@ from hwsim.machine.remade import WINDOW_COLUMNS
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.codec.encoder import SegEncoder
 from hwsim_rtl.core.payloads import LINE_BITS, SUM_BITS
-from hwsim_rtl.core.requantize import Requantizer
+from hwsim_rtl.core.requantize import Requantizer, code_ends
 from hwsim_rtl.system.payloads import LayerDescriptor, PoolWindow
 
 
@@ -120,10 +120,10 @@ class WindowValues(wiring.Component):
             requantizer.sums.payload.segment_end.eq(joined.segment_ends),
             requantizer.scale.multiplier.eq(pool.multiplier),
             config["shift"].eq(pool["shift"]),
-            config.relu.eq(pool.relu),
-            config.bits.eq(self.following.in_bits),
             config.signed.eq(self.following.signed_input),
         ]
+        low, high = code_ends(self.following.in_bits, self.following.signed_input, pool.relu)
+        m.d.sync += [config.low.eq(low), config.high.eq(high)]
         with m.If(goes):
             with m.If(pool.average):
                 m.d.sync += [values.valid.eq(mean.valid), values.payload.eq(mean.payload)]

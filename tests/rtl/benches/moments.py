@@ -58,7 +58,7 @@ class Device:
         """Take what comes; what waits must stay, but for a reset."""
         port, held = self.outputs[name], None
         while True:
-            port.ready.value = int(not self.stalls or random.random() < 0.4)
+            port.ready.value = int(not self.stalls or random.random() < 0.2)
             await RisingEdge(self.dut.clk)
             payload = port.seen() if port.valid.value else None
             assert held is None or payload == held or self.resetting, f"{name} changed while not ready"

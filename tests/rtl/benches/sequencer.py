@@ -68,7 +68,8 @@ async def every_core_is_given_what_the_model_gives_it(dut):
                 assert not any(int(getattr(dut, f"{name}__{number}__valid").value) for name in names)
         await RisingEdge(dut.clk)
         dut._log.info("%d words in %d cycles", len(network.words), now() - begin)
-        for kind, transposed, dilated, groups, less in network.kinds:
+        for kind, transposed, dilated, groups, less, clamped in network.kinds:
+            coverage.hit("clamped", clamped)
             coverage.hit("kind", kind)
             coverage.hit("transposed", transposed)
             coverage.hit("dilated", dilated)
@@ -76,6 +77,6 @@ async def every_core_is_given_what_the_model_gives_it(dut):
             coverage.hit("a unit reads less", less)
             coverage.hit("cores", sum(bool(core.passes) for core in network.cores))
     coverage.require("kind", ["conv", "depthwise", "linear"])
-    for name in ("transposed", "dilated", "groups", "a unit reads less"):
+    for name in ("transposed", "dilated", "groups", "a unit reads less", "clamped"):
         coverage.require(name, [True, False])
     coverage.require("cores", range(1, arch.cores + 1))

@@ -52,7 +52,7 @@ def test_bank_keeps_every_sum(accumulators):
 @pytest.mark.parametrize("activation_bits", [16, 9])
 def test_requantizer_is_the_reference_bit_for_bit(activation_bits):
     arch = Arch(activation_bits=activation_bits)
-    run_bench(Requantizer(arch), "requantize", activation_bits=activation_bits, configurations=40)
+    run_bench(Requantizer(arch), "requantize", activation_bits=activation_bits, configurations=60)
 
 
 @pytest.mark.parametrize("columns", [1, 4, 64])

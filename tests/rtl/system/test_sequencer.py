@@ -19,7 +19,7 @@ def test_row_steps_find_what_a_pass_reads(stalls, late):
 @pytest.mark.parametrize(("cores", "stalls"), [(1, 0.3), (3, 0)])
 def test_programs_become_what_the_model_gives_every_core(cores, stalls):
     fields = {**FIELDS, "cores": cores}
-    run_bench(Sequencer(Arch(**fields)), "sequencer", arch=fields, networks=20, stalls=stalls)
+    run_bench(Sequencer(Arch(**fields)), "sequencer", arch=fields, networks=60, stalls=stalls)
 
 
 def test_a_layer_of_an_image_is_made_on_an_array():

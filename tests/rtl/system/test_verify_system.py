@@ -4,10 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from small_networks import pictures
+from torch import nn
+from torch.nn import functional
 
 from hwsim import verify_system
 from hwsim.arch import Arch
+from hwsim.capture.record import capture
+from hwsim.capture.torch_network import TorchNetwork
 from hwsim.cli.main import main
+from hwsim.quantize import integers
+from hwsim.reference import run_network
 from hwsim.trace import open_trace
 from hwsim_rtl.cosim.machine import build_machine
 
@@ -29,6 +37,38 @@ def test_lenet_is_equal_in_every_number(lenet):
     assert [check.layer for check in checks if check.what == "bytes of map and index"] == layers[:-1]
     assert all(check.rtl > 0 for check in checks if check.what != "error")
     assert {check.image for check in checks} == {3}
+
+
+class Clamped(nn.Module):
+    """A chain whose layers are clamped at both ends, each in its own way, before a pool and without one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 5, 3, 2)
+        self.three, self.four = nn.Conv2d(5, 5, 3, padding=1, groups=5), nn.Conv2d(5, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.max_pool2d(functional.relu6(12 * self.one(x)), 2)
+        x = functional.hardtanh(self.two(x) / 3, -0.25, 0.5)
+        return self.four(torch.clamp(self.three(x), -2, 0.125)).clamp(-0.125, 0.25)
+
+
+def test_drains_clamp_as_the_network_does_and_the_machine_is_equal_in_every_number(tmp_path):
+    torch.manual_seed(1)
+    capture(TorchNetwork(Clamped(), "n"), pictures(2, 1), pictures(4, 2), tmp_path / "t", bits=9)
+    with open_trace(tmp_path / "t") as trace:
+        assert [operator.kind for operator in trace.flow.operators] == ["max_pool"]
+        drains = [trace.requantize(layer) for layer in trace.layers]
+        # The largest code of the first map stands for 6, of the others for the larger end; the ends of the
+        # second and the last are one to two. Of the third nothing goes as low as -2.
+        assert [drain.bounds for drain in drains] == [(0, 511), (-127, 255), (-255, 101), (-127, 255)]
+        assert [layer.clamped for layer in trace.layers] == [False, True, True, True]
+        for name, ends in (("one", (0, 511)), ("two", (-127, 255)), ("four.result", (-127, 255))):
+            made = integers(run_network(trace, 0)[name], signed=name != "one")
+            assert (made.min(), made.max()) == ends
+        checks = list(verify_system.verify_system(trace, ARCH))
+        assert [check for check in checks if not check.equal] == []
+        assert len(checks) > 8
 
 
 class Wrong:
