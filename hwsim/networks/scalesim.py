@@ -5,7 +5,8 @@ Two formats, a line a layer:
 - convolution: ``Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter,
   Strides,``. The sizes of a map include its padding, so layers read here have padding 0. A layer with ``DP``
   in its name is depthwise, with one filter or more a channel.
-- matrix product: ``Layer, M, N, K,`` multiplies (M, K) activations by (K, N) weights.
+- matrix product: ``Layer, M, N, K,`` multiplies (M, K) activations by (K, N) weights: a layer over M vectors,
+  which lie on a grid as square as their number allows.
 
 Titles and further columns: :mod:`hwsim.networks.topology_table`. A topology has no edges. A layer reads what
 the layer before it makes if the sizes are equal, and a map of its own otherwise.
@@ -21,13 +22,14 @@ from pathlib import Path
 
 from hwsim.errors import NetworkError, one_line, shown
 from hwsim.files import csv_cell, read_text, whole_file
-from hwsim.layer import MAX_TAPS, Kind, Layer
+from hwsim.layer import MAX_TAPS, Kind, Layer, Pair
 from hwsim.networks import Network
 from hwsim.networks.network import some, unique
 from hwsim.networks.topology_table import COLUMNS, Further, Row, TopologyTable, further_of, read_table, whole
 
 MAX_NAME = 200
 MAX_WORDS = 600  # of an error or a note; cells may have any length
+WIDEST = 512  # vectors side by side: the default machine has accumulators for two rows of them
 _DEPTHWISE = "DP"
 _CALLED_DEPTHWISE = re.compile(r"depth.?wise|(?<![a-z])dw", re.IGNORECASE)
 
@@ -251,4 +253,16 @@ def _gemm(name: str, sizes: list[int], asked: Further) -> Layer:
             raise ValueError(f"a matrix product has no {what.partition('_')[0]}; make it 1")
     rows, columns, inner = sizes
     kind: Kind = "linear" if rows == 1 else "conv"
-    return Layer(name, kind, f"{name}.input", (inner, rows, 1), (columns, rows, 1))
+    grid = _grid(rows)
+    return Layer(name, kind, f"{name}.input", (inner, *grid), (columns, *grid))
+
+
+def _grid(vectors: int) -> Pair:
+    """Rows and columns on which vectors lie that have no grid of their own: the squarest one.
+
+    One to a row, their segments would be short, and save nothing; all in one row, cores would have no rows to
+    share (docs/synthetic.md).
+    """
+    widths = [width for width in range(1, min(vectors, WIDEST) + 1) if vectors % width == 0]
+    width = min(widths, key=lambda width: (max(width, vectors // width), -width))
+    return vectors // width, width

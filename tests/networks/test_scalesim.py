@@ -86,10 +86,29 @@ def test_a_window_that_would_begin_behind_the_map_is_left_out(tmp_path):
 def test_matrix_products_are_read(tmp_path):
     network = read(tmp_path, "Layer,M,N,K,\nL0,196,192,384,\nL1,196,64,192,\nL2,1,10,64\n")
     first, second, third = network.layers
-    assert (first.kind, first.in_shape, first.out_shape) == ("conv", (384, 196, 1), (192, 196, 1))
+    assert (first.kind, first.in_shape, first.out_shape) == ("conv", (384, 14, 14), (192, 14, 14))
     assert second.input == "L0"
     assert (third.kind, third.in_shape, third.out_shape) == ("linear", (64, 1, 1), (10, 1, 1))
     assert network.macs == 196 * 192 * 384 + 196 * 64 * 192 + 640
+
+
+@pytest.mark.parametrize(
+    ("vectors", "grid"),
+    [
+        (1, (1, 1)),
+        (6, (2, 3)),
+        (128, (8, 16)),
+        (197, (1, 197)),  # a prime number: in one row, which is wide enough
+        (1024, (32, 32)),
+        (2 * 509, (2, 509)),
+        (2 * 521, (521, 2)),  # 521 side by side would be more than 512
+        (1009, (1009, 1)),
+    ],
+)
+def test_the_vectors_of_a_product_lie_on_the_squarest_grid(tmp_path, vectors, grid):
+    (layer,) = read(tmp_path, f"Layer,M,N,K,\nL,{vectors},5,16,\n").layers
+    assert (layer.in_shape, layer.out_shape) == ((16, *grid), (5, *grid))
+    assert layer.macs == vectors * 5 * 16
 
 
 @given(

@@ -197,7 +197,7 @@ def test_case_spacing_and_quoting_of_titles_and_cells_change_nothing(tmp_path, d
 )
 def test_titles_of_matrix_products_may_say_more_than_a_letter(tmp_path, titles):
     network = read(tmp_path, written([["Layer name", *titles.split("|")], ["G", "3", "5", "16"]]))
-    assert (network.layers[0].in_shape, network.layers[0].out_shape) == ((16, 3, 1), (5, 3, 1))
+    assert (network.layers[0].in_shape, network.layers[0].out_shape) == ((16, 1, 3), (5, 1, 3))
     assert network.notes == ()
 
 
@@ -256,8 +256,8 @@ def test_titles_in_another_order_are_refused_since_scale_sim_reads_by_position(t
 
 def test_without_titles_the_first_line_is_a_layer(tmp_path):
     assert read(tmp_path, "a,9,9,3,3,2,4,1,\nb,7,7,3,3,4,4,1,\n").layers[0].name == "a"
-    assert read(tmp_path, "G,3,5,16,\n").layers[0].out_shape == (5, 3, 1)
-    assert read(tmp_path, "G;3;5;16;4:4\n").layers[0].in_shape == (16, 3, 1)
+    assert read(tmp_path, "G,3,5,16,\n").layers[0].out_shape == (5, 1, 3)
+    assert read(tmp_path, "G;3;5;16;4:4\n").layers[0].in_shape == (16, 1, 3)
     assert "line 1: no SCALE-Sim topology" in refusal(tmp_path, "a,9,9,3,3,\n")
     # A template, as SCALE-Sim has one: letters for numbers.
     assert "line 1: no SCALE-Sim topology" in refusal(tmp_path, "LSTM,1,B,1,1,H,H,1,\n")
