@@ -151,6 +151,13 @@ def test_a_pool_has_a_word_if_a_descriptor_has_no_room_for_it(field, most):
         assert Link(window(*sizes)).has_word == has_word
 
 
+def test_every_average_pool_has_a_word():
+    mean = {"average": 1, "multiplier": 1 << 14, "shift": 16, "relu": 0}
+    assert Link(window(2, 2, 2, 2) | mean).has_word
+    assert not Link(window(2, 2, 2, 2)).has_word
+    assert not Link(flatten=True).has_word
+
+
 def test_other_operators_and_other_readers_are_refused():
     with pytest.raises(ProgramError, match="layer one: clip follows it"):
         links(network((Clip(("0",), "1", 0, 254), RESULT)))

@@ -3,11 +3,13 @@
 import random
 
 import pytest
+from random_chains import wide_chain
 
 from hwsim.arch import Arch
 from hwsim.layer import Layer
 from hwsim.machine.chain import Link
 from hwsim.machine.remade import Remade, remake
+from hwsim.machine.simulation import simulate
 
 NAMES = ("rows", "columns", "vertical_stride", "horizontal_stride", "top", "left")
 MEAN = {"rows": 8, "columns": 15, "vertical_stride": 8, "horizontal_stride": 15, "top": 0, "left": 0}
@@ -94,3 +96,13 @@ def test_a_window_costs_a_cycle_for_each_line_in_which_parts_of_its_rows_lie_and
 def test_what_is_laid_out_anew_costs_a_cycle_a_value_and_what_is_not_remade_nothing(link, due):
     shape = (1, 8, 15) if link.pool is MEAN else (2, 4, 6)
     assert remake(layer(*shape), link, shape[0], 1, Arch()) == due
+
+
+def test_means_are_scaled_once_more_and_values_of_windows_are_joined():
+    layers = simulate(wide_chain(), Arch(), images=[0]).layers
+    events = {layer.name: layer.skipping.events for layer in layers}
+    # 5 x 9 x 20 values, pooled to the largest; 6 x 5 x 16, of which 6 means are made; 4 logits.
+    assert [events[name]["requantize"] for name in ("one", "two", "three")] == [900, 480 + 6, 4]
+    # Rows that windows of three see, in steps of two from -1 on: 2, 3, 3, 3, 2. Columns that windows of nine
+    # see, in steps of one from -2 on: 7, 8, twelve times 9, 8, 7. There are 5 x 16 windows of 5 channels.
+    assert [events[name]["compared"] for name in ("one", "two")] == [5 * (13 * 138 - 80), 6 * 79]
