@@ -107,7 +107,8 @@ def compare(
     elif format_ is not OutputFormat.table:
         from hwsim.report.comparison import compare_columns
 
-        console.print_rows(format_, compare_columns(comparison.names), comparison.rows(), comparison.total())
+        columns, marks, flags = compare_columns(comparison.names), comparison.marks, comparison.flags
+        console.print_rows(format_, columns, comparison.rows(), comparison.total(), marks, flags)
     elif not quiet:
         _show(comparison)
         if written:

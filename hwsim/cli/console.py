@@ -83,19 +83,25 @@ def print_rows(
     columns: Sequence[Column],
     rows: Sequence[Mapping[str, Any]],
     total: Mapping[str, Any] | None = None,
+    marks: Iterable[str] = (),
+    flags: Mapping[str, Any] | None = None,
 ) -> None:
     """A table for a spreadsheet or a text, and nothing else: CSV of exact values, or Markdown as it is shown.
 
     CSV has every value of the rows by its key, and no total, which a reader would take for a row; Markdown
-    the columns by their titles, and the total. A table without rows is its header.
+    the columns by their titles, and the total. A table without rows is its header. What stands wherever
+    totals stand is a line each above a table of Markdown (``marks``), and in each row of CSV (``flags``).
     """
     from hwsim.report.tables import to_csv, to_markdown
 
     if format_ is OutputFormat.csv:
-        print(to_csv(rows) if rows else ",".join(column.key for column in columns) + "\n", end="")
+        header = ",".join(column.key for column in columns) + "\n"
+        print(to_csv([{**row, **(flags or {})} for row in rows]) if rows else header, end="")
         return
     everything = [*rows, total] if total else rows
     cells = [[_shown(column, row) for column in columns] for row in everything]
+    for mark in marks:
+        print(f"**{mark}**\n")
     print(to_markdown([(column.title, column.numeric) for column in columns], cells), end="")
 
 

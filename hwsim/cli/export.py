@@ -46,6 +46,7 @@ def export(
     """Write a trace on a machine for another tool, every number from the exact model."""
     machine = read_arch(arch)  # before the simulator is loaded
     from hwsim import export as formats
+    from hwsim.machine.marks import trace_marks
     from hwsim.trace import open_trace
 
     if dense:
@@ -63,5 +64,7 @@ def export(
             formats.write_dramsim3(opened, machine, output, image)
         else:
             formats.write_timeline(opened, machine, output, image, layer)
+        marks = trace_marks(opened)
     if not quiet:
+        console.say_marks(marks)
         console.say(f"{format.value}: {output}")

@@ -62,18 +62,17 @@ def info(
 
 def _document(trace: StoredTrace) -> dict[str, Any]:
     import hwsim
-    from hwsim.machine.marks import marks_of
+    from hwsim.machine.marks import trace_marks
     from hwsim.trace.provenance import left_out
 
-    lacking = left_out(trace.provenance)
     return {
         "tool": {"name": "hwsim", "version": hwsim.__version__},
         "title": trace.title,
         "network": trace.network,
         "variant": trace.variant,
         "synthetic": trace.synthetic,
-        "left_out": [asdict(entry) for entry in lacking],
-        "marks": list(marks_of(trace.synthetic, lacking, sum(layer.macs for layer in trace.layers))),
+        "left_out": [asdict(entry) for entry in left_out(trace.provenance)],
+        "marks": list(trace_marks(trace)),
         "images": trace.images,
         "weight_bits": trace.weight_bits,
         "metrics": trace.metrics,

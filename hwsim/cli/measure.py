@@ -65,9 +65,12 @@ def measure(
     if format_ is OutputFormat.json:
         from hwsim.report.contents import jsonable, to_json
 
-        typer.echo(to_json(jsonable(measured_document(rows, total, [measured]))), nl=False)
+        document = {**result.flags, **measured_document(rows, total, [measured])}
+        typer.echo(to_json(jsonable(document)), nl=False)
     elif format_ is not OutputFormat.table:
-        console.print_rows(format_, measured_columns([device]), rows, total)
+        columns, marks, flags = measured_columns([device]), result.marks, result.flags
+        console.print_rows(format_, columns, rows, total, marks, flags)
     else:
+        console.say_marks(result.marks)
         show_measured(rows, result.overall(), [measured])
         console.say(f"The record: {output}" if output else "Add -o FILE to keep the record.", "dim")

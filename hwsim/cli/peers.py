@@ -57,7 +57,8 @@ def compare_with_peers(
 
         typer.echo(to_json(beside.to_dict()), nl=False)
     elif format_ is not OutputFormat.table:
-        console.print_rows(format_, SLOT_COLUMNS, beside.rows())
+        marks, flags = beside.result.marks, beside.result.flags
+        console.print_rows(format_, SLOT_COLUMNS, beside.rows(), None, marks, flags)
     elif not quiet:
         _show(beside)
         if written:

@@ -113,7 +113,8 @@ def run(
     elif format_ is not OutputFormat.table:
         from hwsim.report.tables import LAYER_COLUMNS
 
-        console.print_rows(format_, LAYER_COLUMNS, result.per_layer(), result.overall())
+        marks, flags = result.marks, result.flags
+        console.print_rows(format_, LAYER_COLUMNS, result.per_layer(), result.overall(), marks, flags)
     elif not quiet:
         _show(result, grown)
         if records:

@@ -88,7 +88,10 @@ def _print(summary: Summary, format_: OutputFormat, quiet: bool, *places: str) -
 
         typer.echo(to_json(summary.to_dict()), nl=False)
     elif format_ is not OutputFormat.table:
-        console.print_rows(format_, _columns(summary), _fastest(summary))
+        machines = summary.machines
+        console.print_rows(
+            format_, _columns(summary), _fastest(summary), None, machines.marks, machines.flags
+        )
     elif not quiet:
         _show_best(summary)
         for words in places:

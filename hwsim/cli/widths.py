@@ -73,7 +73,8 @@ def widths(
 
         typer.echo(to_json(found.to_dict()), nl=False)
     elif format_ is not OutputFormat.table:
-        console.print_rows(format_, WIDTH_COLUMNS, found.rows())
+        marks = found.runs[0].result.marks
+        console.print_rows(format_, WIDTH_COLUMNS, found.rows(), None, marks, found.flags)
     elif not quiet:
         _show(found)
         if written:

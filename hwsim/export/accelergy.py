@@ -4,7 +4,7 @@ The format is that of Accelergy 0.3, which 0.4 reads too (https://github.com/Acc
 ``raw_inputs_2_dicts.py``, ``ERT_generator.py``): ``accelergy ERT.yaml action_counts.yaml`` gives the energy
 of every component and the total. Energies are ours (hwsim.machine.energy), pJ; ``architecture.yaml`` names
 the sizes that they follow from. The component names have no list ranges: an action is counted over all
-instances together.
+instances together. What must stand wherever totals stand (hwsim.machine.marks) is a comment on top.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hwsim.errors import ExportError, TraceError
 from hwsim.export.files import workload_of, write_lines
 from hwsim.export.yaml_text import yaml_lines
 from hwsim.machine.energy import ACCUMULATOR_BITS, COMPONENTS, MARK_BITS, READERS, event_table
+from hwsim.machine.marks import trace_marks
 from hwsim.machine.simulation import Pair
 from hwsim.machine.totals import Totals
 
@@ -59,10 +60,11 @@ def write_accelergy(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ExportError(f"{folder}: {error.strerror}: give a folder that can be made") from None
+    comments = [f"# {mark}" for mark in trace_marks(trace)]
     paths = []
     for name, document in documents.items():
         paths.append(folder / f"{name}.yaml")
-        write_lines(paths[-1], yaml_lines(document))
+        write_lines(paths[-1], [*comments, *yaml_lines(document)])
     return tuple(paths)
 
 

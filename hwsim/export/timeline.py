@@ -17,6 +17,7 @@ from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.export.files import schedule_of, write_lines
 from hwsim.machine.activity import pass_activity
+from hwsim.machine.marks import trace_marks
 from hwsim.machine.runs import DRAM_KINDS
 from hwsim.machine.schedule import LayerSpan, PassRun, Transfer
 
@@ -67,6 +68,7 @@ def write_timeline(
             "network": trace.network,
             "variant": trace.variant,
             "image": image,
+            "marks": list(trace_marks(trace)),
             "time": "1 us stands for 1 cycle",
         },
     }

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 
 from hwsim.machine.totals import added, ratio
 from hwsim.notices import SYNTHETIC
+from hwsim.trace.provenance import left_out
 
 if TYPE_CHECKING:
+    from hwsim.trace import Trace
     from hwsim.trace.provenance import LeftOut
+
+
+def trace_marks(trace: Trace) -> tuple[str, ...]:
+    """The marks of a trace, where something of all its layers stands that is no result."""
+    macs = sum(layer.macs for layer in trace.layers)
+    return marks_of(trace.synthetic, left_out(trace.provenance), macs)
 
 
 def marks_of(synthetic: bool, left_out: Sequence[LeftOut], macs: float) -> tuple[str, ...]:

@@ -65,6 +65,11 @@ class Result:
         """Layers of the network that its trace lacks; no total has them."""
         return left_out(self.provenance)
 
+    @property
+    def flags(self) -> dict[str, Any]:
+        """What stands in every row of a table: whether it is made up, and how many layers are left out."""
+        return {"synthetic": self.synthetic, "left_out": len(self.left_out)}
+
     @cached_property
     def account(self) -> Account:
         """All layers and images together."""

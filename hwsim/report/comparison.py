@@ -79,7 +79,8 @@ class Comparison:
         return (*found, f"Do not compare cycles: pools and the like take time in {charged} alone.")
 
     @property
-    def _marks(self) -> dict[str, Any]:
+    def flags(self) -> dict[str, Any]:
+        """Whether any of the two is made up, and how many layers one lacks at most."""
         return {"synthetic": self.synthetic, "left_out": max(len(self.a.left_out), len(self.b.left_out))}
 
     def rows(self) -> list[dict[str, Any]]:
@@ -125,7 +126,7 @@ class Comparison:
         return jsonable(
             {
                 "tool": tool(),
-                **self._marks,
+                **self.flags,
                 "names": {"a": self.names[0], "b": self.names[1]},
                 "totals": self.total(),
                 "per_layer": self.rows(),
@@ -142,7 +143,7 @@ class Comparison:
         sides = {"a": self.halves_a, "b": self.halves_b}
         return to_csv(
             [
-                {"side": side, **row, **self._marks}
+                {"side": side, **row, **self.flags}
                 for side, results in sides.items()
                 for row in half_rows(results)
             ]
@@ -151,7 +152,7 @@ class Comparison:
     def to_csv(self) -> str:
         """One row a layer and one of all of them."""
         rows = [*self.rows(), self.total()]
-        return to_csv([{**row, **self._marks} for row in rows])
+        return to_csv([{**row, **self.flags} for row in rows])
 
 
 def compare_columns(names: tuple[str, str]) -> tuple[Column, ...]:

@@ -191,8 +191,8 @@ class Beside:
 
     def to_csv(self) -> str:
         """One row a layer and machine."""
-        marks = {"real_weights": self.real_weights, "synthetic": self.result.synthetic}
-        return to_csv([{**row, **marks} for row in self.rows()])
+        flags = {"real_weights": self.real_weights, **self.result.flags}
+        return to_csv([{**row, **flags} for row in self.rows()])
 
 
 SLOT_COLUMNS = (

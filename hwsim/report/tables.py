@@ -105,8 +105,8 @@ def layers_csv(result: Result, measured: Sequence[Mapping[str, Any]] = ()) -> st
         result: of the simulation.
         measured: rows of :func:`hwsim.report.measured.measured_rows`, in the same order, if there are any.
     """
-    marks = {"images": len(result.images), **_marks(result)}
-    rows = [{**row, **marks} for row in result.per_layer()]
+    flags = {"images": len(result.images), **result.flags}
+    rows = [{**row, **flags} for row in result.per_layer()]
     if measured:
         for row, more in zip(rows, measured, strict=True):
             row |= {k: text.NOT_MEASURED if v is None else v for k, v in more.items() if k not in row}
@@ -115,8 +115,7 @@ def layers_csv(result: Result, measured: Sequence[Mapping[str, Any]] = ()) -> st
 
 def runs_csv(result: Result) -> str:
     """One row for each image, layer and mode (skipping, dense): exact counts."""
-    marks = _marks(result)
-    rows = [{"mode": mode, **_flat(vars(run)), **marks} for mode in MODES for run in result.runs(mode)]
+    rows = [{"mode": mode, **_flat(vars(run)), **result.flags} for mode in MODES for run in result.runs(mode)]
     return to_csv(rows)
 
 
@@ -178,11 +177,6 @@ def columns_within(
     while len(left) > 1 and shown(left) > width:
         left.remove(min(reversed(left), key=lambda column: column.need))
     return left
-
-
-def _marks(result: Result) -> dict[str, Any]:
-    """What stands in every line: whether the values are made up, and how many layers the trace lacks."""
-    return {"synthetic": result.synthetic, "left_out": len(result.left_out)}
 
 
 def _flat(run: dict[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,11 @@ import numpy as np
 from hwsim.arch import Arch
 from hwsim.errors import TraceError
 from hwsim.machine.activity import pass_activity
-from hwsim.machine.marks import marks_of
+from hwsim.machine.marks import trace_marks
 from hwsim.machine.runs import DRAM_KINDS
 from hwsim.machine.schedule import LayerSpan, Transfer, schedule
 from hwsim.machine.simulation import check_widths
 from hwsim.machine.workload import Workload
-from hwsim.trace.provenance import left_out
 
 if TYPE_CHECKING:
     from hwsim.trace import Trace
@@ -127,9 +126,7 @@ def timeline(trace: Trace, arch: Arch, image: int, layer: str) -> Timeline:
     return Timeline(
         layer=layer,
         image=image,
-        marks=marks_of(
-            trace.synthetic, left_out(trace.provenance), sum(layer.macs for layer in trace.layers)
-        ),
+        marks=trace_marks(trace),
         start=span.start,
         end=span.end,
         cores=tuple(_tracks(span, core) for core in _spread(span, working)),

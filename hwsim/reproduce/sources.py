@@ -18,7 +18,7 @@ from hwsim.capture.preprocessing import Prepared
 from hwsim.capture.record import Pictures, capture
 from hwsim.errors import CaptureError, ReproduceError, TraceError
 from hwsim.files import plain_file, read_text
-from hwsim.machine.marks import marks_of
+from hwsim.machine.marks import trace_marks
 from hwsim.report import text
 from hwsim.reproduce.accuracy import FLOATS, loop_note, measure_accuracy
 from hwsim.reproduce.entry import Answers, Compared, Entry, Simulated, read_tables
@@ -26,7 +26,6 @@ from hwsim.reproduce.from_trace import IMAGES, measure_trace, stored_accuracy
 from hwsim.reproduce.sizes import WIDTHS as CODED_WIDTHS
 from hwsim.sparsify import digits
 from hwsim.trace import StoredTrace, open_trace
-from hwsim.trace.provenance import left_out
 from hwsim.trace.shipped import SUFFIX, locate, shipped_traces
 
 if TYPE_CHECKING:
@@ -123,8 +122,7 @@ def trace_entry(place: str, wanted: Wanted) -> Entry:
         notes: tuple[str, ...] = (f"Accuracy as the trace says: {text.words(of)}.",) if accuracy else ()
         simulated = measure_trace(trace, wanted.images)
         name = _data_name(trace, folder)
-        lacking = left_out(trace.provenance)
-        notes += marks_of(False, lacking, sum(layer.macs for layer in trace.layers))
+        notes += trace_marks(trace)
     return Entry(trace.network, name, trace.variant, accuracy, simulated, notes)
 
 

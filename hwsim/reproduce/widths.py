@@ -126,6 +126,11 @@ class Widths:
         """One row a width."""
         return [run.row() for run in self.runs]
 
+    @property
+    def flags(self) -> dict[str, Any]:
+        """As :attr:`hwsim.machine.result.Result.flags`, which are those of every width."""
+        return self.runs[0].result.flags
+
     def accuracy_words(self) -> str:
         """Of the network in floats, or how to measure it, in a sentence; nothing if only widths are known."""
         if self.floats:

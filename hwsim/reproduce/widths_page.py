@@ -26,7 +26,7 @@ def write_widths(widths: Widths, folder: str | os.PathLike[str]) -> list[Path]:
     return write_files(
         folder,
         {
-            "widths.csv": to_csv(widths.rows()),
+            "widths.csv": to_csv([{**row, **widths.flags} for row in widths.rows()]),
             **plot_files([plot]),
             "widths.json": to_json(widths.to_dict()),
             "widths.html": widths_page(widths, plot),

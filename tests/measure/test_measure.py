@@ -22,7 +22,7 @@ from hwsim.machine.simulation import simulate
 from hwsim.measure import cpu, join, kernel_names, measure, read_measured, run
 from hwsim.measure.kernels import NumpyDense
 from hwsim.measure.problem import Problem, pad
-from hwsim.measure.record import KernelTiming
+from hwsim.measure.record import KernelInfo, KernelTiming
 from hwsim.reference import accumulate
 from hwsim.trace import MapInfo, open_trace
 from hwsim.trace.shipped import shipped_trace
@@ -436,6 +436,37 @@ def test_rows_hold_mac_ratio_simulated_and_measured_side_by_side(measured):
     assert (rows[1]["cpu_speedup"], rows[1]["cpu_sparse_us"], rows[1]["cpu_dense_us"]) == (None, None, 8.0)
     assert join(result, [], "fp32")[0]["cpu_speedup"] is None
     assert join(result, measured, "bf16")[0]["cpu_sparse_us"] is None
+
+
+def test_the_fastest_kernel_stands_for_its_side_with_and_without_conversion(measured):
+    kernels = tuple(
+        KernelInfo(name, sparse, "fp32", "made up")
+        for name, sparse in (("slow", False), ("quick", False), ("csr", True), ("gather", True))
+    )
+    # Dense, the quick kernel converts for long; sparse, the one that is fastest alone is not in all.
+    times = (
+        timed("slow", 12.0, 1.0),
+        timed("quick", 8.0, 9.0),
+        timed("csr", 4.0, 2.0),
+        timed("gather", 2.0, 24.0),
+    )
+    layers = tuple(replace(layer, timings=times) for layer in measured.layers)
+    row = join(simulate(MemoryTrace(), Arch(cores=2)), replace(measured, kernels=kernels, layers=layers))[0]
+    assert (row["cpu_dense_kernel"], row["cpu_dense_us"], row["cpu_dense_converted_us"]) == ("quick", 8, 13)
+    assert (row["cpu_sparse_kernel"], row["cpu_sparse_us"], row["cpu_sparse_converted_us"]) == (
+        "gather",
+        2,
+        6,
+    )
+    assert (row["cpu_speedup"], row["cpu_converted_speedup"]) == (8 / 2, 13 / 6)
+
+
+def test_every_map_is_held_against_the_error_allowed_for_itself():
+    problem = tiny_problem(1)
+    both = replace(problem, maps=(np.zeros_like(problem.maps[0]), *problem.maps))  # of the first one, none
+    timing = run._time(NumpyDense(), both, 1, cpu.clock)
+    assert timing.not_measured == ""
+    assert 0 < timing.error <= 1
 
 
 def test_measurements_of_another_trace_are_not_joined(measured):

@@ -6,6 +6,7 @@ import pytest
 
 from hwsim import Arch, open_trace, simulate
 from hwsim.machine.area import area, core_luts
+from hwsim.report import codec_cost
 from hwsim.report.changes import PARAMETERS, SHAPES, doublings
 from hwsim.report.contents import Report
 from hwsim.report.diagnosis import Diagnosis
@@ -112,6 +113,19 @@ def test_the_code_is_held_against_the_same_machine_with_raw_maps(place, compress
     by_name = {row["what"]: row for row in cost.rows()}
     less = 100 * (1 - energy["dram_bytes"] / cost.raw.overall()["dram_bytes"])
     assert by_name["all DRAM"]["change"] == f"{abs(less):.1f} % {'less' if less > 0 else 'more'}"
+
+
+def test_cores_and_clocks_with_and_without_the_code_are_told_apart(answers, monkeypatch):
+    monkeypatch.setattr(codec_cost, "slowest_part", lambda parts=(): ("part", 50.0 if parts else 40.0))
+    cost, luts = answers.codec, core_luts(ARCH)
+    coded, raw = (side.overall()["cycles"] for side in (cost.coded, cost.raw))
+    assert cost.seconds == pytest.approx((coded / 40e6, raw / 50e6))
+    by_name = {row["what"]: row for row in cost.rows()}
+    code = luts["decoder"] + luts["encoder"] + luts["additions"]
+    (cells,) = (row for what, row in by_name.items() if what.startswith("LUTs of all cores"))
+    assert cells["coded"] == f"{2 * sum(luts.values()):,.0f}"
+    assert cells["raw"] == f"{2 * (sum(luts.values()) - code):,.0f}"
+    assert by_name["clock of a core's slowest part"]["change"] == "20.0 % less"
 
 
 def test_the_parts_of_a_core_add_up_to_its_area():

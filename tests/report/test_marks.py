@@ -10,6 +10,7 @@ import pytest
 
 import hwsim
 from hwsim.machine.marks import marks, marks_of
+from hwsim.machine.simulation import simulate
 from hwsim.notices import SYNTHETIC
 from hwsim.report.comparison import Comparison
 from hwsim.report.comparison_page import comparison_page
@@ -124,6 +125,51 @@ def test_a_timeline_says_it(place):
     shown = timeline(hwsim.open_trace(place), hwsim.Arch(cores=2), 0, "conv")
     assert shown.marks == hwsim.simulate(place).marks != ()
     assert shown.marks[0] in timeline_plot(shown).svg
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("run",), ("compare",), ("compare", "--peer", "scnn"), ("measure", "--repeats", 3), ("widths",)],
+    ids=lambda command: " ".join(map(str, command)),
+)
+def test_tables_for_a_text_or_a_spreadsheet_say_it(hwsim, place, command):
+    name, *options = command
+    places = (place, place) if command == ("compare",) else (place,)
+    (mark,) = simulate(place).marks
+    asked = (name, *places, *options, "--images", 1, "--quiet")
+    code, out, _ = hwsim(*asked, "--format", "md")
+    assert (code, out.startswith(f"**{mark}**\n\n| ")) == (0, True)
+    rows = list(csv.DictReader(io.StringIO(hwsim(*asked, "--format", "csv")[1])))
+    assert rows
+    assert {(row["synthetic"], row["left_out"]) for row in rows} == {("false", "2")}
+
+
+def test_a_table_of_measurements_says_it_in_every_form(hwsim, place):
+    asked = ("measure", place, "--images", 1, "--repeats", 3)
+    assert simulate(place).marks[0] in hwsim(*asked)[1]
+    document = json.loads(hwsim(*asked, "--format", "json")[1])
+    assert (document["synthetic"], document["left_out"]) == (False, 2)
+
+
+def test_files_of_published_machines_and_of_widths_say_it(hwsim, place, tmp_path):
+    for command, file in ((("compare", "--peer", "scnn"), "peers.csv"), (("widths",), "widths.csv")):
+        name, *options = command
+        code, _, _ = hwsim(name, place, *options, "--images", 1, "--quiet", "--out", tmp_path)
+        with (tmp_path / file).open(newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        assert code == 0
+        assert {row["left_out"] for row in rows} == {"2"}
+
+
+def test_exports_say_it_where_their_formats_can_and_the_command_always(hwsim, place, tmp_path):
+    (mark,) = simulate(place).marks
+    for name in ("accelergy", "timeline", "scalesim", "ramulator2", "dramsim3"):
+        code, out, _ = hwsim("export", place, name, "-o", tmp_path / name)
+        assert (code, out.startswith(f"{mark}\n")) == (0, True)
+    for file in ("architecture", "ERT", "action_counts"):
+        lines = (tmp_path / "accelergy" / f"{file}.yaml").read_text().splitlines()
+        assert (lines[0], lines[1].startswith("#")) == (f"# {mark}", False)
+    assert json.loads((tmp_path / "timeline").read_text())["otherData"]["marks"] == [mark]
 
 
 def test_rows_summary_page_and_plots_of_a_sweep_say_it(place, tmp_path):

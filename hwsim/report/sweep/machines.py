@@ -84,7 +84,12 @@ class Machines:
         """Of all traces together (hwsim.machine.marks)."""
         lost = added(trace.left_out_macs for trace in self.traces)
         share = None if lost is None else ratio(lost, lost + sum(trace.macs for trace in self.traces))
-        return marks(self.synthetic, sum(trace.left_out for trace in self.traces), share)
+        return marks(**self.flags, share=share)
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        """As :attr:`hwsim.machine.result.Result.flags`, of all traces together."""
+        return {"synthetic": self.synthetic, "left_out": sum(trace.left_out for trace in self.traces)}
 
     @property
     def total(self) -> dict[str, np.ndarray]:

@@ -96,8 +96,7 @@ class Summary:
                 "schema": SCHEMA,
                 "tool": tool(),
                 "title": machines.title,
-                "synthetic": machines.synthetic,
-                "left_out": sum(trace.left_out for trace in machines.traces),
+                **machines.flags,
                 "traces": [asdict(trace) for trace in machines.traces],
                 "space": machines.space.model_dump(mode="json"),
                 "counts": {
