@@ -78,6 +78,8 @@ async def look_up(dut, half: dict, ports: dict, stalls: float) -> None:
         ((_, taken),) = await ports["index_reads"].get(1, random_stalls(stalls))
         line = half.get(2 * taken["bits"], b"").ljust(BEAT_BYTES, b"?") + half.get(2 * taken["bits"] + 1, b"")
         dut.line.value = int.from_bytes(line, "little")
+        await RisingEdge(dut.clk)
+        dut.line.value = random.getrandbits(16 * BEAT_BYTES)
 
 
 async def watch(dut, given: InputMap, half: dict, coverage: Coverage) -> None:

@@ -7,9 +7,11 @@ import cocotb
 from cocotb.triggers import RisingEdge, Timer
 from streams import Coverage, bench_case, start_clock
 
+from hwsim_rtl.system.payloads import LayerDescriptor
 from hwsim_rtl.system.program_store import DESCRIPTORS, PROGRAM_BEATS, PROGRAMS
 
 BEAT_WORDS, LAYER_WORDS, WORD_BITS = 4, 8, 64
+CLAMPED = LayerDescriptor()["clamped"].offset
 
 
 class Store:
@@ -77,10 +79,12 @@ async def words_of_programs_come_in_their_order(dut):
         if there and random.random() < 0.5:
             program = random.choice(there)
             text = store.came[program]
-            if len(text) > LAYER_WORDS:
-                number = random.randrange(len(text) - LAYER_WORDS)
+            clamped = text[CLAMPED // WORD_BITS] >> CLAMPED % WORD_BITS & 1
+            before = LAYER_WORDS + clamped  # its clamps are a word
+            if len(text) > before:
+                number = random.randrange(len(text) - before)
                 dut.layer.value, dut.number.value = program, number
-                looked = text[LAYER_WORDS + number]
+                looked = text[before + number]
                 coverage.hit("passes of a program that was fed", program < store.fed)
         await Timer(2, "ns")
         assert dut.beats__ready.value
@@ -93,6 +97,8 @@ async def words_of_programs_come_in_their_order(dut):
             text = getattr(dut, f"descriptors__{program % DESCRIPTORS}").value
             whole = sum(w << WORD_BITS * n for n, w in enumerate(store.came[program][:LAYER_WORDS]))
             assert int(text) == whole & (1 << len(text)) - 1
+            pool = getattr(dut, f"pools__{program % DESCRIPTORS}").value
+            assert int(pool) == store.came[program][-1] & (1 << len(pool)) - 1
         coverage.hit("programs there", len(store.came) - store.fed)
         await RisingEdge(dut.clk)
         if clear or reset:
