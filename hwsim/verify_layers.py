@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 
 from hwsim.arch import LINE_ENTRIES, LINE_WORDS, WORD_BYTES, Arch
-from hwsim.codec.segments import encode_segments, lengths_of, store_segments
+from hwsim.codec.segments import lengths_of, store_segments
 from hwsim.errors import ArchError, TraceError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import PLACE_BITS, Code, PassGeometry, column_weights
@@ -191,7 +191,7 @@ class LayerOnRtl:
             period=slot_period(self.arch),
             **self._operands(run),
             most_words=len(words) + 1,
-            segments=len(index) + 1,
+            segments=len(index),
             most_cycles=run.timing.cycles + 1000,
         )
 
@@ -232,7 +232,7 @@ class LayerOnRtl:
         channels = self.job.mapping.parts[run.unit].makes
         out = self.out[channels.start : channels.stop][:, self._owned(run)]
         if self.arch.compress:
-            data, index = encode_segments(out, self.out_block, self.target.order)
+            data, index = store_segments(out, self.out_block, self.target.order, self.target.bits)
         else:
             raw = np.ones((out.shape[1], -(-len(out) // self.out_block)), bool)
             data, index = store_segments(out, self.out_block, 0, self.target.bits, raw)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwsim.arch import BEAT_BYTES, LAYER_BYTES, Arch
-from hwsim.codec.segments import encode_segments, lengths_of
+from hwsim.codec.segments import lengths_of, store_segments
 from hwsim.machine.programs import LAYER_FIELDS, unpack
 from hwsim.machine.schedule import LayerSpan, schedule
 from hwsim.machine.workload import Workload
@@ -131,7 +131,8 @@ class _Run:
     ) -> SystemCheck:
         """Bytes of the map that a layer makes, and of its index, where the next layer's descriptor says."""
         name, half = reader.job.layer.input, outcome.half(number, self._arch.map_buffer // 2)
-        data, index = encode_segments(self._maps[name], reader.job.block, self._trace.maps[name].order)
+        info = self._trace.maps[name]
+        data, index = store_segments(self._maps[name], reader.job.block, info.order, info.bits)
         words = np.frombuffer(half, "<u8").astype(">u8").tobytes()  # as in DRAM, the highest byte first
         right = at = 0
         for y, segment in np.ndindex(index.shape):

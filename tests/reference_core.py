@@ -87,7 +87,6 @@ def run_pass(
     latencies: tuple[int, int],
     places: np.ndarray,
     there: Callable[[int], int] = lambda line: 0,
-    one_form: bool = False,
 ) -> Outcome:
     """Step a pass until it is done.
 
@@ -105,14 +104,13 @@ def run_pass(
         latencies: (MAC, drain).
         places: int (H, channel blocks of the map), word at which each segment begins.
         there: number of a line -> cycle from which it is in the map buffer.
-        one_form: segments are in SEG that have room in their places.
     """
     mac_latency, drain_latency = latencies
     awaited = rows_awaited(layer)
     rows = [y for y in order_of_reading(layer) if any(y in awaited[r] for r in owned)]
     reach = [owned_taps(layer, owned, y) for y in rows]
     last_row = {q: rows.index(awaited[r][-1]) for q, r in enumerate(owned)}
-    segments = segments_of(values, rows, channels, block, order, bits, one_form)
+    segments = segments_of(values, rows, channels, block, order, bits)
     blocks = range(channels.start // block, -(-channels.stop // block))
     at = [(y, b) for y in rows for b in blocks]
     place = [int(places[y, b]) for y, b in at]

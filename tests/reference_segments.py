@@ -66,11 +66,9 @@ def segments_of(
     block: int,
     order: int | None,
     bits: int,
-    one_form: bool = False,
 ) -> list[Segment]:
     """The segments of a pass in the order of reading: in SEG, or of raw values of ``bits`` bits, if that
-    takes fewer words, or with ``one_form`` if SEG has no room in the segment's place; ``order`` None: all of
-    them raw."""
+    takes fewer words; ``order`` None: all of them raw."""
     found = []
     for number, y in enumerate(rows):
         for first in range(channels.start, channels.stop, block):
@@ -80,7 +78,7 @@ def segments_of(
             raw = True
             if order is not None:
                 coded = in_words("".join(seg(v, order) for v in flat))
-                raw = len(coded) > (-(-len(pieces) // 4) * 4 if one_form else len(pieces))
+                raw = len(coded) > len(pieces)
                 pieces = pieces if raw else coded
             words = [Word(piece, False) for piece in pieces]
             words[-1].last = True

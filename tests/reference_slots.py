@@ -99,7 +99,6 @@ def run_with_lines(
     arch: Arch,
     places: np.ndarray,
     there: Callable[[int], int],
-    one_form: bool = False,
 ) -> Outcome:
     """Step a pass; ``there``: of every line of the map buffer, the cycle in which it is there."""
     return run_pass(
@@ -118,5 +117,4 @@ def run_with_lines(
         latencies=(MAC_LATENCY, DRAIN_LATENCY),
         places=places,
         there=there,
-        one_form=one_form,
     )

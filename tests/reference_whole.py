@@ -56,6 +56,7 @@ class Machine(Supply):
                 arch.columns if after is None else blocks[after.input],
                 units_of(layer, mapping, arch),
                 [[] for _ in range(arch.cores)],
+                arch.compress and after is not None and link.pool is None and not link.flatten,
             )
             for layer, after, mapping, link in zip(
                 layers, [*layers[1:], None], mappings, between, strict=True
@@ -69,7 +70,7 @@ class Machine(Supply):
         """Step everything until the result is written."""
         layers = self._layers()
         cores = [self._core(number) for number in range(self.arch.cores)]
-        processes = [*self.supplies(), self._sequencer(), *cores]
+        processes = [*self.supplies(), self._sequencer(), *cores, self._encoders()]
         while True:
             processes = [process for process in processes if _goes_on(process)]
             if not _goes_on(layers):
@@ -140,7 +141,7 @@ class Machine(Supply):
                 labels += ["decode"] * (begin - start - len(labels))
                 while number == 0 and not self._map_comes():
                     yield
-                cycles, causes = self._pass(work, unit, group, begin)
+                cycles, causes = self._pass(work, core, unit, group, begin)
                 labels += causes
                 done = begin + cycles
                 self._note_end(core, done)
@@ -160,7 +161,7 @@ class Machine(Supply):
         ahead = self.coming[0] if self.coming else self.map
         return bool(self.map.came) or (ahead is self.map and self.map.begins != NEVER)
 
-    def _pass(self, work: Work, unit: int, group: int, begin: int) -> tuple[int, list[str]]:
+    def _pass(self, work: Work, core: int, unit: int, group: int, begin: int) -> tuple[int, list[str]]:
         """Cycles of a pass, and the cause of each."""
         layer, made = work.layer, work.mapping.makes[unit]
         order, bits = self.code(layer.input)
@@ -177,9 +178,28 @@ class Machine(Supply):
             arch=self.arch,
             places=places,
             there=self._lines_there(places, begin) if work is self.works[0] else lambda line: 0,
-            one_form=work is not self.works[0],
         )
+        self._encode(work, core, [begin + end for end in outcome.drained], len(made))
         return outcome.cycles, outcome.labels
+
+    def _encode(self, work: Work, core: int, ends: Sequence[int], channels: int) -> None:
+        """Rows whose last accumulator is read in a cycle each, on their way into the encoder of a core."""
+        width = work.layer.out_shape[2]
+        for end in ends:
+            first = end + 1 - channels * width + 14
+            for segment in range(0, channels, work.result_block):
+                values = width * min(work.result_block, channels - segment)
+                work.encode(core, range(first, first + values))
+                first += values
+
+    def _encoders(self) -> Process:
+        """A value out of each that has one that may leave."""
+        while True:
+            for work in self.works:
+                for values in work.leaving:
+                    if values and values[0] <= self.cycle:
+                        values.popleft()
+            yield
 
     def _lines_there(self, places: np.ndarray, begin: int) -> Callable[[int], int]:
         """Of a line of the first map, the cycle of a pass in which all has come that is before its end."""
@@ -217,17 +237,19 @@ class Machine(Supply):
             last = max(span.end for span in work.passes)
             assert last == self.cycle
             self._wait_for_the_last(work)
-            for _ in range(4 * arch.cores + 3):
+            while any(work.leaving):
+                yield
+            for _ in range(4 * arch.cores + 7):
                 yield
             self._label(work, start, "drain")
             if number + 1 == len(self.works):
                 yield from self._write_result(work)
                 self._label(work, start, "dram")
             elif work.between.pool is not None or work.between.flatten:
-                for _ in self._windows(work):
+                yield from self._remake(work)
+                while any(work.leaving):
                     yield
-                pool = work.between.pool
-                for _ in range(19 if pool is not None and pool.mean is not None else 12):
+                for _ in range(9):
                     yield
                 self._label(work, start, "pool")
             work.ends = self.cycle
@@ -244,8 +266,24 @@ class Machine(Supply):
             theirs = longest[len(labels) :]
             labels += ["weights" if label == "weights" else "imbalance" for label in theirs]
 
-    def _windows(self, work: Work) -> Iterator[None]:
-        """Of what is remade, a cycle for each line with values of seven columns of a row of a window."""
+    def _remake(self, work: Work) -> Process:
+        """Windows, and their values on the way into the encoder."""
+        work.chooses = self.arch.compress
+        pool = work.between.pool
+        rounding = 7 if pool is not None and pool.mean is not None else 0
+        taken: list[int] = []
+        for ends in self._windows(work):
+            if ends is not None:
+                taken.append(self.cycle + 3 + rounding)
+                if ends:
+                    work.encode(0, taken)
+                    taken = []
+            else:
+                yield
+
+    def _windows(self, work: Work) -> Iterator[bool | None]:
+        """Of what is remade, a cycle for each line with values of seven columns of a row of a window; and in
+        between, of each window that is through, whether a segment of what is made ends with it."""
         layer, bits = work.layer, self.arch.activation_bits
         channels, height, width = layer.out_shape
         pool = work.between.pool or Pool((1, 1), (1, 1), (0, 0))
@@ -258,7 +296,12 @@ class Machine(Supply):
         place = -(-work.result_block * width * bits // 64)
         of_unit = -(-len(work.mapping.makes[0]) // work.result_block)
         row_words = len(work.mapping.makes) * of_unit * place
-        for channel, out_row, out_column in product(range(channels), range(rows), range(columns)):
+        of_rows = work.between.flatten
+        order = sorted(
+            product(range(rows), range(channels), range(columns)),
+            key=lambda at: (at[1], at[0], at[2]) if of_rows else at,
+        )
+        for number, (out_row, channel, out_column) in enumerate(order):
             segment, within = divmod(channel, work.result_block)
             for i in range(pool.kernel[0]):
                 y = out_row * pool.stride[0] - pool.padding[0] + i
@@ -270,7 +313,13 @@ class Machine(Supply):
                             word = y * row_words + segment * place
                             lines.add((64 * word + (within * width + x) * bits) // 512)
                     for _ in lines or {0}:
-                        yield
+                        yield None
+            if work.between.flatten:
+                in_segment, last = number, number + 1 == channels * rows * columns
+            else:
+                in_segment, last = channel, channel + 1 == channels
+            ends = last or in_segment % work.result_block + 1 == work.result_block
+            yield ends and (work.between.flatten or out_column + 1 == columns)
 
     def _write_result(self, work: Work) -> Process:
         """Beats of the result, two in four cycles, through the channel that none reads from any more."""

@@ -5,8 +5,8 @@ Written from docs/architecture.md (*Weights*, *DRAM*, *Layer after layer*).
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -138,6 +138,8 @@ class Work:
         moved: bytes by kind.
         begins, ends, first_slot: cycles; told: of its passes, when they were told to start.
         offered: of cores, the cycle in which the first of their passes is.
+        chooses: whether an encoder waits for the end of a segment that is made, to choose its form.
+        leaving: of each core, of the values in its encoder the cycle from which each may leave.
     """
 
     layer: Layer
@@ -148,12 +150,26 @@ class Work:
     result_block: int
     units: dict[int, Unit]
     labels: list[list[str]]
+    chooses: bool
     moved: Counter = field(default_factory=Counter)
     begins: int = NEVER
     ends: int = NEVER
     passes: list[PassSpan] = field(default_factory=list)
     told: list[int] = field(default_factory=list)
     offered: dict[int, int] = field(default_factory=dict)
+    leaving: list[deque[int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.leaving = [deque() for _ in self.labels]
+
+    def encode(self, core: int, taken: Sequence[int]) -> None:
+        """A segment, of whose values an encoder takes each in a cycle: they leave when they have a form."""
+        if not self.chooses:
+            self.leaving[core] += [cycle + 7 for cycle in taken]
+        elif len(taken) == 1:
+            self.leaving[core].append(taken[0] + 7)
+        else:
+            self.leaving[core] += [taken[-1] + 6] * len(taken)
 
     @property
     def program_size(self) -> int:

@@ -34,15 +34,12 @@ def segment_bits(values: Any, block: int, order: int) -> np.ndarray:
     return bits
 
 
-def stored_words(
-    values: Any, block: int, order: int, bits: int, most: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def stored_words(values: Any, block: int, order: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """How a machine that compresses stores a map: each segment in SEG, or raw if it has fewer words so.
 
     Args:
         values, block, order: as in :func:`segment_bits`.
         bits: width of a raw value, 1 .. 16.
-        most: int64 (channel blocks,), words that a segment in SEG may have instead of those that it has raw.
 
     Returns:
         int32 (H, channel blocks), words of every segment; bool, the same shape, which are raw.
@@ -53,7 +50,7 @@ def stored_words(
     coded = -(-segment_bits(values, block, order).T // WORD_BITS)
     channels, _, width = values.shape
     plain = raw_words(channels, width, block, bits)
-    raw = coded > (plain if most is None else most)
+    raw = coded > plain
     return np.where(raw, plain, coded).astype(np.int32), raw
 
 

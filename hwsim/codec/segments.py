@@ -11,7 +11,7 @@ from hwsim.codec import seg_loops
 from hwsim.codec.checks import MAX_BITS, as_bytes, as_integer
 from hwsim.codec.problems import check
 from hwsim.codec.seg_lengths import loop_order
-from hwsim.codec.segment_lengths import as_block, as_map, segment_bits
+from hwsim.codec.segment_lengths import as_block, as_map, segment_bits, stored_words
 from hwsim.errors import CodecError
 
 INDEX_ENTRY = np.dtype([("words", "<u2"), ("nonzeros", "<u2")])
@@ -22,15 +22,15 @@ RAW = 0x8000
 
 
 def store_segments(
-    values: Any, block: int, order: int, bits: int, raw: np.ndarray
+    values: Any, block: int, order: int, bits: int, raw: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A map in memory of which some segments are raw, as :func:`hwsim.codec.segment_lengths.stored_words`
-    says.
+    """A map in memory of which some segments are raw.
 
     Args:
         values, block, order: as in :func:`encode_segments`.
         bits: width of a raw value, 1 .. 16.
-        raw: bool (H, channel blocks), which segments are.
+        raw: bool (H, channel blocks), which segments are; those of fewer words, as
+            :func:`hwsim.codec.segment_lengths.stored_words` says, if it is not given.
 
     Returns:
         data: uint8 (bytes,), as :func:`encode_segments`.
@@ -39,6 +39,8 @@ def store_segments(
     Raises:
         CodecError: as :func:`encode_segments` and :func:`raw_segments`.
     """
+    if raw is None:
+        _, raw = stored_words(values, block, order, bits)
     coded, index = encode_segments(values, block, order)
     plain, plain_words = raw_segments(values, block, bits)
     coded_words = index["words"].astype(np.int64)

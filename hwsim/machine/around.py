@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from hwsim.machine.remade import Remade
 from hwsim.machine.runs import DramKind
 from hwsim.machine.slots import first_slot
 from hwsim.machine.workload import LayerJob, Weights
+
+if TYPE_CHECKING:
+    from hwsim.machine.schedule import PassRun
 
 Read = Callable[[DramKind, LayerJob, int, int, int | np.ndarray, str], tuple[int, int]]
 """Ask for bytes of a kind, for a layer, from a cycle on, of a part of a map: when they are, and are there."""
@@ -121,8 +124,8 @@ class Around:
         """The cycle in which a pass begins that can be told to start from ``able`` on: a slot of its core."""
         return first_slot(core, able, self._arch)
 
-    def flushed(self, last_begin: int, done: int) -> int:
-        """When all that cores made lies in the map buffer, the last of whose passes began and was done."""
+    def flushed(self, job: LayerJob, passes: Sequence[PassRun], done: int) -> int:
+        """When all that cores made in the passes of a layer lies in the map buffer; the last one was done."""
         return done
 
     def end(self, flushed: int, remade: Remade | None) -> int:

@@ -46,6 +46,11 @@ def sub_bank_depth(arch: Arch) -> int:
     return max(2, 1 << (arch.accumulators // SUB_BANKS - 1).bit_length())
 
 
+def segment_room(arch: Arch) -> int:
+    """Values of the longest segment that a core makes: its ring has two rows at least."""
+    return arch.columns * SUB_BANKS // 2 * sub_bank_depth(arch)
+
+
 def weight_loads(words: int) -> int:
     """Loads of so many weight words; the last one is filled up."""
     return -(-words // WEIGHT_PORT_WORDS)

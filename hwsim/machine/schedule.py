@@ -255,7 +255,7 @@ class _Machine:
         causes["dram"] += (complete - end) * arch.cores
         end = complete
         drained = drained_rows(passes)
-        flushed = self.around.flushed(max(run.begin for run in passes), end)
+        flushed = self.around.flushed(job, passes, end)
         remade = self.around.end(flushed, job.remade)
         causes["drain"] += (flushed - end) * arch.cores
         causes["pool"] = (remade - flushed) * arch.cores

@@ -89,9 +89,7 @@ def whole_lines(size: int) -> int:
     return -(-size // BURST_BYTES) * BURST_BYTES
 
 
-def store_map(
-    values: np.ndarray, block: int, order: int, bits: int, compressed: bool, one_form: bool = False
-) -> Segments:
+def store_map(values: np.ndarray, block: int, order: int, bits: int, compressed: bool) -> Segments:
     """Lay out a map: segments with an index, each in SEG_``order`` or raw, or all of them raw.
 
     Args:
@@ -100,14 +98,11 @@ def store_map(
         order: k of SEG.
         bits: width of a raw value.
         compressed: False for the dense baseline.
-        one_form: all segments are in SEG that have room in their places, not only those which are no longer
-            than raw.
     """
     sizes = raw_segments(values.shape, block, bits)
     if not compressed:
         return sizes
-    most = sizes.room // WORD_BYTES if one_form else None
-    words, raw = stored_words(values, block, order, bits, most)
+    words, raw = stored_words(values, block, order, bits)
     return Segments(words, raw, sizes.ends, sizes.room, True)
 
 

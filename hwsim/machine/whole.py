@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,6 +31,9 @@ from hwsim.machine.row_walk import row_walk
 from hwsim.machine.slots import slot_period
 from hwsim.machine.workload import LayerJob, Weights
 
+if TYPE_CHECKING:
+    from hwsim.machine.schedule import PassRun
+
 HEADER_BYTES = 192  # of an image, read before all else
 BEAT_BITS = 8 * BEAT_BYTES
 
@@ -51,9 +55,9 @@ WEIGHT, SCALE = 1, 2  # from a beat to a load with bits of it, and to a scale
 # When a layer begins and ends.
 PREPARE = 7  # to the slot of core 0 with which slots are counted anew
 INDEX_SLOT = 7  # from the slot in which a core reads its line of the index to the first one of its pass
-FLUSH = 3  # from the last pass to where all lies in the map buffer, and FLUSH_TURNS for each core
+FLUSH = 7  # from the last value out of an encoder to where all lies in the map buffer, and FLUSH_TURNS a core
 FLUSH_TURNS = 4
-REMADE = 12  # from there, and the cycles of the windows, to the end of a layer whose map is remade
+REMADE = 17  # from there, and the cycles of the windows, to the end of a layer whose map is remade
 MEAN = 7  # more, where a mean is rounded
 RESULT = 3  # from there to the first beat of the result
 WRITTEN = 2  # from the write of the result to the end
@@ -208,16 +212,23 @@ class WholeMachine(Around):
         earliest = able + START_LATENCY
         return earliest + (self._slots + core - earliest) % slot_period(self._arch)
 
-    def flushed(self, last_begin: int, done: int) -> int:
-        """Writers have lines left, and turns."""
-        self._first_word = last_begin - START_LATENCY + FIRST_WORD
-        return done + FLUSH_TURNS * self._arch.cores + FLUSH
+    def flushed(self, job: LayerJob, passes: Sequence[PassRun], done: int) -> int:
+        """Encoders have values left, writers lines, and turns."""
+        self._first_word = max(run.begin for run in passes) - START_LATENCY + FIRST_WORD
+        width = job.layer.out_shape[2]
+        left = [0] * self._arch.cores  # in which the last value of a core left its encoder
+        for run in passes:
+            channels, rows = len(job.mapping.parts[run.unit].makes), len(job.mapping.groups[run.group])
+            longest = min(job.form_block, channels) * width
+            end = run.begin + run.timing.cycles - 1 + max(2, longest)
+            left[run.core] = max(end, left[run.core] + rows * channels * width)
+        return max(left) + FLUSH_TURNS * self._arch.cores + FLUSH
 
     def end(self, flushed: int, remade: Remade | None) -> int:
         """Every window takes its cycles."""
         if remade is None:
             return flushed
-        return flushed + remade.cycles + REMADE + (MEAN if remade.averaged else 0)
+        return flushed + remade.cycles + remade.encoding + REMADE + (MEAN if remade.averaged else 0)
 
     def result_ready(self, drained: np.ndarray, end: int, size: int) -> np.ndarray:
         """Of each beat: two follow each other, in four cycles."""

@@ -100,7 +100,7 @@ class Workload:
         run_max = arch.run_max if arch.skip_zeros else 0
         raw = self.stored(name, block, arch.compress).raw
         return self.once(
-            ("symbols", name, block, arch.compress, self._one_form(name), run_max),
+            ("symbols", name, block, arch.compress, run_max),
             lambda: stored_symbols(
                 self.values(name), block, raw, code_lengths(info.order), info.bits, run_max
             ),
@@ -108,15 +108,11 @@ class Workload:
 
     def stored(self, name: str, block: int, compressed: bool) -> Segments:
         """A map as it lies in memory."""
-        info, one_form = self.info(name), self._one_form(name)
+        info = self.info(name)
         return self.once(
-            ("stored", name, block, compressed, one_form),
-            lambda: store_map(self.values(name), block, info.order, info.bits, compressed, one_form),
+            ("stored", name, block, compressed),
+            lambda: store_map(self.values(name), block, info.order, info.bits, compressed),
         )
-
-    def _one_form(self, name: str) -> bool:
-        """Whether a map is written by the machine in RTL, whose encoders have one form for all segments."""
-        return self.network.links() is not None and name != self.layers[0].input
 
     def jobs(self, arch: Arch) -> list[LayerJob]:
         """All layers in the order of execution, mapped to a machine.
@@ -138,15 +134,17 @@ class Workload:
             if not (arch.skip_zeros or arch.compress):  # values do not matter, but for their width
                 kin = (self.info(name).bits, geometry(layer))
             mapping = self.network.mapping(layer, arch)
-            remade, has_pool_word = None, False
+            remade, has_pool_word, form_block = None, False, 0
             if links is not None:
                 following = followers[number]
                 block = arch.columns if following is None else of_segments[following.input]
+                if following is not None and arch.compress and not links[number].remade:
+                    form_block = block
                 row_segments = mapping.units * -(-len(mapping.parts[0].makes) // block)
                 remade = remake(layer, links[number], block, row_segments, arch)
                 has_pool_word = links[number].has_word
             whole = links is not None
-            beside = (of_segments, kin, whole, remade, has_pool_word)
+            beside = (of_segments, kin, whole, form_block, remade, has_pool_word)
             jobs.append(LayerJob(self, layer, arch, stored[name], mapping, traffic, *beside))
         return jobs
 
@@ -181,6 +179,7 @@ class LayerJob:
         blocks: channels of a segment, by map.
         kin: equal for layers of the workload that take the same time on the same machine.
         whole: the machine runs the whole network by itself (hwsim.machine.whole).
+        form_block: channels of a segment that its cores make, if their encoders choose its form; else 0.
         remade: what it takes to pool what it makes, or to lay it out anew; None if it stays as it is.
         has_pool_word: the pool behind it stands in a word of its program.
     """
@@ -194,6 +193,7 @@ class LayerJob:
     blocks: MappingOf[str, int]
     kin: Hashable
     whole: bool
+    form_block: int
     remade: Remade | None
     has_pool_word: bool
 

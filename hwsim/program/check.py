@@ -26,6 +26,7 @@ from hwsim.machine.descriptors import (
     MAX_KERNEL,
     MAX_STRIDE,
     PROGRAM_WORDS,
+    segment_room,
 )
 from hwsim.machine.programs import (
     LAYER_FIELDS,
@@ -178,7 +179,7 @@ def room_needed(layer: Mapping[str, int], following: Mapping[str, int], arch: Ar
     it; 0 if it is neither.
 
     Raises:
-        ValueError: its values are none that the machine reads one by one.
+        ValueError: its values are none that the machine reads one by one, or too many in a segment.
     """
     if not is_remade(layer):
         return 0
@@ -186,6 +187,9 @@ def room_needed(layer: Mapping[str, int], following: Mapping[str, int], arch: Ar
         raise ValueError(
             f"maps are pooled and flattened with activation_bits of {REMADE_BITS}, not {arch.activation_bits}"
         )
+    longest, room = layer["out_block"] * following["width"], segment_room(arch)
+    if longest > room:
+        raise ValueError(f"segments of {longest} values are made of it, an encoder holds {room}")
     return WORD_BYTES * raw_places(layer, following, arch.activation_bits).end
 
 

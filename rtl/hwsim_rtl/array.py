@@ -92,7 +92,7 @@ class CorePorts(wiring.Signature):
         map_rows, rows: In(streams), as in :class:`Core`; the first says where the map lies.
         coded, index: Out(streams), as there.
         abort_pass: In(1), as there; drops passes and this core's part of loads too.
-        busy, done, error: Out(1), as there.
+        busy, done, encoding, error: Out(1), as there.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -105,6 +105,7 @@ class CorePorts(wiring.Signature):
                 "abort_pass": In(1),
                 "busy": Out(1),
                 "done": Out(1),
+                "encoding": Out(1),
                 "error": Out(1),
             }
         )
@@ -150,6 +151,7 @@ class Cores:
             launcher.done.eq(core.done),
             ports.busy.eq(core.busy),
             ports.done.eq(core.done),
+            ports.encoding.eq(core.encoding),
             ports.error.eq(core.error),
         ]
         for loads, mine, last, room in (

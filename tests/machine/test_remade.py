@@ -27,34 +27,47 @@ def stepped(
     channels, height, width = shape
     per_word = 64 // bits
     place = -(-block * width * bits // 64)
-    cycles = made = joined = 0
-    for top in range(-pool["top"], height + pool["top"] - pool["rows"] + 1, pool["vertical_stride"]):
+    cycles = joined = 0
+    corners = [
+        (top, channel, left)
+        for top in range(-pool["top"], height + pool["top"] - pool["rows"] + 1, pool["vertical_stride"])
+        for channel in range(channels)
         for left in range(
             -pool["left"], width + pool["left"] - pool["columns"] + 1, pool["horizontal_stride"]
-        ):
-            for channel in range(channels):
-                made += 1
-                seen = False
-                for y in range(top, top + pool["rows"]):
-                    part: list[int] = []
-                    for x in range(left, left + pool["columns"]):
-                        if x > left and (x - left) % 7 == 0:
-                            cycles += max(1, len(set(part)))
-                            part = []
-                        if 0 <= y < height and 0 <= x < width:
-                            number = channel % block * width + x
-                            word = (y * segments + channel // block) * place + number // per_word
-                            part.append(word // 8)
-                            joined += seen
-                            seen = True
+        )
+    ]
+    segment: list[int] = []  # of what is made: the cycle in which an encoder takes each value
+    left_at = -1  # when the latest one left it
+    for number, (top, channel, left) in enumerate(corners):
+        seen = False
+        for y in range(top, top + pool["rows"]):
+            part: list[int] = []
+            for x in range(left, left + pool["columns"]):
+                if x > left and (x - left) % 7 == 0:
                     cycles += max(1, len(set(part)))
+                    part = []
+                if 0 <= y < height and 0 <= x < width:
+                    at = channel % block * width + x
+                    word = (y * segments + channel // block) * place + at // per_word
+                    part.append(word // 8)
+                    joined += seen
+                    seen = True
+            cycles += max(1, len(set(part)))
+        segment.append(cycles - 1 + 4)
+        after = corners[number + 1] if number + 1 < len(corners) else (None, 0, 0)
+        if after[0] != top or after[1] // block != channel // block:
+            ready = segment[-1] + (6 if len(segment) > 1 else 7)
+            for _ in segment:
+                left_at = max(left_at + 1, ready)
+            segment = []
     words = set()
     for channel in range(channels):
         for y in range(height):
             for x in range(width):
                 number = channel % block * width + x
                 words.add((y, channel // block, number // per_word))
-    return Remade(True, bool(pool["average"]), cycles, made, joined, len(words))
+    waits = left_at + 9 - cycles - 17
+    return Remade(True, bool(pool["average"]), cycles, waits, len(corners), joined, len(words))
 
 
 def test_a_window_costs_a_cycle_for_each_line_in_which_parts_of_its_rows_lie_and_joins_its_values():
@@ -80,16 +93,17 @@ def test_a_window_costs_a_cycle_for_each_line_in_which_parts_of_its_rows_lie_and
     ("link", "due"),
     # Of two channels of 4 x 6 values, three words a row: 20 windows of two rows and columns, and one row in
     # two lines, since the third row begins with word 6, and its second channel two values before a line's
-    # end. Or each value.
+    # end. Made are rows of two channels of five, of which the last one waits for all ten. Or each value, two
+    # of a segment.
     [
         (
             Link(dict(zip(NAMES, (2, 2, 2, 1, 0, 0), strict=True))),
-            Remade(True, False, 20 * 2 + 1, 20, 20 * 3, 4 * 3),
+            Remade(True, False, 20 * 2 + 1, 10, 20, 20 * 3, 4 * 3),
         ),
-        (Link({}, True), Remade(False, False, 48, 48, 0, 4 * 3)),
+        (Link({}, True), Remade(False, False, 48, 2, 48, 0, 4 * 3)),
         # The mean of eight rows of fifteen columns, in three parts each; four words a row, so two rows fill
-        # a line and none lies in two.
-        (Link(MEAN), Remade(True, True, 8 * 3, 1, 8 * 15 - 1, 8 * 4)),
+        # a line and none lies in two. It is alone in its segment.
+        (Link(MEAN), Remade(True, True, 8 * 3, 2, 1, 8 * 15 - 1, 8 * 4)),
         (Link(), None),
     ],
 )

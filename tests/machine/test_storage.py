@@ -53,24 +53,6 @@ def test_a_segment_of_as_many_words_either_way_is_coded(threes, is_raw):
     assert map_.raw.tolist() == [[is_raw]]
 
 
-@pytest.mark.parametrize(("fifteens", "words", "is_raw"), [(8, 2, False), (24, 4, False), (25, 4, True)])
-def test_of_an_encoder_of_one_form_all_segments_are_coded_that_have_room(fifteens, words, is_raw):
-    # 64 values of 4 bits are 4 words, a beat. In SEG_1, 15 is 000010000: they take 64 + 8 fifteens bits.
-    values = np.zeros((1, 1, 64), np.uint16)
-    values[0, 0, :fifteens] = 15
-    map_ = store_map(values, 1, 1, 4, compressed=True, one_form=True)
-    assert map_.words.tolist() == [[words]]
-    assert map_.raw.tolist() == [[is_raw]]
-
-
-def test_a_coded_segment_may_fill_its_beat_where_a_raw_one_would_not():
-    # 20 values of 4 bits are 80 bits, 2 words; in SEG_1, 15 takes 9 bits, so that 20 take 180, 3 words.
-    values = np.full((1, 1, 20), 15, np.uint16)
-    assert store_map(values, 1, 1, 4, compressed=True).raw.tolist() == [[True]]
-    coded = store_map(values, 1, 1, 4, compressed=True, one_form=True)
-    assert (coded.words.tolist(), coded.raw.tolist()) == ([[3]], [[False]])
-
-
 def test_segments_follow_each_other_in_dram_at_their_places(raw):
     assert raw.addresses.tolist() == [[0, 160, 320], [416, 576, 736]]
     assert raw.place_size == 832

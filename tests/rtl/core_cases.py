@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import strategies as st
 from layers import any_layer
 from reference_rows import channels_read, order_of_draining, ring_rows
+from reference_segments import segments_of
 
 from hwsim.arch import SUB_BANKS, Arch
-from hwsim.codec.segments import encode_segments
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import Code, PassGeometry, column_weights
 from hwsim.machine.units import Unit, block_limits, unit_weights, units_of
@@ -215,13 +215,13 @@ def expected_of(case: Case) -> Expected:
     given = operands(case)
     whole = run_layer(case.layer, given.values, given.weights, given.requantize, case.source.signed)
     out = whole[case.first : case.first + case.out_channels][:, list(case.owned)]
-    words, counts = map_words(out, case.out_block, case.target, case.arch.compress)
+    words, counts, raw = stored_words(out, case.out_block, case.target, case.arch.compress)
     nonzeros = np.add.reduceat(
         np.count_nonzero(out, axis=2), np.arange(0, len(out), case.out_block), axis=0
     ).T.ravel()
     last = np.zeros(len(words), bool)
     last[np.cumsum(counts) - 1] = True
-    lengths = counts.ravel() | (0 if case.arch.compress else 0x8000)
+    lengths = counts.ravel() | raw.ravel() << 15
     index = np.array(list(zip(lengths, nonzeros, strict=True)), [("words", "<u2"), ("nonzeros", "<u2")])
     return Expected(words, last, index)
 
@@ -274,17 +274,14 @@ def entry_fields(words: int, nonzeros: int) -> dict[str, int]:
     return {"words": int(words) & 0x7FFF, "raw": int(words) >> 15, "nonzeros": int(nonzeros)}
 
 
-def map_words(values: np.ndarray, block: int, code: Code, compress: bool) -> tuple[np.ndarray, np.ndarray]:
-    """A map as stored: uint64 words, and how many each segment has, (H, channel blocks)."""
-    if compress:
-        data, index = encode_segments(values.astype(np.uint16), block, code.order)
-        return np.asarray(data).view(">u8").astype(np.uint64), index["words"].astype(np.int64)
-    words, counts = [], []
-    for y in range(values.shape[1]):
-        for first in range(0, len(values), block):
-            flat = values[first : first + block, y].ravel()
-            bits = "".join(f"{int(value):0{code.bits}b}" for value in flat)
-            bits += "0" * (-len(bits) % 64)
-            words += [int(bits[i : i + 64], 2) for i in range(0, len(bits), 64)]
-            counts.append(len(bits) // 64)
-    return np.array(words, np.uint64), np.array(counts).reshape(values.shape[1], -1)
+def stored_words(
+    values: np.ndarray, block: int, code: Code, compress: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A map as docs/architecture.md stores it: the words of all segments, uint64; of each, (H, channel
+    blocks), how many it has, and whether it is raw."""
+    channels, height, _ = values.shape
+    order = code.order if compress else None
+    segments = segments_of(values, range(height), range(channels), block, order, code.bits)
+    words = np.array([int(word.bits, 2) for segment in segments for word in segment.words], np.uint64)
+    counts = np.array([len(segment.words) for segment in segments]).reshape(height, -1)
+    return words, counts, np.array([segment.raw for segment in segments]).reshape(height, -1)

@@ -14,7 +14,7 @@ from program_cases import drawn_networks
 from random_programs import WholeTrace
 
 from hwsim.arch import Arch
-from hwsim.codec.segments import RAW, encode_segments, raw_segments
+from hwsim.codec.segments import RAW, lengths_of, raw_segments, store_segments
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
 from hwsim.machine.descriptors import column_weights
@@ -93,15 +93,16 @@ def _case(trace: Any, image: MemoryImage, job: LayerJob, cycles: list[list[int]]
         nonzeros = np.add.reduceat(counts, np.arange(0, len(values), block), axis=0).T
         if last:
             stream, lengths = raw_segments(values, block, arch.activation_bits)
+            entries = lengths + RAW
         else:
-            stream, entries = encode_segments(values, block, trace.maps[trace.layers[1].input].order)
-            lengths = entries["words"].astype(np.int64)
+            made = trace.maps[trace.layers[1].input]
+            stream, stored = store_segments(values, block, made.order, made.bits)
+            entries, lengths = stored["words"], lengths_of(stored)
         words = stream.view(">u8").astype(np.uint64).tolist()
         ends = set(np.cumsum(lengths).tolist())
         coded[core] += [{"data": w, "last": int(i + 1 in ends)} for i, w in enumerate(words)]
         index[core] += [
-            entry_fields(length + last * RAW, count)
-            for length, count in zip(lengths.ravel(), nonzeros.ravel(), strict=True)
+            entry_fields(entry, count) for entry, count in zip(entries.ravel(), nonzeros.ravel(), strict=True)
         ]
     return ImageCase(
         layer=layer,

@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from core_cases import Case, operands
+from core_cases import Case, operands, stored_words
 from reference_core import Outcome, run_pass
-from reference_segments import segments_of
 
 from hwsim.arch import DRAIN_LATENCY, MAC_LATENCY
 from hwsim.codec.seg_lengths import code_lengths
-from hwsim.machine.descriptors import Code
 from hwsim.machine.passes import EVENT_FIELDS, SERVED_FIELDS, time_pass
 from hwsim.machine.rows import input_rows
 from hwsim.machine.symbols import stored_symbols
@@ -167,19 +165,6 @@ def mapped_pass(case: Case, late: int = 0) -> MappedPass:
         raw=raw,
         places=places,
     )
-
-
-def stored_words(
-    values: np.ndarray, block: int, code: Code, compress: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A map as docs/architecture.md stores it: the words of all segments, uint64; of each, (H, channel
-    blocks), how many it has, and whether it is raw."""
-    channels, height, _ = values.shape
-    order = code.order if compress else None
-    segments = segments_of(values, range(height), range(channels), block, order, code.bits)
-    words = np.array([int(word.bits, 2) for segment in segments for word in segment.words], np.uint64)
-    counts = np.array([len(segment.words) for segment in segments]).reshape(height, -1)
-    return words, counts, np.array([segment.raw for segment in segments]).reshape(height, -1)
 
 
 def lines_of(

@@ -58,7 +58,7 @@ def pass_of(case: Case, period: int, late: int = 0, **changes: Any) -> tuple[Pas
         period=period,
         **loaded(case),
         most_words=len(expected.words) + 1,
-        segments=len(expected.index) + 1,
+        segments=len(expected.index),
         most_cycles=timing.cycles + 1000,
     )
     return replace(given, **changes), timing, expected

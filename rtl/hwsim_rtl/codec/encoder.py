@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import Arch
 from hwsim.machine.descriptors import COUNT_BITS, MIN_ACTIVATION_BITS
-from hwsim_rtl.bits.leading import LeadingCount
 from hwsim_rtl.bits.packer import Packer
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.codec.symbol import ORDER_BITS, EncoderConfig, OutputValue, longest_code, significant_bits
+from hwsim_rtl.codec.forms import SegmentForms
+from hwsim_rtl.codec.symbol import EncoderConfig, OutputValue, longest_code, significant_bits
+from hwsim_rtl.codec.value_code import ValueCode
 
 ENCODE_LATENCY = 3  # cycles from the last value of a segment to its last word
 
@@ -20,6 +21,7 @@ class SegEncoder(wiring.Component):
     """Code one value a cycle, for ever while words and index entries are taken.
 
     A zero is one bit, so zero runs need no merging. Without ``compressed``: raw values of ``raw_bits`` bits.
+    Which of the two forms it has is known of a segment before its first value comes.
 
     The last value of a segment, taken in cycle t, makes the segment's last word and its index entry valid in
     t + 3; a value that fills a word earlier in the segment makes it valid in t + 2. A word or entry that is
@@ -29,7 +31,7 @@ class SegEncoder(wiring.Component):
         arch: gives ``activation_bits`` (4 .. 16).
 
     Ports:
-        config: In(EncoderConfig), constant while values are under way.
+        config: In(EncoderConfig), of the value that is offered; the same for all of a segment.
         values: In(stream of OutputValue).
         words: Out(stream of Word).
         index: Out(stream of IndexEntry), one a segment.
@@ -52,55 +54,42 @@ class SegEncoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config, value = self.config, self.values.payload
+        value = self.values.payload
         low_bits, max_length = significant_bits(self._bits), longest_code(self._bits)
         m.submodules.packer = packer = Packer(max_length, low_bits)
-        m.submodules.zeros = zeros = LeadingCount(low_bits)
+        m.submodules.code = code = ValueCode(self._bits)
         piece = packer.pieces
-        order = Signal(ORDER_BITS)  # SEG_0 and SEG_1 are the same code
-        m.d.comb += order.eq(Mux(config.order == 0, 1, config.order))
 
-        # First stage: the bits from the first one on. A zero is a single one.
-        taken = Signal()
-        is_zero = value.code == 0
-        low = Signal(low_bits)
-        single = Signal()
-        nonzeros = Signal(COUNT_BITS)  # of the segment, with the value in this stage
-        m.d.comb += taken.eq(self.values.valid & self.values.ready)
-        m.d.comb += self.values.ready.eq(piece.ready | ~piece.valid)
+        # A value's code, in the cycle after it was taken.
+        nonzeros = Signal(COUNT_BITS)  # of the segment, with the value that was taken
+        raw = Signal()
+        m.d.comb += [
+            code.take.eq(self.values.valid & self.values.ready),
+            code.code.eq(value.code),
+            code.config.eq(self.config),
+            piece.payload.low.eq(code.low),
+            piece.payload.length.eq(code.length),
+            self.values.ready.eq(piece.ready | ~piece.valid),
+        ]
         with m.If(self.values.ready):
             m.d.sync += piece.valid.eq(self.values.valid)
-        with m.If(taken):
+        with m.If(code.take):
             m.d.sync += [
                 piece.payload.last.eq(value.segment_end),
-                single.eq(is_zero),
-                nonzeros.eq(Mux(piece.payload.last, 0, nonzeros) + ~is_zero),
+                raw.eq(~self.config.compressed),
+                nonzeros.eq(Mux(piece.payload.last, 0, nonzeros) + (value.code != 0)),
             ]
-            with m.If(~config.compressed):
-                m.d.sync += low.eq(value.code)
-            with m.Elif(is_zero):
-                m.d.sync += low.eq(1)
-            with m.Else():
-                m.d.sync += low.eq(value.code + ((1 << order) - 1))
 
-        # Second stage: the length. With L bits from the first one on, a code has 2 L - order.
-        m.d.comb += [zeros.bits.eq(low), piece.payload.low.eq(low)]
-        with m.If(~config.compressed):
-            m.d.comb += piece.payload.length.eq(config.raw_bits)
-        with m.Elif(single):
-            m.d.comb += piece.payload.length.eq(1)
-        with m.Else():
-            m.d.comb += piece.payload.length.eq(((low_bits - zeros.count) << 1) - order)
-
-        # The index entry leaves beside the last word: the number of non-zeros keeps step with the packer.
-        packed = Signal(COUNT_BITS)
-        closed = Signal(COUNT_BITS)
+        # The index entry leaves beside the last word: what it says keeps step with the packer.
+        packed, closed = Signal(COUNT_BITS), Signal(COUNT_BITS)
+        packed_raw, closed_raw = Signal(), Signal()
         words = Signal(COUNT_BITS)  # of the segment that have left
         with m.If(piece.ready):
             m.d.sync += [packed.eq(nonzeros), closed.eq(packed)]
+            m.d.sync += [packed_raw.eq(raw), closed_raw.eq(packed_raw)]
         m.d.comb += [
             self.index.payload.words.eq(words + 1),
-            self.index.payload.raw.eq(~config.compressed),
+            self.index.payload.raw.eq(closed_raw),
             self.index.payload.nonzeros.eq(closed),
         ]
 
@@ -118,4 +107,49 @@ class SegEncoder(wiring.Component):
             m.d.sync += entry_gone.eq(last & (self.index.ready | entry_gone) & ~word.ready)
             with m.If(word.ready):
                 m.d.sync += words.eq(Mux(last, 0, words + 1))
+        return m
+
+
+class SegmentEncoder(wiring.Component):
+    """Write each segment in the form of fewer words: its values wait for its end, then are coded.
+
+    The last of a segment's n values, taken in cycle t while no value of another segment waits, makes the
+    last word valid in t + 8 + max(n, 2), or, where the form is known beforehand, in t + 10. See
+    :class:`hwsim_rtl.codec.forms.SegmentForms` and :class:`SegEncoder`.
+
+    Args:
+        arch: gives ``activation_bits``, and the longest segment.
+
+    Ports:
+        config: In(EncoderConfig), of the value that is offered: with ``compressed`` a segment may have either
+            form, else it is raw.
+        values, words, index: as of :class:`SegEncoder`.
+        ended: Out(1), a segment was given its form, whose last value was taken 3 cycles before.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        self._forms, self._encoder = SegmentForms(arch), SegEncoder(arch)
+        super().__init__(
+            {
+                "config": In(EncoderConfig),
+                "values": In(stream.Signature(OutputValue(arch))),
+                "words": Out(stream.Signature(Word)),
+                "index": Out(stream.Signature(IndexEntry)),
+                "ended": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.forms = forms = self._forms
+        m.submodules.encoder = encoder = self._encoder
+        connect(m, flipped(self.values), forms.values)
+        connect(m, forms.formed, encoder.values)
+        connect(m, encoder.words, flipped(self.words))
+        connect(m, encoder.index, flipped(self.index))
+        m.d.comb += [
+            forms.config.eq(self.config),
+            encoder.config.eq(forms.form),
+            self.ended.eq(forms.ended),
+        ]
         return m

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import connect, flipped
 
 from hwsim.arch import Arch
 from hwsim.machine.descriptors import COUNT_BITS
-from hwsim_rtl.codec.encoder import SegEncoder
+from hwsim_rtl.codec.encoder import SegmentEncoder
 from hwsim_rtl.codec.symbol import OutputValue
 from hwsim_rtl.core.abort import FLUSH_CYCLES, Abort, give_or_hide
 from hwsim_rtl.core.adder_tree import AdderTree
@@ -46,7 +46,7 @@ class BackEnd:
         self.drain, self._tree = DrainControl(arch), AdderTree(arch.columns)
         self._requantizer = Requantizer(arch)
         self._values = CreditFifo(OutputValue(arch), DRAIN_DEPTH)
-        self._encoder = SegEncoder(arch)
+        self._encoder = SegmentEncoder(arch)
 
         stage = abort.stages[-1]
         m.submodules.addresses = self.addresses
@@ -66,7 +66,8 @@ class BackEnd:
 
         Args:
             m: the core.
-            core: its ports: ``start``, ``weights``, ``scales``, ``coded``, ``index``, ``busy``, ``done``.
+            core: its ports: ``start``, ``weights``, ``scales``, ``coded``, ``index``, ``busy``, ``done``,
+                ``encoding``.
             config: a CoreConfig, of the pass at work.
             scatter: ``taps``, and ``rows_done``, owned rows that are complete with the tap of the next cycle.
             reading: words or symbols of the pass are to come.
@@ -132,23 +133,27 @@ class BackEnd:
         give_or_hide(m, encoder.words, core.coded, self._abort.flushing)
         give_or_hide(m, encoder.index, core.index, self._abort.flushing)
 
-        # The pass is over when all that was read has left, and all its words, if they were dropped, are in.
+        # The pass is over when all that was read has its form, which it keeps in the encoder whatever the
+        # next pass makes, and all its words, if they were dropped, are in.
+        forms_due = Signal(COUNT_BITS)  # of segments
         words_due = Signal(COUNT_BITS)  # last words of segments
         entries_due = Signal(COUNT_BITS)
         segment_read = drain.reads.valid & drain.reads.payload.segment_end
         word_out = core.coded.valid & core.coded.ready & core.coded.payload.last
         m.d.sync += [
+            forms_due.eq(_counted(forms_due, segment_read, encoder.ended)),
             words_due.eq(_counted(words_due, segment_read, word_out)),
             entries_due.eq(_counted(entries_due, segment_read, core.index.valid & core.index.ready)),
         ]
+        m.d.comb += core.encoding.eq((words_due != 0) | (entries_due != 0))
         at_work = Signal()
-        over = at_work & drain.finished & (words_due == 0) & (entries_due == 0) & ~reading
+        over = at_work & drain.finished & (forms_due == 0) & ~reading
         m.d.sync += [
             core.done.eq(over & ~core.done & ~core.aborting),
             at_work.eq(core.start | (at_work & ~core.done)),
         ]
         with m.If(self._abort.stages[-1]):
-            m.d.sync += [words_due.eq(0), entries_due.eq(0), at_work.eq(0)]
+            m.d.sync += [forms_due.eq(0), words_due.eq(0), entries_due.eq(0), at_work.eq(0)]
         m.d.comb += core.busy.eq(at_work | drain.clears | core.aborting)
 
 

@@ -45,8 +45,9 @@ class Core(wiring.Component):
     timing of docs/architecture.md.
 
     ``start`` in cycle -2 begins a pass, whose cycle 0 must be a slot; ``done`` is high in its last cycle,
-    ``cycles`` - 1, when output words and index entries are taken at once; otherwise as much later as it
-    takes. ``start`` may come again in the cycle of ``done``.
+    ``cycles`` - 1, unless output words and index entries were taken so late that values found no room in the
+    encoder. Words and entries of its last segments leave after that, while the next pass may be under way:
+    ``start`` may come again in the cycle of ``done``.
 
     ``abort_pass`` ends whatever is under way, as a reset does, but keeps the rules of streams: an output word
     or entry that waits is first taken. As long as it lasts, as long as that takes, and for ABORT_CYCLES more,
@@ -62,6 +63,7 @@ class Core(wiring.Component):
         config, lengths: In(of a SentPass), read with ``start``.
         abort_pass: In(1). aborting: Out(1), from its cycle to the end of it and of its waits.
         busy: Out(1), a pass is under way, or an abort or the clearing after one. done: Out(1), one cycle.
+        encoding: Out(1), words or entries of segments that were drained are still to leave.
         error: Out(1), the words read are no legal map; the pass ends, once its last words were read.
         slot: In(1), the core may read a line of the map buffer in this cycle.
         asks, there, reads, line: as of :class:`Reader`.
@@ -84,6 +86,7 @@ class Core(wiring.Component):
                 "aborting": Out(1),
                 "busy": Out(1),
                 "done": Out(1),
+                "encoding": Out(1),
                 "error": Out(1),
                 "slot": In(1),
                 "asks": Out(LINE_BITS).array(LANES),

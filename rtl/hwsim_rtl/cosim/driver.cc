@@ -57,18 +57,18 @@ struct Pass {
     const uint8_t* ready;      // bit 0: coded words are taken, bit 1: index entries; repeats over the cycles
     int64_t ready_count;
     int64_t most_cycles;
+    int64_t segments;          // that the pass makes; they may leave while later ones are under way
     // Results.
     uint64_t* coded;           // data of the output words
     uint8_t* coded_last;
     int64_t coded_room;
     int64_t coded_count;
     uint32_t* index;
-    int64_t index_room;
     int64_t index_count;
     int64_t* events;           // cycle * 8 + kind: a symbol is valid, 2 + lane: chosen, 4 + lane: served
     int64_t event_room;
     int64_t event_count;
-    int64_t cycles;            // from start to done; 0: not done within most_cycles or its room
+    int64_t cycles;            // from start to done; 0: not done within most_cycles
     int64_t taps;
     int64_t error;
 };
@@ -87,12 +87,14 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
     const int64_t lead = 2;  // cycles from the start to cycle 0
     const size_t row_chunks = chunks_of(d.rows___05Fpayload);
     const size_t scale_chunks = chunks_of(d.scales___05Fpayload);
+    const int64_t most_encoding = 1 << 20;  // cycles from the end of the last pass to that of its words
     int64_t simulated = 0;
+    int64_t words_of = 0, entries_of = 0, ended = 0;  // passes whose outputs come next; segments of the first
     int64_t read = -1;  // line that was read in the cycle before
     int64_t loading = 0, weight = 0, scale = 0;  // pass whose weights are loaded, and how far
     for (int64_t n = 0; n < count; n++) {
         Pass& p = passes[n];
-        bool started = false;
+        bool started = false, over = false;
         int64_t cycle = -lead, map_row = 0, row = 0, ready = 0;
         while (true) {
             const bool loads =
@@ -124,6 +126,7 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
 
             d.clk = 0;
             d.eval();
+            if (over && !d.encoding) break;
             const bool done = d.done;
             bool overrun = false;
             map_row += d.map_rows___05Fvalid && d.map_rows___05Fready;
@@ -141,18 +144,27 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
             p.error |= cycle >= 0 && d.error;  // the error of a pass before lasts until the start
             if (d.coded___05Fvalid && (p.ready[ready] & 1)) {
                 const auto& payload = d.coded___05Fpayload;
-                if (p.coded_count == p.coded_room) {
+                Pass& made = passes[words_of];
+                if (words_of > n || made.coded_count == made.coded_room) {
                     overrun = true;
                 } else {
-                    p.coded[p.coded_count] = uint64_t(payload[1]) << 32 | payload[0];
-                    p.coded_last[p.coded_count++] = payload[2];
+                    made.coded[made.coded_count] = uint64_t(payload[1]) << 32 | payload[0];
+                    made.coded_last[made.coded_count++] = payload[2];
+                    ended += payload[2];
+                    if (ended == made.segments) {
+                        words_of++;
+                        ended = 0;
+                    }
                 }
             }
             if (d.index___05Fvalid && (p.ready[ready] >> 1 & 1)) {
-                if (p.index_count == p.index_room)
+                Pass& made = passes[entries_of];
+                if (entries_of > n) {
                     overrun = true;
-                else
-                    p.index[p.index_count++] = d.index___05Fpayload;
+                } else {
+                    made.index[made.index_count++] = d.index___05Fpayload;
+                    entries_of += made.index_count == made.segments;
+                }
             }
             d.clk = 1;
             d.eval();
@@ -170,11 +182,12 @@ __attribute__((visibility("default"))) int64_t run(void* handle, Pass* passes, i
                 cycle++;
                 ready = ready + 1 == p.ready_count ? 0 : ready + 1;
             }
-            if (started && done) {
+            if (started && done && !over) {
                 p.cycles = cycle;
-                break;
+                over = true;
+                if (n + 1 < count) break;
             }
-            if (overrun || cycle > p.most_cycles) return -1;
+            if (overrun || cycle > (over ? p.cycles + most_encoding : p.most_cycles)) return -1;
         }
     }
     return simulated;

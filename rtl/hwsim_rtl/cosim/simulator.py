@@ -37,7 +37,8 @@ class PassStimulus:
         period: cycles between two slots, at least 2.
         weights: int (weight words, M), the weight of each column; columns without a channel are 0.
         bias, multiplier: int (channels,), of the drain.
-        most_words, segments: output words and segments at most.
+        most_words: output words at most.
+        segments: output segments, which may leave while later passes are under way.
         most_cycles: of which the pass takes fewer, and as many events of every kind at most.
         ready: uint8 (cycles,), bit 0: coded words are taken, bit 1: index entries. Repeats over the cycles
             of the pass, the start's first.
@@ -106,12 +107,12 @@ class _Pass(ctypes.Structure):
         ("ready", ctypes.c_void_p),
         ("ready_count", ctypes.c_int64),
         ("most_cycles", ctypes.c_int64),
+        ("segments", ctypes.c_int64),
         ("coded", ctypes.c_void_p),
         ("coded_last", ctypes.c_void_p),
         ("coded_room", ctypes.c_int64),
         ("coded_count", ctypes.c_int64),
         ("index", ctypes.c_void_p),
-        ("index_room", ctypes.c_int64),
         ("index_count", ctypes.c_int64),
         ("events", ctypes.c_void_p),
         ("event_room", ctypes.c_int64),
@@ -209,7 +210,7 @@ class _Buffers:
             ready_count=len(self._inputs["ready"]),
             most_cycles=stimulus.most_cycles,
             coded_room=stimulus.most_words,
-            index_room=stimulus.segments,
+            segments=stimulus.segments,
             event_room=len(self._outputs["events"]),
         )
         for name, array in (self._inputs | self._outputs).items():

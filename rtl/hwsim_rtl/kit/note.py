@@ -34,10 +34,12 @@ ignored (in) or zero (out).
    `s_axis_rows_N`, before the first value of the row is decoded. Both may be offered at any time, in the
    order of the passes. The segments themselves are read from the map buffer.
 4. The output segments leave on `m_axis_coded_N`, `tlast` with the last word of each, and one index entry a
-   segment on `m_axis_index_N` (words in bits 14:0, whether raw in 15, non-zeros in 31:16). `done[N]` is high
-   in the last cycle of the pass. `error[N]` says that the words were no legal map; the pass still ends, once
-   it has taken as many ends of segments as it has segments, and its outputs are of no use. It falls with the
-   next start.
+   segment on `m_axis_index_N` (words in bits 14:0, whether raw in 15, non-zeros in 31:16). A segment waits in
+   the core until it has ended, and is then written raw or in SEG, whichever has fewer words; if its pass says
+   that all are raw, none waits. `done[N]` is high in the last cycle of the pass, when all its segments have
+   ended: words and entries of the last ones may come after that, beside the next pass. `error[N]` says that
+   the words were no legal map; the pass still ends, once it has taken as many ends of segments as it has
+   segments, and its outputs are of no use. It falls with the next start.
 
 ## Reset and abort
 After `rst` a core clears its accumulators, {clear_cycles} cycles in which `busy[N]` is high; a pass that is

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import Component, In
 
 from hwsim.arch import LANE_ITEMS, Arch
 from hwsim_rtl.codec.decoder import Decoder
-from hwsim_rtl.codec.encoder import SegEncoder
+from hwsim_rtl.codec.encoder import SegmentEncoder
 from hwsim_rtl.core.adder_tree import AdderTree
 from hwsim_rtl.core.addresses import TapAddresses
 from hwsim_rtl.core.bank import AccumulatorBank
@@ -38,7 +38,7 @@ COMPONENTS: dict[str, Callable[[Arch], Sequence[Component]]] = {
     "weights": lambda arch: [WeightMemory(arch)],
     "columns": lambda arch: [Multipliers(arch), *(AccumulatorBank(arch) for _ in range(arch.columns))],
     "drain": lambda arch: [DrainControl(arch), AdderTree(arch.columns), Requantizer(arch)],
-    "encoder": lambda arch: [SegEncoder(arch)],
+    "encoder": lambda arch: [SegmentEncoder(arch)],
     "core": lambda arch: [Core(arch)],
 }
 WHOLE = "core"

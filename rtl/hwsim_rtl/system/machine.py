@@ -281,6 +281,7 @@ class ImageMachine(wiring.Component):
         ]
         in_time = fetcher.arrived - number  # programs of this layer and those after it
         passes_done = sum(done[core] for core in range(self._arch.cores))
+        encoding = Cat(core.encoding for core in self._array.cores).any()
         with m.FSM() as fsm:
             m.d.comb += [
                 self._runs.eq(fsm.ongoing("RUN")),
@@ -308,7 +309,7 @@ class ImageMachine(wiring.Component):
                     m.next = "RUN"
             with m.State("RUN"):
                 m.d.sync += left.eq(left - passes_done)
-                with m.If(left == 0):
+                with m.If((left == 0) & ~encoding):
                     m.next = "FLUSH"
             # Every writer has its turns, also where it needs none: a layer's end follows from its passes'.
             with m.State("FLUSH"):

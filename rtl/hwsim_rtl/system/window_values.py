@@ -12,7 +12,7 @@ from hwsim.arch import BURST_BYTES, LINE_WORDS, WORD_BITS, Arch
 from hwsim.machine.descriptors import COUNT_BITS
 from hwsim.machine.remade import WINDOW_COLUMNS
 from hwsim_rtl.bits.word import IndexEntry, Word
-from hwsim_rtl.codec.encoder import SegEncoder
+from hwsim_rtl.codec.encoder import SegmentEncoder
 from hwsim_rtl.core.payloads import LINE_BITS, SUM_BITS
 from hwsim_rtl.core.requantize import Requantizer, code_ends
 from hwsim_rtl.system.payloads import LayerDescriptor, PoolWindow
@@ -78,13 +78,13 @@ class WindowValues(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bits, pool = self._arch.activation_bits, self.pool
-        m.submodules.encoder = encoder = SegEncoder(self._arch)
+        m.submodules.encoder = encoder = SegmentEncoder(self._arch)
         values, goes = encoder.values, self.parts.ready
         m.d.comb += [
             goes.eq(~values.valid | values.ready),
             encoder.config.order.eq(self.layer.out_order),
             encoder.config.compressed.eq(1),
-            encoder.config.raw_bits.eq(bits),
+            encoder.config.raw_bits.eq(self.following.in_bits),
         ]
 
         # A part whose line is there, one whose columns are cut out of it, and one whose columns are joined.

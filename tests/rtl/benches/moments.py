@@ -16,6 +16,7 @@ from hwsim_rtl.core.payloads import ChannelScale, MapRow, RowDescriptor, bank_ad
 
 LOADS, ROWS = ("weights", "scales"), ("map_rows", "rows")
 BEFORE = 4  # cycles before the start in which loads are cut off too
+BEHIND = 30  # cycles after the pass, in which words leave
 PERIOD = 2
 FLUSH = 18  # cycles of an abort, after the one in which no output waits any more
 
@@ -85,6 +86,8 @@ class Device:
             await task
         tasks = self.send(ROWS)
         await run(self.dut, self.arch, self.mapped, PERIOD)
+        while self.dut.encoding.value:
+            await RisingEdge(self.dut.clk)
         assert not self.dut.error.value
         for name, taken in self.taken.items():
             assert taken == getattr(self.one, name), name
@@ -103,7 +106,7 @@ async def a_pass_after_one_that_was_cut_off_is_exact(dut):
         cocotb.start_soon(device.take(name))
     await until_idle(dut)
     await device.whole()
-    for moment in range(-BEFORE, device.mapped.stepped(PERIOD).cycles + 2, case["step"]):
+    for moment in range(-BEFORE, device.mapped.stepped(PERIOD).cycles + BEHIND, case["step"]):
         dut._log.info("cut off in cycle %d", moment)
         await cut_off(device, moment, way, cover)
         begin = now()
@@ -112,6 +115,7 @@ async def a_pass_after_one_that_was_cut_off_is_exact(dut):
         await device.whole()
     if way != "reset":
         cover.require("output waited", [True, False])
+        cover.require("words to come behind the pass", [True, False])
         cover.require("late rows", [way == "held"], 4)
 
 
@@ -127,7 +131,10 @@ async def cut_off(device: Device, moment: int, way: str, cover: Coverage) -> Non
         for task in tasks:
             await task
         tasks = device.send(ROWS, 0.3)
-        await run(dut, device.arch, device.mapped, PERIOD, exact=False, until=moment)
+        cycle = await run(dut, device.arch, device.mapped, PERIOD, exact=False, until=moment)
+        for _ in range(moment - cycle):
+            await RisingEdge(dut.clk)
+        cover.hit("words to come behind the pass", bool(cycle <= moment and dut.encoding.value))
     if way == "reset":
         dut.rst.value, device.resetting = 1, True
         device.stop(tasks)

@@ -42,6 +42,8 @@ async def every_pass_takes_the_cycles_of_compiled_simulation(dut):
         cocotb.start_soon(map_rows.put(mapped.map_rows))
         cocotb.start_soon(rows.put(made.rows))
         assert await run(dut, arch, mapped, case["period"], exact=False) == cycles, one
+        while dut.encoding.value:
+            await RisingEdge(dut.clk)
         for taker in takers:
             taker.cancel()
         assert taken == (made.coded, made.index)

@@ -194,10 +194,9 @@ async def run_core(dut, core: int, buffer: MapBuffer, work: list[Work], coverage
         assert not int(dut.error.value)
         lines += run.timing.words // 8
         assert buffer.reads[core] == lines, where
-    await RisingEdge(dut.clk)
-    assert all(task.done() for task in made), f"core {core}: words are missing"
-    assert [payload for _, payload in made[0].result()] == [word for each in work for word in each.one.coded]
-    assert [payload["data"] for _, payload in made[1].result()] == [
+    coded_words, entries = [await task for task in made]
+    assert [payload for _, payload in coded_words] == [word for each in work for word in each.one.coded]
+    assert [payload["data"] for _, payload in entries] == [
         pack(IndexEntry.as_shape(), entry) for each in work for entry in each.one.index
     ]
     assert sent["map_rows"].sent == sum(len(each.map_rows) for each in work)
