@@ -55,8 +55,9 @@ def test_what_takes_time_beside_the_passes_by_hand():
     assert programs == ("programs", 0, 39)
     assert sequencer == ("sequencer", 39, one.passes[0].able)
     done = one.passes[0].begin + one.passes[0].timing.cycles
-    # What is raw leaves the encoder as it comes, in the end in the second cycle behind the pass. Of the pool's eight
-    # values each four of a segment wait for its end: behind the last window 4 cycles, and 17 to the end.
+    # What is raw leaves the encoder as it comes, in the end in the second cycle behind the pass. Of the eight
+    # values of the pool each four of a segment wait for its end: behind the last window 4 cycles, and 17 to
+    # the end.
     assert writers == ("writers", done, done + 1 + 4 + 7)
     assert pool == ("pool", done + 12, one.end)
     assert one.end == done + 12 + 16 + 4 + 17
