@@ -177,7 +177,7 @@ async def remade_maps_are_those_of_the_reference(dut):
         await RisingEdge(dut.clk)
         dut.start.value = 0
         working = cocotb.start_soon(cycles_of_work(dut))
-        data, index = store_segments(made, block, order, bits)
+        data, index = store_segments(made, block, order, one["code"][0])
         words, ends = data.view(">u8").astype(np.uint64).tolist(), set(np.cumsum(lengths_of(index)).tolist())
         expected = {
             "rows": [{"layer": 0, "row": y, "first": 0, "segments": of_made} for y in range(made.shape[1])],
