@@ -1,6 +1,7 @@
 """Bench of SegmentEncoder: every segment in its shorter form, and every word in its cycle."""
 
 import random
+from typing import Any
 
 import cocotb
 from benches.values import random_values
@@ -17,7 +18,9 @@ ON_THE_WAY = 2  # to a word that a value fills before
 
 
 class FormedValues(StreamPort):
-    """The stream of values, each with the configuration of its segment beside it."""
+    """The stream of values; the configuration of the segment of each goes to ``config`` beside it."""
+
+    config: Any
 
     def offer(self, payload: dict) -> None:
         value = dict(payload)
@@ -49,7 +52,7 @@ class Segment:
 
     def lengths(self) -> list[int]:
         """Bits of each value, as they are written."""
-        if self.raw:
+        if self.raw or self.order is None:
             return [self.raw_bits] * len(self.values)
         return [len(seg(value, self.order)) for value in self.values]
 
