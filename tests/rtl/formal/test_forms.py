@@ -87,4 +87,4 @@ class Chooses(Elaboratable):
 
 def test_segments_get_the_shorter_form_and_values_leave_in_order():
     chooses = Chooses()
-    prove(chooses, chooses.free, "forms", mode="bmc", depth=15)
+    prove(chooses, chooses.free, "forms", mode="bmc", depth=12)
