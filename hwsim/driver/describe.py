@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator, Mapping
 
 from hwsim.arch import BEAT_BYTES, CLAMP_BYTES, LAYER_BYTES, PASS_BYTES, POOL_BYTES
-from hwsim.machine.chain import POOL_FIELDS
+from hwsim.machine.descriptors import POOL_FIELDS
 from hwsim.machine.programs import CLAMP_FIELDS, LAYER_FIELDS, PASS_FIELDS
 from hwsim.program.image import HEADER, HEADER_BYTES, MAGIC, VERSION
 from hwsim.registers import ERRORS, IDENTITY, INTERFACE, REGISTERS

@@ -8,32 +8,9 @@ from dataclasses import dataclass, field
 from hwsim.between import AveragePool, Clip, MaxPool, Operator, Reshape, Value
 from hwsim.errors import ProgramError
 from hwsim.layer import Layer
+from hwsim.machine.descriptors import SHORT_POOL_FIELDS
 from hwsim.quantize import code_limits
 from hwsim.reference import IntegerNetwork
-
-SHORT_POOL_FIELDS = {
-    "rows": 3,
-    "columns": 3,
-    "vertical_stride": 3,
-    "horizontal_stride": 3,
-    "top": 2,
-    "left": 2,
-}
-"""Of a descriptor, the bits in which a small max pool has room."""
-
-POOL_FIELDS = {
-    "rows": 8,
-    "columns": 8,
-    "vertical_stride": 8,
-    "horizontal_stride": 8,
-    "top": 4,
-    "left": 4,
-    "average": 1,
-    "relu": 1,
-    "shift": 6,
-    "multiplier": 16,
-}
-"""Of a word of a program, the bits of any pool, the lowest first; docs/image.md says what they mean."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,31 @@ CORE_FIELDS = (
     "accumulators",
     "weight_words",
 )
+WINDOW_COLUMNS = 7  # of a row of a pool's window, that are read at once
+
+SHORT_POOL_FIELDS = {
+    "rows": 3,
+    "columns": 3,
+    "vertical_stride": 3,
+    "horizontal_stride": 3,
+    "top": 2,
+    "left": 2,
+}
+"""Of a descriptor, the bits in which a small max pool has room."""
+
+POOL_FIELDS = {
+    "rows": 8,
+    "columns": 8,
+    "vertical_stride": 8,
+    "horizontal_stride": 8,
+    "top": 4,
+    "left": 4,
+    "average": 1,
+    "relu": 1,
+    "shift": 6,
+    "multiplier": 16,
+}
+"""Of a word of a program, the bits of any pool, the lowest first; docs/image.md says what they mean."""
 
 
 def sub_bank_depth(arch: Arch) -> int:

@@ -25,8 +25,8 @@ from hwsim.arch import (
 )
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
-from hwsim.machine.chain import POOL_FIELDS, SHORT_POOL_FIELDS, Link
-from hwsim.machine.descriptors import PROGRAM_WORDS, Code, PassGeometry
+from hwsim.machine.chain import Link
+from hwsim.machine.descriptors import POOL_FIELDS, PROGRAM_WORDS, SHORT_POOL_FIELDS, Code, PassGeometry
 from hwsim.machine.memory_map import weights_stride
 from hwsim.machine.storage import whole_lines
 from hwsim.machine.workload import LayerJob

@@ -10,9 +10,8 @@ import numpy as np
 from hwsim.arch import LINE_WORDS, WORD_BITS, Arch
 from hwsim.layer import Layer
 from hwsim.machine.chain import Link
+from hwsim.machine.descriptors import WINDOW_COLUMNS
 from hwsim.machine.storage import raw_segments
-
-WINDOW_COLUMNS = 7  # of a row of a window, that are read at once
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from hwsim.arch import (
     Arch,
 )
 from hwsim.codec.segments import INDEX_ENTRY, RAW, lengths_of
-from hwsim.machine.chain import POOL_FIELDS
 from hwsim.machine.descriptors import (
     COUNT_BITS,
     DEPTHWISE_KERNEL,
     MAX_KERNEL,
     MAX_STRIDE,
+    POOL_FIELDS,
     PROGRAM_WORDS,
     segment_room,
 )

@@ -8,7 +8,7 @@ from random_programs import WholeTrace
 from hwsim.arch import Arch
 from hwsim.errors import ArchError
 from hwsim.layer import Layer
-from hwsim.machine.chain import POOL_FIELDS
+from hwsim.machine.descriptors import POOL_FIELDS
 from hwsim.machine.programs import (
     LAYER_FIELDS,
     PASS_FIELDS,

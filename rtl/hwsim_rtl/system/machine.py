@@ -7,8 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import LINE_ENTRIES, WORD_BITS, WORD_BYTES, Arch
-from hwsim.machine.chain import POOL_FIELDS, SHORT_POOL_FIELDS
-from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
+from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS, POOL_FIELDS, SHORT_POOL_FIELDS
 from hwsim.registers import MachineError
 from hwsim_rtl.array import CoreArray
 from hwsim_rtl.core.payloads import ENTRY_BITS, LINE_SHIFT

@@ -7,9 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import BURST_BYTES, LINE_WORDS, Arch
-from hwsim.machine.chain import POOL_FIELDS
-from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
-from hwsim.machine.remade import WINDOW_COLUMNS
+from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS, POOL_FIELDS, WINDOW_COLUMNS
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.core.payloads import LINE_BITS
 from hwsim_rtl.system.payloads import LayerDescriptor, MapPlaces, OutRow, PoolWindow

@@ -7,8 +7,7 @@ from amaranth import signed
 from amaranth.lib import data
 
 from hwsim.arch import BURST_BYTES, LAYER_BYTES, PASS_BYTES, Arch
-from hwsim.machine.chain import POOL_FIELDS
-from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS
+from hwsim.machine.descriptors import COUNT_BITS, PLACE_BITS, POOL_FIELDS
 from hwsim.machine.programs import CLAMP_FIELDS, LAYER_FIELDS, PASS_FIELDS
 from hwsim_rtl.core.payloads import ENTRY_BITS, LINE_BITS, SUB_BANK_BITS, MapRow, PassConfig, RowDescriptor
 

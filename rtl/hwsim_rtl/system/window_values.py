@@ -9,8 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hwsim.arch import BURST_BYTES, LINE_WORDS, WORD_BITS, Arch
-from hwsim.machine.descriptors import COUNT_BITS
-from hwsim.machine.remade import WINDOW_COLUMNS
+from hwsim.machine.descriptors import COUNT_BITS, WINDOW_COLUMNS
 from hwsim_rtl.bits.word import IndexEntry, Word
 from hwsim_rtl.codec.encoder import SegmentEncoder
 from hwsim_rtl.core.payloads import LINE_BITS, SUM_BITS

@@ -13,7 +13,8 @@ from hwsim.arch import Arch
 from hwsim.codec.mapping import to_unsigned
 from hwsim.codec.segments import lengths_of, store_segments
 from hwsim.layer import Layer
-from hwsim.machine.chain import POOL_FIELDS, Link
+from hwsim.machine.chain import Link
+from hwsim.machine.descriptors import POOL_FIELDS
 from hwsim.machine.programs import LAYER_FIELDS
 from hwsim.machine.remade import remake
 from hwsim.quantize import integers
