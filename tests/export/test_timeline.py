@@ -140,6 +140,7 @@ def test_passes_and_what_they_waited_for_before_are_those_of_the_schedule(case, 
     write_timeline(case, case.arch, tmp_path / "t.json")
     document = json.loads((tmp_path / "t.json").read_text(encoding="ascii"))
     told = {"network": case.network, "variant": case.variant, "image": 0, "time": "1 us stands for 1 cycle"}
+    told["marks"] = ["Synthetic trace: generated values, not measured ones."]
     assert (document["otherData"], document["displayTimeUnit"]) == (told, "ns")
     expected = defaultdict(list)
     for span in schedule_of(case, case.arch, 0).layers:

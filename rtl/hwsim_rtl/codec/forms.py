@@ -110,7 +110,7 @@ class SegmentForms(wiring.Component):
             m.d.comb += more.eq(Mux(waits, Mux(ends, count, 0), 1))
 
         # Forms, until the last value of their segment leaves.
-        m.submodules.forms = forms = Memory(shape=EncoderConfig, depth=self._forms, init=[])
+        m.submodules.queue = forms = Memory(shape=EncoderConfig, depth=self._forms, init=[])
         write, read = forms.write_port(), forms.read_port(domain="comb")
         waiting = Signal(range(self._forms + 1))
         leaves = self.formed.valid & self.formed.ready & self.formed.payload.segment_end
