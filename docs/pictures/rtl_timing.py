@@ -71,7 +71,8 @@ def simulate() -> str:
     for y, (first, count) in enumerate(zip(np.cumsum(words) - words, words, strict=True)):
         of_row = data.view(">u8")[first : first + count].tolist()
         lines[y] = sum(word << 64 * i for i, word in enumerate(of_row))
-    config = GEOMETRY.config(ARCH, GEOMETRY.block, LINE_WORDS, len(words))
+    place = {"place_words": LINE_WORDS, "index_line": len(words)}
+    config = {**GEOMETRY.config(ARCH, GEOMETRY.block), **place}
     weights = column_weights(np.arange(1, 9).reshape(2, 2, 2, 1), ARCH.columns, False)
 
     async def loads(ctx):  # weights first, then the pass
@@ -87,7 +88,7 @@ def simulate() -> str:
         ctx.set(core.scales.valid, 0)
         ctx.set(core.config, config)
         for entry, count in enumerate(words):
-            ctx.set(core.lengths[entry], count)
+            ctx.set(core.lengths[entry], {"words": count, "raw": 0})
         ctx.set(core.there, 3)
         ctx.set(core.coded.ready, 1)
         ctx.set(core.index.ready, 1)
@@ -115,6 +116,7 @@ def simulate() -> str:
 
     async def wait(ctx):
         await ctx.tick().until(core.done)
+        await ctx.tick().until(~core.encoding)  # the last segment's words leave when its form is known
         await ctx.tick().repeat(2)
 
     simulator = Simulator(core)
