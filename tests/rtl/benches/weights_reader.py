@@ -10,7 +10,8 @@ from cocotb.triggers import RisingEdge, Timer
 from image_cases import ImageCase, image_cases
 from streams import Coverage, StreamPort, bench_case, random_stalls, start_clock
 
-from hwsim.arch import WEIGHT_PASSES, Arch
+from hwsim.arch import WEIGHT_PASSES, WORD_BYTES, Arch
+from hwsim.machine.programs import passes_at
 from hwsim_rtl.array import Load
 from hwsim_rtl.core.payloads import ChannelScale, weight_load
 from hwsim_rtl.system.memory_port import MemoryRequest
@@ -48,13 +49,13 @@ class Cores:
             await RisingEdge(self.dut.clk)
 
 
-async def look_up(dut, words: list[int]) -> None:
+async def look_up(dut, passes: list[int]) -> None:
     """Passes of the program, a cycle after they are looked at."""
     while True:
         await Timer(2, "ns")
         number = int(dut.number.value) if dut.number.value.is_resolvable else 0
         await RisingEdge(dut.clk)
-        dut.entry.value = words[8 + number] if 8 + number < len(words) else random.getrandbits(64)
+        dut.entry.value = passes[number] if number < len(passes) else random.getrandbits(64)
 
 
 async def memory(dut, case: ImageCase, cores: Cores, ports: dict, stalls: float) -> None:
@@ -107,7 +108,7 @@ async def units_become_loads(dut):
         waits = sum(loads for _, loads in one.units) > cores.capacity
         helpers = [
             cocotb.start_soon(cores.finish(0.02 if waits else random.choice([1.0, 0.02]))),
-            cocotb.start_soon(look_up(dut, one.words)),
+            cocotb.start_soon(look_up(dut, one.words[passes_at(one.layer.clamped) // WORD_BYTES :])),
         ]
         dut.layer.value = (
             sum(word << 64 * n for n, word in enumerate(one.words[:8])) & (1 << len(dut.layer)) - 1
@@ -138,8 +139,10 @@ async def units_become_loads(dut):
         dut.done.value = 0
         await RisingEdge(dut.clk)
         coverage.hit("kind", one.layer.kind)
+        coverage.hit("clamps before the passes", one.layer.clamped)
         coverage.hit("units", min(3, len(one.units)))
         coverage.hit("more than a core holds", waits)
     coverage.require("kind", ["conv", "depthwise"])
+    coverage.require("clamps before the passes", [True, False])
     coverage.require("units", [1, 2, 3])
     coverage.require("more than a core holds", [True, False])
