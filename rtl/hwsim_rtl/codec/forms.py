@@ -46,8 +46,9 @@ class SegmentForms(wiring.Component):
     def __init__(self, arch: Arch) -> None:
         self._arch = arch
         self._room = segment_room(arch)  # a power of two
-        # While the longest segment leaves, as many may end as it has channels.
-        self._forms = 1 << (arch.columns + 1).bit_length()
+        # A segment keeps its form for two cycles more than it has values, or three if that is one; in each of
+        # these another one may get its own, if a row has one value. None waits for a form, then.
+        self._forms = 1 << (arch.columns + 3).bit_length()
         self._value = OutputValue(arch)
         super().__init__(
             {

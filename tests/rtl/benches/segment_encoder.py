@@ -15,6 +15,7 @@ from hwsim_rtl.codec import symbol as payloads
 
 LATENCY = 3  # of SegEncoder, from the last value of a segment to its last word
 ON_THE_WAY = 2  # to a word that a value fills before
+KINDS = "one size", "rows with a tail", "one channel behind all", "changing sizes"
 
 
 class FormedValues(StreamPort):
@@ -71,7 +72,7 @@ async def every_segment_has_its_shorter_form_and_every_word_its_cycle(dut):
     cover.require("form", ["raw from the start", "raw", "SEG", "SEG, of as many words"])
     cover.require("values", [1, 2, case["room"]])
     cover.require("words in the longer form, more", [1, 2])
-    cover.require("exact", ["one size", "rows with a tail", "changing sizes"])
+    cover.require("exact", KINDS)
     cover.require("stalled", ["values", "words", "index"])
 
 
@@ -79,25 +80,28 @@ def sizes_of(kind: str, room: int, columns: int) -> list[int]:
     """Of segments that follow each other: as passes make them, or as they come."""
     if kind == "one size":
         return [random.choice([1, 2, 3, room // 4, room - 1, room, room])] * random.choice([3, 6])
+    if kind == "one channel behind all":
+        return [columns] * random.choice([0, 1, 2]) + [1] * (columns + 6)
     if kind == "rows with a tail":
         width = random.randint(1, room // columns)
         return [columns * width, random.randint(1, columns) * width] * 4
-    return [random.choice([1, 1, 2, 5, random.randint(1, room), room]) for _ in range(12)]
+    return [random.choice([1, 1, 2, 5, random.randint(1, room), room]) for _ in range(20)]
 
 
 async def one_pass(dut, ports, arch: Arch, number: int, room: int, cover: Coverage) -> None:
     values_port, words_port, index_port = ports
-    kind = ("one size", "rows with a tail", "changing sizes")[number % 3]
+    kind = KINDS[number % len(KINDS)]
     bits = arch.activation_bits
     raw_bits = random.randint(1, bits)
-    forms = [random.choice([None, *range(16)])] * 12
+    sizes = sizes_of(kind, room, arch.columns)
+    forms = [random.choice([None, *range(16)])] * len(sizes)
     if kind == "changing sizes":
         forms = [random.choice([None, *range(16)]) for _ in forms]
     segments = []
-    for size, order in zip(sizes_of(kind, room, arch.columns), forms, strict=False):
+    for size, order in zip(sizes, forms, strict=True):
         segments.append(Segment(random_values(size, raw_bits), order, raw_bits))
     rates = {name: random.choice([0.0, 0.0, 0.3, 0.7]) for name in ("values", "words", "index")}
-    if number // 3 % 2 == 0:
+    if number // len(KINDS) % 2 == 0:
         rates = dict.fromkeys(rates, 0.0)
     words = [word for each in segments for word in words_of(each.bits)]
     stream = [value for each in segments for value in each.stream()]

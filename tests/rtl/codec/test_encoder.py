@@ -24,4 +24,4 @@ def test_every_segment_has_the_form_of_fewer_words(bits, columns, accumulators):
     fields = {"activation_bits": bits, "columns": columns, "accumulators": accumulators}
     arch = Arch(**fields)
     room = segment_room(arch)
-    run_bench(SegmentEncoder(arch), "segment_encoder", arch=fields, room=room, passes=90)
+    run_bench(SegmentEncoder(arch), "segment_encoder", arch=fields, room=room, passes=120)
