@@ -135,12 +135,14 @@ def whole_machines(draw) -> Arch:
 
 @dataclass
 class RunnableChain(ChainTrace, WholeTrace):
-    """A chain with pools that a program can hold, with drains that make small values, some of them 0."""
+    """A chain with pools that a program can hold, with drains that make small values, some of them 0, and
+    some with clamps of their own."""
 
     def requantize(self, layer: Layer) -> Requantize:
         rng, made = self._rng(layer), layer.out_shape[0]
         bias, multiplier = rng.integers(-(2**12), 2**14, made), rng.integers(2**14, 2**16, made)
-        return Requantize(bias, multiplier, 28, False, self.bits, False, self.order)
+        clamps = self._clamps(layer, rng)
+        return Requantize(bias, multiplier, 28, False, self.bits, False, self.order, clamps)
 
 
 def as_made(chain: ChainTrace) -> RunnableChain:
@@ -150,11 +152,12 @@ def as_made(chain: ChainTrace) -> RunnableChain:
     return RunnableChain(**{**vars(chain), "values": made})
 
 
-def wide_chain() -> RunnableChain:
-    """A max pool that has no room in a descriptor, of windows in two parts, and the mean of a whole map."""
+def wide_chain(clamped: bool = False) -> RunnableChain:
+    """A max pool that has no room in a descriptor, of windows in two parts, and the mean of a whole map; with
+    ``clamped``, of a layer whose drain has clamps of its own."""
     layers = (
         Layer("one", "conv", "x", (2, 9, 20), (5, 9, 20), (3, 3), padding=(1, 1), output="y"),
-        Layer("two", "conv", "y", (5, 5, 16), (6, 5, 16), output="z"),
+        Layer("two", "conv", "y", (5, 5, 16), (6, 5, 16), output="z", clamped=clamped),
         Layer("three", "linear", "z", (6, 1, 1), (4, 1, 1)),
     )
     between = (Between(Pool((3, 9), (2, 1), (1, 2))), Between(Pool((5, 16), (5, 16), (0, 0), (16, 820))))

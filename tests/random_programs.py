@@ -36,9 +36,13 @@ class WholeTrace(MemoryTrace):
         rng, made = self._rng(layer), layer.out_shape[0]
         bias, multiplier = rng.integers(-(2**31), 2**31, made), rng.integers(0, 2**16, made)
         shift = int(rng.integers(1, 48))
-        low, high = sorted(rng.integers(0, 1 << self.bits, 2).tolist())
-        clamps = (low, high) if layer.clamped else None
+        clamps = self._clamps(layer, rng)
         return Requantize(bias, multiplier, shift, layer.relu, self.bits, False, self.order, clamps)
+
+    def _clamps(self, layer: Layer, rng: np.random.Generator) -> tuple[int, int] | None:
+        """Clamps of a drain that has some of its own."""
+        low, high = sorted(rng.integers(0, 1 << self.bits, 2).tolist())
+        return (low, high) if layer.clamped else None
 
     def _rng(self, layer: Layer) -> np.random.Generator:
         return np.random.default_rng(crc32(repr(layer).encode()))

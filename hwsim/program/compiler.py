@@ -67,6 +67,8 @@ def compile_network(trace: StoredTrace, arch: Arch, image: int = 0) -> MemoryIma
         weights = regions[weights_of(layer.name)]
         source, target = _codes(trace, layer, following, averaged=bool(link.pool.get("average")))
         drain = trace.requantize(layer)
+        if layer.clamped != (drain.clamps is not None):  # the size of a program follows from the layer
+            raise ProgramError(f"layer {layer.name}: whether its drain has clamps is told in two ways")
         geometries = unit_geometries(
             job,
             workload.network.blocks(arch)[layer.input] if layer.kind == "depthwise" else job.block,

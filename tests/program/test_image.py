@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from page_parser import Parsed, tables
-from random_chains import wide_chain
+from random_chains import RunnableChain, wide_chain
 from random_programs import programs
 
 from hwsim.arch import Arch
@@ -148,6 +148,26 @@ def test_pools_that_have_a_word_by_the_page():
         (1, 16, 820),
     ]
     assert none == {}
+
+
+def test_clamps_and_a_pool_in_one_program_by_the_page():
+    trace = wide_chain(clamped=True)
+    parsed = Parsed(compile_network(trace, ARCH).to_bytes())
+    assert_holds(parsed, trace, ARCH)
+    assert [(layer["clamped"], layer["pool_word"]) for layer, _, _ in parsed.layers] == [
+        (0, 1),
+        (1, 1),
+        (0, 0),
+    ]
+
+
+def test_a_layer_whose_drain_lacks_its_clamps_is_refused(monkeypatch):
+    made = RunnableChain.requantize
+    monkeypatch.setattr(
+        RunnableChain, "requantize", lambda self, layer: replace(made(self, layer), clamps=None)
+    )
+    with pytest.raises(ProgramError, match="layer two: whether its drain has clamps is told in two ways"):
+        compile_network(wide_chain(clamped=True), ARCH)
 
 
 @pytest.mark.parametrize(

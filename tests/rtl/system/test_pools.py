@@ -23,8 +23,8 @@ ARCH = Arch(cores=2, columns=4, accumulators=512, weight_words=2048, map_buffer=
 
 
 def runnable_chains(number: int, count: int) -> list[RunnableChain]:
-    """Of so many chains, from a seed, those with a pool."""
-    drawn = [wide_chain()]
+    """Of so many chains, from a seed, those with a pool; before them, pools that have words."""
+    drawn = [wide_chain(), wide_chain(clamped=True)]
 
     @seed(number)
     @settings(
@@ -45,20 +45,22 @@ def test_random_chains_with_pools_are_run_in_the_cycles_of_the_model():
     for trace in runnable_chains(3, 120):
         try:
             jobs = Workload(trace, 0).jobs(ARCH)
-            if any(job.stored.raw.any() for job in jobs[1:]):  # longer in SEG than its place
-                continue
             checks = list(verify_system(trace, ARCH))
         except ArchError:
             continue
         assert [check for check in checks if not check.equal] == [], trace
-        for layer, link in zip(trace.layers, trace.between, strict=True):
+        if any(job.stored.raw.any() for job in jobs[1:]):
+            seen.add("raw")
+        for layer, job, link in zip(trace.layers, jobs, trace.between, strict=True):
+            if layer.clamped and job.has_pool_word:
+                seen.add("clamps and a word")
             if link.pool is not None:
                 whole = link.pool.kernel == layer.out_shape[1:] != (1, 1)
                 wide = link.pool.kernel[1] > 7
                 seen.add(("mean" if link.pool.mean else "largest", link.flatten))
                 seen |= {name for name, is_so in (("global", whole), ("wide", wide)) if is_so}
     assert seen >= {(kind, flat) for kind in ("mean", "largest") for flat in (True, False)}
-    assert seen >= {"global", "wide"}
+    assert seen >= {"global", "wide", "raw", "clamps and a word"}
 
 
 class SmallMobileNet(nn.Module):
