@@ -445,3 +445,8 @@ def test_a_depthwise_pass_reads_a_row_in_two_halves_by_hand():
     assert told["segment_pixels"] == 14
     decoder = {name: told["core"]["decoder"][name] for name in ("segments", "full_values", "tail_values")}
     assert decoder == {"segments": 2, "full_values": 18, "tail_values": 18}
+
+
+def test_padding_is_told_in_the_five_bits_in_which_remainders_are_taken():
+    layer = Layer("l", "conv", "x", (5, 6, 33), (3, 6, 63), (1, 3), padding=(0, 40), dilation=(1, 25))
+    assert replace(PASS, layer=layer, owned=(0,)).config(ARCH, 4)["core"]["column"]["padding"] == 8
