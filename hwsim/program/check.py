@@ -18,6 +18,7 @@ from hwsim.arch import (
     WORD_BYTES,
     Arch,
 )
+from hwsim.between.pools import SUM_MAX
 from hwsim.codec.segments import INDEX_ENTRY, RAW, lengths_of
 from hwsim.machine.descriptors import (
     COUNT_BITS,
@@ -41,7 +42,7 @@ from hwsim.machine.programs import (
     unpack,
 )
 from hwsim.machine.storage import whole_beats
-from hwsim.quantize import SHIFT_MAX, drain_bounds
+from hwsim.quantize import SHIFT_MAX, code_limits, drain_bounds
 
 MOST_LAYERS = 1 << 16
 REMADE_BITS = (4, 8, 16)  # of a value that is pooled or laid out anew: as many as fill a word
@@ -151,6 +152,9 @@ def _check_pool(layer: Mapping[str, int], pool: Mapping[str, int]) -> None:
         _check_ranges(pool, ranges)
     except ValueError as error:
         raise ValueError(f"of its pool {error}") from None
+    _, largest = code_limits(layer["out_bits"], bool(layer["signed_output"]))
+    if pool["average"] and pool["rows"] * pool["columns"] * largest > SUM_MAX:
+        raise ValueError("its pool has a window whose sum does not fit 32 bits")
 
 
 def _check_chain(

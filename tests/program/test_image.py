@@ -188,6 +188,20 @@ def test_a_pool_that_no_machine_walks_through_is_told(name, value, message, tmp_
         load(tmp_path / "image.bin")
 
 
+def test_means_whose_sums_have_more_than_32_bits_are_told(tmp_path):
+    image = compile_network(wide_chain(), ARCH)
+    at = image.number("first_program_bytes") - 8
+    data = in_number(image.to_bytes(), 0, 64, LAYER, "out_bits", 16)
+    for name, value in (("average", 1), ("shift", 1), ("rows", 181), ("columns", 181)):
+        data = in_number(data, at, 8, POOL, name, value)
+    told = "layer 0: its pool has a window whose sum does not fit 32 bits"
+    for columns, fits in ((182, False), (181, True)):  # of 65,535 each; 32,768 of them are 2^31 or so
+        (tmp_path / "image.bin").write_bytes(in_number(data, at, 8, POOL, "columns", columns))
+        with pytest.raises(ProgramError) as error:  # the map is none of that size, which is told behind it
+            load(tmp_path / "image.bin")
+        assert (told in str(error.value)) is not fits
+
+
 @settings(max_examples=60, deadline=None)
 @given(programs())
 def test_random_networks_by_the_page(case):
