@@ -3,10 +3,9 @@
 import random
 
 import cocotb
-from benches.values import random_values
-from cocotb.triggers import RisingEdge
+from benches.values import encoded, random_values
 from golden.symbols import seg, segment_bits, words_of
-from streams import Coverage, StreamPort, bench_case, pack, random_stalls, start_clock
+from streams import Coverage, StreamPort, bench_case, pack, start_clock
 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
@@ -42,7 +41,6 @@ async def words_and_entries_equal_the_golden_model(dut):
 
 
 async def one_pass(dut, ports, bits: int, number: int, cover: Coverage) -> None:
-    values_port, words_port, index_port = ports
     raw = number % 9 == 8
     order = None if raw else number % 16
     raw_bits = random.randint(1, bits)
@@ -65,16 +63,9 @@ async def one_pass(dut, ports, bits: int, number: int, cover: Coverage) -> None:
         for values in segments
         for i, value in enumerate(values)
     ]
-    jobs = [
-        cocotb.start_soon(values_port.put(stream, random_stalls(rates["values"]))),
-        cocotb.start_soon(words_port.get(len(words), random_stalls(rates["words"]))),
-        cocotb.start_soon(index_port.get(len(segments), random_stalls(rates["index"]))),
-    ]
-    sent, got_words, got_entries = [await job for job in jobs]
-    for _ in range(4):  # nothing may follow
-        await RisingEdge(dut.clk)
-        assert not dut.words__valid.value
-        assert not dut.index__valid.value
+    sent, got_words, got_entries = await encoded(
+        dut, ports, stream, len(words), len(segments), rates, quiet=4
+    )
 
     assert [word for _, word in got_words] == words
     assert [entry for _, entry in got_entries] == [

@@ -4,10 +4,9 @@ import random
 from typing import Any
 
 import cocotb
-from benches.values import random_values
-from cocotb.triggers import RisingEdge
+from benches.values import encoded, random_values
 from golden.symbols import WORD, seg, segment_bits, words_of
-from streams import Coverage, StreamPort, bench_case, pack, random_stalls, start_clock
+from streams import Coverage, StreamPort, bench_case, pack, start_clock
 
 from hwsim.arch import Arch
 from hwsim_rtl.bits.word import IndexEntry, Word
@@ -89,7 +88,6 @@ def sizes_of(kind: str, room: int, columns: int) -> list[int]:
 
 
 async def one_pass(dut, ports, arch: Arch, number: int, room: int, cover: Coverage) -> None:
-    values_port, words_port, index_port = ports
     kind = KINDS[number % len(KINDS)]
     bits = arch.activation_bits
     raw_bits = random.randint(1, bits)
@@ -105,16 +103,9 @@ async def one_pass(dut, ports, arch: Arch, number: int, room: int, cover: Covera
         rates = dict.fromkeys(rates, 0.0)
     words = [word for each in segments for word in words_of(each.bits)]
     stream = [value for each in segments for value in each.stream()]
-    jobs = [
-        cocotb.start_soon(values_port.put(stream, random_stalls(rates["values"]))),
-        cocotb.start_soon(words_port.get(len(words), random_stalls(rates["words"]))),
-        cocotb.start_soon(index_port.get(len(segments), random_stalls(rates["index"]))),
-    ]
-    sent, got_words, got_entries = [await job for job in jobs]
-    for _ in range(8):  # nothing may follow
-        await RisingEdge(dut.clk)
-        assert not dut.words__valid.value
-        assert not dut.index__valid.value
+    sent, got_words, got_entries = await encoded(
+        dut, ports, stream, len(words), len(segments), rates, quiet=8
+    )
 
     assert [word for _, word in got_words] == words
     assert [entry for _, entry in got_entries] == [

@@ -1,8 +1,13 @@
 """Random values for the benches of decoders and encoder, and segments that are none."""
 
 import random
+from collections.abc import Mapping, Sequence
 
+import cocotb
+from cocotb.task import Task
+from cocotb.triggers import RisingEdge
 from golden.symbols import WORD, seg, segment_bits
+from streams import StreamPort, random_stalls
 
 
 def all_runs(longest: int, bits: int) -> list[int]:
@@ -55,3 +60,39 @@ def faults(order: int | None, bits: int) -> list[tuple[str, list[int], str]]:
             ("code: of a small number behind many zeros", values, hidden + good),
         ]
     return [(name, whole, string + "0" * (-len(string) % WORD)) for name, whole, string in found]
+
+
+async def encoded(
+    dut,
+    ports: Sequence[StreamPort],
+    stream: Sequence[dict],
+    words: int,
+    segments: int,
+    rates: Mapping[str, float],
+    quiet: int,
+) -> list:
+    """Send values to an encoder and take all that it makes.
+
+    Args:
+        dut: the encoder.
+        ports: of values, words and index.
+        stream: the values.
+        words, segments: how many words, and entries of the index, must come.
+        rates: of stalls, by the name of each port.
+        quiet: cycles behind them in which nothing may follow.
+
+    Returns:
+        What each port gives: of values when each was offered and taken, of the others when each came, and it.
+    """
+    values_port, words_port, index_port = ports
+    jobs: list[Task] = [
+        cocotb.start_soon(values_port.put(stream, random_stalls(rates["values"]))),
+        cocotb.start_soon(words_port.get(words, random_stalls(rates["words"]))),
+        cocotb.start_soon(index_port.get(segments, random_stalls(rates["index"]))),
+    ]
+    found = [await job for job in jobs]
+    for _ in range(quiet):
+        await RisingEdge(dut.clk)
+        assert not dut.words__valid.value
+        assert not dut.index__valid.value
+    return found
