@@ -30,7 +30,7 @@ def map_bytes(result: Result, mode: str) -> int:
     return sum(account.dram[kind] for kind in MAP_KINDS)
 
 
-def measure() -> list[tuple[int, int, int, float]]:
+def measure() -> list[tuple[int, int, int, float | None]]:
     """(KiB, bytes of maps dense, and of the machine, speedup) of every size."""
     trace = synthetic_trace(NETWORK, DENSITY)
     found = []
@@ -40,7 +40,7 @@ def measure() -> list[tuple[int, int, int, float]]:
     return found
 
 
-def table(rows: list[tuple[int, int, int, float]]) -> str:
+def table(rows: list[tuple[int, int, int, float | None]]) -> str:
     """Markdown."""
     titles = ["map buffer, KiB", "maps, dense", "maps, machine", "times fewer", "speedup"]
     lines = [titles, ["---:"] * len(titles)]
@@ -52,7 +52,7 @@ def table(rows: list[tuple[int, int, int, float]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def draw(rows: list[tuple[int, int, int, float]]) -> bytes:
+def draw(rows: list[tuple[int, int, int, float | None]]) -> bytes:
     """A PNG: both machines' bytes of maps over the size of the map buffer."""
     title = "Bytes of maps over the map buffer's size"
     subtitle = [
